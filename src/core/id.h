@@ -1,0 +1,65 @@
+/*
+ * Identifiers: UUIDv7 inside (RFC 9562, 5.7), so that they sort by time; outside
+ * a type prefix and 26 characters of Crockford base32, lower case:
+ * "msg_01jd8h0m4zfg5v2c9x7k3q6t1n". A text with the wrong prefix is no id of that kind.
+ */
+#ifndef CORE_ID_H
+#define CORE_ID_H
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/slice.h"
+
+#define ID_BYTES 16u
+
+struct id {
+    uint8_t bytes[ID_BYTES];
+};
+
+enum id_kind {
+    ID_TENANT,         /* ten_ */
+    ID_KEY,            /* key_ */
+    ID_CHANNEL,        /* chn_ */
+    ID_MESSAGE,        /* msg_ */
+    ID_EVENT,          /* evt_ */
+    ID_ENDPOINT,       /* whe_: a tenant's webhook endpoint */
+    ID_DELIVERY,       /* whd_: one event on its way to one endpoint */
+    ID_PROVIDER_EVENT, /* pev_: raw bytes a provider posted */
+    ID_REQUEST,        /* req_ */
+    ID_INSTANCE,       /* ins_: one run of one process */
+};
+
+#define ID_TEXT_BYTES (4u + 26u + 1u)
+#define ID_UUID_BYTES 37u
+
+/*
+ * A new id. Within a process ids grow strictly, also when the clock steps back
+ * or many fall into one millisecond. Thread-safe.
+ */
+struct id id_new(const struct clock *clock);
+/* The smallest id of a millisecond: bounds of partitions and of time filters. */
+struct id id_at(struct wall_time t);
+struct wall_time id_time(struct id id);
+
+static inline bool
+id_eq(struct id a, struct id b)
+{
+    return memcmp(a.bytes, b.bytes, ID_BYTES) == 0;
+}
+
+static inline bool
+id_is_zero(struct id id)
+{
+    return id_eq(id, (struct id){ { 0 } });
+}
+
+/* "msg_..." with a NUL at the end; the slice is without it. */
+struct slice id_print(enum id_kind kind, struct id id, char out[static ID_TEXT_BYTES]);
+/* ERR_ID_SYNTAX when the text is not exactly an id of this kind (lower case, canonical spare bits). */
+MUST_CHECK enum err id_parse(enum id_kind kind, struct slice text, struct id *out);
+/* The prefix with its underscore, "msg_". */
+struct slice id_prefix(enum id_kind kind);
+/* The canonical UUID form, for the database and the provider. */
+struct slice id_uuid_print(struct id id, char out[static ID_UUID_BYTES]);
+MUST_CHECK enum err id_uuid_parse(struct slice text, struct id *out);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Counters, gauges and histograms in one fixed page per process. The page is a
+ * file that the supervisor maps for the role before it locks itself in; others
+ * map it read-only (the admin socket, `harkara status`), so that figures are
+ * read without asking the process, and outlive it. Rows stand in metric.def.
+ */
+#ifndef CORE_METRIC_H
+#define CORE_METRIC_H
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/err.h"
+
+enum metric {
+#define COUNTER(name, text, help)   METRIC_##name,
+#define GAUGE(name, text, help)     METRIC_##name,
+#define HISTOGRAM(name, text, help) METRIC_##name,
+#include "core/metric.def"
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+    METRIC_COUNT
+};
+
+/* Upper bounds of the histogram buckets in microseconds; the last bucket is +Inf. */
+#define METRIC_BUCKETS 14u
+
+enum metric_state { METRIC_STATE_STARTING = 0, METRIC_STATE_READY, METRIC_STATE_DRAINING, METRIC_STATE_STOPPED };
+
+struct metric_page; /* fixed layout, one build; METRIC_PAGE_BYTES long */
+size_t metric_page_bytes(void);
+
+/* Uses a mapped, writable, zeroed page of metric_page_bytes(); the role's name is copied in. Before threads. */
+void metric_open(void *page, const char *role);
+/* Without metric_open these do nothing (unit tests). All are thread-safe and lock-free. */
+void metric_add(enum metric metric, uint64_t n);
+void metric_set(enum metric metric, int64_t value);
+void metric_observe_us(enum metric metric, int64_t us);
+void metric_state_set(enum metric_state state);
+/* Marks the process as alive now; the loop calls it each second. */
+void metric_heartbeat(struct wall_time now);
+
+/* What a reader learns of another process's page. The page is outside input: everything is checked and bounded. */
+struct metric_view {
+    char role[32];
+    int32_t pid;
+    enum metric_state state;
+    struct wall_time started_at, heartbeat_at;
+};
+/* ERR_FRAME when the page is not of this build or was never opened. */
+MUST_CHECK enum err metric_view(const void *page, size_t bytes, struct metric_view *out);
+int64_t metric_read(const void *page, enum metric metric);
+/* Prometheus text format 0.0.4: HELP and TYPE once per family, one sample per page with label role="…". */
+void metric_print(struct buf *out, const void *const *pages, size_t count);
+
+#endif

@@ -1,0 +1,28 @@
+/* Arithmetic on numbers from outside, and decimal text to numbers: everything reports overflow. */
+#ifndef CORE_NUM_H
+#define CORE_NUM_H
+#include "core/err.h"
+#include "core/slice.h"
+
+/* ERR_OVERFLOW when the result does not fit; *out is then unchanged. */
+MUST_CHECK enum err num_add(size_t a, size_t b, size_t *out);
+MUST_CHECK enum err num_mul(size_t a, size_t b, size_t *out);
+
+/*
+ * Decimal digits, the whole slice; no sign for u64, an optional '-' for i64, no
+ * spaces, no '+'. ERR_NUMBER_SYNTAX or ERR_OVERFLOW; *out is then unchanged.
+ */
+MUST_CHECK enum err num_u64_parse(struct slice text, uint64_t *out);
+MUST_CHECK enum err num_i64_parse(struct slice text, int64_t *out);
+/* As num_i64_parse, and within [min, max], else ERR_OVERFLOW. */
+MUST_CHECK enum err num_int_parse(struct slice text, int min, int max, int *out);
+
+/* Wire integers, big-endian; the caller has made sure of the bytes. */
+uint16_t num_u16be_get(const void *from);
+uint32_t num_u32be_get(const void *from);
+uint64_t num_u64be_get(const void *from);
+void num_u16be_put(void *to, uint16_t value);
+void num_u32be_put(void *to, uint32_t value);
+void num_u64be_put(void *to, uint64_t value);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Keys, passwords and tokens: memory that is locked, kept out of core dumps and
+ * of forked children, and wiped on release. There is no printing function, so a
+ * secret cannot be logged. One pool per process, made by secret_pool_open.
+ */
+#ifndef CORE_SECRET_H
+#define CORE_SECRET_H
+#include "core/err.h"
+#include "core/slice.h"
+
+struct secret; /* owned by one holder: secret_free */
+
+enum secret_memory {
+    SECRET_MEMORY_NONE,  /* no pool yet */
+    SECRET_MEMORY_FD,    /* memfd_secret: not even root reads it through /proc */
+    SECRET_MEMORY_LOCKED /* mlock, not dumped, wiped on fork */
+};
+
+/*
+ * Makes the pool of `bytes` (rounded up to pages); once per process, before
+ * threads. ERR_SYSTEM when the memory can be neither secret nor locked.
+ */
+MUST_CHECK enum err secret_pool_open(size_t bytes);
+enum secret_memory secret_pool_memory(void);
+/* Bytes in use now, with their headers: for metrics and leak tests. */
+size_t secret_pool_used(void);
+
+/* Zeroed. NULL when the pool is full or not open. Thread-safe. */
+struct secret *secret_new(size_t len);
+/* A copy; the caller wipes its source. NULL as secret_new. */
+struct secret *secret_copy(struct slice bytes);
+/* Wipes and gives the memory back. Accepts NULL. */
+void secret_free(struct secret *secret);
+
+unsigned char *secret_bytes(struct secret *secret);
+struct slice secret_slice(const struct secret *secret);
+size_t secret_len(const struct secret *secret);
+/* Makes it shorter, wiping what falls off; len <= secret_len. */
+void secret_truncate(struct secret *secret, size_t len);
+/* Constant time in the bytes; the lengths are not secret. */
+bool secret_eq(struct slice a, struct slice b);
+/* Wipes ordinary memory that held a secret for a moment. */
+void secret_wipe(void *ptr, size_t len);
+
+#endif

@@ -1,0 +1,12 @@
+/* SHA-256 (FIPS 180-4). */
+#ifndef CRYPTO_HASH_H
+#define CRYPTO_HASH_H
+#include "core/err.h"
+#include "core/slice.h"
+
+#define HASH_BYTES 32u
+
+MUST_CHECK enum err hash_sha256(struct slice data, unsigned char out[HASH_BYTES]);
+MUST_CHECK enum err hash_sha256_pieces(const struct slice *pieces, size_t count, unsigned char out[HASH_BYTES]);
+
+#endif
