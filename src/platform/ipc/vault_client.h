@@ -1,0 +1,115 @@
+/*
+ * What a process may ask of the vault. One client per process, shared by its threads (calls are serialised); each
+ * call blocks until the vault answers. The vault decides by the role of the link: a refused call is
+ * ERR_VAULT_FORBIDDEN. The wrapped data keys lie in the database; when the vault lacks one, the call's key source
+ * fetches it and the call goes on.
+ */
+#ifndef PLATFORM_IPC_VAULT_CLIENT_H
+#define PLATFORM_IPC_VAULT_CLIENT_H
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/id.h"
+#include "core/secret.h"
+#include "core/slice.h"
+
+enum vault_role {
+    VAULT_ROLE_ADMIN = 1,      /* the command line: makes tenants' keys, nothing else */
+    VAULT_ROLE_GATEWAY = 2,    /* seal anything; open content; verify with app secrets; blind index */
+    VAULT_ROLE_DISPATCHER = 3, /* open channels' access tokens; open and seal content; blind index */
+    VAULT_ROLE_WEBHOOKS = 4,   /* sign with webhook secrets; open and seal content */
+    VAULT_ROLE_SCHEDULER = 5,  /* nothing yet */
+};
+
+enum vault_purpose { VAULT_CONTENT = 1, VAULT_CREDENTIAL = 2, VAULT_INDEX = 3 };
+
+/* Where a sealed value belongs. All of it is bound as associated data: a value moved elsewhere does not open. */
+struct vault_place {
+    struct id tenant;
+    const char *table, *column; /* literals, such as "whatsapp_channel", "access_token" */
+    struct id row;
+    uint32_t generation; /* counts replacements of the value in this row; 0 where a value is never replaced */
+};
+
+#define VAULT_IV_BYTES  12u
+#define VAULT_TAG_BYTES 16u
+#define VAULT_PLAIN_BYTES_MAX (3u * 1024u * 1024u + 65536u)
+
+struct vault_sealed {
+    struct slice cipher;
+    unsigned char iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+    uint32_t key_version;
+};
+
+struct vault_wrapped_key {
+    struct id tenant;
+    enum vault_purpose purpose;
+    uint32_t version, kek_version;
+    unsigned char cipher[32], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+};
+
+/* Fetches a wrapped key; version 0 is the newest. ERR_NOT_FOUND when the tenant has none. */
+typedef enum err (*vault_key_source)(void *ctx, struct id tenant, enum vault_purpose purpose, uint32_t version,
+                                     struct vault_wrapped_key *out);
+
+struct vault_client;
+
+/* `fd` is the link (taken), or -1 until vault_client_relink. */
+MUST_CHECK enum err vault_client_new(int fd, int timeout_ms, struct vault_client **out);
+void vault_client_free(struct vault_client *client);
+/* The supervisor handed a new link, after the vault was started again. Taken. */
+void vault_client_relink(struct vault_client *client, int fd);
+
+/* A thread's way to the vault: the shared client and its own key source (its own database connection). */
+struct vault {
+    struct vault_client *client;
+    vault_key_source key_source;
+    void *key_source_ctx;
+};
+
+/* Seals one value; sealed_out->cipher lives in the arena. */
+MUST_CHECK enum err vault_seal(const struct vault *vault, enum vault_purpose purpose, const struct vault_place *place,
+                               struct slice plain, struct arena *arena, struct vault_sealed *sealed_out);
+/* Several values of one row in one round trip (say, address and content). */
+struct vault_seal_item {
+    struct vault_place place;
+    struct slice plain;
+    struct vault_sealed sealed; /* out */
+};
+#define VAULT_SEAL_ITEMS_MAX 64u
+MUST_CHECK enum err vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct vault_seal_item *items,
+                                    size_t count, struct arena *arena);
+/* ERR_SEAL_CORRUPT: damaged, forged, or from another place. *plain_out is owned. */
+MUST_CHECK enum err vault_open(const struct vault *vault, enum vault_purpose purpose, const struct vault_place *place,
+                               const struct vault_sealed *sealed, struct secret **plain_out);
+/* Opened content into a wiped arena, for text that is not a credential. */
+MUST_CHECK enum err vault_open_content(const struct vault *vault, const struct vault_place *place,
+                                       const struct vault_sealed *sealed, struct arena *arena, struct slice *plain_out);
+
+/* HMAC-SHA256 under the tenant's index key over `label` NUL `value`: equal values meet, nothing is revealed. */
+#define VAULT_INDEX_BYTES 32u
+MUST_CHECK enum err vault_index(const struct vault *vault, struct id tenant, const char *label, struct slice value,
+                                unsigned char out[VAULT_INDEX_BYTES]);
+
+/* Is `mac` HMAC-SHA256(the sealed secret, body)? ERR_OK or ERR_SIGNATURE. The secret never leaves the vault. */
+MUST_CHECK enum err vault_verify_mac(const struct vault *vault, const struct vault_place *place,
+                                     const struct vault_sealed *secret, struct slice body,
+                                     const unsigned char mac[32]);
+/* Is `candidate` the sealed value? Constant time. ERR_OK or ERR_SIGNATURE. */
+MUST_CHECK enum err vault_matches(const struct vault *vault, const struct vault_place *place,
+                                  const struct vault_sealed *secret, struct slice candidate);
+/* HMAC-SHA256 with the sealed secret: for outgoing webhooks. */
+MUST_CHECK enum err vault_sign_mac(const struct vault *vault, const struct vault_place *place,
+                                   const struct vault_sealed *secret, struct slice content, unsigned char out[32]);
+
+/* Draws and wraps the three data keys of a new tenant (admin only). */
+MUST_CHECK enum err vault_make_keys(const struct vault *vault, struct id tenant, struct vault_wrapped_key out[3]);
+
+/* What the vault says of itself: for `harkara status` and tests. */
+struct vault_facts {
+    enum secret_memory memory;
+    uint32_t kek_version;
+    uint64_t keys_held;
+};
+MUST_CHECK enum err vault_facts(const struct vault *vault, struct vault_facts *out);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * From method and path to a handler, with what every request needs before it: authentication, scope, body limit,
+ * the contract, and after it: the problem document, headers, metrics, the access log. The router alone writes failures.
+ */
+#ifndef PLATFORM_NET_ROUTER_H
+#define PLATFORM_NET_ROUTER_H
+#include "platform/net/http_server.h"
+#include "wire/openapi/contract.h"
+
+typedef enum err (*http_handler)(struct http_request *request, struct http_response *response);
+
+enum http_access {
+    HTTP_ACCESS_KEY,  /* an API key with the route's scope */
+    HTTP_ACCESS_OPEN, /* none: health, provider callbacks (which verify signatures themselves) */
+};
+
+struct http_route {
+    enum http_method method;
+    const char *path;         /* "/v1/messages/{id}": a parameter is one whole segment */
+    http_handler handler;     /* NULL ends a table */
+    const char *operation_id; /* in the contract; NULL: not part of it (provider callbacks, health) */
+    enum http_access access;
+    const char *scope;        /* with HTTP_ACCESS_KEY */
+    size_t body_bytes_max;    /* 0: takes no body */
+    bool has_raw_body;        /* true: not JSON, not checked against the contract */
+};
+
+struct router;
+
+struct router_config {
+    const struct http_route *const *tables; /* each ends with a NULL handler */
+    size_t table_count;
+    const struct contract *contract; /* borrowed; may be NULL when no route names an operation */
+    /* Finds who asks, sets request->principal; checks `scope`. Not called for open routes. */
+    enum err (*authenticate)(struct http_request *request, const char *scope);
+};
+
+/* ERR_CONFIG: two rows clash, or an operation is missing from the contract: said on the log. */
+MUST_CHECK enum err router_new(const struct router_config *config, struct router **out);
+void router_free(struct router *router);
+
+/* Both fit http_server_config (ctx = router). The parsed JSON body is request_json(). */
+enum err router_handle(void *router, struct http_request *request, struct http_response *response);
+size_t router_body_limit(void *router, enum http_method method, struct slice path);
+
+/* The body as JSON, parsed and checked by the router; NULL when the route takes none. Freed with the request's arena. */
+const json_t *request_json(const struct http_request *request);
+/* The path parameter, percent-decoded; empty when there is none of that name. */
+struct slice request_path_parameter(const struct http_request *request, const char *name);
+
+/* Answers of handlers. The body is copied into nothing: it lives in the request's arena. */
+MUST_CHECK enum err http_reply_json(struct http_request *request, struct http_response *response, int status,
+                                    json_t *value); /* value is taken */
+MUST_CHECK enum err http_reply_empty(struct http_response *response, int status);
+/* For deferred answers: makes the problem document and sends it. */
+void http_answer_problem(struct http_request *request, enum err err);
+
+#endif
