@@ -19,7 +19,8 @@ replay_file(const char *path)
     if (bytes == NULL)
         return -1;
     for (size_t len = size <= PREFIX_BYTES_MAX ? 0 : size; len <= size; len++) {
-        uint8_t *exact = malloc(len == 0 ? 1 : len); /* its own allocation, so that the sanitizer sees an over-read */
+        uint8_t *exact =
+            malloc(len == 0 ? 1 : len); /* its own allocation, so that the sanitizer sees an over-read */
         if (exact == NULL)
             break;
         memcpy(exact, bytes, len);

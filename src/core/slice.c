@@ -66,7 +66,8 @@ slice_compare(struct slice a, struct slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* Length of the UTF-8 sequence at the front of s, or 0 when there is none that is well formed (RFC 3629, 4). */
+/* Length of the UTF-8 sequence at the front of s, or 0 when there is none that is well formed (RFC 3629, 4).
+ */
 static size_t
 utf8_sequence(const unsigned char *p, size_t len)
 {

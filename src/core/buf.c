@@ -1,0 +1,200 @@
+#include "core/buf.h"
+#include "core/num.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_BYTES 64u
+
+void
+buf_init(struct buf *buf, size_t bytes_max)
+{
+    *buf = (struct buf){.bytes_max = bytes_max};
+}
+
+void
+buf_release(struct buf *buf)
+{
+    free(buf->ptr);
+    buf_init(buf, buf->bytes_max);
+}
+
+void
+buf_release_wiped(struct buf *buf)
+{
+    if (buf->ptr != NULL)
+        explicit_bzero(buf->ptr, buf->cap); /* the whole of it: cleared and dropped bytes lie above len */
+    buf_release(buf);
+}
+
+void
+buf_clear(struct buf *buf)
+{
+    buf->len = 0;
+    buf->err = ERR_OK;
+}
+
+/* Not realloc: it would leave a copy of the bytes where buf_release_wiped cannot reach it. */
+static bool
+buf_grow(struct buf *buf, size_t bytes)
+{
+    size_t cap = buf->cap < FIRST_BYTES ? FIRST_BYTES : buf->cap;
+
+    while (cap < bytes)
+        cap = cap > SIZE_MAX / 2 ? bytes : cap * 2;
+    char *ptr = malloc(cap);
+    if (ptr == NULL)
+        return false;
+    if (buf->ptr != NULL) {
+        memcpy(ptr, buf->ptr, buf->len);
+        explicit_bzero(buf->ptr, buf->cap);
+        free(buf->ptr);
+    }
+    buf->ptr = ptr;
+    buf->cap = cap;
+    return true;
+}
+
+char *
+buf_reserve(struct buf *buf, size_t n)
+{
+    if (buf->err != ERR_OK)
+        return NULL;
+    if (n > buf->bytes_max - buf->len) {
+        buf->err = ERR_LIMIT;
+        return NULL;
+    }
+    if ((buf->ptr == NULL || n > buf->cap - buf->len) && !buf_grow(buf, buf->len + n)) {
+        buf->err = ERR_NO_MEMORY;
+        return NULL;
+    }
+    return buf->ptr + buf->len;
+}
+
+void
+buf_add(struct buf *buf, struct slice bytes)
+{
+    char *to = bytes.len == 0 ? NULL : buf_reserve(buf, bytes.len);
+
+    if (to == NULL)
+        return;
+    memcpy(to, bytes.ptr, bytes.len);
+    buf->len += bytes.len;
+}
+
+void
+buf_add_text(struct buf *buf, const char *text)
+{
+    buf_add(buf, slice_text(text));
+}
+
+void
+buf_add_byte(struct buf *buf, char byte)
+{
+    buf_add(buf, slice_of(&byte, 1));
+}
+
+void
+buf_add_u64(struct buf *buf, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    buf_add(buf, slice_of(digits + at, sizeof(digits) - at));
+}
+
+void
+buf_add_i64(struct buf *buf, int64_t number)
+{
+    char text[21] = "-"; /* one append, so that a failure leaves no lone sign */
+    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t at = sizeof(text);
+
+    do {
+        text[--at] = (char)('0' + size % 10);
+        size /= 10;
+    } while (size != 0);
+    if (number < 0)
+        text[--at] = '-';
+    buf_add(buf, slice_of(text + at, sizeof(text) - at));
+}
+
+void
+buf_add_u16be(struct buf *buf, uint16_t number)
+{
+    char bytes[2];
+
+    num_u16be_put(bytes, number);
+    buf_add(buf, slice_of(bytes, sizeof(bytes)));
+}
+
+void
+buf_add_u32be(struct buf *buf, uint32_t number)
+{
+    char bytes[4];
+
+    num_u32be_put(bytes, number);
+    buf_add(buf, slice_of(bytes, sizeof(bytes)));
+}
+
+void
+buf_add_u64be(struct buf *buf, uint64_t number)
+{
+    char bytes[8];
+
+    num_u64be_put(bytes, number);
+    buf_add(buf, slice_of(bytes, sizeof(bytes)));
+}
+
+void
+buf_add_format(struct buf *buf, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int need = vsnprintf(NULL, 0, format, args);
+
+    if (need < 0)
+        bug("a format that cannot be printed");
+    /* vsnprintf writes a NUL behind the text, which the limit does not count. */
+    char *to = buf_reserve(buf, (size_t)need);
+    if (to != NULL && (size_t)need == buf->cap - buf->len) {
+        to = buf_grow(buf, buf->cap + 1) ? buf->ptr + buf->len : NULL;
+        if (to == NULL)
+            buf->err = ERR_NO_MEMORY;
+    }
+    if (to != NULL) {
+        vsnprintf(to, (size_t)need + 1, format, again);
+        buf->len += (size_t)need;
+    }
+    va_end(again);
+    va_end(args);
+}
+
+void
+buf_drop_front(struct buf *buf, size_t n)
+{
+    if (n > buf->len)
+        bug("more bytes dropped than the buffer holds");
+    if (n == 0)
+        return;
+    memmove(buf->ptr, buf->ptr + n, buf->len - n);
+    buf->len -= n;
+}
+
+enum err
+buf_done(const struct buf *buf)
+{
+    return buf->err;
+}
+
+struct slice
+buf_slice(const struct buf *buf)
+{
+    return slice_of(buf->ptr, buf->len);
+}

@@ -1,0 +1,194 @@
+#include "core/id.h"
+#include "core/num.h"
+#include <pthread.h>
+#include <sys/random.h>
+
+#define MS_MAX      ((INT64_C(1) << 48) - 1)
+#define COUNTER_MAX 0xFFFu
+
+static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford: no i, l, o, u */
+
+static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int64_t last_ms;       /* under last_mutex */
+static unsigned last_counter; /* under last_mutex: the 12 bits behind the version */
+
+static struct id
+id_make(int64_t ms, unsigned counter, uint64_t low)
+{
+    struct id id;
+
+    num_u64be_put(id.bytes, (uint64_t)ms << 16 | 0x7000u | counter);
+    num_u64be_put(id.bytes + 8, (low & (UINT64_MAX >> 2)) | UINT64_C(1) << 63);
+    return id;
+}
+
+/*
+ * RFC 9562, 6.2, method 1: the 12 bits behind the version count within a millisecond from a random start in
+ * the lower half; the 62 bits below are fresh for each id, so ids stay unguessable, and unique in a forked
+ * child too. When the count is used up, or the clock stepped back, the time of the last id is carried on.
+ */
+struct id
+id_new(const struct clock *clock)
+{
+    uint64_t drawn[2];
+    int64_t ms = clock_wall(clock).us / 1000;
+
+    /* Up to 256 octets come whole once the generator is seeded, and the call waits for that. */
+    if (getrandom(drawn, sizeof(drawn), 0) != (ssize_t)sizeof(drawn))
+        bug("the system gives no random octets");
+    ms = ms < 0 ? 0 : ms > MS_MAX ? MS_MAX : ms;
+    pthread_mutex_lock(&last_mutex);
+    if (ms > last_ms) {
+        last_ms = ms;
+        last_counter = (unsigned)(drawn[0] & (COUNTER_MAX >> 1));
+    } else if (last_counter < COUNTER_MAX) {
+        last_counter++;
+    } else {
+        last_ms++;
+        last_counter = (unsigned)(drawn[0] & (COUNTER_MAX >> 1));
+    }
+    struct id id = id_make(last_ms, last_counter, drawn[1]);
+    pthread_mutex_unlock(&last_mutex);
+    return id;
+}
+
+struct id
+id_at(struct wall_time t)
+{
+    int64_t ms = t.us < 0 ? 0 : t.us / 1000;
+
+    return id_make(ms > MS_MAX ? MS_MAX : ms, 0, 0);
+}
+
+struct wall_time
+id_time(struct id id)
+{
+    return (struct wall_time){(int64_t)(num_u64be_get(id.bytes) >> 16) * 1000};
+}
+
+struct slice
+id_prefix(enum id_kind kind)
+{
+    switch (kind) {
+    case ID_TENANT:
+        return SLICE("ten_");
+    case ID_KEY:
+        return SLICE("key_");
+    case ID_CHANNEL:
+        return SLICE("chn_");
+    case ID_MESSAGE:
+        return SLICE("msg_");
+    case ID_EVENT:
+        return SLICE("evt_");
+    case ID_ENDPOINT:
+        return SLICE("whe_");
+    case ID_DELIVERY:
+        return SLICE("whd_");
+    case ID_PROVIDER_EVENT:
+        return SLICE("pev_");
+    case ID_REQUEST:
+        return SLICE("req_");
+    case ID_INSTANCE:
+        return SLICE("ins_");
+    }
+    bug("an id kind that does not exist");
+}
+
+/* 128 bits in 26 digits of 5: the first digit carries 3 bits, the others lie on multiples of 5 from the end.
+ */
+struct slice
+id_print(enum id_kind kind, struct id id, char out[static ID_TEXT_BYTES])
+{
+    struct slice prefix = id_prefix(kind);
+    uint64_t high = num_u64be_get(id.bytes), low = num_u64be_get(id.bytes + 8);
+
+    memcpy(out, prefix.ptr, prefix.len);
+    for (size_t at = ID_TEXT_BYTES - 1; at-- > prefix.len;) {
+        out[at] = digits[low & 31];
+        low = low >> 5 | high << 59;
+        high >>= 5;
+    }
+    out[ID_TEXT_BYTES - 1] = '\0';
+    return slice_of(out, ID_TEXT_BYTES - 1);
+}
+
+enum err
+id_parse(enum id_kind kind, struct slice text, struct id *out)
+{
+    struct slice prefix = id_prefix(kind);
+    uint64_t high = 0, low = 0;
+
+    if (text.len != ID_TEXT_BYTES - 1 || !slice_starts_with(text, prefix))
+        return ERR_ID_SYNTAX;
+    if (text.ptr[prefix.len] > '7')
+        return ERR_ID_SYNTAX; /* 130 bits are written, 128 exist */
+    for (size_t i = prefix.len; i < text.len; i++) {
+        const char *digit = memchr(digits, text.ptr[i], sizeof(digits) - 1);
+        if (digit == NULL)
+            return ERR_ID_SYNTAX;
+        high = high << 5 | low >> 59;
+        low = low << 5 | (uint64_t)(digit - digits);
+    }
+    num_u64be_put(out->bytes, high);
+    num_u64be_put(out->bytes + 8, low);
+    return ERR_OK;
+}
+
+static bool
+uuid_dash_at(size_t i)
+{
+    return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+struct slice
+id_uuid_print(struct id id, char out[static ID_UUID_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0, nibble = 0; i < ID_UUID_BYTES - 1; i++) {
+        if (uuid_dash_at(i)) {
+            out[i] = '-';
+            continue;
+        }
+        unsigned byte = id.bytes[nibble / 2];
+        out[i] = hex[nibble % 2 == 0 ? byte >> 4 : byte & 15];
+        nibble++;
+    }
+    out[ID_UUID_BYTES - 1] = '\0';
+    return slice_of(out, ID_UUID_BYTES - 1);
+}
+
+static int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+enum err
+id_uuid_parse(struct slice text, struct id *out)
+{
+    struct id id = {{0}};
+
+    if (text.len != ID_UUID_BYTES - 1)
+        return ERR_ID_SYNTAX;
+    for (size_t i = 0, nibble = 0; i < text.len; i++) {
+        if (uuid_dash_at(i)) {
+            if (text.ptr[i] != '-')
+                return ERR_ID_SYNTAX;
+            continue;
+        }
+        int value = hex_value(text.ptr[i]);
+        if (value < 0)
+            return ERR_ID_SYNTAX;
+        id.bytes[nibble / 2] = (uint8_t)(id.bytes[nibble / 2] << 4 | value);
+        nibble++;
+    }
+    *out = id;
+    return ERR_OK;
+}
