@@ -14,9 +14,11 @@
  * random IVs: SP 800-38D 8.3; the caller counts). cipher_out has room for plain.len.
  * ERR_LIMIT: plain too long. ERR_CRYPTO: the library refused.
  */
-MUST_CHECK enum err aead_seal(struct slice key, struct slice associated, struct slice plain, unsigned char *cipher_out,
-                              unsigned char iv_out[AEAD_IV_BYTES], unsigned char tag_out[AEAD_TAG_BYTES]);
-/* plain_out has room for cipher.len. ERR_SEAL_CORRUPT: forged, damaged or bound elsewhere; plain_out is then wiped. */
+MUST_CHECK enum err aead_seal(struct slice key, struct slice associated, struct slice plain,
+                              unsigned char *cipher_out, unsigned char iv_out[AEAD_IV_BYTES],
+                              unsigned char tag_out[AEAD_TAG_BYTES]);
+/* plain_out has room for cipher.len. ERR_SEAL_CORRUPT: forged, damaged or bound elsewhere; plain_out is then
+ * wiped. */
 MUST_CHECK enum err aead_open(struct slice key, struct slice associated, struct slice cipher,
                               const unsigned char iv[AEAD_IV_BYTES], const unsigned char tag[AEAD_TAG_BYTES],
                               unsigned char *plain_out);

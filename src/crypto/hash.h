@@ -7,6 +7,7 @@
 #define HASH_BYTES 32u
 
 MUST_CHECK enum err hash_sha256(struct slice data, unsigned char out[HASH_BYTES]);
-MUST_CHECK enum err hash_sha256_pieces(const struct slice *pieces, size_t count, unsigned char out[HASH_BYTES]);
+MUST_CHECK enum err hash_sha256_pieces(const struct slice *pieces, size_t count,
+                                       unsigned char out[HASH_BYTES]);
 
 #endif

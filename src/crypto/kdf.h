@@ -20,6 +20,7 @@ struct kdf_scrypt {
 };
 
 /* ERR_OVERFLOW: parameters out of bounds. ERR_CRYPTO: no memory for the work area, or refused. */
-MUST_CHECK enum err kdf_scrypt(struct slice password, const struct kdf_scrypt *with, unsigned char out[KDF_KEY_BYTES]);
+MUST_CHECK enum err kdf_scrypt(struct slice password, const struct kdf_scrypt *with,
+                               unsigned char out[KDF_KEY_BYTES]);
 
 #endif
