@@ -54,21 +54,4 @@ select allow_across('tenant', 'harkara_gateway', 'authenticate');
 grant select, insert, update (name, revoked_at) on api_key to harkara_admin;
 grant select, insert, update (name, revoked_at, last_used_at, last_used_from) on api_key to harkara_gateway;
 
--- Every process that keeps keys in memory hears of a change when it commits.
-create function api_key_changed() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('harkara_api_key', new.id::text);
-    return null;
-end
-$$;
-create trigger api_key_changed after update of revoked_at, expires_at, scopes, cidrs on api_key
-    for each row execute function api_key_changed();
-create function tenant_changed() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('harkara_tenant', new.tenant_id::text);
-    return null;
-end
-$$;
-create trigger tenant_changed after update of state on tenant for each row execute function tenant_changed();
-
 reset role;

@@ -67,7 +67,9 @@ create table dispatch_queue (
     message_id   uuid not null,
     channel_id   uuid not null,
     priority     smallint not null check (priority between 0 and 3), -- otp first
-    state        text not null default 'ready' check (state in ('ready', 'leased', 'uncertain')),
+    -- ready -> leased (claimed) -> sending (recorded before the request leaves) -> the row goes with the outcome.
+    -- A lease that ran out goes back to ready; a sending one is uncertain, since the provider may have it.
+    state        text not null default 'ready' check (state in ('ready', 'leased', 'sending', 'uncertain')),
     due_at       timestamptz not null default now(),
     attempt      smallint not null default 0,
     fence        bigint not null default 0,
@@ -76,7 +78,7 @@ create table dispatch_queue (
     primary key (tenant_id, message_id)
 ) with (fillfactor = 70);
 create index dispatch_queue_by_lane on dispatch_queue (channel_id, priority, due_at) where state = 'ready';
-create index dispatch_queue_by_lease on dispatch_queue (lease_until) where state = 'leased';
+create index dispatch_queue_by_lease on dispatch_queue (lease_until) where state in ('leased', 'sending');
 create index dispatch_queue_uncertain on dispatch_queue (due_at) where state = 'uncertain';
 select protect_tenant_table('dispatch_queue');
 select allow_across('dispatch_queue', 'harkara_dispatcher', 'dispatch.claim');
