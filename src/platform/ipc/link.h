@@ -41,6 +41,8 @@ enum link_kind {
     LINK_VAULT = 3,      /* supervisor -> role, with fd: the (new) link to the vault */
     LINK_ADOPT = 4,      /* supervisor -> vault, with fd: byte 1 = enum vault_role of the new link */
     LINK_BOOT = 5,       /* supervisor -> vault: KEK parameters and the master key; see wire/vault */
+    LINK_SETTINGS = 6,   /* supervisor -> role, the first frame: who it is and its database; see platform/os/role.h */
+    LINK_FAILED = 7,     /* role -> supervisor: it ends, and why: enum err as two bytes */
 };
 
 #endif
