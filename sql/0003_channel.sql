@@ -14,6 +14,7 @@ create table channel (
     revision     integer not null default 1, -- ETag
     primary key (tenant_id, id)
 );
+create unique index channel_by_id on channel (id);
 select protect_tenant_table('channel');
 -- A provider's callback names only the channel: the gateway finds its tenant.
 select allow_across('channel', 'harkara_gateway', 'provider.callback');
@@ -29,17 +30,21 @@ create table whatsapp_channel (
     waba_id                  text not null check (waba_id ~ '^[0-9]{1,32}$'),
     phone_number_id          text not null check (phone_number_id ~ '^[0-9]{1,32}$'),
     display_phone_number     text not null check (char_length(display_phone_number) <= 32),
-    generation               integer not null default 1,
-    key_version              integer not null,
     access_token_ct          bytea not null,
     access_token_iv          bytea not null check (octet_length(access_token_iv) = 12),
     access_token_tag         bytea not null check (octet_length(access_token_tag) = 16),
+    access_token_key_version integer not null,
+    access_token_generation  integer not null default 1,
     app_secret_ct            bytea not null,
     app_secret_iv            bytea not null check (octet_length(app_secret_iv) = 12),
     app_secret_tag           bytea not null check (octet_length(app_secret_tag) = 16),
+    app_secret_key_version   integer not null,
+    app_secret_generation    integer not null default 1,
     verify_token_ct          bytea not null,
     verify_token_iv          bytea not null check (octet_length(verify_token_iv) = 12),
     verify_token_tag         bytea not null check (octet_length(verify_token_tag) = 16),
+    verify_token_key_version integer not null,
+    verify_token_generation  integer not null default 1,
     primary key (tenant_id, channel_id),
     unique (tenant_id, phone_number_id),
     foreign key (tenant_id, channel_id) references channel (tenant_id, id)
@@ -48,11 +53,12 @@ select protect_tenant_table('whatsapp_channel');
 -- The gateway may put credentials in. Of their ciphertext it reads only what the vault verifies with (app secret,
 -- verify token), never the access token; and the vault opens none of them for it.
 grant insert on whatsapp_channel to harkara_gateway;
-grant select (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number, generation, key_version,
-              app_secret_ct, app_secret_iv, app_secret_tag, verify_token_ct, verify_token_iv, verify_token_tag),
+grant select (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number, access_token_generation,
+              app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version, app_secret_generation,
+              verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, verify_token_generation),
       update, delete on whatsapp_channel to harkara_gateway;
-grant select (tenant_id, channel_id, waba_id, phone_number_id, generation, key_version,
-              access_token_ct, access_token_iv, access_token_tag) on whatsapp_channel to harkara_dispatcher;
+grant select (tenant_id, channel_id, waba_id, phone_number_id, access_token_ct, access_token_iv, access_token_tag,
+              access_token_key_version, access_token_generation) on whatsapp_channel to harkara_dispatcher;
 
 -- One lane per sender: what the dispatcher needs to know before it claims.
 create table dispatch_lane (
@@ -67,14 +73,5 @@ select protect_tenant_table('dispatch_lane');
 select allow_across('dispatch_lane', 'harkara_dispatcher', 'dispatch.claim');
 grant select, insert, update on dispatch_lane to harkara_gateway;
 grant select, update (is_open, not_before) on dispatch_lane to harkara_dispatcher;
-
--- Dispatchers drop what they know of a channel when it changes.
-create function channel_changed() returns trigger language plpgsql as $$
-begin
-    perform pg_notify('harkara_channel', new.id::text);
-    return null;
-end
-$$;
-create trigger channel_changed after update on channel for each row execute function channel_changed();
 
 reset role;

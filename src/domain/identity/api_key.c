@@ -1,0 +1,357 @@
+#include "domain/identity/api_key.h"
+#include "crypto/encode.h"
+#include "crypto/hash.h"
+#include "crypto/random.h"
+
+static const char *const scope_words[API_SCOPE_COUNT] = {
+#define SCOPE(name, word) [API_SCOPE_##name] = word,
+#include "domain/identity/scope.def"
+#undef SCOPE
+};
+
+const char *
+api_scope_word(enum api_scope scope)
+{
+    if ((unsigned)scope >= API_SCOPE_COUNT)
+        bug("a scope outside scope.def");
+    return scope_words[scope];
+}
+
+enum err
+api_scope_parse(struct slice word, enum api_scope *out)
+{
+    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
+        if (slice_eq(word, slice_text(scope_words[i]))) {
+            *out = (enum api_scope)i;
+            return ERR_OK;
+        }
+    return ERR_NOT_FOUND;
+}
+
+static struct slice
+mode_word(enum api_key_mode mode)
+{
+    return mode == API_KEY_LIVE ? SLICE("live") : SLICE("test");
+}
+
+/* "hk_live_<id>_<secret>" into locked memory. */
+static enum err
+key_text(struct id id, enum api_key_mode mode, struct slice secret, struct secret **out)
+{
+    struct buf text;
+    char id_text[ID_TEXT_BYTES];
+    struct slice printed = id_print(ID_KEY, id, id_text);
+
+    buf_init(&text, API_KEY_TEXT_BYTES);
+    buf_add_text(&text, "hk_");
+    buf_add(&text, mode_word(mode));
+    buf_add_byte(&text, '_');
+    buf_add(&text, slice_drop(printed, id_prefix(ID_KEY).len));
+    buf_add_byte(&text, '_');
+    encode_base64url(&text, secret);
+    enum err err = buf_done(&text);
+    if (err == ERR_OK) {
+        *out = secret_copy(buf_slice(&text));
+        err = *out == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    buf_release_wiped(&text);
+    return err;
+}
+
+enum err
+api_key_parse(struct slice text, struct id *id_out, enum api_key_mode *mode_out,
+              unsigned char secret_out[API_KEY_SECRET_BYTES])
+{
+    static const struct slice prefixes[] = { { "hk_live_", 8 }, { "hk_test_", 8 } };
+    char id_text[ID_TEXT_BYTES];
+    unsigned char secret[48];
+    size_t secret_len = 0;
+
+    if (text.len != API_KEY_TEXT_BYTES - 1)
+        return ERR_KEY_INVALID;
+    if (slice_starts_with(text, prefixes[0]))
+        *mode_out = API_KEY_LIVE;
+    else if (slice_starts_with(text, prefixes[1]))
+        *mode_out = API_KEY_TEST;
+    else
+        return ERR_KEY_INVALID;
+    text = slice_drop(text, prefixes[0].len);
+    struct slice prefix = id_prefix(ID_KEY);
+    memcpy(id_text, prefix.ptr, prefix.len);
+    memcpy(id_text + prefix.len, text.ptr, 26);
+    if (id_parse(ID_KEY, slice_of(id_text, prefix.len + 26), id_out) != ERR_OK || text.ptr[26] != '_')
+        return ERR_KEY_INVALID;
+    enum err err = decode_base64url(slice_drop(text, 27), secret, &secret_len);
+    if (err == ERR_OK && secret_len == API_KEY_SECRET_BYTES)
+        memcpy(secret_out, secret, API_KEY_SECRET_BYTES);
+    else
+        err = ERR_KEY_INVALID;
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+static const struct db_stmt api_key_count_stmt = {
+    "api_key_count",
+    "SELECT count(*) FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > now())"
+};
+
+static const struct db_stmt api_key_insert_stmt = {
+    "api_key_insert",
+    "INSERT INTO api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes, cidrs, expires_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10)"
+};
+
+static enum err
+key_limit_check(struct db_tx *tx)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &api_key_count_stmt, DB_NO_ARGS, &rows);
+
+    if (err == ERR_OK && db_i64(rows, 0, 0) >= (int64_t)API_KEY_PER_TENANT_MAX)
+        err = ERR_TOO_MANY;
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key_new *with, struct arena *arena,
+               struct api_key *out, struct secret **text_out)
+{
+    unsigned char secret[API_KEY_SECRET_BYTES], salt[API_KEY_SALT_BYTES], hash[HASH_BYTES];
+    struct slice scopes[API_SCOPE_COUNT];
+    size_t scope_count = 0;
+    struct secret *text = NULL;
+    struct api_key key = { .id = id_new(clock),
+                           .tenant = tx->tenant,
+                           .mode = with->mode,
+                           .scopes = with->scopes,
+                           .has_expiry = with->has_expiry,
+                           .expires_at = with->expires_at };
+
+    if (with->has_expiry && with->expires_at.us <= clock_wall(clock).us)
+        return ERR_DB_DATA;
+    for (size_t i = 0; i < with->cidr_count; i++) {
+        struct address_range range;
+        if (address_range_parse(with->cidrs[i], &range) != ERR_OK)
+            return ERR_DB_DATA;
+    }
+    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
+        if (with->scopes & (UINT64_C(1) << i))
+            scopes[scope_count++] = slice_text(scope_words[i]);
+    enum err err = key_limit_check(tx);
+    if (err == ERR_OK)
+        err = random_fill(secret, sizeof(secret));
+    if (err == ERR_OK)
+        err = random_fill(salt, sizeof(salt));
+    if (err == ERR_OK)
+        err = hash_sha256_pieces((const struct slice[]){ slice_of(salt, sizeof(salt)), slice_of(secret, sizeof(secret)) },
+                                 2, hash);
+    if (err == ERR_OK)
+        err = key_text(key.id, with->mode, slice_of(secret, sizeof(secret)), &text);
+    if (err != ERR_OK)
+        goto done;
+    struct slice all = secret_slice(text);
+    memcpy(key.last_four, all.ptr + all.len - 4, 4);
+    err = db_exec_one(tx, &api_key_insert_stmt,
+                      DB_ARGS(DB_ID(key.id), DB_TEXT(with->name), DB_TEXT(mode_word(with->mode)),
+                              DB_BYTES(slice_of(salt, sizeof(salt))), DB_BYTES(slice_of(hash, sizeof(hash))),
+                              DB_TEXT(slice_of(key.last_four, 4)), DB_TEXT_ARRAY(scopes, scope_count),
+                              DB_TEXT_ARRAY(with->cidrs, with->cidr_count),
+                              with->has_expiry ? DB_TIME(with->expires_at) : DB_NULL));
+    if (err == ERR_OK)
+        err = api_key_get(tx, key.id, arena, out);
+    if (err == ERR_OK) {
+        *text_out = text;
+        text = NULL;
+    }
+done:
+    secret_free(text);
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+#define KEY_COLUMNS                                                                                                    \
+    "id, name, mode, last_four, scopes, cidrs::text[], created_at, expires_at, revoked_at, last_used_at,"             \
+    " host(last_used_from)"
+
+static enum err
+scopes_from_row(const struct db_rows *rows, size_t row, int column, struct arena *arena, uint64_t *out)
+{
+    struct slice words[64];
+    size_t count = 0;
+    enum err err = db_text_array(rows, row, column, arena, words, COUNT_OF(words), &count);
+
+    *out = 0;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        enum api_scope scope;
+        if (api_scope_parse(words[i], &scope) == ERR_OK) /* one of a newer build grants nothing here */
+            *out |= UINT64_C(1) << scope;
+    }
+    return err;
+}
+
+static enum err
+key_from_row(const struct db_rows *rows, size_t row, struct id tenant, struct arena *arena, struct api_key *out)
+{
+    struct slice last_four = db_text(rows, row, 3);
+
+    *out = (struct api_key){ .id = db_id(rows, row, 0),
+                             .tenant = tenant,
+                             .name = arena_copy(arena, db_text(rows, row, 1)),
+                             .mode = slice_eq(db_text(rows, row, 2), SLICE("live")) ? API_KEY_LIVE : API_KEY_TEST,
+                             .created_at = db_time(rows, row, 6),
+                             .has_expiry = !db_is_null(rows, row, 7),
+                             .is_revoked = !db_is_null(rows, row, 8),
+                             .was_used = !db_is_null(rows, row, 9),
+                             .last_used_from = arena_copy(arena, db_text(rows, row, 10)) };
+    if (out->has_expiry)
+        out->expires_at = db_time(rows, row, 7);
+    if (out->is_revoked)
+        out->revoked_at = db_time(rows, row, 8);
+    if (out->was_used)
+        out->last_used_at = db_time(rows, row, 9);
+    memcpy(out->last_four, last_four.ptr, last_four.len < 4 ? last_four.len : 4);
+    out->cidrs = arena_array(arena, API_KEY_CIDRS_MAX, sizeof(*out->cidrs));
+    if (out->cidrs == NULL || out->name.ptr == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = scopes_from_row(rows, row, 4, arena, &out->scopes);
+    if (err == ERR_OK)
+        err = db_text_array(rows, row, 5, arena, out->cidrs, API_KEY_CIDRS_MAX, &out->cidr_count);
+    return err;
+}
+
+static const struct db_stmt api_key_list_stmt = {
+    "api_key_list", "SELECT " KEY_COLUMNS " FROM api_key WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)"
+                    " ORDER BY id DESC LIMIT $3"
+};
+
+enum err
+api_key_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena, struct api_key **out,
+             size_t *count_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &api_key_list_stmt,
+                            DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
+
+    if (err != ERR_OK)
+        goto done;
+    size_t count = db_rows_count(rows);
+    struct api_key *keys = arena_array(arena, count, sizeof(*keys));
+    err = keys == NULL ? ERR_NO_MEMORY : ERR_OK;
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = key_from_row(rows, i, tx->tenant, arena, &keys[i]);
+    if (err == ERR_OK) {
+        *out = keys;
+        *count_out = count;
+    }
+done:
+    db_rows_free(rows);
+    return err;
+}
+
+static const struct db_stmt api_key_get_stmt = { "api_key_get", "SELECT " KEY_COLUMNS " FROM api_key"
+                                                                " WHERE tenant_id = $1 AND id = $2" };
+
+enum err
+api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &api_key_get_stmt, DB_ARGS(DB_ID(key)), &rows);
+
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : key_from_row(rows, 0, tx->tenant, arena, out);
+    db_rows_free(rows);
+    return err;
+}
+
+static const struct db_stmt api_key_revoke_stmt = {
+    "api_key_revoke", "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2"
+};
+
+enum err
+api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key)
+{
+    return db_exec_one(tx, &api_key_revoke_stmt, DB_ARGS(DB_ID(key), DB_TIME(clock_wall(clock))));
+}
+
+static const struct db_stmt api_principal_load_stmt = {
+    "api_principal_load",
+    "SELECT k.tenant_id, k.mode, t.state, k.scopes, k.salt, k.hash, k.expires_at, k.revoked_at IS NOT NULL,"
+    " k.cidrs::text[] FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = $1"
+};
+
+static enum err
+principal_from_row(const struct db_rows *rows, struct arena *arena, struct api_principal *out)
+{
+    struct slice salt = db_bytes(rows, 0, 4), hash = db_bytes(rows, 0, 5);
+    struct slice cidrs[API_KEY_CIDRS_MAX];
+
+    out->tenant = db_id(rows, 0, 0);
+    out->mode = slice_eq(db_text(rows, 0, 1), SLICE("live")) ? API_KEY_LIVE : API_KEY_TEST;
+    enum err err = tenant_state_parse(db_text(rows, 0, 2), &out->tenant_state);
+    if (err == ERR_OK)
+        err = scopes_from_row(rows, 0, 3, arena, &out->scopes);
+    if (err == ERR_OK && (salt.len != sizeof(out->salt) || hash.len != sizeof(out->hash)))
+        err = ERR_KEY_INVALID;
+    if (err != ERR_OK)
+        return err;
+    memcpy(out->salt, salt.ptr, salt.len);
+    memcpy(out->hash, hash.ptr, hash.len);
+    out->has_expiry = !db_is_null(rows, 0, 6);
+    if (out->has_expiry)
+        out->expires_at = db_time(rows, 0, 6);
+    out->is_revoked = db_bool(rows, 0, 7);
+    err = db_text_array(rows, 0, 8, arena, cidrs, COUNT_OF(cidrs), &out->range_count);
+    for (size_t i = 0; err == ERR_OK && i < out->range_count; i++)
+        err = address_range_parse(cidrs[i], &out->ranges[i]);
+    return err;
+}
+
+enum err
+api_principal_load(struct db *db, struct id key, struct api_principal *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    struct arena *arena = arena_new(64 * 1024); /* 64 CIDRs and 32 scopes fit many times */
+    enum err err = arena == NULL ? ERR_NO_MEMORY : db_begin_across(db, "authenticate", &tx);
+
+    *out = (struct api_principal){ .key = key };
+    if (err == ERR_OK)
+        err = db_query(&tx, &api_principal_load_stmt, DB_ARGS(DB_ID(key)), &rows);
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_KEY_INVALID : principal_from_row(rows, arena, out);
+    db_rows_free(rows);
+    db_rollback(&tx);
+    arena_free(arena);
+    return err;
+}
+
+static const struct db_stmt api_key_note_use_stmt = {
+    "api_key_note_use",
+    "UPDATE api_key SET last_used_at = greatest(last_used_at, $3), last_used_from = coalesce($4::text::inet, last_used_from)"
+    " WHERE tenant_id = $1 AND id = $2"
+};
+
+struct note_use {
+    struct id key;
+    struct wall_time at;
+    struct slice from;
+};
+
+static enum err
+note_use(struct db_tx *tx, void *ctx)
+{
+    const struct note_use *use = ctx;
+    struct slice from = use->from.len == 0 ? SLICE_EMPTY : use->from;
+
+    return db_exec(tx, &api_key_note_use_stmt, DB_ARGS(DB_ID(use->key), DB_TIME(use->at), DB_TEXT(from)), NULL);
+}
+
+enum err
+api_key_note_use(struct db *db, struct id tenant, struct id key, struct wall_time at, struct slice from)
+{
+    struct note_use use = { .key = key, .at = at, .from = from };
+
+    return db_run(db, tenant, note_use, &use);
+}

@@ -1,0 +1,178 @@
+#include "domain/identity/authentication.h"
+#include "crypto/hash.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Direct-mapped by the id's random tail: a clash only costs a look-up. */
+struct entry {
+    struct api_principal principal;
+    struct mono_time loaded_at, noted_at;
+    bool is_filled;
+};
+
+struct authentication {
+    const struct clock *clock;
+    pthread_mutex_t lock;
+    struct entry *entries; /* under lock */
+};
+
+enum err
+authentication_new(const struct clock *clock, struct authentication **out)
+{
+    struct authentication *authentication = calloc(1, sizeof(*authentication));
+
+    if (authentication == NULL)
+        return ERR_NO_MEMORY;
+    authentication->entries = calloc(AUTHENTICATION_CACHE_ENTRIES, sizeof(*authentication->entries));
+    if (authentication->entries == NULL) {
+        free(authentication);
+        return ERR_NO_MEMORY;
+    }
+    authentication->clock = clock;
+    pthread_mutex_init(&authentication->lock, NULL);
+    *out = authentication;
+    return ERR_OK;
+}
+
+void
+authentication_free(struct authentication *authentication)
+{
+    if (authentication == NULL)
+        return;
+    secret_wipe(authentication->entries, AUTHENTICATION_CACHE_ENTRIES * sizeof(*authentication->entries));
+    free(authentication->entries);
+    pthread_mutex_destroy(&authentication->lock);
+    free(authentication);
+}
+
+static struct entry *
+entry_for(struct authentication *authentication, struct id key)
+{
+    size_t slot = ((size_t)key.bytes[14] << 8 | key.bytes[15]) % AUTHENTICATION_CACHE_ENTRIES;
+
+    return &authentication->entries[slot];
+}
+
+static bool
+cache_get(struct authentication *authentication, struct id key, struct api_principal *out)
+{
+    struct mono_time now = clock_mono(authentication->clock);
+    bool is_fresh = false;
+
+    pthread_mutex_lock(&authentication->lock);
+    struct entry *entry = entry_for(authentication, key);
+    if (entry->is_filled && id_eq(entry->principal.key, key) &&
+        now.us - entry->loaded_at.us < AUTHENTICATION_CACHE_MS * 1000) {
+        *out = entry->principal;
+        is_fresh = true;
+    }
+    pthread_mutex_unlock(&authentication->lock);
+    return is_fresh;
+}
+
+static void
+cache_put(struct authentication *authentication, const struct api_principal *principal)
+{
+    pthread_mutex_lock(&authentication->lock);
+    struct entry *entry = entry_for(authentication, principal->key);
+    struct mono_time noted_at = { INT64_MIN / 2 };
+    if (entry->is_filled && id_eq(entry->principal.key, principal->key))
+        noted_at = entry->noted_at;
+    *entry = (struct entry){ .principal = *principal,
+                             .loaded_at = clock_mono(authentication->clock),
+                             .noted_at = noted_at,
+                             .is_filled = true };
+    pthread_mutex_unlock(&authentication->lock);
+}
+
+/* Whether this thread shall write the key's use now: one of them, every AUTHENTICATION_NOTE_MS. */
+static bool
+note_is_due(struct authentication *authentication, struct id key)
+{
+    struct mono_time now = clock_mono(authentication->clock);
+    bool is_due = false;
+
+    pthread_mutex_lock(&authentication->lock);
+    struct entry *entry = entry_for(authentication, key);
+    if (entry->is_filled && id_eq(entry->principal.key, key) &&
+        now.us - entry->noted_at.us >= (int64_t)AUTHENTICATION_NOTE_MS * 1000) {
+        entry->noted_at = now;
+        is_due = true;
+    }
+    pthread_mutex_unlock(&authentication->lock);
+    return is_due;
+}
+
+static bool
+address_is_allowed(const struct api_principal *principal, struct slice from)
+{
+    struct sockaddr_storage address;
+
+    if (principal->range_count == 0)
+        return true;
+    if (address_parse(from, &address) != ERR_OK)
+        return false;
+    for (size_t i = 0; i < principal->range_count; i++)
+        if (address_range_holds(&principal->ranges[i], (const struct sockaddr *)&address))
+            return true;
+    return false;
+}
+
+/* The order matters: nothing is told of a key before its secret has matched. */
+static enum err
+principal_check(const struct api_principal *principal, enum api_key_mode mode, const unsigned char *secret,
+                struct wall_time now, struct slice from, enum api_scope scope)
+{
+    unsigned char hash[HASH_BYTES];
+    enum err err = hash_sha256_pieces((const struct slice[]){ slice_of(principal->salt, API_KEY_SALT_BYTES),
+                                                              slice_of(secret, API_KEY_SECRET_BYTES) },
+                                      2, hash);
+
+    if (err != ERR_OK)
+        return err;
+    if (!secret_eq(slice_of(hash, sizeof(hash)), slice_of(principal->hash, sizeof(principal->hash))) ||
+        mode != principal->mode)
+        return ERR_KEY_INVALID;
+    if (principal->is_revoked)
+        return ERR_KEY_REVOKED;
+    if (principal->has_expiry && principal->expires_at.us <= now.us)
+        return ERR_KEY_EXPIRED;
+    if (principal->tenant_state != TENANT_ACTIVE)
+        return ERR_TENANT_SUSPENDED;
+    if (!address_is_allowed(principal, from))
+        return ERR_KEY_ADDRESS;
+    if ((principal->scopes & (UINT64_C(1) << scope)) == 0)
+        return ERR_SCOPE;
+    return ERR_OK;
+}
+
+enum err
+authentication_check(struct authentication *authentication, struct db *db, struct slice presented, struct slice from,
+                     enum api_scope scope, struct api_principal *out)
+{
+    unsigned char secret[API_KEY_SECRET_BYTES];
+    enum api_key_mode mode;
+    struct id key;
+    enum err err = api_key_parse(presented, &key, &mode, secret);
+
+    if (err != ERR_OK)
+        return err;
+    if (!cache_get(authentication, key, out)) {
+        err = api_principal_load(db, key, out);
+        if (err == ERR_OK)
+            cache_put(authentication, out);
+    }
+    struct wall_time now = clock_wall(authentication->clock);
+    if (err == ERR_OK || err == ERR_KEY_INVALID) {
+        /* For an unknown id `out` is empty: the same hash is made, and cannot match. */
+        enum err checked = principal_check(out, mode, secret, now, from, scope);
+        err = err == ERR_OK ? checked : err;
+    }
+    secret_wipe(secret, sizeof(secret));
+    if (err == ERR_OK && note_is_due(authentication, key)) {
+        err = api_key_note_use(db, out->tenant, key, now, from);
+        if (err_class(err) == ERR_CLASS_UNAVAILABLE)
+            err = ERR_OK; /* the request itself will tell; a use unrecorded harms nobody */
+    }
+    return err;
+}

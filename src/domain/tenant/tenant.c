@@ -1,0 +1,168 @@
+#include "domain/tenant/tenant.h"
+
+MUST_CHECK enum err
+tenant_state_parse(struct slice word, enum tenant_state *out)
+{
+    static const struct {
+        struct slice word;
+        enum tenant_state state;
+    } rows[] = { { { "active", 6 }, TENANT_ACTIVE },
+                 { { "suspended", 9 }, TENANT_SUSPENDED },
+                 { { "closed", 6 }, TENANT_CLOSED } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (slice_eq(word, rows[i].word)) {
+            *out = rows[i].state;
+            return ERR_OK;
+        }
+    return ERR_STATE;
+}
+
+/* Letters and digits of the name, lower case, runs of anything else as one dash. */
+static struct slice
+slug_from_name(struct arena *arena, struct slice name)
+{
+    char *slug = arena_alloc(arena, TENANT_SLUG_MAX + 1);
+    size_t len = 0;
+
+    if (slug == NULL)
+        return SLICE_EMPTY;
+    for (size_t i = 0; i < name.len && len < TENANT_SLUG_MAX; i++) {
+        char c = name.ptr[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            slug[len++] = c;
+        else if (len > 0 && slug[len - 1] != '-')
+            slug[len++] = '-';
+    }
+    while (len > 0 && slug[len - 1] == '-')
+        len--;
+    return slice_of(slug, len);
+}
+
+static const struct db_stmt tenant_insert_stmt = {
+    "tenant_insert", "INSERT INTO tenant (tenant_id, name, slug) VALUES ($1, $2, $3)"
+};
+
+static const struct db_stmt tenant_key_insert_stmt = {
+    "tenant_key_insert",
+    "INSERT INTO tenant_key (tenant_id, purpose, version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+};
+
+struct tenant_insert {
+    const struct tenant *tenant;
+    const struct vault_wrapped_key *keys;
+};
+
+static enum err
+tenant_insert(struct db_tx *tx, void *ctx)
+{
+    const struct tenant_insert *insert = ctx;
+    enum err err = db_exec_one(tx, &tenant_insert_stmt, DB_ARGS(DB_TEXT(insert->tenant->name),
+                                                                DB_TEXT(insert->tenant->slug)));
+
+    for (size_t i = 0; err == ERR_OK && i < 3; i++) {
+        const struct vault_wrapped_key *key = &insert->keys[i];
+        err = db_exec_one(tx, &tenant_key_insert_stmt,
+                          DB_ARGS(DB_I64(key->purpose), DB_I64(key->version), DB_I64(key->kek_version),
+                                  DB_BYTES(slice_of(key->cipher, sizeof(key->cipher))),
+                                  DB_BYTES(slice_of(key->iv, sizeof(key->iv))),
+                                  DB_BYTES(slice_of(key->tag, sizeof(key->tag)))));
+    }
+    return err;
+}
+
+enum err
+tenant_create(struct db *db, const struct vault *vault, const struct clock *clock, struct slice name, struct slice slug,
+              struct arena *arena, struct tenant *out)
+{
+    struct vault_wrapped_key keys[3];
+    struct tenant tenant = { .id = id_new(clock), .state = TENANT_ACTIVE, .created_at = clock_wall(clock) };
+
+    tenant.name = arena_copy(arena, name);
+    tenant.slug = slug.len == 0 ? slug_from_name(arena, name) : arena_copy(arena, slug);
+    if (tenant.name.ptr == NULL || tenant.slug.ptr == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = vault_make_keys(vault, tenant.id, keys);
+    if (err != ERR_OK)
+        return err;
+    struct tenant_insert insert = { .tenant = &tenant, .keys = keys };
+    err = db_run(db, tenant.id, tenant_insert, &insert);
+    if (err == ERR_DB_CONSTRAINT) /* the column checks of name and slug */
+        err = ERR_DB_DATA;
+    if (err == ERR_OK)
+        *out = tenant;
+    return err;
+}
+
+static enum err
+tenant_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct tenant *out)
+{
+    out->id = db_id(rows, row, 0);
+    out->name = arena_copy(arena, db_text(rows, row, 1));
+    out->slug = arena_copy(arena, db_text(rows, row, 2));
+    out->created_at = db_time(rows, row, 4);
+    if (out->name.ptr == NULL || out->slug.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return tenant_state_parse(db_text(rows, row, 3), &out->state);
+}
+
+static const struct db_stmt tenant_list_stmt = {
+    "tenant_list",
+    "SELECT tenant_id, name, slug, state, created_at FROM tenant ORDER BY tenant_id LIMIT 1000" /* TENANT_LIST_MAX */
+};
+
+enum err
+tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "admin.tenant", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &tenant_list_stmt, DB_NO_ARGS, &rows);
+    if (err != ERR_OK)
+        goto done;
+    size_t count = db_rows_count(rows);
+    struct tenant *tenants = arena_array(arena, count, sizeof(*tenants));
+    if (tenants == NULL) {
+        err = ERR_NO_MEMORY;
+        goto done;
+    }
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = tenant_from_row(rows, i, arena, &tenants[i]);
+    if (err == ERR_OK) {
+        *out = tenants;
+        *count_out = count;
+    }
+done:
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+static const struct db_stmt tenant_find_stmt = {
+    "tenant_find",
+    "SELECT tenant_id, name, slug, state, created_at FROM tenant WHERE slug = $1 OR tenant_id = $2 LIMIT 1"
+};
+
+enum err
+tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct tenant *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    struct id id = { { 0 } };
+
+    if (id_parse(ID_TENANT, slug_or_id, &id) != ERR_OK)
+        id = (struct id){ { 0 } }; /* then it is a slug */
+    enum err err = db_begin_across(db, "admin.tenant", &tx);
+    if (err == ERR_OK)
+        err = db_query(&tx, &tenant_find_stmt, DB_ARGS(DB_TEXT(slug_or_id), DB_ID(id)), &rows);
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : tenant_from_row(rows, 0, arena, out);
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
