@@ -1,0 +1,129 @@
+/*
+ * Messages, outgoing and incoming. The recipient's (or sender's) address and the content are sealed with the tenant's
+ * content key; equal addresses meet in a keyed blind index. Content is the JSON object of the API's `content`.
+ */
+#ifndef DOMAIN_MESSAGE_MESSAGE_H
+#define DOMAIN_MESSAGE_MESSAGE_H
+#include "core/arena.h"
+#include "core/err.h"
+#include "core/id.h"
+#include "domain/event/event.h"
+#include "domain/message/message_status.h"
+#include "platform/db/db.h"
+#include "platform/ipc/vault_client.h"
+
+#define MESSAGE_LIST_MAX       100u
+#define MESSAGE_REFERENCE_MAX  255u
+#define MESSAGE_BATCH_MAX      5000u
+#define MESSAGE_FINGERPRINT_BYTES 32u
+
+enum message_direction { MESSAGE_OUT, MESSAGE_IN };
+enum message_category { MESSAGE_OTP, MESSAGE_TRANSACTIONAL, MESSAGE_SERVICE, MESSAGE_PROMOTIONAL };
+
+const char *message_direction_word(enum message_direction direction);
+MUST_CHECK enum err message_direction_parse(struct slice word, enum message_direction *out);
+/* Also the queue's priority: 0 goes first. */
+const char *message_category_word(enum message_category category);
+MUST_CHECK enum err message_category_parse(struct slice word, enum message_category *out);
+
+/* Address and content, sealed for one message. */
+struct message_sealed {
+    unsigned char peer_index[VAULT_INDEX_BYTES];
+    struct vault_sealed peer, content;
+};
+/* Outside any transaction: two round trips to the vault. `peer` is E.164 with '+', or a provider's user id. */
+MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant, struct id message, struct slice peer,
+                                 struct slice content, struct arena *arena, struct message_sealed *out);
+MUST_CHECK enum err message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
+                                       unsigned char out[VAULT_INDEX_BYTES]);
+/* The opened address and content, in an arena that is wiped. */
+MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, struct id message,
+                                 const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,
+                                 struct slice *content_out);
+
+/* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
+struct message_new {
+    struct id id, tenant, channel;
+    enum message_category category;
+    struct slice kind;            /* content's type: "text" */
+    struct message_sealed sealed;
+    struct slice reference;       /* NULL ptr: none */
+    struct slice idempotency_key; /* NULL ptr: none */
+    unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
+};
+
+/* What became of one of them. */
+struct message_accepted {
+    enum err err;      /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH */
+    bool is_replay;    /* the same request was accepted before: `id` is that message */
+    struct id id;
+};
+
+/*
+ * The group commit: stores all of them, with queue entry, event and idempotency key, in one transaction that turns
+ * from tenant to tenant. Sorts `messages` in place by tenant and key; accepted[i] belongs to messages[i] afterwards.
+ * When it fails as a whole nothing was stored, unless ERR_DB_UNAVAILABLE came from the commit itself: then it is not
+ * known, and a client's retry with its idempotency key tells. Two messages with one key must not be in one batch.
+ */
+MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock, struct message_new *messages,
+                                         struct message_accepted *accepted, size_t count, struct arena *arena);
+
+struct message {
+    struct id id, channel;
+    enum message_direction direction;
+    enum message_category category;
+    enum message_status status;
+    struct slice kind, reference, provider_id, error_code, error_title; /* NULL ptr: none */
+    int attempt_count;
+    struct wall_time created_at, updated_at;
+    struct message_sealed sealed;
+};
+
+/* ERR_NOT_FOUND. */
+MUST_CHECK enum err message_get(struct db_tx *tx, struct id message, struct arena *arena, struct message *out);
+
+struct message_filter {
+    bool has_status, has_direction, has_category, has_peer, has_after, has_before;
+    enum message_status status;
+    enum message_direction direction;
+    enum message_category category;
+    struct id channel; /* zero: any */
+    unsigned char peer_index[VAULT_INDEX_BYTES];
+    struct slice reference; /* NULL ptr: any */
+    struct wall_time created_after, created_before; /* after: inclusive; before: exclusive */
+    struct id cursor; /* zero: from the newest; else older than this one */
+};
+/* Newest first, limit + 1 rows to tell whether more follow (limit <= MESSAGE_LIST_MAX). */
+MUST_CHECK enum err message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit,
+                                 struct arena *arena, struct message **out, size_t *count_out);
+
+/*
+ * A provider's word on a message's fate, applied forward only. Locks the row; when the status moves, writes it, the
+ * event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells. ERR_NOT_FOUND.
+ */
+struct message_report {
+    struct id message, channel;
+    enum message_status status;
+    struct wall_time at;
+    struct slice provider_id;             /* NULL ptr: as it was */
+    struct slice error_code, error_title; /* with MESSAGE_STATUS_FAILED */
+    struct slice data;                    /* of the event; JSON object */
+};
+MUST_CHECK enum err message_report_apply(struct db_tx *tx, const struct clock *clock,
+                                         const struct message_report *report, bool *moved_out);
+/* Which message has this provider id on this channel; ERR_NOT_FOUND. */
+MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id,
+                                           struct id *out);
+
+/* An incoming message, once: a provider id that was seen before gives ERR_EXISTS and changes nothing. */
+struct message_received {
+    struct id id, channel, event_id;
+    struct slice kind, provider_id;
+    struct message_sealed sealed;
+    struct vault_sealed event_content; /* sealed for event_content_place(tenant, event_id) */
+    struct wall_time at;               /* by the provider */
+};
+MUST_CHECK enum err message_receive(struct db_tx *tx, const struct clock *clock, const struct message_received *with,
+                                    struct arena *arena);
+
+#endif
