@@ -11,16 +11,7 @@
 #include "core/id.h"
 #include "core/secret.h"
 #include "core/slice.h"
-
-enum vault_role {
-    VAULT_ROLE_ADMIN = 1,      /* the command line: makes tenants' keys, nothing else */
-    VAULT_ROLE_GATEWAY = 2,    /* seal anything; open content; verify with app secrets; blind index */
-    VAULT_ROLE_DISPATCHER = 3, /* open channels' access tokens; open and seal content; blind index */
-    VAULT_ROLE_WEBHOOKS = 4,   /* sign with webhook secrets; open and seal content */
-    VAULT_ROLE_SCHEDULER = 5,  /* nothing yet */
-};
-
-enum vault_purpose { VAULT_CONTENT = 1, VAULT_CREDENTIAL = 2, VAULT_INDEX = 3 };
+#include "wire/vault/vault_frame.h" /* roles, purposes, sealed values, wrapped keys, limits */
 
 /* Where a sealed value belongs. All of it is bound as associated data: a value moved elsewhere does not open. */
 struct vault_place {
@@ -28,23 +19,6 @@ struct vault_place {
     const char *table, *column; /* literals, such as "whatsapp_channel", "access_token" */
     struct id row;
     uint32_t generation; /* counts replacements of the value in this row; 0 where a value is never replaced */
-};
-
-#define VAULT_IV_BYTES  12u
-#define VAULT_TAG_BYTES 16u
-#define VAULT_PLAIN_BYTES_MAX (3u * 1024u * 1024u + 65536u)
-
-struct vault_sealed {
-    struct slice cipher;
-    unsigned char iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
-    uint32_t key_version;
-};
-
-struct vault_wrapped_key {
-    struct id tenant;
-    enum vault_purpose purpose;
-    uint32_t version, kek_version;
-    unsigned char cipher[32], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
 };
 
 /* Fetches a wrapped key; version 0 is the newest. ERR_NOT_FOUND when the tenant has none. */
@@ -75,7 +49,6 @@ struct vault_seal_item {
     struct slice plain;
     struct vault_sealed sealed; /* out */
 };
-#define VAULT_SEAL_ITEMS_MAX 64u
 MUST_CHECK enum err vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct vault_seal_item *items,
                                     size_t count, struct arena *arena);
 /* ERR_SEAL_CORRUPT: damaged, forged, or from another place. *plain_out is owned. */
@@ -86,7 +59,6 @@ MUST_CHECK enum err vault_open_content(const struct vault *vault, const struct v
                                        const struct vault_sealed *sealed, struct arena *arena, struct slice *plain_out);
 
 /* HMAC-SHA256 under the tenant's index key over `label` NUL `value`: equal values meet, nothing is revealed. */
-#define VAULT_INDEX_BYTES 32u
 MUST_CHECK enum err vault_index(const struct vault *vault, struct id tenant, const char *label, struct slice value,
                                 unsigned char out[VAULT_INDEX_BYTES]);
 

@@ -1,0 +1,176 @@
+/*
+ * What goes between a process and the vault, as bytes. Integers are big-endian, octet strings carry their
+ * length before them, and each value has exactly one form: decode then encode gives the same bytes. Whatever
+ * is not exactly a frame, to the last byte, is ERR_FRAME. docs/vault.md has the layouts.
+ */
+#ifndef WIRE_VAULT_VAULT_FRAME_H
+#define WIRE_VAULT_VAULT_FRAME_H
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/id.h"
+#include "core/secret.h"
+#include "core/slice.h"
+#include "crypto/kdf.h"
+
+#define VAULT_FRAME_VERSION   1u
+#define VAULT_FRAME_BYTES_MAX (4u * 1024u * 1024u) /* that of a link */
+/* A provider's webhook body, 3 MiB, and what an envelope adds. */
+#define VAULT_PLAIN_BYTES_MAX (3u * 1024u * 1024u + 65536u)
+#define VAULT_SEAL_ITEMS_MAX  64u
+#define VAULT_NAME_BYTES_MAX  63u /* of a table, a column, a label: PostgreSQL's own limit */
+#define VAULT_IV_BYTES        12u
+#define VAULT_TAG_BYTES       16u
+#define VAULT_KEY_BYTES       32u
+#define VAULT_MAC_BYTES       32u
+#define VAULT_INDEX_BYTES     32u
+#define VAULT_KEKS_MAX        16u /* versions whose keys are still in use */
+
+/* Who asks: fixed per link by the supervisor, for good. */
+enum vault_role {
+    VAULT_ROLE_ADMIN = 1,      /* the command line: makes tenants' keys, nothing else */
+    VAULT_ROLE_GATEWAY = 2,    /* seals; opens content; verifies with app secrets; blind index */
+    VAULT_ROLE_DISPATCHER = 3, /* opens channels' access tokens; opens and seals content; blind index */
+    VAULT_ROLE_WEBHOOKS = 4,   /* signs with webhook secrets; opens and seals content */
+    VAULT_ROLE_SCHEDULER = 5,  /* nothing yet */
+};
+/* ERR_FRAME: no such role. */
+MUST_CHECK enum err vault_role_from(uint32_t number, enum vault_role *out);
+const char *vault_role_name(enum vault_role role);
+
+enum vault_purpose { VAULT_CONTENT = 1, VAULT_CREDENTIAL = 2, VAULT_INDEX = 3 };
+#define VAULT_PURPOSE_COUNT 3u
+MUST_CHECK enum err vault_purpose_from(uint32_t number, enum vault_purpose *out);
+const char *vault_purpose_name(enum vault_purpose purpose);
+
+enum vault_op {
+    VAULT_OP_SEAL = 1,
+    VAULT_OP_OPEN = 2,
+    VAULT_OP_INDEX = 3,
+    VAULT_OP_VERIFY_MAC = 4,
+    VAULT_OP_MATCHES = 5,
+    VAULT_OP_SIGN_MAC = 6,
+    VAULT_OP_KEY_LOAD = 7,
+    VAULT_OP_MAKE_KEYS = 8,
+    VAULT_OP_FACTS = 9,
+};
+#define VAULT_OP_LAST VAULT_OP_FACTS
+MUST_CHECK enum err vault_op_from(uint32_t number, enum vault_op *out);
+const char *vault_op_name(enum vault_op op);
+
+/* A sealed value, as the three columns and the key version that a row keeps of it. */
+struct vault_sealed {
+    struct slice cipher;
+    unsigned char iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+    uint32_t key_version;
+};
+
+/* A tenant's data key under a key-encryption key: a row of tenant_key. */
+struct vault_wrapped_key {
+    struct id tenant;
+    enum vault_purpose purpose;
+    uint32_t version, kek_version;
+    unsigned char cipher[VAULT_KEY_BYTES], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+};
+
+/* Where a sealed value belongs, as it stands in a frame: names are [a-z0-9_.], 1 to 63 of them. */
+struct vault_frame_place {
+    struct id tenant;
+    struct slice table, column;
+    struct id row;
+    uint32_t generation;
+};
+
+/* Slices point into the frame. Fields that the operation does not use are zero. */
+struct vault_request {
+    enum vault_op op;
+    uint32_t id;                /* of the request; its answer bears the same */
+    enum vault_purpose purpose; /* SEAL, OPEN */
+    struct {
+        struct vault_frame_place place;
+        struct slice plain;
+    } items[VAULT_SEAL_ITEMS_MAX]; /* SEAL */
+    size_t item_count;
+    struct vault_frame_place place;     /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC */
+    struct vault_sealed sealed;         /* likewise */
+    struct slice data;                  /* INDEX: value; VERIFY_MAC, SIGN_MAC: message; MATCHES: candidate */
+    unsigned char mac[VAULT_MAC_BYTES]; /* VERIFY_MAC */
+    struct id tenant;                   /* INDEX, MAKE_KEYS */
+    struct slice label;                 /* INDEX */
+    struct vault_wrapped_key key;       /* KEY_LOAD */
+    bool is_newest;                     /* KEY_LOAD: seal new values with this one */
+};
+
+enum vault_result {
+    VAULT_RESULT_OK = 0,
+    VAULT_RESULT_FORBIDDEN = 1,   /* ERR_VAULT_FORBIDDEN */
+    VAULT_RESULT_KEY_MISSING = 2, /* ERR_VAULT_KEY_MISSING: load it and ask again */
+    VAULT_RESULT_CORRUPT = 3,     /* ERR_SEAL_CORRUPT */
+    VAULT_RESULT_MISMATCH = 4,    /* ERR_SIGNATURE */
+    VAULT_RESULT_LIMIT = 5,       /* ERR_LIMIT */
+    VAULT_RESULT_KEK_WRONG = 6,   /* ERR_VAULT_KEK_WRONG */
+    VAULT_RESULT_NO_MEMORY = 7,   /* ERR_NO_MEMORY */
+    VAULT_RESULT_FAILED = 8,      /* ERR_CRYPTO, and whatever else */
+};
+enum err vault_result_err(enum vault_result result);
+enum vault_result vault_result_of(enum err err);
+
+struct vault_answer {
+    enum vault_op op;
+    uint32_t id;
+    enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
+    struct {
+        struct id tenant;
+        enum vault_purpose purpose;
+        uint32_t version; /* 0: the newest */
+    } missing;
+    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items */
+    size_t sealed_count;
+    struct slice plain;                                 /* OPEN */
+    unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */
+    struct vault_wrapped_key keys[VAULT_PURPOSE_COUNT]; /* MAKE_KEYS */
+    enum secret_memory memory;                          /* FACTS, with the next two */
+    uint32_t kek_version;
+    uint64_t keys_held;
+};
+
+/* A key-encryption key's parameters and the sealed constant that tells a wrong one: a row of kek. */
+struct vault_kek {
+    uint32_t version;
+    struct kdf_scrypt scrypt;
+    unsigned char check_cipher[VAULT_KEY_BYTES], check_iv[VAULT_IV_BYTES], check_tag[VAULT_TAG_BYTES];
+};
+
+/* The supervisor's first word to the vault, behind the byte LINK_BOOT. */
+struct vault_boot {
+    struct slice master_key; /* 32 octets; in a decoded frame it points into the frame: wipe that */
+    struct vault_kek keks[VAULT_KEKS_MAX];
+    size_t kek_count;
+    uint32_t make_version; /* 0, or: make a new one with this version, above all others */
+};
+
+/* The vault's answer, behind the byte LINK_BOOTED. */
+struct vault_booted {
+    enum vault_result result; /* OK, KEK_WRONG, LIMIT (parameters out of bounds), NO_MEMORY or FAILED */
+    uint32_t kek_version;     /* the one in force; when it failed: the one it failed at */
+    enum secret_memory memory;
+    bool has_made; /* store `made` before anything is sealed */
+    struct vault_kek made;
+};
+
+/*
+ * Encoders append to *out; buf_done tells whether there was room. A name that a frame cannot hold is a bug of
+ * ours. Decoders leave *out undefined on ERR_FRAME.
+ */
+void vault_request_encode(struct buf *out, const struct vault_request *request);
+MUST_CHECK enum err vault_request_decode(struct slice frame, struct vault_request *out);
+void vault_answer_encode(struct buf *out, const struct vault_answer *answer);
+MUST_CHECK enum err vault_answer_decode(struct slice frame, struct vault_answer *out);
+void vault_boot_encode(struct buf *out, const struct vault_boot *boot);
+MUST_CHECK enum err vault_boot_decode(struct slice frame, struct vault_boot *out);
+void vault_booted_encode(struct buf *out, const struct vault_booted *booted);
+MUST_CHECK enum err vault_booted_decode(struct slice frame, struct vault_booted *out);
+
+/* Whether the text can stand as a table, a column or a label. */
+bool vault_name_is_valid(struct slice name);
+
+#endif
