@@ -1,0 +1,138 @@
+// @ts-check
+/** One simulator: its store, its dials, its clock and what waits to happen. Everything else gets it as `sb`. */
+import { EventEmitter } from 'node:events';
+import { Store, chatId } from './store.js';
+import { Faults } from './faults.js';
+import { Limits } from './limits.js';
+import { WebhookSender } from './webhooks.js';
+import { resumeStatuses } from './statuses.js';
+import { resumeReviews } from './templates.js';
+
+/** @type {import('./types.js').Settings} */
+export const DEFAULTS = {
+    statuses_delay_ms: 300,
+    auto_read: false,
+    window: 'enforce',
+    throughput_per_s: 80,
+    rate_limit_http: 400,
+    pair_limit: 'off',
+    template_review_ms: 2000,
+    links: 'loopback',
+    list_body_max: 1024,
+    media_url_ttl_ms: 5 * 60_000,
+    webhook_version: 24,
+    bsuid: true,
+    us_marketing: true,
+    batch_max: 1,
+    batch_wait_ms: 0,
+    webhook_concurrency: 8,
+    webhook_timeout_ms: 10_000,
+    retry_first_ms: 1000,
+    retry_max_ms: 60_000,
+    retry_for_ms: 36 * 3600_000,
+};
+
+const CHOICES = /** @type {Record<string, unknown[]>} */ ({
+    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], links: ['loopback', 'fetch', 'ignore'],
+});
+
+/**
+ * Checks dials from outside. @param {unknown} input @returns {{settings: Partial<import('./types.js').Settings>, problem: string|null}}
+ */
+export function readSettings(input) {
+    const settings = /** @type {any} */ ({});
+    if (typeof input !== 'object' || input === null || Array.isArray(input))
+        return { settings, problem: 'settings must be an object' };
+    for (const [name, value] of Object.entries(input)) {
+        if (!Object.hasOwn(DEFAULTS, name))
+            return { settings, problem: `unknown setting: ${name}` };
+        const model = /** @type {any} */ (DEFAULTS)[name];
+        const choices = CHOICES[name];
+        if (choices ? !choices.includes(value) : typeof value !== typeof model)
+            return { settings, problem: `setting ${name}: ${choices ? `one of ${choices.join(', ')}` : `a ${typeof model}`}` };
+        if (typeof value === 'number' && (!Number.isFinite(value) || value < 0))
+            return { settings, problem: `setting ${name}: a number from 0` };
+        settings[name] = value;
+    }
+    return { settings, problem: null };
+}
+
+export class Sandbox {
+    /** @param {{data?: string|null, settings?: Partial<import('./types.js').Settings>, callbackCa?: string|null}} [options] */
+    constructor(options = {}) {
+        this.store = new Store(options.data ?? null);
+        this.settings = { ...DEFAULTS, ...options.settings };
+        /** Where pages listen: 'message', 'status', 'typing', 'handset', 'delivery', 'account', 'fault'. */
+        this.bus = new EventEmitter().setMaxListeners(0);
+        /** @type {Record<string, number>} */
+        this.counters = {};
+        /** @type {Set<NodeJS.Timeout>} */
+        this.timers = new Set();
+        /** Until when a business seems to type, by chat id. @type {Map<string, number>} */
+        this.typing = new Map();
+        this.stopped = false;
+        /** Media fetched by link, so that the handset can show it. @type {Map<string, string>} */
+        this.linkMedia = new Map();
+        this.faults = new Faults(this);
+        this.limits = new Limits();
+        this.webhooks = new WebhookSender(this, options.callbackCa ?? null);
+    }
+
+    /** Takes up again what a stop had interrupted. */
+    resume() {
+        this.webhooks.resume();
+        resumeStatuses(this);
+        resumeReviews(this);
+    }
+
+    now() {
+        return Date.now();
+    }
+
+    /** @param {string} name @param {number} [by] */
+    count(name, by = 1) {
+        this.counters[name] = (this.counters[name] ?? 0) + by;
+    }
+
+    /** Runs later, unless the simulator stops first. @param {number} ms @param {() => void} run */
+    later(ms, run) {
+        const timer = setTimeout(() => { this.timers.delete(timer); run(); }, ms);
+        this.timers.add(timer);
+        return timer;
+    }
+
+    /** @template {keyof import('./types.js').Settings} K
+     * @param {K} name @param {string} [wabaId] @returns {import('./types.js').Settings[K]} */
+    setting(name, wabaId) {
+        const own = wabaId === undefined ? undefined : this.store.accounts.get(wabaId)?.settings[name];
+        return /** @type {any} */ (own ?? this.settings[name]);
+    }
+
+    /** The chat of a business number and a person, made when first needed.
+     * @param {string} phoneNumberId @param {string} waId @returns {import('./types.js').Chat} */
+    chat(phoneNumberId, waId) {
+        const id = chatId(phoneNumberId, waId);
+        return this.store.chats.get(id) ?? { id, phone_number_id: phoneNumberId, wa_id: waId, last_inbound_at: 0,
+            free_entry_offered_at: 0, free_entry_until: 0 };
+    }
+
+    /** The person's phone, made when first needed. @param {string} waId @returns {import('./types.js').Handset} */
+    handset(waId) {
+        let handset = this.store.handsets.get(waId);
+        if (handset === undefined) {
+            handset = { wa_id: waId, name: '', online: true, auto_read: null, seen_at: 0 };
+            this.store.put('handset', waId, handset);
+            this.bus.emit('handset', handset);
+        }
+        return handset;
+    }
+
+    stop() {
+        this.stopped = true;
+        for (const timer of this.timers)
+            clearTimeout(timer);
+        this.timers.clear();
+        this.webhooks.stop();
+        this.store.flush();
+    }
+}
