@@ -27,11 +27,16 @@ struct channel {
     struct slice waba_id, phone_number_id, display_phone_number;
 };
 
-enum channel_credential { CHANNEL_ACCESS_TOKEN, CHANNEL_APP_SECRET, CHANNEL_VERIFY_TOKEN, CHANNEL_CREDENTIALS };
+enum channel_credential {
+    CHANNEL_ACCESS_TOKEN,
+    CHANNEL_APP_SECRET,
+    CHANNEL_VERIFY_TOKEN,
+    CHANNEL_CREDENTIALS
+};
 /* The column's name, as bound into the seal. */
 const char *channel_credential_column(enum channel_credential credential);
-struct vault_place channel_credential_place(struct id tenant, struct id channel, enum channel_credential credential,
-                                            uint32_t generation);
+struct vault_place channel_credential_place(struct id tenant, struct id channel,
+                                            enum channel_credential credential, uint32_t generation);
 
 struct channel_new {
     struct id id; /* made by the caller: it is bound into the seals */
@@ -40,50 +45,58 @@ struct channel_new {
 };
 
 /*
- * Seals one credential for a channel, outside any transaction. `generation` is 1 for a new channel, and one more
- * than the present with each replacement: an older value put back does not open.
+ * Seals one credential for a channel, outside any transaction. `generation` is 1 for a new channel, and one
+ * more than the present with each replacement: an older value put back does not open.
  */
 MUST_CHECK enum err channel_seal(const struct vault *vault, struct id tenant, struct id channel,
                                  enum channel_credential credential, uint32_t generation, struct slice plain,
                                  struct arena *arena, struct vault_sealed *sealed_out);
 
 /* ERR_EXISTS: this workspace has the phone number already. ERR_TOO_MANY. Writes channel.updated. */
-MUST_CHECK enum err channel_create(struct db_tx *tx, const struct clock *clock, const struct channel_new *with,
-                                   struct arena *arena, struct channel *out);
+MUST_CHECK enum err channel_create(struct db_tx *tx, const struct clock *clock,
+                                   const struct channel_new *with, struct arena *arena, struct channel *out);
 /* Deleted ones are not found. */
-MUST_CHECK enum err channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct channel *out);
+MUST_CHECK enum err channel_get(struct db_tx *tx, struct id channel, struct arena *arena,
+                                struct channel *out);
 /* Newest first, after `before` (zero: newest), limit + 1 rows. */
 MUST_CHECK enum err channel_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena,
                                  struct channel **out, size_t *count_out);
 
 struct channel_change {
-    uint32_t revision;           /* If-Match; 0: any */
-    struct slice name;           /* NULL ptr: as it was; so all */
+    uint32_t revision; /* If-Match; 0: any */
+    struct slice name; /* NULL ptr: as it was; so all */
     struct slice display_phone_number;
     bool has_state;
-    enum channel_state state;    /* active or paused; active mends a broken one */
+    enum channel_state state; /* active or paused; active mends a broken one */
     bool has_credential[CHANNEL_CREDENTIALS];
     uint32_t generation[CHANNEL_CREDENTIALS]; /* that each was sealed for: the present one + 1 */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS];
 };
-/* ERR_HTTP_PRECONDITION when the revision or generation moved on. Opens or closes the lane. Writes channel.updated. */
+/* ERR_HTTP_PRECONDITION when the revision or generation moved on. Opens or closes the lane. Writes
+ * channel.updated. */
 MUST_CHECK enum err channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                   const struct channel_change *change, struct arena *arena, struct channel *out);
+                                   const struct channel_change *change, struct arena *arena,
+                                   struct channel *out);
 /* Credentials go at once; the row stays for the messages that name it. Queued messages fail with a cause. */
-MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision);
-/* A provider refused the credential: the channel sends nothing more until it is mended. Writes channel.broken once. */
-MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason);
+MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                   uint32_t revision);
+/* A provider refused the credential: the channel sends nothing more until it is mended. Writes channel.broken
+ * once. */
+MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                  const char *reason);
 
 /* Current credentials of one kind, as the caller's database role may read them, and their generation. */
-MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel, enum channel_credential credential,
-                                            struct arena *arena, struct vault_sealed *sealed_out,
-                                            uint32_t *generation_out, struct slice *phone_number_id_out);
+MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,
+                                            enum channel_credential credential, struct arena *arena,
+                                            struct vault_sealed *sealed_out, uint32_t *generation_out,
+                                            struct slice *phone_number_id_out);
 MUST_CHECK enum err channel_generations(struct db_tx *tx, struct id channel,
                                         uint32_t generations_out[CHANNEL_CREDENTIALS]);
 
 /* A provider's callback names only the channel. Across tenants ("provider.callback"); ERR_NOT_FOUND. */
 MUST_CHECK enum err channel_tenant(struct db *db, struct id channel, struct id *tenant_out);
 /* The channel of this tenant that owns the phone number id; ERR_NOT_FOUND. */
-MUST_CHECK enum err channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id, struct id *channel_out);
+MUST_CHECK enum err channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id,
+                                               struct id *channel_out);
 
 #endif

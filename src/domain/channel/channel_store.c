@@ -3,34 +3,34 @@
 #include "domain/event/event.h"
 #include "domain/tenant/sealed_column.h"
 
-#define CHANNEL_COLUMNS                                                                                               \
-    "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"              \
+#define CHANNEL_COLUMNS                                                                                      \
+    "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"      \
     " w.phone_number_id, w.display_phone_number"
-#define CHANNEL_TABLES " FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
+#define CHANNEL_TABLES                                                                                       \
+    " FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
 
 static enum err
 channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel *out)
 {
-    *out = (struct channel){ .id = db_id(rows, row, 0),
-                             .kind = arena_copy(arena, db_text(rows, row, 1)),
-                             .name = arena_copy(arena, db_text(rows, row, 2)),
-                             .state_reason = arena_copy(arena, db_text(rows, row, 4)),
-                             .created_at = db_time(rows, row, 5),
-                             .updated_at = db_time(rows, row, 6),
-                             .revision = (uint32_t)db_i64(rows, row, 7),
-                             .waba_id = arena_copy(arena, db_text(rows, row, 8)),
-                             .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
-                             .display_phone_number = arena_copy(arena, db_text(rows, row, 10)) };
-    if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL || out->waba_id.ptr == NULL ||
-        out->phone_number_id.ptr == NULL || out->display_phone_number.ptr == NULL)
+    *out = (struct channel){.id = db_id(rows, row, 0),
+                            .kind = arena_copy(arena, db_text(rows, row, 1)),
+                            .name = arena_copy(arena, db_text(rows, row, 2)),
+                            .state_reason = arena_copy(arena, db_text(rows, row, 4)),
+                            .created_at = db_time(rows, row, 5),
+                            .updated_at = db_time(rows, row, 6),
+                            .revision = (uint32_t)db_i64(rows, row, 7),
+                            .waba_id = arena_copy(arena, db_text(rows, row, 8)),
+                            .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
+                            .display_phone_number = arena_copy(arena, db_text(rows, row, 10))};
+    if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL ||
+        out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL || out->display_phone_number.ptr == NULL)
         return ERR_NO_MEMORY;
     return channel_state_parse(db_text(rows, row, 3), &out->state);
 }
 
 static const struct db_stmt channel_get_stmt = {
-    "channel_get",
-    "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.id = $2 AND c.state <> 'deleted'"
-};
+    "channel_get", "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES
+                   " WHERE c.tenant_id = $1 AND c.id = $2 AND c.state <> 'deleted'"};
 
 enum err
 channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct channel *out)
@@ -45,17 +45,18 @@ channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct cha
 }
 
 static const struct db_stmt channel_list_stmt = {
-    "channel_list", "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.state <> 'deleted'"
-                    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
-};
+    "channel_list",
+    "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.state <> 'deleted'"
+    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"};
 
 enum err
 channel_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena, struct channel **out,
              size_t *count_out)
 {
     struct db_rows *rows = NULL;
-    enum err err = db_query(tx, &channel_list_stmt,
-                            DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
+    enum err err =
+        db_query(tx, &channel_list_stmt,
+                 DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
 
     if (err != ERR_OK)
         goto done;
@@ -74,41 +75,38 @@ done:
 }
 
 static enum err
-channel_event(struct db_tx *tx, const struct clock *clock, enum event_type type, struct id channel, struct slice data)
+channel_event(struct db_tx *tx, const struct clock *clock, enum event_type type, struct id channel,
+              struct slice data)
 {
-    struct event event = { .id = id_new(clock),
-                           .type = type,
-                           .subject = channel,
-                           .channel = channel,
-                           .occurred_at = clock_wall(clock),
-                           .data = data };
+    struct event event = {.id = id_new(clock),
+                          .type = type,
+                          .subject = channel,
+                          .channel = channel,
+                          .occurred_at = clock_wall(clock),
+                          .data = data};
 
     return event_append(tx, &event);
 }
 
 static const struct db_stmt channel_count_stmt = {
-    "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"
-};
+    "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"};
 static const struct db_stmt channel_insert_stmt = {
-    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name) VALUES ($1, $2, 'whatsapp', $3)"
-};
+    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name) VALUES ($1, $2, 'whatsapp', $3)"};
 static const struct db_stmt whatsapp_channel_insert_stmt = {
     "whatsapp_channel_insert",
     "INSERT INTO whatsapp_channel (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number,"
     " access_token_ct, access_token_iv, access_token_tag, access_token_key_version,"
     " app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version,"
     " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
-};
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"};
 static const struct db_stmt dispatch_lane_insert_stmt = {
-    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"
-};
+    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"};
 
 #define CREDENTIAL_ARGS(sealed) SEALED_ARGS(sealed), DB_I64((sealed)->key_version)
 
 enum err
-channel_create(struct db_tx *tx, const struct clock *clock, const struct channel_new *with, struct arena *arena,
-               struct channel *out)
+channel_create(struct db_tx *tx, const struct clock *clock, const struct channel_new *with,
+               struct arena *arena, struct channel *out)
 {
     struct db_rows *rows = NULL;
     const struct vault_sealed *sealed = with->sealed;
@@ -122,7 +120,8 @@ channel_create(struct db_tx *tx, const struct clock *clock, const struct channel
     if (err == ERR_OK)
         err = db_exec_one(tx, &whatsapp_channel_insert_stmt,
                           DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
-                                  DB_TEXT(with->display_phone_number), CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]),
+                                  DB_TEXT(with->display_phone_number),
+                                  CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]),
                                   CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
                                   CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN])));
     if (err == ERR_OK)
@@ -139,32 +138,29 @@ static const struct db_stmt channel_update_stmt = {
     "channel_update",
     "UPDATE channel SET name = coalesce($4, name), state = coalesce($5, state),"
     " state_reason = CASE WHEN $5 IS NULL THEN state_reason END, updated_at = $6, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
-};
+    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"};
 static const struct db_stmt whatsapp_channel_name_stmt = {
     "whatsapp_channel_name",
-    "UPDATE whatsapp_channel SET display_phone_number = $3 WHERE tenant_id = $1 AND channel_id = $2"
-};
+    "UPDATE whatsapp_channel SET display_phone_number = $3 WHERE tenant_id = $1 AND channel_id = $2"};
 /* One statement per credential. Writing past another replacement fails: the generation moved on. */
-#define CREDENTIAL_UPDATE(column)                                                                                     \
-    "UPDATE whatsapp_channel SET " column "_ct = $4, " column "_iv = $5, " column "_tag = $6, " column                \
-    "_key_version = $7, " column "_generation = $3 WHERE tenant_id = $1 AND channel_id = $2 AND " column              \
+#define CREDENTIAL_UPDATE(column)                                                                            \
+    "UPDATE whatsapp_channel SET " column "_ct = $4, " column "_iv = $5, " column "_tag = $6, " column       \
+    "_key_version = $7, " column "_generation = $3 WHERE tenant_id = $1 AND channel_id = $2 AND " column     \
     "_generation = $3 - 1"
 
 static const struct db_stmt credential_update_stmts[CHANNEL_CREDENTIALS] = {
-    [CHANNEL_ACCESS_TOKEN] = { "channel_access_token_update", CREDENTIAL_UPDATE("access_token") },
-    [CHANNEL_APP_SECRET] = { "channel_app_secret_update", CREDENTIAL_UPDATE("app_secret") },
-    [CHANNEL_VERIFY_TOKEN] = { "channel_verify_token_update", CREDENTIAL_UPDATE("verify_token") },
+    [CHANNEL_ACCESS_TOKEN] = {"channel_access_token_update", CREDENTIAL_UPDATE("access_token")},
+    [CHANNEL_APP_SECRET] = {"channel_app_secret_update", CREDENTIAL_UPDATE("app_secret")},
+    [CHANNEL_VERIFY_TOKEN] = {"channel_verify_token_update", CREDENTIAL_UPDATE("verify_token")},
 };
 static const struct db_stmt dispatch_lane_turn_stmt = {
     "dispatch_lane_turn",
     "UPDATE dispatch_lane SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END"
-    " WHERE tenant_id = $1 AND channel_id = $2"
-};
+    " WHERE tenant_id = $1 AND channel_id = $2"};
 
 enum err
-channel_update(struct db_tx *tx, const struct clock *clock, struct id channel, const struct channel_change *change,
-               struct arena *arena, struct channel *out)
+channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
+               const struct channel_change *change, struct arena *arena, struct channel *out)
 {
     struct channel before;
     enum err err = channel_get(tx, channel, arena, &before); /* ERR_NOT_FOUND comes before any precondition */
@@ -182,9 +178,9 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel, c
                           DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number)));
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
         if (change->has_credential[i])
-            err = db_exec_one(tx, &credential_update_stmts[i],
-                              DB_ARGS(DB_ID(channel), DB_I64(change->generation[i]),
-                                      CREDENTIAL_ARGS(&change->sealed[i])));
+            err = db_exec_one(
+                tx, &credential_update_stmts[i],
+                DB_ARGS(DB_ID(channel), DB_I64(change->generation[i]), CREDENTIAL_ARGS(&change->sealed[i])));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
     if (err == ERR_OK && change->has_state)
@@ -200,12 +196,11 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel, c
 }
 
 static const struct db_stmt channel_delete_stmt = {
-    "channel_delete", "UPDATE channel SET state = 'deleted', state_reason = NULL, updated_at = $4, revision = revision + 1"
-                      " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
-};
+    "channel_delete",
+    "UPDATE channel SET state = 'deleted', state_reason = NULL, updated_at = $4, revision = revision + 1"
+    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"};
 static const struct db_stmt whatsapp_channel_delete_stmt = {
-    "whatsapp_channel_delete", "DELETE FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
-};
+    "whatsapp_channel_delete", "DELETE FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"};
 /* What waits in the queue will never leave: each message fails with its cause, in this transaction. */
 static const struct db_stmt channel_queue_fail_stmt = {
     "channel_queue_fail",
@@ -214,8 +209,7 @@ static const struct db_stmt channel_queue_fail_stmt = {
     ", failed AS (UPDATE message m SET status = 'failed', error_code = 'channel-deleted',"
     " error_title = 'The sender channel was deleted.', updated_at = $3 FROM gone"
     " WHERE m.tenant_id = $1 AND m.id = gone.message_id RETURNING m.id)"
-    " SELECT id FROM failed LIMIT 10000"
-};
+    " SELECT id FROM failed LIMIT 10000"};
 
 static enum err
 queue_fail(struct db_tx *tx, const struct clock *clock, struct id channel)
@@ -225,12 +219,12 @@ queue_fail(struct db_tx *tx, const struct clock *clock, struct id channel)
     enum err err = db_query(tx, &channel_queue_fail_stmt, DB_ARGS(DB_ID(channel), DB_TIME(now)), &rows);
 
     for (size_t i = 0; err == ERR_OK && i < db_rows_count(rows); i++) {
-        struct event event = { .id = id_new(clock),
-                               .type = EVENT_MESSAGE_FAILED,
-                               .subject = db_id(rows, i, 0),
-                               .channel = channel,
-                               .occurred_at = now,
-                               .data = SLICE("{\"cause\": \"channel-deleted\"}") };
+        struct event event = {.id = id_new(clock),
+                              .type = EVENT_MESSAGE_FAILED,
+                              .subject = db_id(rows, i, 0),
+                              .channel = channel,
+                              .occurred_at = now,
+                              .data = SLICE("{\"cause\": \"channel-deleted\"}")};
         err = event_append(tx, &event);
     }
     db_rows_free(rows);
@@ -248,7 +242,8 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
     db_rows_free(rows);
     if (err != ERR_OK)
         return err;
-    err = db_exec_one(tx, &channel_delete_stmt, DB_ARGS(DB_ID(channel), DB_I64(revision), DB_TIME(clock_wall(clock))));
+    err = db_exec_one(tx, &channel_delete_stmt,
+                      DB_ARGS(DB_ID(channel), DB_I64(revision), DB_TIME(clock_wall(clock))));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
     if (err == ERR_OK)
@@ -264,15 +259,16 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
 }
 
 static const struct db_stmt channel_break_stmt = {
-    "channel_break", "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
-                     " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"
-};
+    "channel_break",
+    "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
+    " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"};
 
 enum err
 channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason)
 {
     struct wall_time now = clock_wall(clock);
-    enum err err = db_exec_one(tx, &channel_break_stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(now)));
+    enum err err =
+        db_exec_one(tx, &channel_break_stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(now)));
 
     if (err == ERR_NOT_FOUND)
         return ERR_OK; /* broken or deleted already: it was told once */
@@ -285,20 +281,21 @@ channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, co
 }
 
 /* One statement per credential: a database role may read only some of the columns. */
-#define CREDENTIAL_SELECT(column)                                                                                     \
-    "SELECT " column "_key_version, " column "_generation, phone_number_id, " column "_ct, " column "_iv, " column    \
-    "_tag"                                                                                                            \
+#define CREDENTIAL_SELECT(column)                                                                            \
+    "SELECT " column "_key_version, " column "_generation, phone_number_id, " column "_ct, " column          \
+    "_iv, " column "_tag"                                                                                    \
     " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
 
 static const struct db_stmt channel_credential_stmts[CHANNEL_CREDENTIALS] = {
-    [CHANNEL_ACCESS_TOKEN] = { "channel_access_token", CREDENTIAL_SELECT("access_token") },
-    [CHANNEL_APP_SECRET] = { "channel_app_secret", CREDENTIAL_SELECT("app_secret") },
-    [CHANNEL_VERIFY_TOKEN] = { "channel_verify_token", CREDENTIAL_SELECT("verify_token") },
+    [CHANNEL_ACCESS_TOKEN] = {"channel_access_token", CREDENTIAL_SELECT("access_token")},
+    [CHANNEL_APP_SECRET] = {"channel_app_secret", CREDENTIAL_SELECT("app_secret")},
+    [CHANNEL_VERIFY_TOKEN] = {"channel_verify_token", CREDENTIAL_SELECT("verify_token")},
 };
 
 enum err
-channel_credential_read(struct db_tx *tx, struct id channel, enum channel_credential credential, struct arena *arena,
-                        struct vault_sealed *sealed_out, uint32_t *generation_out, struct slice *phone_number_id_out)
+channel_credential_read(struct db_tx *tx, struct id channel, enum channel_credential credential,
+                        struct arena *arena, struct vault_sealed *sealed_out, uint32_t *generation_out,
+                        struct slice *phone_number_id_out)
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &channel_credential_stmts[credential], DB_ARGS(DB_ID(channel)), &rows);
@@ -318,8 +315,7 @@ done:
 
 static const struct db_stmt channel_generations_stmt = {
     "channel_generations", "SELECT access_token_generation, app_secret_generation, verify_token_generation"
-                           " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
-};
+                           " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"};
 
 enum err
 channel_generations(struct db_tx *tx, struct id channel, uint32_t generations_out[CHANNEL_CREDENTIALS])
@@ -336,13 +332,12 @@ channel_generations(struct db_tx *tx, struct id channel, uint32_t generations_ou
 }
 
 static const struct db_stmt channel_tenant_stmt = {
-    "channel_tenant", "SELECT tenant_id FROM channel WHERE id = $1 AND state <> 'deleted' LIMIT 1"
-};
+    "channel_tenant", "SELECT tenant_id FROM channel WHERE id = $1 AND state <> 'deleted' LIMIT 1"};
 
 enum err
 channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
 {
-    struct db_tx tx = { .is_open = false };
+    struct db_tx tx = {.is_open = false};
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "provider.callback", &tx);
 
@@ -359,8 +354,7 @@ channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
 
 static const struct db_stmt channel_by_phone_number_id_stmt = {
     "channel_by_phone_number_id",
-    "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"
-};
+    "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"};
 
 enum err
 channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id, struct id *channel_out)

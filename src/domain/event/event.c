@@ -4,7 +4,7 @@ static const struct {
     const char *word;
     bool is_public;
 } event_rows[EVENT_TYPE_COUNT] = {
-#define EVENT(name, word, is_public) [EVENT_##name] = { word, is_public },
+#define EVENT(name, word, is_public) [EVENT_##name] = {word, is_public},
 #include "domain/event/event.def"
 #undef EVENT
 };
@@ -39,14 +39,13 @@ event_type_parse(struct slice word, enum event_type *out)
 struct vault_place
 event_content_place(struct id tenant, struct id event)
 {
-    return (struct vault_place){ .tenant = tenant, .table = "event", .column = "content", .row = event };
+    return (struct vault_place){.tenant = tenant, .table = "event", .column = "content", .row = event};
 }
 
 static const struct db_stmt event_append_stmt = {
-    "event_append",
-    "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data, key_version, content_ct,"
-    " content_iv, content_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-};
+    "event_append", "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data, "
+                    "key_version, content_ct,"
+                    " content_iv, content_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
 
 enum err
 event_append(struct db_tx *tx, const struct event *event)
@@ -70,8 +69,7 @@ static const struct db_stmt event_append_many_stmt = {
     "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, e.id, e.type, e.subject, e.channel, e.at, e.data::jsonb"
     " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::text[])"
-    " AS e (id, type, subject, channel, at, data)"
-};
+    " AS e (id, type, subject, channel, at, data)"};
 
 enum err
 event_append_many(struct db_tx *tx, const struct event *events, size_t count, struct arena *arena)
@@ -86,7 +84,8 @@ event_append_many(struct db_tx *tx, const struct event *events, size_t count, st
     struct slice *types = arena_array(arena, count, sizeof(*types));
     struct slice *datas = arena_array(arena, count, sizeof(*datas));
     struct wall_time *times = arena_array(arena, count, sizeof(*times));
-    if (ids == NULL || subjects == NULL || channels == NULL || types == NULL || datas == NULL || times == NULL)
+    if (ids == NULL || subjects == NULL || channels == NULL || types == NULL || datas == NULL ||
+        times == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (events[i].content != NULL || id_is_zero(events[i].channel))
@@ -100,7 +99,8 @@ event_append_many(struct db_tx *tx, const struct event *events, size_t count, st
     }
     return db_exec(tx, &event_append_many_stmt,
                    DB_ARGS(DB_ID_ARRAY(ids, count), DB_TEXT_ARRAY(types, count), DB_ID_ARRAY(subjects, count),
-                           DB_ID_ARRAY(channels, count), DB_TIME_ARRAY(times, count), DB_TEXT_ARRAY(datas, count)),
+                           DB_ID_ARRAY(channels, count), DB_TIME_ARRAY(times, count),
+                           DB_TEXT_ARRAY(datas, count)),
                    NULL);
 }
 
@@ -111,7 +111,8 @@ static const struct db_stmt event_timeline_stmt = {
 };
 
 enum err
-event_timeline(struct db_tx *tx, struct id subject, struct arena *arena, struct event **out, size_t *count_out)
+event_timeline(struct db_tx *tx, struct id subject, struct arena *arena, struct event **out,
+               size_t *count_out)
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &event_timeline_stmt, DB_ARGS(DB_ID(subject)), &rows);

@@ -1,7 +1,7 @@
 /*
- * The tenant's event log. Whatever happens to a message or channel is a row, written in the transaction that made
- * it happen; webhooks, timelines and the like are readers. Events are never changed. `data` is a JSON object with
- * nothing personal in it; what is personal (say, an incoming message) goes sealed into `content`.
+ * The tenant's event log. Whatever happens to a message or channel is a row, written in the transaction that
+ * made it happen; webhooks, timelines and the like are readers. Events are never changed. `data` is a JSON
+ * object with nothing personal in it; what is personal (say, an incoming message) goes sealed into `content`.
  */
 #ifndef DOMAIN_EVENT_EVENT_H
 #define DOMAIN_EVENT_EVENT_H
@@ -31,8 +31,8 @@ struct event {
     struct id subject; /* a message, or a channel for channel events */
     struct id channel; /* zero: none */
     struct wall_time occurred_at;
-    struct slice data;                   /* JSON object; empty: {} */
-    const struct vault_sealed *content;  /* NULL: none; sealed for event_content_place */
+    struct slice data;                  /* JSON object; empty: {} */
+    const struct vault_sealed *content; /* NULL: none; sealed for event_content_place */
 };
 
 /* Where an event's sealed content belongs. */
@@ -42,11 +42,12 @@ struct vault_place event_content_place(struct id tenant, struct id event);
 MUST_CHECK enum err event_append(struct db_tx *tx, const struct event *event);
 /* Many without content in one statement; they belong to the transaction's tenant. */
 #define EVENT_BATCH_MAX 5000u
-MUST_CHECK enum err event_append_many(struct db_tx *tx, const struct event *events, size_t count, struct arena *arena);
+MUST_CHECK enum err event_append_many(struct db_tx *tx, const struct event *events, size_t count,
+                                      struct arena *arena);
 
 /* A message's timeline, oldest first, at most EVENT_TIMELINE_MAX; content is not loaded. */
 #define EVENT_TIMELINE_MAX 200u
-MUST_CHECK enum err event_timeline(struct db_tx *tx, struct id subject, struct arena *arena, struct event **out,
-                                   size_t *count_out);
+MUST_CHECK enum err event_timeline(struct db_tx *tx, struct id subject, struct arena *arena,
+                                   struct event **out, size_t *count_out);
 
 #endif

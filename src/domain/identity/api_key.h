@@ -1,7 +1,7 @@
 /*
- * API keys: "hk_live_<id>_<secret>", the id in base32 (26 characters), the secret 256 random bits in base64url (43
- * characters). Shown once; stored as SHA-256(salt || secret). A key acts for one tenant, within its scopes, from its
- * addresses, until it expires or is revoked.
+ * API keys: "hk_live_<id>_<secret>", the id in base32 (26 characters), the secret 256 random bits in
+ * base64url (43 characters). Shown once; stored as SHA-256(salt || secret). A key acts for one tenant, within
+ * its scopes, from its addresses, until it expires or is revoked.
  */
 #ifndef DOMAIN_IDENTITY_API_KEY_H
 #define DOMAIN_IDENTITY_API_KEY_H
@@ -13,12 +13,12 @@
 #include "platform/db/db.h"
 #include "platform/net/address_guard.h"
 
-#define API_KEY_SALT_BYTES   16u
-#define API_KEY_SECRET_BYTES 32u
-#define API_KEY_HASH_BYTES   32u
-#define API_KEY_TEXT_BYTES   (sizeof("hk_live_") - 1 + 26 + 1 + 43 + 1) /* with NUL */
-#define API_KEY_NAME_MAX     120u
-#define API_KEY_CIDRS_MAX    64u
+#define API_KEY_SALT_BYTES     16u
+#define API_KEY_SECRET_BYTES   32u
+#define API_KEY_HASH_BYTES     32u
+#define API_KEY_TEXT_BYTES     (sizeof("hk_live_") - 1 + 26 + 1 + 43 + 1) /* with NUL */
+#define API_KEY_NAME_MAX       120u
+#define API_KEY_CIDRS_MAX      64u
 #define API_KEY_PER_TENANT_MAX 500u /* live ones */
 
 enum api_key_mode { API_KEY_LIVE, API_KEY_TEST };
@@ -38,7 +38,7 @@ struct api_key {
     struct slice name;
     enum api_key_mode mode;
     char last_four[5];
-    uint64_t scopes; /* bits of enum api_scope */
+    uint64_t scopes;     /* bits of enum api_scope */
     struct slice *cidrs; /* canonical text; none: from anywhere */
     size_t cidr_count;
     struct wall_time created_at;
@@ -58,19 +58,22 @@ struct api_key_new {
 };
 
 /*
- * Makes a key in the transaction's tenant. *text_out (owned) is the whole key, to be shown once. ERR_TOO_MANY beyond
- * API_KEY_PER_TENANT_MAX; ERR_DB_DATA when a CIDR is not canonical or the expiry has passed.
+ * Makes a key in the transaction's tenant. *text_out (owned) is the whole key, to be shown once. ERR_TOO_MANY
+ * beyond API_KEY_PER_TENANT_MAX; ERR_DB_DATA when a CIDR is not canonical or the expiry has passed.
  */
-MUST_CHECK enum err api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key_new *with,
-                                   struct arena *arena, struct api_key *out, struct secret **text_out);
-/* By id, newest first, after `before` (zero: from the newest), at most `limit` (<= 100) + 1 to tell whether more follow. */
+MUST_CHECK enum err api_key_create(struct db_tx *tx, const struct clock *clock,
+                                   const struct api_key_new *with, struct arena *arena, struct api_key *out,
+                                   struct secret **text_out);
+/* By id, newest first, after `before` (zero: from the newest), at most `limit` (<= 100) + 1 to tell whether
+ * more follow. */
 MUST_CHECK enum err api_key_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena,
                                  struct api_key **out, size_t *count_out);
 MUST_CHECK enum err api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key *out);
 /* Repeating it is harmless. ERR_NOT_FOUND. */
 MUST_CHECK enum err api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key);
 
-/* The parts of a presented key. ERR_KEY_INVALID when it is not of the form; `secret` is 32 octets, wiped by the caller. */
+/* The parts of a presented key. ERR_KEY_INVALID when it is not of the form; `secret` is 32 octets, wiped by
+ * the caller. */
 MUST_CHECK enum err api_key_parse(struct slice text, struct id *id_out, enum api_key_mode *mode_out,
                                   unsigned char secret_out[API_KEY_SECRET_BYTES]);
 
@@ -89,7 +92,8 @@ struct api_principal {
 };
 /* Across tenants ("authenticate"). ERR_KEY_INVALID when there is none of this id. */
 MUST_CHECK enum err api_principal_load(struct db *db, struct id key, struct api_principal *out);
-/* Notes when and from where keys were last used. Best effort: one row per key, in its tenant's transaction. */
+/* Notes when and from where keys were last used. Best effort: one row per key, in its tenant's transaction.
+ */
 MUST_CHECK enum err api_key_note_use(struct db *db, struct id tenant, struct id key, struct wall_time at,
                                      struct slice from);
 

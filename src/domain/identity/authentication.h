@@ -1,6 +1,7 @@
 /*
  * Who asks? From a presented key and an address to a principal. What the database said of a key is kept for
- * AUTHENTICATION_CACHE_MS, so a revocation is felt everywhere within a second without any message having to arrive.
+ * AUTHENTICATION_CACHE_MS, so a revocation is felt everywhere within a second without any message having to
+ * arrive.
  */
 #ifndef DOMAIN_IDENTITY_AUTHENTICATION_H
 #define DOMAIN_IDENTITY_AUTHENTICATION_H
@@ -17,10 +18,11 @@ void authentication_free(struct authentication *authentication);
 
 /*
  * `presented` is the credential after "Bearer "; `from` the peer's address as text (empty: unknown, which no
- * allow-list holds). ERR_KEY_INVALID, _EXPIRED, _REVOKED, _ADDRESS, ERR_SCOPE, ERR_TENANT_SUSPENDED. An unknown id
- * costs the same hash as a known one. Writes the key's last use now and then.
+ * allow-list holds). ERR_KEY_INVALID, _EXPIRED, _REVOKED, _ADDRESS, ERR_SCOPE, ERR_TENANT_SUSPENDED. An
+ * unknown id costs the same hash as a known one. Writes the key's last use now and then.
  */
-MUST_CHECK enum err authentication_check(struct authentication *authentication, struct db *db, struct slice presented,
-                                         struct slice from, enum api_scope scope, struct api_principal *out);
+MUST_CHECK enum err authentication_check(struct authentication *authentication, struct db *db,
+                                         struct slice presented, struct slice from, enum api_scope scope,
+                                         struct api_principal *out);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Messages, outgoing and incoming. The recipient's (or sender's) address and the content are sealed with the tenant's
- * content key; equal addresses meet in a keyed blind index. Content is the JSON object of the API's `content`.
+ * Messages, outgoing and incoming. The recipient's (or sender's) address and the content are sealed with the
+ * tenant's content key; equal addresses meet in a keyed blind index. Content is the JSON object of the API's
+ * `content`.
  */
 #ifndef DOMAIN_MESSAGE_MESSAGE_H
 #define DOMAIN_MESSAGE_MESSAGE_H
@@ -12,9 +13,9 @@
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 
-#define MESSAGE_LIST_MAX       100u
-#define MESSAGE_REFERENCE_MAX  255u
-#define MESSAGE_BATCH_MAX      5000u
+#define MESSAGE_LIST_MAX          100u
+#define MESSAGE_REFERENCE_MAX     255u
+#define MESSAGE_BATCH_MAX         5000u
 #define MESSAGE_FINGERPRINT_BYTES 32u
 
 enum message_direction { MESSAGE_OUT, MESSAGE_IN };
@@ -31,42 +32,46 @@ struct message_sealed {
     unsigned char peer_index[VAULT_INDEX_BYTES];
     struct vault_sealed peer, content;
 };
-/* Outside any transaction: two round trips to the vault. `peer` is E.164 with '+', or a provider's user id. */
-MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant, struct id message, struct slice peer,
-                                 struct slice content, struct arena *arena, struct message_sealed *out);
+/* Outside any transaction: two round trips to the vault. `peer` is E.164 with '+', or a provider's user id.
+ */
+MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant, struct id message,
+                                 struct slice peer, struct slice content, struct arena *arena,
+                                 struct message_sealed *out);
 MUST_CHECK enum err message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
                                        unsigned char out[VAULT_INDEX_BYTES]);
 /* The opened address and content, in an arena that is wiped. */
 MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, struct id message,
-                                 const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,
-                                 struct slice *content_out);
+                                 const struct message_sealed *sealed, struct arena *arena,
+                                 struct slice *peer_out, struct slice *content_out);
 
 /* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
 struct message_new {
     struct id id, tenant, channel;
     enum message_category category;
-    struct slice kind;            /* content's type: "text" */
+    struct slice kind; /* content's type: "text" */
     struct message_sealed sealed;
-    struct slice reference;       /* NULL ptr: none */
-    struct slice idempotency_key; /* NULL ptr: none */
+    struct slice reference;                               /* NULL ptr: none */
+    struct slice idempotency_key;                         /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
 };
 
 /* What became of one of them. */
 struct message_accepted {
-    enum err err;      /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH */
-    bool is_replay;    /* the same request was accepted before: `id` is that message */
+    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH */
+    bool is_replay; /* the same request was accepted before: `id` is that message */
     struct id id;
 };
 
 /*
- * The group commit: stores all of them, with queue entry, event and idempotency key, in one transaction that turns
- * from tenant to tenant. Sorts `messages` in place by tenant and key; accepted[i] belongs to messages[i] afterwards.
- * When it fails as a whole nothing was stored, unless ERR_DB_UNAVAILABLE came from the commit itself: then it is not
- * known, and a client's retry with its idempotency key tells. Two messages with one key must not be in one batch.
+ * The group commit: stores all of them, with queue entry, event and idempotency key, in one transaction that
+ * turns from tenant to tenant. Sorts `messages` in place by tenant and key; accepted[i] belongs to
+ * messages[i] afterwards. When it fails as a whole nothing was stored, unless ERR_DB_UNAVAILABLE came from
+ * the commit itself: then it is not known, and a client's retry with its idempotency key tells. Two messages
+ * with one key must not be in one batch.
  */
-MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock, struct message_new *messages,
-                                         struct message_accepted *accepted, size_t count, struct arena *arena);
+MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock,
+                                         struct message_new *messages, struct message_accepted *accepted,
+                                         size_t count, struct arena *arena);
 
 struct message {
     struct id id, channel;
@@ -80,7 +85,8 @@ struct message {
 };
 
 /* ERR_NOT_FOUND. */
-MUST_CHECK enum err message_get(struct db_tx *tx, struct id message, struct arena *arena, struct message *out);
+MUST_CHECK enum err message_get(struct db_tx *tx, struct id message, struct arena *arena,
+                                struct message *out);
 
 struct message_filter {
     bool has_status, has_direction, has_category, has_peer, has_after, has_before;
@@ -89,24 +95,25 @@ struct message_filter {
     enum message_category category;
     struct id channel; /* zero: any */
     unsigned char peer_index[VAULT_INDEX_BYTES];
-    struct slice reference; /* NULL ptr: any */
+    struct slice reference;                         /* NULL ptr: any */
     struct wall_time created_after, created_before; /* after: inclusive; before: exclusive */
-    struct id cursor; /* zero: from the newest; else older than this one */
+    struct id cursor;                               /* zero: from the newest; else older than this one */
 };
 /* Newest first, limit + 1 rows to tell whether more follow (limit <= MESSAGE_LIST_MAX). */
 MUST_CHECK enum err message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit,
                                  struct arena *arena, struct message **out, size_t *count_out);
 
 /*
- * A provider's word on a message's fate, applied forward only. Locks the row; when the status moves, writes it, the
- * event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells. ERR_NOT_FOUND.
+ * A provider's word on a message's fate, applied forward only. Locks the row; when the status moves, writes
+ * it, the event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells.
+ * ERR_NOT_FOUND.
  */
 struct message_report {
     struct id message, channel;
     enum message_status status;
     struct wall_time at;
     struct slice provider_id;             /* NULL ptr: as it was */
-    struct slice error_code, error_title; /* with MESSAGE_STATUS_FAILED */
+    struct slice error_code, error_title; /* with MESSAGE_FAILED */
     struct slice data;                    /* of the event; JSON object */
 };
 MUST_CHECK enum err message_report_apply(struct db_tx *tx, const struct clock *clock,
@@ -123,7 +130,7 @@ struct message_received {
     struct vault_sealed event_content; /* sealed for event_content_place(tenant, event_id) */
     struct wall_time at;               /* by the provider */
 };
-MUST_CHECK enum err message_receive(struct db_tx *tx, const struct clock *clock, const struct message_received *with,
+MUST_CHECK enum err message_receive(struct db_tx *tx, const struct message_received *with,
                                     struct arena *arena);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * The queue of outgoing messages: claimed by lane, recorded as `sending` before the request leaves, written back with
- * the claim's fence. A lease that ran out before `sending` is simply claimed again; after it the outcome is unknown,
- * and the message waits as `uncertain` for the provider's event until its category's rule applies.
+ * The queue of outgoing messages: claimed by lane, recorded as `sending` before the request leaves, written
+ * back with the claim's fence. A lease that ran out before `sending` is simply claimed again; after it the
+ * outcome is unknown, and the message waits as `uncertain` for the provider's event until its category's rule
+ * applies.
  */
 #ifndef DOMAIN_MESSAGE_MESSAGE_QUEUE_H
 #define DOMAIN_MESSAGE_MESSAGE_QUEUE_H
@@ -21,12 +22,12 @@ struct message_claim_limits {
     size_t count_max;    /* <= MESSAGE_CLAIM_MAX */
     size_t per_lane_max; /* of them, for one lane */
     int64_t lease_ms;
-    struct id owner;     /* this process */
+    struct id owner; /* this process */
 };
 
 /* Claims what is due on open lanes, urgent first, every lane its share. Across tenants ("dispatch.claim"). */
-MUST_CHECK enum err message_claim_due(struct db *db, const struct message_claim_limits *limits, struct arena *arena,
-                                      struct message_claim **out, size_t *count_out);
+MUST_CHECK enum err message_claim_due(struct db *db, const struct message_claim_limits *limits,
+                                      struct arena *arena, struct message_claim **out, size_t *count_out);
 /* When something will be due, to sleep until then: ERR_NOTHING when the queue is empty. */
 MUST_CHECK enum err message_next_due(struct db *db, struct wall_time *out);
 
@@ -38,11 +39,12 @@ struct message_job {
     bool is_mine; /* false: the lease was lost meanwhile; leave it alone */
 };
 /*
- * Records that these are about to be sent (one tenant's): status `sending`, an event each, queue state `sending`; and
- * loads their sealed parts. After the commit the requests may leave.
+ * Records that these are about to be sent (one tenant's): status `sending`, an event each, queue state
+ * `sending`; and loads their sealed parts. After the commit the requests may leave.
  */
-MUST_CHECK enum err message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct message_claim *claims,
-                                          size_t count, struct arena *arena, struct message_job **out);
+MUST_CHECK enum err message_begin_sending(struct db_tx *tx, const struct clock *clock,
+                                          const struct message_claim *claims, size_t count,
+                                          struct arena *arena, struct message_job **out);
 
 enum message_verdict {
     MESSAGE_VERDICT_SENT,      /* the provider took it */
@@ -58,17 +60,20 @@ struct message_outcome {
     struct slice provider_id;             /* with SENT */
     struct slice error_code, error_title; /* with RETRY, FAILED, UNCERTAIN */
 };
-/* One tenant's outcomes. An outcome whose fence is stale changes nothing but an already sent provider id is kept. */
+/* One tenant's outcomes. An outcome whose fence is stale changes nothing but an already sent provider id is
+ * kept. */
 MUST_CHECK enum err message_record_outcomes(struct db_tx *tx, const struct clock *clock,
-                                            const struct message_outcome *outcomes, size_t count, struct arena *arena);
+                                            const struct message_outcome *outcomes, size_t count,
+                                            struct arena *arena);
 
 /*
- * Takes over what dead processes left: expired `leased` rows become ready; expired `sending` rows become uncertain,
- * due after `wait_ms`; uncertain rows whose wait is over go on by category: otp, transactional and service messages are
- * sent again (a duplicate is the lesser evil), promotional ones are left as they are (a loss is), out of the queue.
+ * Takes over what dead processes left: expired `leased` rows become ready; expired `sending` rows become
+ * uncertain, due after `wait_ms`; uncertain rows whose wait is over go on by category: otp, transactional and
+ * service messages are sent again (a duplicate is the lesser evil), promotional ones are left as they are (a
+ * loss is), out of the queue.
  */
-MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, struct arena *arena,
-                                      size_t *taken_out);
+MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms,
+                                      struct arena *arena, size_t *taken_out);
 /* Whether an uncertain message of this category is sent again. */
 bool message_category_resends(enum message_category category);
 

@@ -1,4 +1,5 @@
-/* What a provider posted: verified, stored sealed and raw, answered; interpreted afterwards, each exactly once. */
+/* What a provider posted: verified, stored sealed and raw, answered; interpreted afterwards, each exactly
+ * once. */
 #ifndef DOMAIN_MESSAGE_PROVIDER_EVENT_H
 #define DOMAIN_MESSAGE_PROVIDER_EVENT_H
 #include "core/arena.h"
@@ -15,11 +16,12 @@ struct provider_event_new {
     unsigned char digest[VAULT_INDEX_BYTES]; /* keyed, of the raw bytes: the same bytes are stored once */
     struct vault_sealed body;
 };
-MUST_CHECK enum err provider_event_seal(const struct vault *vault, const struct clock *clock, struct id tenant,
-                                        struct id channel, struct slice body, struct arena *arena,
-                                        struct provider_event_new *out);
+MUST_CHECK enum err provider_event_seal(const struct vault *vault, const struct clock *clock,
+                                        struct id tenant, struct id channel, struct slice body,
+                                        struct arena *arena, struct provider_event_new *out);
 /* *is_new_out is false when these bytes were stored before: answer 200 all the same. */
-MUST_CHECK enum err provider_event_store(struct db_tx *tx, const struct provider_event_new *event, bool *is_new_out);
+MUST_CHECK enum err provider_event_store(struct db_tx *tx, const struct provider_event_new *event,
+                                         bool *is_new_out);
 
 struct provider_event {
     struct id id, tenant, channel;
@@ -30,9 +32,13 @@ struct provider_event {
 /* Claims some that are due, oldest first. Across tenants ("provider.interpret"). */
 MUST_CHECK enum err provider_event_claim(struct db *db, size_t count_max, struct arena *arena,
                                          struct provider_event **out, size_t *count_out);
-/* In the transaction that applied it. ERR_DB_CONFLICT when the claim was lost: roll back. */
+/* The raw bytes, in an arena that is wiped. Outside any transaction. */
+MUST_CHECK enum err provider_event_open(const struct vault *vault, const struct provider_event *event,
+                                        struct arena *arena, struct slice *body_out);
+/* In the transaction that applied it. ERR_STATE_CONFLICT when the claim was lost: roll back. */
 MUST_CHECK enum err provider_event_done(struct db_tx *tx, const struct provider_event *event);
-/* It could not be applied: again later with growing gaps, or `failed` for good after PROVIDER_EVENT_ATTEMPTS_MAX. */
+/* It could not be applied: again later with growing gaps, or `failed` for good after
+ * PROVIDER_EVENT_ATTEMPTS_MAX. */
 MUST_CHECK enum err provider_event_postpone(struct db_tx *tx, const struct clock *clock,
                                             const struct provider_event *event, enum err why);
 

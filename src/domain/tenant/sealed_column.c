@@ -1,8 +1,8 @@
 #include "domain/tenant/sealed_column.h"
 
 enum err
-sealed_column_read(const struct db_rows *rows, size_t row, int column, uint32_t key_version, struct arena *arena,
-                   struct vault_sealed *out)
+sealed_column_read(const struct db_rows *rows, size_t row, int column, uint32_t key_version,
+                   struct arena *arena, struct vault_sealed *out)
 {
     struct slice cipher = db_bytes(rows, row, column);
     struct slice iv = db_bytes(rows, row, column + 1);

@@ -7,12 +7,12 @@
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 
-#define TENANT_NAME_MAX  120u /* code points */
-#define TENANT_SLUG_MAX  63u
-#define TENANT_LIST_MAX  1000u
+#define TENANT_NAME_MAX 120u /* code points */
+#define TENANT_SLUG_MAX 63u
+#define TENANT_LIST_MAX 1000u
 
 enum tenant_state { TENANT_ACTIVE, TENANT_SUSPENDED, TENANT_CLOSED };
-/* ERR_STATE for a word that is none: the database holds something this build does not know. */
+/* ERR_STATE_CONFLICT for a word that is none: the database holds something this build does not know. */
 MUST_CHECK enum err tenant_state_parse(struct slice word, enum tenant_state *out);
 
 struct tenant {
@@ -23,14 +23,16 @@ struct tenant {
 };
 
 /*
- * Makes the tenant and its three data keys in one transaction, as harkara_admin. `slug` may be empty: it is then
- * made from the name. ERR_EXISTS: the slug is taken. ERR_DB_DATA: name or slug not allowed.
+ * Makes the tenant and its three data keys in one transaction, as harkara_admin. `slug` may be empty: it is
+ * then made from the name. ERR_EXISTS: the slug is taken. ERR_DB_DATA: name or slug not allowed.
  */
 MUST_CHECK enum err tenant_create(struct db *db, const struct vault *vault, const struct clock *clock,
-                                  struct slice name, struct slice slug, struct arena *arena, struct tenant *out);
+                                  struct slice name, struct slice slug, struct arena *arena,
+                                  struct tenant *out);
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);
 /* By slug or by "ten_..." id. ERR_NOT_FOUND. As harkara_admin. */
-MUST_CHECK enum err tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct tenant *out);
+MUST_CHECK enum err tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena,
+                                struct tenant *out);
 
 #endif

@@ -5,8 +5,8 @@
 #include "platform/ipc/vault_client.h"
 
 /*
- * A vault_key_source over a database connection (ctx is a struct db *). It opens a transaction of its own, so the
- * vault is never asked from within one: seal before, open after.
+ * A vault_key_source over a database connection (ctx is a struct db *). It opens a transaction of its own, so
+ * the vault is never asked from within one: seal before, open after.
  */
 enum err tenant_key_fetch(void *db, struct id tenant, enum vault_purpose purpose, uint32_t version,
                           struct vault_wrapped_key *out);

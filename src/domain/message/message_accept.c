@@ -1,0 +1,242 @@
+/*
+ * The group commit of the accept path. One statement per tenant of the batch judges every row against its
+ * channel, claims idempotency keys, and stores message, queue entry and event for the rows that are fresh; a
+ * second one, only when needed, reads what earlier requests with the same keys became.
+ */
+#include "core/metric.h"
+#include "domain/message/message.h"
+#include <stdlib.h>
+
+/* The same columns of many messages, as unnest() takes them. */
+struct columns {
+    struct id *ids, *channels, *events;
+    struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes;
+    struct slice *peer_ct, *peer_iv, *peer_tag, *content_ct, *content_iv, *content_tag;
+    int64_t *priorities, *key_versions;
+};
+
+static bool
+columns_alloc(struct columns *columns, size_t count, struct arena *arena)
+{
+    struct id **ids[] = {&columns->ids, &columns->channels, &columns->events};
+    struct slice **slices[] = {&columns->kinds,      &columns->categories,   &columns->references,
+                               &columns->keys,       &columns->fingerprints, &columns->indexes,
+                               &columns->peer_ct,    &columns->peer_iv,      &columns->peer_tag,
+                               &columns->content_ct, &columns->content_iv,   &columns->content_tag};
+    int64_t **numbers[] = {&columns->priorities, &columns->key_versions};
+
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        if ((*ids[i] = arena_array(arena, count, sizeof(struct id))) == NULL)
+            return false;
+    for (size_t i = 0; i < COUNT_OF(slices); i++)
+        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+            return false;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
+            return false;
+    return true;
+}
+
+static void
+columns_fill(struct columns *columns, const struct clock *clock, const struct message_new *messages,
+             size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct message_new *message = &messages[i];
+        const struct message_sealed *sealed = &message->sealed;
+        columns->ids[i] = message->id;
+        columns->channels[i] = message->channel;
+        columns->events[i] = id_new(clock);
+        columns->kinds[i] = message->kind;
+        columns->categories[i] = slice_text(message_category_word(message->category));
+        columns->references[i] = message->reference;
+        columns->keys[i] = message->idempotency_key;
+        columns->fingerprints[i] = slice_of(message->fingerprint, sizeof(message->fingerprint));
+        columns->indexes[i] = slice_of(sealed->peer_index, sizeof(sealed->peer_index));
+        columns->peer_ct[i] = sealed->peer.cipher;
+        columns->peer_iv[i] = slice_of(sealed->peer.iv, VAULT_IV_BYTES);
+        columns->peer_tag[i] = slice_of(sealed->peer.tag, VAULT_TAG_BYTES);
+        columns->content_ct[i] = sealed->content.cipher;
+        columns->content_iv[i] = slice_of(sealed->content.iv, VAULT_IV_BYTES);
+        columns->content_tag[i] = slice_of(sealed->content.tag, VAULT_TAG_BYTES);
+        columns->priorities[i] = message->category;
+        columns->key_versions[i] = sealed->content.key_version;
+    }
+}
+
+static const struct db_stmt message_accept_stmt = {
+    "message_accept",
+    "WITH input AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], "
+    "$7::text[],"
+    " $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], "
+    "$15::bytea[],"
+    " $16::bytea[], $17::bytea[], $18::uuid[])"
+    " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
+    "peer_ct,"
+    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id)),"
+    " judged AS (SELECT i.*, c.state FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
+    "i.channel_id),"
+    " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
+    " SELECT $1, key, fingerprint, id FROM judged WHERE state = 'active' AND key IS NOT NULL ORDER BY key"
+    " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id),"
+    " fresh AS (SELECT * FROM judged j WHERE state = 'active'"
+    " AND (key IS NULL OR EXISTS (SELECT FROM claimed c WHERE c.message_id = j.id))),"
+    " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, "
+    "peer_index,"
+    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference)"
+    " SELECT $1, id, channel_id, 'out', kind, category, 'accepted', peer_index, key_version::int, peer_ct, "
+    "peer_iv,"
+    " peer_tag, content_ct, content_iv, content_tag, reference FROM fresh ORDER BY id),"
+    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority)"
+    " SELECT $1, id, channel_id, priority::smallint FROM fresh ORDER BY id),"
+    " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
+    " SELECT $1, event_id, 'message.accepted', id, channel_id, now(),"
+    " jsonb_build_object('category', category, 'kind', kind) FROM fresh ORDER BY event_id)"
+    " SELECT j.id, j.state, f.id IS NOT NULL FROM judged j LEFT JOIN fresh f ON f.id = j.id LIMIT 5000"};
+
+static const struct db_stmt message_replay_stmt = {
+    "message_replay", "SELECT key, fingerprint, message_id FROM idempotency_key"
+                      " WHERE tenant_id = $1 AND key = ANY ($2::text[]) LIMIT 5000"};
+
+/* Wakes the dispatchers when the transaction commits; PostgreSQL folds equal notices of a transaction into
+ * one. */
+static const struct db_stmt message_notify_stmt = {
+    "message_notify", "SELECT pg_notify('harkara_dispatch', '') WHERE $1::uuid IS NOT NULL"};
+
+/* messages[] of one tenant, in one transaction with the others of the batch. */
+static enum err
+accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct message_new *messages,
+                  struct message_accepted *accepted, size_t count, size_t *fresh_out, struct arena *arena)
+{
+    struct columns c;
+    struct db_rows *rows = NULL;
+
+    if (!columns_alloc(&c, count, arena))
+        return ERR_NO_MEMORY;
+    columns_fill(&c, clock, messages, count);
+    enum err err = db_query(tx, &message_accept_stmt,
+                            DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count),
+                                    DB_TEXT_ARRAY(c.kinds, count), DB_TEXT_ARRAY(c.categories, count),
+                                    DB_I64_ARRAY(c.priorities, count), DB_TEXT_ARRAY(c.references, count),
+                                    DB_TEXT_ARRAY(c.keys, count), DB_BYTES_ARRAY(c.fingerprints, count),
+                                    DB_BYTES_ARRAY(c.indexes, count), DB_I64_ARRAY(c.key_versions, count),
+                                    DB_BYTES_ARRAY(c.peer_ct, count), DB_BYTES_ARRAY(c.peer_iv, count),
+                                    DB_BYTES_ARRAY(c.peer_tag, count), DB_BYTES_ARRAY(c.content_ct, count),
+                                    DB_BYTES_ARRAY(c.content_iv, count), DB_BYTES_ARRAY(c.content_tag, count),
+                                    DB_ID_ARRAY(c.events, count)),
+                            &rows);
+    if (err == ERR_OK && db_rows_count(rows) != count)
+        err = ERR_DB_STATEMENT;
+    /* The rows come back in the database's order; ids are unique and both sides few, so each is looked up. */
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        struct id id = db_id(rows, i, 0);
+        for (size_t k = 0; k < count; k++) {
+            size_t at = (i + k) % count; /* mostly the same order: found at once */
+            if (!id_eq(messages[at].id, id))
+                continue;
+            bool is_fresh = db_bool(rows, i, 2);
+            accepted[at] = (struct message_accepted){.id = id, .err = ERR_OK};
+            if (db_is_null(rows, i, 1) || slice_eq(db_text(rows, i, 1), SLICE("deleted")))
+                accepted[at].err = ERR_CHANNEL_UNKNOWN;
+            else if (!slice_eq(db_text(rows, i, 1), SLICE("active")))
+                accepted[at].err = ERR_CHANNEL_NOT_READY;
+            else if (!is_fresh)
+                accepted[at].err = ERR_EXISTS; /* its key was there: settled by accept_replays */
+            *fresh_out += is_fresh;
+            break;
+        }
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+/* A row that was not stored and has a key may repeat an earlier request: then that one's answer is given
+ * again. */
+static enum err
+accept_replays(struct db_tx *tx, const struct message_new *messages, struct message_accepted *accepted,
+               size_t count, struct arena *arena)
+{
+    struct slice *keys = arena_array(arena, count, sizeof(*keys));
+    struct db_rows *rows = NULL;
+    size_t key_count = 0;
+
+    if (keys == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        if (accepted[i].err != ERR_OK && messages[i].idempotency_key.ptr != NULL)
+            keys[key_count++] = messages[i].idempotency_key;
+    if (key_count == 0)
+        return ERR_OK;
+    enum err err = db_query(tx, &message_replay_stmt, DB_ARGS(DB_TEXT_ARRAY(keys, key_count)), &rows);
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        if (accepted[i].err == ERR_OK || messages[i].idempotency_key.ptr == NULL)
+            continue;
+        for (size_t r = 0; r < db_rows_count(rows); r++) {
+            if (!slice_eq(db_text(rows, r, 0), messages[i].idempotency_key))
+                continue;
+            bool is_same =
+                slice_eq(db_bytes(rows, r, 1), slice_of(messages[i].fingerprint, MESSAGE_FINGERPRINT_BYTES));
+            accepted[i] = (struct message_accepted){.err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
+                                                    .is_replay = is_same,
+                                                    .id = is_same ? db_id(rows, r, 2) : messages[i].id};
+        }
+        if (accepted[i].err == ERR_EXISTS)
+            err = ERR_DB_CONFLICT; /* the key went between the two statements (retention): run the batch again
+                                    */
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+static int
+message_order(const void *a, const void *b)
+{
+    const struct message_new *left = a, *right = b;
+    int order = memcmp(left->tenant.bytes, right->tenant.bytes, ID_BYTES);
+
+    if (order == 0)
+        order = slice_compare(left->idempotency_key, right->idempotency_key);
+    return order != 0 ? order : memcmp(left->id.bytes, right->id.bytes, ID_BYTES);
+}
+
+static enum err
+accept_once(struct db *db, const struct clock *clock, struct message_new *messages,
+            struct message_accepted *accepted, size_t count, struct arena *arena)
+{
+    struct db_tx tx = {.is_open = false};
+    size_t fresh = 0;
+    enum err err = db_begin(db, messages[0].tenant, &tx);
+
+    for (size_t from = 0, to; err == ERR_OK && from < count; from = to) {
+        for (to = from + 1; to < count && id_eq(messages[to].tenant, messages[from].tenant);)
+            to++;
+        if (from > 0)
+            err = db_tx_turn_to(&tx, messages[from].tenant);
+        if (err == ERR_OK)
+            err = accept_for_tenant(&tx, clock, messages + from, accepted + from, to - from, &fresh, arena);
+        if (err == ERR_OK)
+            err = accept_replays(&tx, messages + from, accepted + from, to - from, arena);
+    }
+    if (err == ERR_OK && fresh > 0)
+        err = db_exec(&tx, &message_notify_stmt, DB_NO_ARGS, NULL);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    return err;
+}
+
+enum err
+message_accept_batch(struct db *db, const struct clock *clock, struct message_new *messages,
+                     struct message_accepted *accepted, size_t count, struct arena *arena)
+{
+    enum err err = ERR_DB_CONFLICT;
+
+    if (count == 0)
+        return ERR_OK;
+    if (count > MESSAGE_BATCH_MAX)
+        return ERR_LIMIT;
+    qsort(messages, count, sizeof(*messages), message_order);
+    for (int tries = 0; err == ERR_DB_CONFLICT && tries < DB_TRIES; tries++)
+        err = accept_once(db, clock, messages, accepted, count, arena);
+    return err;
+}

@@ -1,0 +1,144 @@
+/* What dead dispatchers left behind, and what becomes of sends whose outcome is not known. */
+#include "domain/message/message_queue.h"
+
+bool
+message_category_resends(enum message_category category)
+{
+    switch (category) {
+    case MESSAGE_OTP:
+    case MESSAGE_TRANSACTIONAL:
+    case MESSAGE_SERVICE:
+        return true;
+    case MESSAGE_PROMOTIONAL:
+        return false;
+    }
+    bug("no such category");
+}
+
+/* At most 500 rows a call; the caller comes again while there are more. */
+
+/* Never began to be sent: as if it had not been claimed. */
+static const struct db_stmt message_release_stmt = {
+    "message_release",
+    "UPDATE dispatch_queue SET state = 'ready', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL"
+    " WHERE (tenant_id, message_id) IN (SELECT tenant_id, message_id FROM dispatch_queue"
+    " WHERE state = 'leased' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)"};
+
+/* The fence grows, so that the old holder, should it wake, records nothing. */
+static const struct db_stmt message_suspect_stmt = {
+    "message_suspect",
+    "UPDATE dispatch_queue q SET fence = fence + 1, lease_owner = NULL,"
+    " lease_until = now() + make_interval(secs => 60)" /* for ourselves, should we die before the next step */
+    " FROM (SELECT tenant_id, message_id, state FROM dispatch_queue WHERE (state = 'sending' AND lease_until "
+    "< now())"
+    " OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR lease_until < now()))"
+    " LIMIT 500 FOR UPDATE SKIP LOCKED) old"
+    " WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
+    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state"};
+
+struct suspect {
+    struct message_claim claim;
+    bool has_waited; /* it was uncertain already, and its wait is over */
+    int64_t wait_ms;
+    const struct clock *clock;
+};
+
+static const struct db_stmt suspect_becomes_uncertain_stmt = {
+    "suspect_becomes_uncertain",
+    "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', due_at = now() + make_interval(secs => $4 / "
+    "1000.0),"
+    " lease_until = NULL WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
+    " UPDATE message m SET status = 'uncertain', error_code = 'outcome-unknown',"
+    " error_title = 'The answer of the provider was lost.', updated_at = now()"
+    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'sending'"};
+static const struct db_stmt suspect_is_sent_again_stmt = {
+    "suspect_is_sent_again",
+    "WITH q AS (UPDATE dispatch_queue SET state = 'ready', due_at = now(), lease_until = NULL"
+    " WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
+    " UPDATE message m SET status = 'queued', error_code = NULL, error_title = NULL, updated_at = now()"
+    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"};
+static const struct db_stmt suspect_is_left_stmt = {
+    "suspect_is_left", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"};
+
+static enum err
+suspect_settle(struct db_tx *tx, void *ctx)
+{
+    const struct suspect *suspect = ctx;
+    const struct message_claim *claim = &suspect->claim;
+    struct event event = {.id = id_new(suspect->clock),
+                          .subject = claim->message,
+                          .channel = claim->channel,
+                          .occurred_at = clock_wall(suspect->clock)};
+    size_t moved = 0;
+    enum err err;
+
+    if (!suspect->has_waited) {
+        event.type = EVENT_MESSAGE_UNCERTAIN;
+        event.data = SLICE("{\"cause\": \"outcome-unknown\"}");
+        err = db_exec(tx, &suspect_becomes_uncertain_stmt,
+                      DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence), DB_I64(suspect->wait_ms)), &moved);
+    } else if (message_category_resends(claim->category) && claim->attempt < MESSAGE_ATTEMPTS_MAX) {
+        event.type = EVENT_MESSAGE_RETRYING;
+        event.data = SLICE("{\"cause\": \"outcome-unknown\", \"rule\": \"resend\"}");
+        err = db_exec(tx, &suspect_is_sent_again_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)),
+                      &moved);
+    } else {
+        return db_exec(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), NULL);
+    }
+    /* Not moved: the provider's own event settled it meanwhile, and says so itself. */
+    return err == ERR_OK && moved > 0 ? event_append(tx, &event) : err;
+}
+
+static enum err
+suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t *count_out,
+               size_t *released_out)
+{
+    struct db_tx tx = {.is_open = false};
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "dispatch.claim", &tx);
+
+    if (err == ERR_OK)
+        err = db_exec(&tx, &message_release_stmt, DB_NO_ARGS, released_out);
+    if (err == ERR_OK)
+        err = db_query(&tx, &message_suspect_stmt, DB_NO_ARGS, &rows);
+    if (err != ERR_OK)
+        goto done;
+    *count_out = db_rows_count(rows);
+    *out = arena_array(arena, *count_out, sizeof(**out));
+    if (*out == NULL) {
+        err = ERR_NO_MEMORY;
+        goto done;
+    }
+    for (size_t i = 0; i < *count_out; i++)
+        (*out)[i] = (struct suspect){.claim = {.tenant = db_id(rows, i, 0),
+                                               .message = db_id(rows, i, 1),
+                                               .channel = db_id(rows, i, 2),
+                                               .fence = db_i64(rows, i, 3),
+                                               .attempt = (int)db_i64(rows, i, 4),
+                                               .category = (enum message_category)db_i64(rows, i, 5)},
+                                     .has_waited = slice_eq(db_text(rows, i, 6), SLICE("uncertain"))};
+    err = db_commit(&tx);
+done:
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+enum err
+message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, struct arena *arena,
+                  size_t *taken_out)
+{
+    struct suspect *suspects = NULL;
+    size_t count = 0, released = 0;
+    enum err err = suspects_claim(db, arena, &suspects, &count, &released);
+
+    *taken_out = 0;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        suspects[i].wait_ms = wait_ms;
+        suspects[i].clock = clock;
+        err = db_run(db, suspects[i].claim.tenant, suspect_settle, &suspects[i]);
+    }
+    if (err == ERR_OK)
+        *taken_out = count + released;
+    return err;
+}

@@ -1,0 +1,137 @@
+#include "domain/message/provider_event.h"
+#include "crypto/hash.h"
+#include "domain/tenant/sealed_column.h"
+
+static struct vault_place
+body_place(struct id tenant, struct id event)
+{
+    return (struct vault_place){.tenant = tenant, .table = "provider_event", .column = "body", .row = event};
+}
+
+enum err
+provider_event_seal(const struct vault *vault, const struct clock *clock, struct id tenant, struct id channel,
+                    struct slice body, struct arena *arena, struct provider_event_new *out)
+{
+    unsigned char hash[HASH_BYTES];
+
+    *out = (struct provider_event_new){.id = id_new(clock), .tenant = tenant, .channel = channel};
+    struct vault_place place = body_place(tenant, out->id);
+    /* Keyed, so that a reader of the table cannot test a guess at the body. */
+    enum err err = hash_sha256(body, hash);
+    if (err == ERR_OK)
+        err = vault_index(vault, tenant, "provider_event", slice_of(hash, sizeof(hash)), out->digest);
+    if (err == ERR_OK)
+        err = vault_seal(vault, VAULT_CONTENT, &place, body, arena, &out->body);
+    return err;
+}
+
+static const struct db_stmt provider_event_store_stmt = {
+    "provider_event_store",
+    "INSERT INTO provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv, body_tag)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, channel_id, digest) DO NOTHING"};
+static const struct db_stmt provider_event_notify_stmt = {
+    "provider_event_notify", "SELECT pg_notify('harkara_provider_event', '') WHERE $1::uuid IS NOT NULL"};
+
+enum err
+provider_event_store(struct db_tx *tx, const struct provider_event_new *event, bool *is_new_out)
+{
+    size_t stored = 0;
+    enum err err = db_exec(tx, &provider_event_store_stmt,
+                           DB_ARGS(DB_ID(event->id), DB_ID(event->channel),
+                                   DB_BYTES(slice_of(event->digest, sizeof(event->digest))),
+                                   DB_I64(event->body.key_version), SEALED_ARGS(&event->body)),
+                           &stored);
+
+    *is_new_out = stored > 0;
+    if (err == ERR_OK && stored > 0)
+        err = db_exec(tx, &provider_event_notify_stmt, DB_NO_ARGS, NULL);
+    return err;
+}
+
+static const struct db_stmt provider_event_claim_stmt = {
+    "provider_event_claim",
+    "UPDATE provider_event e SET fence = e.fence + 1, attempt = e.attempt + 1,"
+    " lease_until = now() + make_interval(secs => $1 / 1000.0)"
+    " FROM (SELECT tenant_id, id FROM provider_event WHERE state = 'stored' AND due_at <= now()"
+    " AND (lease_until IS NULL OR lease_until < now()) ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) due"
+    " WHERE e.tenant_id = due.tenant_id AND e.id = due.id"
+    " RETURNING e.tenant_id, e.id, e.channel_id, e.fence, e.attempt, e.key_version, e.body_ct, e.body_iv, "
+    "e.body_tag"};
+
+enum err
+provider_event_claim(struct db *db, size_t count_max, struct arena *arena, struct provider_event **out,
+                     size_t *count_out)
+{
+    struct db_tx tx = {.is_open = false};
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "provider.interpret", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &provider_event_claim_stmt,
+                       DB_ARGS(DB_I64(PROVIDER_EVENT_LEASE_MS), DB_I64((int64_t)count_max)), &rows);
+    if (err != ERR_OK)
+        goto done;
+    size_t count = db_rows_count(rows);
+    struct provider_event *events = arena_array(arena, count, sizeof(*events));
+    if (events == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        events[i] = (struct provider_event){.tenant = db_id(rows, i, 0),
+                                            .id = db_id(rows, i, 1),
+                                            .channel = db_id(rows, i, 2),
+                                            .fence = db_i64(rows, i, 3),
+                                            .attempt = (int)db_i64(rows, i, 4)};
+        err = sealed_column_read(rows, i, 6, (uint32_t)db_i64(rows, i, 5), arena, &events[i].body);
+    }
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    if (err == ERR_OK) {
+        *out = events;
+        *count_out = count;
+    }
+done:
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+enum err
+provider_event_open(const struct vault *vault, const struct provider_event *event, struct arena *arena,
+                    struct slice *body_out)
+{
+    struct vault_place place = body_place(event->tenant, event->id);
+
+    return vault_open_content(vault, &place, &event->body, arena, body_out);
+}
+
+static const struct db_stmt provider_event_done_stmt = {
+    "provider_event_done", "UPDATE provider_event SET state = 'interpreted', lease_until = NULL"
+                           " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"};
+
+enum err
+provider_event_done(struct db_tx *tx, const struct provider_event *event)
+{
+    enum err err =
+        db_exec_one(tx, &provider_event_done_stmt, DB_ARGS(DB_ID(event->id), DB_I64(event->fence)));
+
+    return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
+}
+
+static const struct db_stmt provider_event_postpone_stmt = {
+    "provider_event_postpone",
+    "UPDATE provider_event SET state = $4, due_at = $5, error = $6, lease_until = NULL"
+    " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"};
+
+enum err
+provider_event_postpone(struct db_tx *tx, const struct clock *clock, const struct provider_event *event,
+                        enum err why)
+{
+    bool is_over = event->attempt >= PROVIDER_EVENT_ATTEMPTS_MAX;
+    struct wall_time due =
+        wall_after_ms(clock_wall(clock), INT64_C(500) << (event->attempt < 10 ? event->attempt : 10));
+
+    return db_exec(tx, &provider_event_postpone_stmt,
+                   DB_ARGS(DB_ID(event->id), DB_I64(event->fence), DB_TEXT_Z(is_over ? "failed" : "stored"),
+                           DB_TIME(due), DB_TEXT_Z(err_code(why))),
+                   NULL);
+}
