@@ -24,16 +24,17 @@ create table message (
     provider_id          text check (char_length(provider_id) <= 255),
     error_code           text check (char_length(error_code) <= 64),
     error_title          text check (char_length(error_title) <= 255),
+    error_class          text check (error_class in ('retry', 'throttle', 'permanent', 'credential')),
+    target_id            uuid, -- the message it answers or reacts to
     attempt_count        smallint not null default 0,
     updated_at           timestamptz not null default now(),
     primary key (tenant_id, id)
 ) partition by range (id);
 select protect_tenant_table('message');
 create index message_by_peer on message (tenant_id, peer_index, id);
-grant select, insert, update (status, provider_id, error_code, error_title, attempt_count, updated_at)
+grant select, insert, update (status, provider_id, error_code, error_title, error_class, attempt_count, updated_at)
     on message to harkara_gateway, harkara_dispatcher;
-grant select (tenant_id, id, channel_id, direction, kind, category, status, reference, provider_id, error_code,
-              error_title, updated_at) on message to harkara_webhooks, harkara_scheduler;
+grant select (tenant_id, id, channel_id, direction, kind, category, status, updated_at) on message to harkara_scheduler;
 
 -- How a provider's own id leads back to a message: within one channel, never across tenants.
 create table provider_ref (

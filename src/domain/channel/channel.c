@@ -1,12 +1,13 @@
 #include "domain/channel/channel.h"
 
-static const char *const state_words[] = {[CHANNEL_ACTIVE] = "active",
-                                          [CHANNEL_PAUSED] = "paused",
-                                          [CHANNEL_BROKEN] = "broken",
-                                          [CHANNEL_DELETED] = "deleted"};
-static const char *const credential_columns[CHANNEL_CREDENTIALS] = {[CHANNEL_ACCESS_TOKEN] = "access_token",
-                                                                    [CHANNEL_APP_SECRET] = "app_secret",
-                                                                    [CHANNEL_VERIFY_TOKEN] = "verify_token"};
+static const char *const state_words[] = { [CHANNEL_ACTIVE] = "active",
+                                           [CHANNEL_PAUSED] = "paused",
+                                           [CHANNEL_BROKEN] = "broken",
+                                           [CHANNEL_DELETED] = "deleted" };
+static const char *const credential_columns[CHANNEL_CREDENTIALS] = { [CHANNEL_ACCESS_TOKEN] = "access_token",
+                                                                     [CHANNEL_APP_SECRET] = "app_secret",
+                                                                     [CHANNEL_VERIFY_TOKEN] =
+                                                                         "verify_token" };
 
 const char *
 channel_state_word(enum channel_state state)
@@ -39,11 +40,11 @@ struct vault_place
 channel_credential_place(struct id tenant, struct id channel, enum channel_credential credential,
                          uint32_t generation)
 {
-    return (struct vault_place){.tenant = tenant,
-                                .table = "whatsapp_channel",
-                                .column = channel_credential_column(credential),
-                                .row = channel,
-                                .generation = generation};
+    return (struct vault_place){ .tenant = tenant,
+                                 .table = "whatsapp_channel",
+                                 .column = channel_credential_column(credential),
+                                 .row = channel,
+                                 .generation = generation };
 }
 
 enum err

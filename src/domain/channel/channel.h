@@ -52,7 +52,7 @@ MUST_CHECK enum err channel_seal(const struct vault *vault, struct id tenant, st
                                  enum channel_credential credential, uint32_t generation, struct slice plain,
                                  struct arena *arena, struct vault_sealed *sealed_out);
 
-/* ERR_EXISTS: this workspace has the phone number already. ERR_TOO_MANY. Writes channel.updated. */
+/* ERR_EXISTS: this workspace has the phone number already. ERR_TOO_MANY. Writes channel.created. */
 MUST_CHECK enum err channel_create(struct db_tx *tx, const struct clock *clock,
                                    const struct channel_new *with, struct arena *arena, struct channel *out);
 /* Deleted ones are not found. */
@@ -77,13 +77,12 @@ struct channel_change {
 MUST_CHECK enum err channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
                                    const struct channel_change *change, struct arena *arena,
                                    struct channel *out);
-/* Credentials go at once; the row stays for the messages that name it. Queued messages fail with a cause. */
+/*
+ * Credentials go at once; the row stays for the messages that name it. What still waits in the queue is
+ * failed by message_fail_channel, in the same transaction.
+ */
 MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                   uint32_t revision);
-/* A provider refused the credential: the channel sends nothing more until it is mended. Writes channel.broken
- * once. */
-MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                  const char *reason);
+                                   uint32_t revision, struct arena *arena);
 
 /* Current credentials of one kind, as the caller's database role may read them, and their generation. */
 MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,

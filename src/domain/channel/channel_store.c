@@ -2,6 +2,7 @@
 #include "domain/channel/channel.h"
 #include "domain/event/event.h"
 #include "domain/tenant/sealed_column.h"
+#include "wire/json/json.h"
 
 #define CHANNEL_COLUMNS                                                                                      \
     "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"      \
@@ -12,16 +13,16 @@
 static enum err
 channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel *out)
 {
-    *out = (struct channel){.id = db_id(rows, row, 0),
-                            .kind = arena_copy(arena, db_text(rows, row, 1)),
-                            .name = arena_copy(arena, db_text(rows, row, 2)),
-                            .state_reason = arena_copy(arena, db_text(rows, row, 4)),
-                            .created_at = db_time(rows, row, 5),
-                            .updated_at = db_time(rows, row, 6),
-                            .revision = (uint32_t)db_i64(rows, row, 7),
-                            .waba_id = arena_copy(arena, db_text(rows, row, 8)),
-                            .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
-                            .display_phone_number = arena_copy(arena, db_text(rows, row, 10))};
+    *out = (struct channel){ .id = db_id(rows, row, 0),
+                             .kind = arena_copy(arena, db_text(rows, row, 1)),
+                             .name = arena_copy(arena, db_text(rows, row, 2)),
+                             .state_reason = arena_copy(arena, db_text(rows, row, 4)),
+                             .created_at = db_time(rows, row, 5),
+                             .updated_at = db_time(rows, row, 6),
+                             .revision = (uint32_t)db_i64(rows, row, 7),
+                             .waba_id = arena_copy(arena, db_text(rows, row, 8)),
+                             .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
+                             .display_phone_number = arena_copy(arena, db_text(rows, row, 10)) };
     if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL ||
         out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL || out->display_phone_number.ptr == NULL)
         return ERR_NO_MEMORY;
@@ -29,8 +30,9 @@ channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
 }
 
 static const struct db_stmt channel_get_stmt = {
-    "channel_get", "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES
-                   " WHERE c.tenant_id = $1 AND c.id = $2 AND c.state <> 'deleted'"};
+    "channel_get",
+    "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.id = $2 AND c.state <> 'deleted'"
+};
 
 enum err
 channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct channel *out)
@@ -47,7 +49,8 @@ channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct cha
 static const struct db_stmt channel_list_stmt = {
     "channel_list",
     "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.state <> 'deleted'"
-    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"};
+    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
+};
 
 enum err
 channel_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena, struct channel **out,
@@ -74,33 +77,55 @@ done:
     return err;
 }
 
+/* What became of the channel, as it is shown to webhooks. */
 static enum err
-channel_event(struct db_tx *tx, const struct clock *clock, enum event_type type, struct id channel,
-              struct slice data)
+channel_tell(struct db_tx *tx, const struct clock *clock, enum event_type type, const struct channel *channel)
 {
-    struct event event = {.id = id_new(clock),
-                          .type = type,
-                          .subject = channel,
-                          .channel = channel,
-                          .occurred_at = clock_wall(clock),
-                          .data = data};
+    struct buf data;
 
-    return event_append(tx, &event);
+    buf_init(&data, 4096);
+    buf_add_text(&data, "{\"kind\": ");
+    json_add_string(&data, channel->kind);
+    buf_add_text(&data, ", \"name\": ");
+    json_add_string(&data, channel->name);
+    buf_add_text(&data, ", \"state\": ");
+    json_add_string(&data, slice_text(channel_state_word(channel->state)));
+    buf_add_text(&data, ", \"state_reason\": ");
+    if (channel->state_reason.len == 0)
+        buf_add_text(&data, "null");
+    else
+        json_add_string(&data, channel->state_reason);
+    buf_add_byte(&data, '}');
+    enum err err = buf_done(&data);
+    struct event event = { .id = id_new(clock),
+                           .type = type,
+                           .subject = channel->id,
+                           .channel = channel->id,
+                           .occurred_at = clock_wall(clock),
+                           .data = buf_slice(&data) };
+    if (err == ERR_OK)
+        err = event_append(tx, &event);
+    buf_release(&data);
+    return err;
 }
 
 static const struct db_stmt channel_count_stmt = {
-    "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"};
+    "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"
+};
 static const struct db_stmt channel_insert_stmt = {
-    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name) VALUES ($1, $2, 'whatsapp', $3)"};
+    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name) VALUES ($1, $2, 'whatsapp', $3)"
+};
 static const struct db_stmt whatsapp_channel_insert_stmt = {
     "whatsapp_channel_insert",
     "INSERT INTO whatsapp_channel (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number,"
     " access_token_ct, access_token_iv, access_token_tag, access_token_key_version,"
     " app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version,"
     " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"};
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+};
 static const struct db_stmt dispatch_lane_insert_stmt = {
-    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"};
+    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"
+};
 
 #define CREDENTIAL_ARGS(sealed) SEALED_ARGS(sealed), DB_I64((sealed)->key_version)
 
@@ -127,10 +152,9 @@ channel_create(struct db_tx *tx, const struct clock *clock, const struct channel
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_insert_stmt, DB_ARGS(DB_ID(with->id)));
     if (err == ERR_OK)
-        err = channel_event(tx, clock, EVENT_CHANNEL_UPDATED, with->id,
-                            SLICE("{\"state\": \"active\", \"cause\": \"created\"}"));
-    if (err == ERR_OK)
         err = channel_get(tx, with->id, arena, out);
+    if (err == ERR_OK)
+        err = channel_tell(tx, clock, EVENT_CHANNEL_CREATED, out);
     return err;
 }
 
@@ -138,10 +162,12 @@ static const struct db_stmt channel_update_stmt = {
     "channel_update",
     "UPDATE channel SET name = coalesce($4, name), state = coalesce($5, state),"
     " state_reason = CASE WHEN $5 IS NULL THEN state_reason END, updated_at = $6, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"};
+    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
+};
 static const struct db_stmt whatsapp_channel_name_stmt = {
     "whatsapp_channel_name",
-    "UPDATE whatsapp_channel SET display_phone_number = $3 WHERE tenant_id = $1 AND channel_id = $2"};
+    "UPDATE whatsapp_channel SET display_phone_number = $3 WHERE tenant_id = $1 AND channel_id = $2"
+};
 /* One statement per credential. Writing past another replacement fails: the generation moved on. */
 #define CREDENTIAL_UPDATE(column)                                                                            \
     "UPDATE whatsapp_channel SET " column "_ct = $4, " column "_iv = $5, " column "_tag = $6, " column       \
@@ -149,14 +175,15 @@ static const struct db_stmt whatsapp_channel_name_stmt = {
     "_generation = $3 - 1"
 
 static const struct db_stmt credential_update_stmts[CHANNEL_CREDENTIALS] = {
-    [CHANNEL_ACCESS_TOKEN] = {"channel_access_token_update", CREDENTIAL_UPDATE("access_token")},
-    [CHANNEL_APP_SECRET] = {"channel_app_secret_update", CREDENTIAL_UPDATE("app_secret")},
-    [CHANNEL_VERIFY_TOKEN] = {"channel_verify_token_update", CREDENTIAL_UPDATE("verify_token")},
+    [CHANNEL_ACCESS_TOKEN] = { "channel_access_token_update", CREDENTIAL_UPDATE("access_token") },
+    [CHANNEL_APP_SECRET] = { "channel_app_secret_update", CREDENTIAL_UPDATE("app_secret") },
+    [CHANNEL_VERIFY_TOKEN] = { "channel_verify_token_update", CREDENTIAL_UPDATE("verify_token") },
 };
 static const struct db_stmt dispatch_lane_turn_stmt = {
     "dispatch_lane_turn",
     "UPDATE dispatch_lane SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END"
-    " WHERE tenant_id = $1 AND channel_id = $2"};
+    " WHERE tenant_id = $1 AND channel_id = $2"
+};
 
 enum err
 channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
@@ -189,57 +216,25 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
     if (err == ERR_OK)
         err = channel_get(tx, channel, arena, out);
     if (err == ERR_OK)
-        err = channel_event(tx, clock, EVENT_CHANNEL_UPDATED, channel,
-                            arena_format(arena, "{\"state\": \"%s\", \"cause\": \"changed\"}",
-                                         channel_state_word(out->state)));
+        err = channel_tell(tx, clock, EVENT_CHANNEL_UPDATED, out);
     return err;
 }
 
 static const struct db_stmt channel_delete_stmt = {
     "channel_delete",
     "UPDATE channel SET state = 'deleted', state_reason = NULL, updated_at = $4, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"};
+    " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
+};
 static const struct db_stmt whatsapp_channel_delete_stmt = {
-    "whatsapp_channel_delete", "DELETE FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"};
-/* What waits in the queue will never leave: each message fails with its cause, in this transaction. */
-static const struct db_stmt channel_queue_fail_stmt = {
-    "channel_queue_fail",
-    "WITH gone AS (DELETE FROM dispatch_queue WHERE tenant_id = $1 AND channel_id = $2 AND state = 'ready'"
-    " RETURNING message_id)"
-    ", failed AS (UPDATE message m SET status = 'failed', error_code = 'channel-deleted',"
-    " error_title = 'The sender channel was deleted.', updated_at = $3 FROM gone"
-    " WHERE m.tenant_id = $1 AND m.id = gone.message_id RETURNING m.id)"
-    " SELECT id FROM failed LIMIT 10000"};
-
-static enum err
-queue_fail(struct db_tx *tx, const struct clock *clock, struct id channel)
-{
-    struct db_rows *rows = NULL;
-    struct wall_time now = clock_wall(clock);
-    enum err err = db_query(tx, &channel_queue_fail_stmt, DB_ARGS(DB_ID(channel), DB_TIME(now)), &rows);
-
-    for (size_t i = 0; err == ERR_OK && i < db_rows_count(rows); i++) {
-        struct event event = {.id = id_new(clock),
-                              .type = EVENT_MESSAGE_FAILED,
-                              .subject = db_id(rows, i, 0),
-                              .channel = channel,
-                              .occurred_at = now,
-                              .data = SLICE("{\"cause\": \"channel-deleted\"}")};
-        err = event_append(tx, &event);
-    }
-    db_rows_free(rows);
-    return err;
-}
-
+    "whatsapp_channel_delete", "DELETE FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
+};
 enum err
-channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision)
+channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision,
+               struct arena *arena)
 {
-    struct db_rows *rows = NULL;
-    enum err err = db_query(tx, &channel_get_stmt, DB_ARGS(DB_ID(channel)), &rows);
+    struct channel gone;
+    enum err err = channel_get(tx, channel, arena, &gone); /* ERR_NOT_FOUND comes before any precondition */
 
-    if (err == ERR_OK && db_rows_count(rows) == 0)
-        err = ERR_NOT_FOUND;
-    db_rows_free(rows);
     if (err != ERR_OK)
         return err;
     err = db_exec_one(tx, &channel_delete_stmt,
@@ -249,35 +244,33 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
     if (err == ERR_OK)
-        err = queue_fail(tx, clock, channel);
-    if (err == ERR_OK)
         err = db_exec_one(tx, &whatsapp_channel_delete_stmt, DB_ARGS(DB_ID(channel)));
-    if (err == ERR_OK)
-        err = channel_event(tx, clock, EVENT_CHANNEL_UPDATED, channel,
-                            SLICE("{\"state\": \"deleted\", \"cause\": \"deleted\"}"));
-    return err;
+    gone.state = CHANNEL_DELETED;
+    gone.state_reason = SLICE_EMPTY;
+    return err == ERR_OK ? channel_tell(tx, clock, EVENT_CHANNEL_DELETED, &gone) : err;
 }
 
 static const struct db_stmt channel_break_stmt = {
     "channel_break",
     "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"};
+    " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"
+};
 
 enum err
-channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason)
+channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason,
+              struct arena *arena)
 {
-    struct wall_time now = clock_wall(clock);
-    enum err err =
-        db_exec_one(tx, &channel_break_stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(now)));
+    struct channel broken;
+    enum err err = db_exec_one(tx, &channel_break_stmt,
+                               DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(clock_wall(clock))));
 
     if (err == ERR_NOT_FOUND)
         return ERR_OK; /* broken or deleted already: it was told once */
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
     if (err == ERR_OK)
-        err = channel_event(tx, clock, EVENT_CHANNEL_BROKEN, channel,
-                            SLICE("{\"state\": \"broken\", \"cause\": \"credential-refused\"}"));
-    return err;
+        err = channel_get(tx, channel, arena, &broken);
+    return err == ERR_OK ? channel_tell(tx, clock, EVENT_CHANNEL_BROKEN, &broken) : err;
 }
 
 /* One statement per credential: a database role may read only some of the columns. */
@@ -287,9 +280,9 @@ channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, co
     " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
 
 static const struct db_stmt channel_credential_stmts[CHANNEL_CREDENTIALS] = {
-    [CHANNEL_ACCESS_TOKEN] = {"channel_access_token", CREDENTIAL_SELECT("access_token")},
-    [CHANNEL_APP_SECRET] = {"channel_app_secret", CREDENTIAL_SELECT("app_secret")},
-    [CHANNEL_VERIFY_TOKEN] = {"channel_verify_token", CREDENTIAL_SELECT("verify_token")},
+    [CHANNEL_ACCESS_TOKEN] = { "channel_access_token", CREDENTIAL_SELECT("access_token") },
+    [CHANNEL_APP_SECRET] = { "channel_app_secret", CREDENTIAL_SELECT("app_secret") },
+    [CHANNEL_VERIFY_TOKEN] = { "channel_verify_token", CREDENTIAL_SELECT("verify_token") },
 };
 
 enum err
@@ -315,7 +308,8 @@ done:
 
 static const struct db_stmt channel_generations_stmt = {
     "channel_generations", "SELECT access_token_generation, app_secret_generation, verify_token_generation"
-                           " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"};
+                           " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
+};
 
 enum err
 channel_generations(struct db_tx *tx, struct id channel, uint32_t generations_out[CHANNEL_CREDENTIALS])
@@ -332,12 +326,13 @@ channel_generations(struct db_tx *tx, struct id channel, uint32_t generations_ou
 }
 
 static const struct db_stmt channel_tenant_stmt = {
-    "channel_tenant", "SELECT tenant_id FROM channel WHERE id = $1 AND state <> 'deleted' LIMIT 1"};
+    "channel_tenant", "SELECT tenant_id FROM channel WHERE id = $1 AND state <> 'deleted' LIMIT 1"
+};
 
 enum err
 channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "provider.callback", &tx);
 
@@ -354,7 +349,8 @@ channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
 
 static const struct db_stmt channel_by_phone_number_id_stmt = {
     "channel_by_phone_number_id",
-    "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"};
+    "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"
+};
 
 enum err
 channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id, struct id *channel_out)

@@ -4,7 +4,7 @@ static const struct {
     const char *word;
     bool is_public;
 } event_rows[EVENT_TYPE_COUNT] = {
-#define EVENT(name, word, is_public) [EVENT_##name] = {word, is_public},
+#define EVENT(name, word, is_public) [EVENT_##name] = { word, is_public },
 #include "domain/event/event.def"
 #undef EVENT
 };
@@ -39,13 +39,14 @@ event_type_parse(struct slice word, enum event_type *out)
 struct vault_place
 event_content_place(struct id tenant, struct id event)
 {
-    return (struct vault_place){.tenant = tenant, .table = "event", .column = "content", .row = event};
+    return (struct vault_place){ .tenant = tenant, .table = "event", .column = "content", .row = event };
 }
 
 static const struct db_stmt event_append_stmt = {
     "event_append", "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data, "
                     "key_version, content_ct,"
-                    " content_iv, content_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
+                    " content_iv, content_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+};
 
 enum err
 event_append(struct db_tx *tx, const struct event *event)
@@ -62,46 +63,6 @@ event_append(struct db_tx *tx, const struct event *event)
                 DB_BYTES(content == NULL ? none : content->cipher),
                 DB_BYTES(content == NULL ? none : slice_of(content->iv, VAULT_IV_BYTES)),
                 DB_BYTES(content == NULL ? none : slice_of(content->tag, VAULT_TAG_BYTES))));
-}
-
-static const struct db_stmt event_append_many_stmt = {
-    "event_append_many",
-    "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, e.id, e.type, e.subject, e.channel, e.at, e.data::jsonb"
-    " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::timestamptz[], $7::text[])"
-    " AS e (id, type, subject, channel, at, data)"};
-
-enum err
-event_append_many(struct db_tx *tx, const struct event *events, size_t count, struct arena *arena)
-{
-    if (count == 0)
-        return ERR_OK;
-    if (count > EVENT_BATCH_MAX)
-        return ERR_LIMIT;
-    struct id *ids = arena_array(arena, count, sizeof(*ids));
-    struct id *subjects = arena_array(arena, count, sizeof(*subjects));
-    struct id *channels = arena_array(arena, count, sizeof(*channels));
-    struct slice *types = arena_array(arena, count, sizeof(*types));
-    struct slice *datas = arena_array(arena, count, sizeof(*datas));
-    struct wall_time *times = arena_array(arena, count, sizeof(*times));
-    if (ids == NULL || subjects == NULL || channels == NULL || types == NULL || datas == NULL ||
-        times == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        if (events[i].content != NULL || id_is_zero(events[i].channel))
-            bug("a batch holds events of channels, without content");
-        ids[i] = events[i].id;
-        subjects[i] = events[i].subject;
-        channels[i] = events[i].channel;
-        types[i] = slice_text(event_type_word(events[i].type));
-        datas[i] = events[i].data.len == 0 ? SLICE("{}") : events[i].data;
-        times[i] = events[i].occurred_at;
-    }
-    return db_exec(tx, &event_append_many_stmt,
-                   DB_ARGS(DB_ID_ARRAY(ids, count), DB_TEXT_ARRAY(types, count), DB_ID_ARRAY(subjects, count),
-                           DB_ID_ARRAY(channels, count), DB_TIME_ARRAY(times, count),
-                           DB_TEXT_ARRAY(datas, count)),
-                   NULL);
 }
 
 static const struct db_stmt event_timeline_stmt = {

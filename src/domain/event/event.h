@@ -40,11 +40,6 @@ struct vault_place event_content_place(struct id tenant, struct id event);
 
 /* In the caller's transaction. */
 MUST_CHECK enum err event_append(struct db_tx *tx, const struct event *event);
-/* Many without content in one statement; they belong to the transaction's tenant. */
-#define EVENT_BATCH_MAX 5000u
-MUST_CHECK enum err event_append_many(struct db_tx *tx, const struct event *events, size_t count,
-                                      struct arena *arena);
-
 /* A message's timeline, oldest first, at most EVENT_TIMELINE_MAX; content is not loaded. */
 #define EVENT_TIMELINE_MAX 200u
 MUST_CHECK enum err event_timeline(struct db_tx *tx, struct id subject, struct arena *arena,

@@ -62,7 +62,7 @@ enum err
 api_key_parse(struct slice text, struct id *id_out, enum api_key_mode *mode_out,
               unsigned char secret_out[API_KEY_SECRET_BYTES])
 {
-    static const struct slice prefixes[] = {{"hk_live_", 8}, {"hk_test_", 8}};
+    static const struct slice prefixes[] = { { "hk_live_", 8 }, { "hk_test_", 8 } };
     char id_text[ID_TEXT_BYTES];
     unsigned char secret[48];
     size_t secret_len = 0;
@@ -92,12 +92,14 @@ api_key_parse(struct slice text, struct id *id_out, enum api_key_mode *mode_out,
 
 static const struct db_stmt api_key_count_stmt = {
     "api_key_count", "SELECT count(*) FROM api_key WHERE tenant_id = $1 AND revoked_at IS NULL"
-                     " AND (expires_at IS NULL OR expires_at > now())"};
+                     " AND (expires_at IS NULL OR expires_at > now())"
+};
 
 static const struct db_stmt api_key_insert_stmt = {
     "api_key_insert",
     "INSERT INTO api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes, cidrs, expires_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10)"};
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10)"
+};
 
 static enum err
 key_limit_check(struct db_tx *tx)
@@ -119,12 +121,12 @@ api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key
     struct slice scopes[API_SCOPE_COUNT];
     size_t scope_count = 0;
     struct secret *text = NULL;
-    struct api_key key = {.id = id_new(clock),
-                          .tenant = tx->tenant,
-                          .mode = with->mode,
-                          .scopes = with->scopes,
-                          .has_expiry = with->has_expiry,
-                          .expires_at = with->expires_at};
+    struct api_key key = { .id = id_new(clock),
+                           .tenant = tx->tenant,
+                           .mode = with->mode,
+                           .scopes = with->scopes,
+                           .has_expiry = with->has_expiry,
+                           .expires_at = with->expires_at };
 
     if (with->has_expiry && with->expires_at.us <= clock_wall(clock).us)
         return ERR_DB_DATA;
@@ -143,7 +145,8 @@ api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key
         err = random_fill(salt, sizeof(salt));
     if (err == ERR_OK)
         err = hash_sha256_pieces(
-            (const struct slice[]){slice_of(salt, sizeof(salt)), slice_of(secret, sizeof(secret))}, 2, hash);
+            (const struct slice[]){ slice_of(salt, sizeof(salt)), slice_of(secret, sizeof(secret)) }, 2,
+            hash);
     if (err == ERR_OK)
         err = key_text(key.id, with->mode, slice_of(secret, sizeof(secret)), &text);
     if (err != ERR_OK)
@@ -194,16 +197,16 @@ key_from_row(const struct db_rows *rows, size_t row, struct id tenant, struct ar
 {
     struct slice last_four = db_text(rows, row, 3);
 
-    *out =
-        (struct api_key){.id = db_id(rows, row, 0),
-                         .tenant = tenant,
-                         .name = arena_copy(arena, db_text(rows, row, 1)),
-                         .mode = slice_eq(db_text(rows, row, 2), SLICE("live")) ? API_KEY_LIVE : API_KEY_TEST,
-                         .created_at = db_time(rows, row, 6),
-                         .has_expiry = !db_is_null(rows, row, 7),
-                         .is_revoked = !db_is_null(rows, row, 8),
-                         .was_used = !db_is_null(rows, row, 9),
-                         .last_used_from = arena_copy(arena, db_text(rows, row, 10))};
+    *out = (struct api_key){ .id = db_id(rows, row, 0),
+                             .tenant = tenant,
+                             .name = arena_copy(arena, db_text(rows, row, 1)),
+                             .mode =
+                                 slice_eq(db_text(rows, row, 2), SLICE("live")) ? API_KEY_LIVE : API_KEY_TEST,
+                             .created_at = db_time(rows, row, 6),
+                             .has_expiry = !db_is_null(rows, row, 7),
+                             .is_revoked = !db_is_null(rows, row, 8),
+                             .was_used = !db_is_null(rows, row, 9),
+                             .last_used_from = arena_copy(arena, db_text(rows, row, 10)) };
     if (out->has_expiry)
         out->expires_at = db_time(rows, row, 7);
     if (out->is_revoked)
@@ -223,7 +226,8 @@ key_from_row(const struct db_rows *rows, size_t row, struct id tenant, struct ar
 static const struct db_stmt api_key_list_stmt = {
     "api_key_list",
     "SELECT " KEY_COLUMNS " FROM api_key WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)"
-    " ORDER BY id DESC LIMIT $3"};
+    " ORDER BY id DESC LIMIT $3"
+};
 
 enum err
 api_key_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena, struct api_key **out,
@@ -250,8 +254,8 @@ done:
     return err;
 }
 
-static const struct db_stmt api_key_get_stmt = {"api_key_get", "SELECT " KEY_COLUMNS " FROM api_key"
-                                                               " WHERE tenant_id = $1 AND id = $2"};
+static const struct db_stmt api_key_get_stmt = { "api_key_get", "SELECT " KEY_COLUMNS " FROM api_key"
+                                                                " WHERE tenant_id = $1 AND id = $2" };
 
 enum err
 api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key *out)
@@ -267,7 +271,8 @@ api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key
 
 static const struct db_stmt api_key_revoke_stmt = {
     "api_key_revoke",
-    "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2"};
+    "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2"
+};
 
 enum err
 api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key)
@@ -278,7 +283,8 @@ api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key)
 static const struct db_stmt api_principal_load_stmt = {
     "api_principal_load",
     "SELECT k.tenant_id, k.mode, t.state, k.scopes, k.salt, k.hash, k.expires_at, k.revoked_at IS NOT NULL,"
-    " k.cidrs::text[] FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = $1"};
+    " k.cidrs::text[] FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = $1"
+};
 
 static enum err
 principal_from_row(const struct db_rows *rows, struct arena *arena, struct api_principal *out)
@@ -310,12 +316,12 @@ principal_from_row(const struct db_rows *rows, struct arena *arena, struct api_p
 enum err
 api_principal_load(struct db *db, struct id key, struct api_principal *out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     struct arena *arena = arena_new(64 * 1024); /* 64 CIDRs and 32 scopes fit many times */
     enum err err = arena == NULL ? ERR_NO_MEMORY : db_begin_across(db, "authenticate", &tx);
 
-    *out = (struct api_principal){.key = key};
+    *out = (struct api_principal){ .key = key };
     if (err == ERR_OK)
         err = db_query(&tx, &api_principal_load_stmt, DB_ARGS(DB_ID(key)), &rows);
     if (err == ERR_OK)
@@ -329,7 +335,8 @@ api_principal_load(struct db *db, struct id key, struct api_principal *out)
 static const struct db_stmt api_key_note_use_stmt = {
     "api_key_note_use", "UPDATE api_key SET last_used_at = greatest(last_used_at, $3), last_used_from = "
                         "coalesce($4::text::inet, last_used_from)"
-                        " WHERE tenant_id = $1 AND id = $2"};
+                        " WHERE tenant_id = $1 AND id = $2"
+};
 
 struct note_use {
     struct id key;
@@ -350,7 +357,7 @@ note_use(struct db_tx *tx, void *ctx)
 enum err
 api_key_note_use(struct db *db, struct id tenant, struct id key, struct wall_time at, struct slice from)
 {
-    struct note_use use = {.key = key, .at = at, .from = from};
+    struct note_use use = { .key = key, .at = at, .from = from };
 
     return db_run(db, tenant, note_use, &use);
 }

@@ -75,13 +75,13 @@ cache_put(struct authentication *authentication, const struct api_principal *pri
 {
     pthread_mutex_lock(&authentication->lock);
     struct entry *entry = entry_for(authentication, principal->key);
-    struct mono_time noted_at = {INT64_MIN / 2};
+    struct mono_time noted_at = { INT64_MIN / 2 };
     if (entry->is_filled && id_eq(entry->principal.key, principal->key))
         noted_at = entry->noted_at;
-    *entry = (struct entry){.principal = *principal,
-                            .loaded_at = clock_mono(authentication->clock),
-                            .noted_at = noted_at,
-                            .is_filled = true};
+    *entry = (struct entry){ .principal = *principal,
+                             .loaded_at = clock_mono(authentication->clock),
+                             .noted_at = noted_at,
+                             .is_filled = true };
     pthread_mutex_unlock(&authentication->lock);
 }
 
@@ -124,8 +124,8 @@ principal_check(const struct api_principal *principal, enum api_key_mode mode, c
                 struct wall_time now, struct slice from, enum api_scope scope)
 {
     unsigned char hash[HASH_BYTES];
-    enum err err = hash_sha256_pieces((const struct slice[]){slice_of(principal->salt, API_KEY_SALT_BYTES),
-                                                             slice_of(secret, API_KEY_SECRET_BYTES)},
+    enum err err = hash_sha256_pieces((const struct slice[]){ slice_of(principal->salt, API_KEY_SALT_BYTES),
+                                                              slice_of(secret, API_KEY_SECRET_BYTES) },
                                       2, hash);
 
     if (err != ERR_OK)

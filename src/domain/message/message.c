@@ -1,10 +1,10 @@
 #include "domain/message/message.h"
 
-static const char *const direction_words[] = {[MESSAGE_OUT] = "out", [MESSAGE_IN] = "in"};
-static const char *const category_words[] = {[MESSAGE_OTP] = "otp",
-                                             [MESSAGE_TRANSACTIONAL] = "transactional",
-                                             [MESSAGE_SERVICE] = "service",
-                                             [MESSAGE_PROMOTIONAL] = "promotional"};
+static const char *const direction_words[] = { [MESSAGE_OUT] = "out", [MESSAGE_IN] = "in" };
+static const char *const category_words[] = { [MESSAGE_OTP] = "otp",
+                                              [MESSAGE_TRANSACTIONAL] = "transactional",
+                                              [MESSAGE_SERVICE] = "service",
+                                              [MESSAGE_PROMOTIONAL] = "promotional" };
 
 const char *
 message_direction_word(enum message_direction direction)
@@ -47,7 +47,7 @@ message_category_parse(struct slice word, enum message_category *out)
 static struct vault_place
 message_place(struct id tenant, struct id message, const char *column)
 {
-    return (struct vault_place){.tenant = tenant, .table = "message", .column = column, .row = message};
+    return (struct vault_place){ .tenant = tenant, .table = "message", .column = column, .row = message };
 }
 
 enum err
@@ -62,8 +62,8 @@ message_seal(const struct vault *vault, struct id tenant, struct id message, str
              struct slice content, struct arena *arena, struct message_sealed *out)
 {
     struct vault_seal_item items[] = {
-        {.place = message_place(tenant, message, "peer"), .plain = peer},
-        {.place = message_place(tenant, message, "content"), .plain = content},
+        { .place = message_place(tenant, message, "peer"), .plain = peer },
+        { .place = message_place(tenant, message, "content"), .plain = content },
     };
     enum err err = message_peer_index(vault, tenant, peer, out->peer_index);
 

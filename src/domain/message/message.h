@@ -50,8 +50,9 @@ struct message_new {
     enum message_category category;
     struct slice kind; /* content's type: "text" */
     struct message_sealed sealed;
-    struct slice reference;                               /* NULL ptr: none */
-    struct slice idempotency_key;                         /* NULL ptr: none */
+    struct slice reference;       /* NULL ptr: none */
+    struct id target;             /* the message it answers or reacts to; zero: none */
+    struct slice idempotency_key; /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
 };
 
@@ -74,11 +75,11 @@ MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *cloc
                                          size_t count, struct arena *arena);
 
 struct message {
-    struct id id, channel;
+    struct id id, channel, target; /* target zero: none */
     enum message_direction direction;
     enum message_category category;
     enum message_status status;
-    struct slice kind, reference, provider_id, error_code, error_title; /* NULL ptr: none */
+    struct slice kind, reference, provider_id, error_code, error_title, error_class; /* NULL ptr: none */
     int attempt_count;
     struct wall_time created_at, updated_at;
     struct message_sealed sealed;
@@ -89,8 +90,9 @@ MUST_CHECK enum err message_get(struct db_tx *tx, struct id message, struct aren
                                 struct message *out);
 
 struct message_filter {
-    bool has_status, has_direction, has_category, has_peer, has_after, has_before;
-    enum message_status status;
+    bool has_direction, has_category, has_peer, has_after, has_before;
+    enum message_status statuses[MESSAGE_STATUS_COUNT]; /* any of these; none: any */
+    size_t status_count;
     enum message_direction direction;
     enum message_category category;
     struct id channel; /* zero: any */
@@ -114,10 +116,13 @@ struct message_report {
     struct wall_time at;
     struct slice provider_id;             /* NULL ptr: as it was */
     struct slice error_code, error_title; /* with MESSAGE_FAILED */
-    struct slice data;                    /* of the event; JSON object */
+    const char *error_class;              /* likewise: "permanent", ... */
 };
 MUST_CHECK enum err message_report_apply(struct db_tx *tx, const struct clock *clock,
-                                         const struct message_report *report, bool *moved_out);
+                                         const struct message_report *report, struct arena *arena,
+                                         bool *moved_out);
+/* The provider's id of a message of this channel that can be answered or reacted to; ERR_NOT_FOUND. */
+MUST_CHECK enum err message_target_check(struct db_tx *tx, struct id channel, struct id target);
 /* Which message has this provider id on this channel; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id,
                                            struct id *out);
@@ -125,12 +130,12 @@ MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, 
 /* An incoming message, once: a provider id that was seen before gives ERR_EXISTS and changes nothing. */
 struct message_received {
     struct id id, channel, event_id;
+    struct id target; /* the message of ours that it answers; zero: none or not known */
     struct slice kind, provider_id;
     struct message_sealed sealed;
     struct vault_sealed event_content; /* sealed for event_content_place(tenant, event_id) */
     struct wall_time at;               /* by the provider */
 };
-MUST_CHECK enum err message_receive(struct db_tx *tx, const struct message_received *with,
-                                    struct arena *arena);
+MUST_CHECK enum err message_receive(struct db_tx *tx, const struct message_received *with);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* The same columns of many messages, as unnest() takes them. */
 struct columns {
-    struct id *ids, *channels, *events;
+    struct id *ids, *channels, *events, *targets;
     struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes;
     struct slice *peer_ct, *peer_iv, *peer_tag, *content_ct, *content_iv, *content_tag;
     int64_t *priorities, *key_versions;
@@ -18,12 +18,12 @@ struct columns {
 static bool
 columns_alloc(struct columns *columns, size_t count, struct arena *arena)
 {
-    struct id **ids[] = {&columns->ids, &columns->channels, &columns->events};
-    struct slice **slices[] = {&columns->kinds,      &columns->categories,   &columns->references,
-                               &columns->keys,       &columns->fingerprints, &columns->indexes,
-                               &columns->peer_ct,    &columns->peer_iv,      &columns->peer_tag,
-                               &columns->content_ct, &columns->content_iv,   &columns->content_tag};
-    int64_t **numbers[] = {&columns->priorities, &columns->key_versions};
+    struct id **ids[] = { &columns->ids, &columns->channels, &columns->events, &columns->targets };
+    struct slice **slices[] = { &columns->kinds,      &columns->categories,   &columns->references,
+                                &columns->keys,       &columns->fingerprints, &columns->indexes,
+                                &columns->peer_ct,    &columns->peer_iv,      &columns->peer_tag,
+                                &columns->content_ct, &columns->content_iv,   &columns->content_tag };
+    int64_t **numbers[] = { &columns->priorities, &columns->key_versions };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         if ((*ids[i] = arena_array(arena, count, sizeof(struct id))) == NULL)
@@ -47,6 +47,7 @@ columns_fill(struct columns *columns, const struct clock *clock, const struct me
         columns->ids[i] = message->id;
         columns->channels[i] = message->channel;
         columns->events[i] = id_new(clock);
+        columns->targets[i] = message->target; /* zero: NULLIF in the statement */
         columns->kinds[i] = message->kind;
         columns->categories[i] = slice_text(message_category_word(message->category));
         columns->references[i] = message->reference;
@@ -70,10 +71,10 @@ static const struct db_stmt message_accept_stmt = {
     "$7::text[],"
     " $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], "
     "$15::bytea[],"
-    " $16::bytea[], $17::bytea[], $18::uuid[])"
+    " $16::bytea[], $17::bytea[], $18::uuid[], $19::uuid[])"
     " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
     "peer_ct,"
-    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id)),"
+    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id)),"
     " judged AS (SELECT i.*, c.state FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
     "i.channel_id),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
@@ -83,25 +84,30 @@ static const struct db_stmt message_accept_stmt = {
     " AND (key IS NULL OR EXISTS (SELECT FROM claimed c WHERE c.message_id = j.id))),"
     " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, "
     "peer_index,"
-    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference)"
+    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference, target_id)"
     " SELECT $1, id, channel_id, 'out', kind, category, 'accepted', peer_index, key_version::int, peer_ct, "
     "peer_iv,"
-    " peer_tag, content_ct, content_iv, content_tag, reference FROM fresh ORDER BY id),"
+    " peer_tag, content_ct, content_iv, content_tag, reference,"
+    " nullif(target_id, '00000000-0000-0000-0000-000000000000') FROM fresh ORDER BY id),"
     " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority)"
     " SELECT $1, id, channel_id, priority::smallint FROM fresh ORDER BY id),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, event_id, 'message.accepted', id, channel_id, now(),"
-    " jsonb_build_object('category', category, 'kind', kind) FROM fresh ORDER BY event_id)"
-    " SELECT j.id, j.state, f.id IS NOT NULL FROM judged j LEFT JOIN fresh f ON f.id = j.id LIMIT 5000"};
+    " jsonb_build_object('direction', 'outbound', 'category', category, 'status', 'accepted', 'reference', reference,"
+    " 'provider_id', NULL, 'attempt', 0, 'error', NULL) FROM fresh ORDER BY event_id)"
+    " SELECT j.id, j.state, f.id IS NOT NULL FROM judged j LEFT JOIN fresh f ON f.id = j.id LIMIT 5000"
+};
 
 static const struct db_stmt message_replay_stmt = {
     "message_replay", "SELECT key, fingerprint, message_id FROM idempotency_key"
-                      " WHERE tenant_id = $1 AND key = ANY ($2::text[]) LIMIT 5000"};
+                      " WHERE tenant_id = $1 AND key = ANY ($2::text[]) LIMIT 5000"
+};
 
 /* Wakes the dispatchers when the transaction commits; PostgreSQL folds equal notices of a transaction into
  * one. */
 static const struct db_stmt message_notify_stmt = {
-    "message_notify", "SELECT pg_notify('harkara_dispatch', '') WHERE $1::uuid IS NOT NULL"};
+    "message_notify", "SELECT pg_notify('harkara_dispatch', '') WHERE $1::uuid IS NOT NULL"
+};
 
 /* messages[] of one tenant, in one transaction with the others of the batch. */
 static enum err
@@ -123,7 +129,7 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
                                     DB_BYTES_ARRAY(c.peer_ct, count), DB_BYTES_ARRAY(c.peer_iv, count),
                                     DB_BYTES_ARRAY(c.peer_tag, count), DB_BYTES_ARRAY(c.content_ct, count),
                                     DB_BYTES_ARRAY(c.content_iv, count), DB_BYTES_ARRAY(c.content_tag, count),
-                                    DB_ID_ARRAY(c.events, count)),
+                                    DB_ID_ARRAY(c.events, count), DB_ID_ARRAY(c.targets, count)),
                             &rows);
     if (err == ERR_OK && db_rows_count(rows) != count)
         err = ERR_DB_STATEMENT;
@@ -135,7 +141,7 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
             if (!id_eq(messages[at].id, id))
                 continue;
             bool is_fresh = db_bool(rows, i, 2);
-            accepted[at] = (struct message_accepted){.id = id, .err = ERR_OK};
+            accepted[at] = (struct message_accepted){ .id = id, .err = ERR_OK };
             if (db_is_null(rows, i, 1) || slice_eq(db_text(rows, i, 1), SLICE("deleted")))
                 accepted[at].err = ERR_CHANNEL_UNKNOWN;
             else if (!slice_eq(db_text(rows, i, 1), SLICE("active")))
@@ -176,9 +182,9 @@ accept_replays(struct db_tx *tx, const struct message_new *messages, struct mess
                 continue;
             bool is_same =
                 slice_eq(db_bytes(rows, r, 1), slice_of(messages[i].fingerprint, MESSAGE_FINGERPRINT_BYTES));
-            accepted[i] = (struct message_accepted){.err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
-                                                    .is_replay = is_same,
-                                                    .id = is_same ? db_id(rows, r, 2) : messages[i].id};
+            accepted[i] = (struct message_accepted){ .err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
+                                                     .is_replay = is_same,
+                                                     .id = is_same ? db_id(rows, r, 2) : messages[i].id };
         }
         if (accepted[i].err == ERR_EXISTS)
             err = ERR_DB_CONFLICT; /* the key went between the two statements (retention): run the batch again
@@ -203,7 +209,7 @@ static enum err
 accept_once(struct db *db, const struct clock *clock, struct message_new *messages,
             struct message_accepted *accepted, size_t count, struct arena *arena)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     size_t fresh = 0;
     enum err err = db_begin(db, messages[0].tenant, &tx);
 

@@ -1,4 +1,5 @@
 #include "domain/message/message_queue.h"
+#include "domain/message/message_events.h"
 #include "domain/tenant/sealed_column.h"
 
 /*
@@ -16,13 +17,14 @@ static const struct db_stmt message_claim_stmt = {
     " ORDER BY d.priority, d.due_at LIMIT $3 FOR UPDATE SKIP LOCKED) w"
     " WHERE l.is_open AND l.not_before <= now() ORDER BY w.priority, w.due_at LIMIT $4) due"
     " WHERE q.tenant_id = due.tenant_id AND q.message_id = due.message_id"
-    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority"};
+    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority"
+};
 
 enum err
 message_claim_due(struct db *db, const struct message_claim_limits *limits, struct arena *arena,
                   struct message_claim **out, size_t *count_out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     struct message_claim *claims = NULL;
     size_t count = 0;
@@ -44,12 +46,12 @@ message_claim_due(struct db *db, const struct message_claim_limits *limits, stru
         goto done;
     }
     for (size_t i = 0; i < count; i++)
-        claims[i] = (struct message_claim){.tenant = db_id(rows, i, 0),
-                                           .message = db_id(rows, i, 1),
-                                           .channel = db_id(rows, i, 2),
-                                           .fence = db_i64(rows, i, 3),
-                                           .attempt = (int)db_i64(rows, i, 4),
-                                           .category = (enum message_category)db_i64(rows, i, 5)};
+        claims[i] = (struct message_claim){ .tenant = db_id(rows, i, 0),
+                                            .message = db_id(rows, i, 1),
+                                            .channel = db_id(rows, i, 2),
+                                            .fence = db_i64(rows, i, 3),
+                                            .attempt = (int)db_i64(rows, i, 4),
+                                            .category = (enum message_category)db_i64(rows, i, 5) };
     err = db_commit(&tx);
     if (err == ERR_OK) {
         *out = claims;
@@ -67,12 +69,13 @@ static const struct db_stmt message_next_due_stmt = {
     " (SELECT due_at FROM dispatch_queue q WHERE q.channel_id = l.channel_id AND q.state = 'ready'"
     " ORDER BY due_at LIMIT 1) d WHERE l.is_open),"
     " (SELECT min(lease_until) FROM dispatch_queue WHERE state IN ('leased', 'sending')),"
-    " (SELECT min(due_at) FROM dispatch_queue WHERE state = 'uncertain'))"};
+    " (SELECT min(due_at) FROM dispatch_queue WHERE state = 'uncertain'))"
+};
 
 enum err
 message_next_due(struct db *db, struct wall_time *out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
 
@@ -113,19 +116,41 @@ claim_columns_fill(struct claim_columns *columns, const struct message_claim *cl
     return true;
 }
 
-/* A message that its provider has reported on meanwhile is not sent again: its row leaves the queue instead.
- */
+/* A message that its provider has reported on meanwhile is not sent again. */
 static const struct db_stmt message_begin_sending_stmt = {
     "message_begin_sending",
-    "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending' FROM unnest($2::uuid[], $3::bigint[]) AS c "
-    "(id, fence)"
+    "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending' FROM unnest($2::uuid[], $3::bigint[]) AS c (id, fence)"
     " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'leased'"
     " RETURNING q.message_id)"
-    " UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, updated_at = now()"
+    " UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
+    " error_title = NULL, error_class = NULL, updated_at = now()"
     " FROM mine WHERE m.tenant_id = $1 AND m.id = mine.message_id"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
-    " RETURNING m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv, "
-    "m.content_tag"};
+    " RETURNING m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
+    " m.content_tag, (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id)"
+};
+/* What was claimed and is not to be sent leaves the queue: its message has moved on by itself. */
+static const struct db_stmt message_unqueue_moved_stmt = {
+    "message_unqueue_moved",
+    "DELETE FROM dispatch_queue q USING unnest($2::uuid[], $3::bigint[]) AS c (id, fence), message m"
+    " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'sending'"
+    " AND m.tenant_id = $1 AND m.id = c.id AND m.status <> 'sending'"
+};
+
+static enum err
+job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct message_job *job)
+{
+    uint32_t key_version = (uint32_t)db_i64(rows, row, 2);
+
+    job->is_mine = true;
+    job->kind = arena_copy(arena, db_text(rows, row, 1));
+    if (!db_is_null(rows, row, 9))
+        job->target_provider_id = arena_copy(arena, db_text(rows, row, 9));
+    enum err err = sealed_column_read(rows, row, 3, key_version, arena, &job->sealed.peer);
+    if (err == ERR_OK)
+        err = sealed_column_read(rows, row, 6, key_version, arena, &job->sealed.content);
+    return err;
+}
 
 enum err
 message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct message_claim *claims,
@@ -134,71 +159,60 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct 
     struct claim_columns columns;
     struct db_rows *rows = NULL;
     struct message_job *jobs = arena_array(arena, count, sizeof(*jobs));
-    struct event *events = arena_array(arena, count, sizeof(*events));
-    size_t event_count = 0;
+    struct message_step *steps = arena_array(arena, count, sizeof(*steps));
+    size_t step_count = 0;
 
-    if (jobs == NULL || events == NULL ||
-        !claim_columns_fill(&columns, claims, sizeof(*claims), count, arena))
+    if (jobs == NULL || steps == NULL || !claim_columns_fill(&columns, claims, sizeof(*claims), count, arena))
         return ERR_NO_MEMORY;
-    enum err err =
-        db_query(tx, &message_begin_sending_stmt,
-                 DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_I64_ARRAY(columns.fences, count)), &rows);
+    struct db_args both = DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_I64_ARRAY(columns.fences, count));
+    enum err err = db_query(tx, &message_begin_sending_stmt, both, &rows);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        jobs[i] = (struct message_job){.claim = claims[i]};
+        jobs[i] = (struct message_job){ .claim = claims[i] };
         for (size_t r = 0; r < db_rows_count(rows); r++) {
             if (!id_eq(db_id(rows, r, 0), claims[i].message))
                 continue;
-            uint32_t key_version = (uint32_t)db_i64(rows, r, 2);
-            jobs[i].is_mine = true;
-            jobs[i].kind = arena_copy(arena, db_text(rows, r, 1));
-            err = sealed_column_read(rows, r, 3, key_version, arena, &jobs[i].sealed.peer);
-            if (err == ERR_OK)
-                err = sealed_column_read(rows, r, 6, key_version, arena, &jobs[i].sealed.content);
-            events[event_count++] =
-                (struct event){.id = id_new(clock),
-                               .type = EVENT_MESSAGE_SENDING,
-                               .subject = claims[i].message,
-                               .channel = claims[i].channel,
-                               .occurred_at = clock_wall(clock),
-                               .data = arena_format(arena, "{\"attempt\": %d}", claims[i].attempt)};
+            err = job_from_row(rows, r, arena, &jobs[i]);
+            steps[step_count++] = (struct message_step){ .message = claims[i].message,
+                                                         .status = MESSAGE_SENDING,
+                                                         .at = clock_wall(clock) };
             break;
         }
     }
-    db_rows_free(rows);
+    if (err == ERR_OK && step_count < count)
+        err = db_exec(tx, &message_unqueue_moved_stmt, both, NULL);
     if (err == ERR_OK)
-        err = event_append_many(tx, events, event_count, arena);
+        err = message_tell(tx, clock, steps, step_count, arena);
+    db_rows_free(rows);
     if (err == ERR_OK)
         *out = jobs;
     return err;
 }
 
-/* One statement for all verdicts: the row's new state is chosen by the verdict, and only by the claim that
- * holds it. */
+/*
+ * One statement for all verdicts: the row's new state is chosen by the verdict, and only by the claim that
+ * holds it. With one exception: that the provider took the message is true whoever holds it, unless somebody
+ * is sending it again.
+ */
 static const struct db_stmt message_settle_stmt = {
     "message_settle",
-    "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], "
-    "$7::text[],"
-    " $8::text[]) AS o (id, fence, verdict, due_at, provider_id, error_code, error_title)),"
+    "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],"
+    " $8::text[], $9::text[]) AS o (id, fence, verdict, due_at, provider_id, error_code, error_title, error_class)),"
     " gone AS (DELETE FROM dispatch_queue q USING o WHERE q.tenant_id = $1 AND q.message_id = o.id"
-    " AND q.fence = o.fence AND q.state IN ('leased', 'sending') AND o.verdict IN ('sent', 'failed')"
-    " RETURNING q.message_id),"
-    " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE "
-    "'ready' END,"
+    " AND ((q.fence = o.fence AND q.state IN ('leased', 'sending') AND o.verdict IN ('sent', 'failed'))"
+    " OR (o.verdict = 'sent' AND q.state IN ('ready', 'uncertain'))) RETURNING q.message_id),"
+    " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
     " due_at = o.due_at, lease_owner = NULL, lease_until = NULL,"
     " attempt = q.attempt - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE q.tenant_id = $1 AND q.message_id = o.id AND q.fence = o.fence AND q.state IN ('leased', "
-    "'sending')"
-    " AND o.verdict IN ('retry', 'uncertain', 'returned') RETURNING q.message_id),"
-    " settled AS (UPDATE message m SET updated_at = now(),"
-    " status = CASE o.verdict WHEN 'sent' THEN 'sent' WHEN 'failed' THEN 'failed' WHEN 'uncertain' THEN "
-    "'uncertain'"
-    " ELSE 'queued' END, provider_id = coalesce(o.provider_id, m.provider_id),"
-    " error_code = CASE WHEN o.verdict IN ('failed', 'uncertain') THEN o.error_code END,"
-    " error_title = CASE WHEN o.verdict IN ('failed', 'uncertain') THEN o.error_title END,"
-    " attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND m.status = 'sending'"
-    " AND (m.id IN (SELECT message_id FROM gone) OR m.id IN (SELECT message_id FROM kept)) RETURNING m.id)"
-    " SELECT id FROM settled LIMIT 10000"};
+    " FROM o WHERE q.tenant_id = $1 AND q.message_id = o.id AND q.fence = o.fence AND q.state IN ('leased', 'sending')"
+    " AND o.verdict IN ('retry', 'uncertain', 'returned') RETURNING q.message_id)"
+    " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'sent' THEN 'sent'"
+    " WHEN 'failed' THEN 'failed' WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
+    " provider_id = coalesce(o.provider_id, m.provider_id), error_code = o.error_code, error_title = o.error_title,"
+    " error_class = o.error_class, attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
+    " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND (m.status = 'sending'"
+    " OR (o.verdict = 'sent' AND m.status IN ('uncertain', 'queued')))"
+    " AND (m.id IN (SELECT message_id FROM gone) OR m.id IN (SELECT message_id FROM kept)) RETURNING m.id"
+};
 
 /*
  * The provider's id is kept whatever became of the claim: it ties later events to the message. When the
@@ -208,92 +222,102 @@ static const struct db_stmt message_ref_stmt = {
     "message_ref",
     "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS o (id, channel_id, provider_id)"
     " WHERE o.provider_id IS NOT NULL),"
-    " named AS (UPDATE message m SET provider_id = o.provider_id FROM o WHERE m.tenant_id = $1 AND m.id = "
-    "o.id"
+    " named AS (UPDATE message m SET provider_id = o.provider_id FROM o WHERE m.tenant_id = $1 AND m.id = o.id"
     " AND m.provider_id IS NULL)"
     " INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id)"
-    " SELECT $1, channel_id, provider_id, id FROM o ON CONFLICT DO NOTHING"};
+    " SELECT $1, channel_id, provider_id, id FROM o ON CONFLICT DO NOTHING"
+};
 
-static const char *const verdict_words[] = {[MESSAGE_VERDICT_SENT] = "sent",
-                                            [MESSAGE_VERDICT_RETRY] = "retry",
-                                            [MESSAGE_VERDICT_FAILED] = "failed",
-                                            [MESSAGE_VERDICT_UNCERTAIN] = "uncertain",
-                                            [MESSAGE_VERDICT_RETURNED] = "returned"};
-static const enum event_type verdict_events[] = {[MESSAGE_VERDICT_SENT] = EVENT_MESSAGE_SENT,
-                                                 [MESSAGE_VERDICT_RETRY] = EVENT_MESSAGE_RETRYING,
-                                                 [MESSAGE_VERDICT_FAILED] = EVENT_MESSAGE_FAILED,
-                                                 [MESSAGE_VERDICT_UNCERTAIN] = EVENT_MESSAGE_UNCERTAIN,
-                                                 [MESSAGE_VERDICT_RETURNED] = EVENT_MESSAGE_RETRYING};
+static const struct {
+    const char *word;
+    enum message_status status;
+} verdicts[] = {
+    [MESSAGE_VERDICT_SENT] = { "sent", MESSAGE_SENT },
+    [MESSAGE_VERDICT_RETRY] = { "retry", MESSAGE_QUEUED },
+    [MESSAGE_VERDICT_FAILED] = { "failed", MESSAGE_FAILED },
+    [MESSAGE_VERDICT_UNCERTAIN] = { "uncertain", MESSAGE_UNCERTAIN },
+    [MESSAGE_VERDICT_RETURNED] = { "returned", MESSAGE_QUEUED },
+};
 
-static struct event
-event_of_outcome(const struct clock *clock, const struct message_outcome *outcome, struct arena *arena)
+struct outcome_columns {
+    struct slice *verdicts, *providers, *codes, *titles, *classes;
+    struct wall_time *dues;
+};
+
+static bool
+outcome_columns_fill(struct outcome_columns *columns, const struct message_outcome *outcomes, size_t count,
+                     struct arena *arena)
 {
-    struct event event = {.id = id_new(clock),
-                          .type = verdict_events[outcome->verdict],
-                          .subject = outcome->claim.message,
-                          .channel = outcome->claim.channel,
-                          .occurred_at = outcome->at};
+    struct slice **slices[] = { &columns->verdicts, &columns->providers, &columns->codes, &columns->titles,
+                                &columns->classes };
 
-    if (outcome->verdict == MESSAGE_VERDICT_RETURNED)
-        event.data = SLICE("{\"cause\": \"not-sent\"}");
-    else if (outcome->verdict != MESSAGE_VERDICT_SENT) /* codes are words of ours or a provider's number */
-        event.data = arena_format(arena, "{\"attempt\": %d, \"cause\": \"%.*s\"}", outcome->claim.attempt,
-                                  SLICE_FMT(outcome->error_code));
-    return event;
+    columns->dues = arena_array(arena, count, sizeof(*columns->dues));
+    if (columns->dues == NULL)
+        return false;
+    for (size_t i = 0; i < COUNT_OF(slices); i++)
+        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+            return false;
+    for (size_t i = 0; i < count; i++) {
+        bool is_sent = outcomes[i].verdict == MESSAGE_VERDICT_SENT;
+        columns->verdicts[i] = slice_text(verdicts[outcomes[i].verdict].word);
+        columns->providers[i] = is_sent ? outcomes[i].provider_id : SLICE_EMPTY;
+        columns->codes[i] = is_sent ? SLICE_EMPTY : outcomes[i].error_code;
+        columns->titles[i] = is_sent ? SLICE_EMPTY : outcomes[i].error_title;
+        columns->classes[i] = is_sent ? SLICE_EMPTY : slice_text(outcomes[i].error_class);
+        columns->dues[i] = outcomes[i].due_at;
+    }
+    return true;
 }
 
 enum err
 message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struct message_outcome *outcomes,
                         size_t count, struct arena *arena)
 {
-    struct claim_columns columns;
-    struct slice *verdicts = arena_array(arena, count, sizeof(*verdicts));
-    struct slice *providers = arena_array(arena, count, sizeof(*providers));
-    struct slice *codes = arena_array(arena, count, sizeof(*codes));
-    struct slice *titles = arena_array(arena, count, sizeof(*titles));
-    struct wall_time *dues = arena_array(arena, count, sizeof(*dues));
-    struct event *events = arena_array(arena, count, sizeof(*events));
+    struct claim_columns claims;
+    struct outcome_columns columns;
+    struct message_step *steps = arena_array(arena, count, sizeof(*steps));
     struct db_rows *rows = NULL;
-    size_t event_count = 0;
+    size_t step_count = 0;
 
-    if (verdicts == NULL || providers == NULL || codes == NULL || titles == NULL || dues == NULL ||
-        events == NULL || !claim_columns_fill(&columns, &outcomes->claim, sizeof(*outcomes), count, arena))
+    if (steps == NULL || !claim_columns_fill(&claims, &outcomes->claim, sizeof(*outcomes), count, arena) ||
+        !outcome_columns_fill(&columns, outcomes, count, arena))
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        verdicts[i] = slice_text(verdict_words[outcomes[i].verdict]);
-        providers[i] = outcomes[i].verdict == MESSAGE_VERDICT_SENT ? outcomes[i].provider_id : SLICE_EMPTY;
-        codes[i] = outcomes[i].error_code;
-        titles[i] = outcomes[i].error_title;
-        dues[i] = outcomes[i].due_at;
-    }
-    enum err err = db_query(tx, &message_settle_stmt,
-                            DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_I64_ARRAY(columns.fences, count),
-                                    DB_TEXT_ARRAY(verdicts, count), DB_TIME_ARRAY(dues, count),
-                                    DB_TEXT_ARRAY(providers, count), DB_TEXT_ARRAY(codes, count),
-                                    DB_TEXT_ARRAY(titles, count)),
-                            &rows);
+    enum err err =
+        db_query(tx, &message_settle_stmt,
+                 DB_ARGS(DB_ID_ARRAY(claims.ids, count), DB_I64_ARRAY(claims.fences, count),
+                         DB_TEXT_ARRAY(columns.verdicts, count), DB_TIME_ARRAY(columns.dues, count),
+                         DB_TEXT_ARRAY(columns.providers, count), DB_TEXT_ARRAY(columns.codes, count),
+                         DB_TEXT_ARRAY(columns.titles, count), DB_TEXT_ARRAY(columns.classes, count)),
+                 &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
         struct id id = db_id(rows, r, 0);
         for (size_t i = 0; i < count; i++)
             if (id_eq(outcomes[i].claim.message, id)) {
-                events[event_count++] = event_of_outcome(clock, &outcomes[i], arena);
+                enum message_verdict verdict = outcomes[i].verdict;
+                steps[step_count++] = (struct message_step){
+                    .message = id,
+                    .status = verdicts[verdict].status,
+                    .at = outcomes[i].at,
+                    .cause = verdict == MESSAGE_VERDICT_RETURNED ? "not-sent" : NULL,
+                };
                 break;
             }
     }
     db_rows_free(rows);
     if (err == ERR_OK)
         err = db_exec(tx, &message_ref_stmt,
-                      DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_ID_ARRAY(columns.channels, count),
-                              DB_TEXT_ARRAY(providers, count)),
+                      DB_ARGS(DB_ID_ARRAY(claims.ids, count), DB_ID_ARRAY(claims.channels, count),
+                              DB_TEXT_ARRAY(columns.providers, count)),
                       NULL);
     if (err == ERR_OK)
-        err = event_append_many(tx, events, event_count, arena);
+        err = message_tell(tx, clock, steps, step_count, arena);
     return err;
 }
 
 static const struct db_stmt message_lane_hold_stmt = {
     "message_lane_hold", "UPDATE dispatch_lane SET not_before = greatest(not_before, $3) WHERE tenant_id = "
-                         "$1 AND channel_id = $2"};
+                         "$1 AND channel_id = $2"
+};
 
 enum err
 message_lane_hold(struct db_tx *tx, struct id channel, struct wall_time until)

@@ -35,6 +35,7 @@ MUST_CHECK enum err message_next_due(struct db *db, struct wall_time *out);
 struct message_job {
     struct message_claim claim;
     struct slice kind;
+    struct slice target_provider_id; /* of the message it answers or reacts to; NULL ptr: none */
     struct message_sealed sealed;
     bool is_mine; /* false: the lease was lost meanwhile; leave it alone */
 };
@@ -58,7 +59,8 @@ struct message_outcome {
     enum message_verdict verdict;
     struct wall_time at, due_at;          /* due_at with RETRY, UNCERTAIN, RETURNED */
     struct slice provider_id;             /* with SENT */
-    struct slice error_code, error_title; /* with RETRY, FAILED, UNCERTAIN */
+    struct slice error_code, error_title; /* with RETRY, FAILED, UNCERTAIN, RETURNED */
+    const char *error_class;              /* likewise: "retry", "throttle", "permanent", "credential" */
 };
 /* One tenant's outcomes. An outcome whose fence is stale changes nothing but an already sent provider id is
  * kept. */
@@ -76,6 +78,14 @@ MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, 
                                       struct arena *arena, size_t *taken_out);
 /* Whether an uncertain message of this category is sent again. */
 bool message_category_resends(enum message_category category);
+
+/*
+ * What waits on a channel fails for good, with this code and title: the channel was deleted. At most 1,000 messages a
+ * call: come again until *count_out is 0.
+ */
+MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                         const char *error_code, const char *error_title,
+                                         struct arena *arena);
 
 /* The provider asked a lane to wait. */
 MUST_CHECK enum err message_lane_hold(struct db_tx *tx, struct id channel, struct wall_time until);

@@ -12,27 +12,29 @@ static const struct status_row {
     unsigned rank;
     unsigned next; /* bits of the statuses that may follow */
 } rows[MESSAGE_STATUS_COUNT] = {
-    [MESSAGE_ACCEPTED] = {"accepted", 10,
-                          BIT(QUEUED) | BIT(HELD) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) |
-                              BIT(UNCERTAIN) | REPORTED},
+    [MESSAGE_ACCEPTED] = { "accepted", 10,
+                           BIT(QUEUED) | BIT(HELD) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) |
+                               BIT(UNCERTAIN) | REPORTED },
     /* queued and held change places: the policy gate may hold at dispatch what it let pass before, and
        release it. */
-    [MESSAGE_QUEUED] = {"queued", 20,
-                        BIT(HELD) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) | BIT(UNCERTAIN) | REPORTED},
-    [MESSAGE_HELD] = {"held", 20,
-                      BIT(QUEUED) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) | BIT(UNCERTAIN) | REPORTED},
+    [MESSAGE_QUEUED] = { "queued", 20,
+                         BIT(HELD) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) | BIT(UNCERTAIN) |
+                             REPORTED },
+    [MESSAGE_HELD] = { "held", 20,
+                       BIT(QUEUED) | BIT(SENDING) | BIT(BLOCKED) | BIT(CANCELED) | BIT(UNCERTAIN) |
+                           REPORTED },
     /* Nobody cancels what may be on the wire. */
-    [MESSAGE_SENDING] = {"sending", 30, BIT(QUEUED) | BIT(HELD) | BIT(BLOCKED) | BIT(UNCERTAIN) | REPORTED},
-    [MESSAGE_UNCERTAIN] = {"uncertain", 40, BIT(QUEUED) | REPORTED},
-    [MESSAGE_SENT] = {"sent", 50, PROOF | BIT(FAILED) | BIT(EXPIRED)},
-    [MESSAGE_FAILED] = {"failed", 60, PROOF},
-    [MESSAGE_EXPIRED] = {"expired", 60, PROOF},
+    [MESSAGE_SENDING] = { "sending", 30, BIT(QUEUED) | BIT(HELD) | BIT(BLOCKED) | BIT(UNCERTAIN) | REPORTED },
+    [MESSAGE_UNCERTAIN] = { "uncertain", 40, BIT(QUEUED) | REPORTED },
+    [MESSAGE_SENT] = { "sent", 50, PROOF | BIT(FAILED) | BIT(EXPIRED) },
+    [MESSAGE_FAILED] = { "failed", 60, PROOF },
+    [MESSAGE_EXPIRED] = { "expired", 60, PROOF },
     /* These two never left us, so there is nothing for a provider to prove. */
-    [MESSAGE_BLOCKED] = {"blocked", 60, 0},
-    [MESSAGE_CANCELED] = {"canceled", 60, 0},
-    [MESSAGE_DELIVERED] = {"delivered", 70, BIT(READ)},
-    [MESSAGE_READ] = {"read", 80, 0},
-    [MESSAGE_RECEIVED] = {"received", 0, 0},
+    [MESSAGE_BLOCKED] = { "blocked", 60, 0 },
+    [MESSAGE_CANCELED] = { "canceled", 60, 0 },
+    [MESSAGE_DELIVERED] = { "delivered", 70, BIT(READ) },
+    [MESSAGE_READ] = { "read", 80, 0 },
+    [MESSAGE_RECEIVED] = { "received", 0, 0 },
 };
 
 static const struct status_row *
@@ -90,7 +92,7 @@ size_t
 message_status_path(enum message_status from, enum message_status to,
                     enum message_status path_out[static MESSAGE_STATUS_PATH_MAX])
 {
-    static const enum message_status way[] = {MESSAGE_SENT, MESSAGE_DELIVERED};
+    static const enum message_status way[] = { MESSAGE_SENT, MESSAGE_DELIVERED };
     size_t count = 0;
 
     if (!message_status_may_move(from, to))

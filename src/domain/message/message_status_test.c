@@ -5,9 +5,10 @@
  * Every pair, written out by hand: the row is where the message stands, the column where it is to go.
  * '+' allowed for us and for a provider's report, 'o' ours alone, '.' refused.
  */
-static const char columns[MESSAGE_STATUS_COUNT][10] = {
-    "accepted", "queued", "held",    "sending",  "sent",      "delivered", "read",
-    "blocked",  "failed", "expired", "canceled", "uncertain", "received"};
+static const char columns[MESSAGE_STATUS_COUNT][10] = { "accepted", "queued",    "held",     "sending",
+                                                        "sent",     "delivered", "read",     "blocked",
+                                                        "failed",   "expired",   "canceled", "uncertain",
+                                                        "received" };
 /* clang-format off */
 static const struct {
     const char *from, *moves;
@@ -59,7 +60,7 @@ only_the_named_moves_go_against_the_ranks(void **state UNUSED)
 {
     static const struct {
         const char *from, *to;
-    } back[] = {{"sending", "queued"}, {"sending", "held"}, {"uncertain", "queued"}};
+    } back[] = { { "sending", "queued" }, { "sending", "held" }, { "uncertain", "queued" } };
 
     for (unsigned from = 0; from < MESSAGE_STATUS_COUNT; from++) {
         for (unsigned to = 0; to < MESSAGE_STATUS_COUNT; to++) {
@@ -78,12 +79,12 @@ only_the_named_moves_go_against_the_ranks(void **state UNUSED)
 static void
 any_order_of_reports_ends_at_the_same_status(void **state UNUSED)
 {
-    static const char *const sets[][4] = {{"sent", "delivered", "read", "delivered"},
-                                          {"sent", "delivered", "sent", "delivered"},
-                                          {"sent", "failed", "sent", "failed"},
-                                          {"failed", "delivered", "sent", "read"}};
-    static const char *const ends[] = {"read", "delivered", "failed", "read"};
-    static const char *const starts[] = {"accepted", "queued", "held", "sending", "uncertain"};
+    static const char *const sets[][4] = { { "sent", "delivered", "read", "delivered" },
+                                           { "sent", "delivered", "sent", "delivered" },
+                                           { "sent", "failed", "sent", "failed" },
+                                           { "failed", "delivered", "sent", "read" } };
+    static const char *const ends[] = { "read", "delivered", "failed", "read" };
+    static const char *const starts[] = { "accepted", "queued", "held", "sending", "uncertain" };
 
     for (size_t set = 0; set < COUNT_OF(sets); set++)
         for (size_t start = 0; start < COUNT_OF(starts); start++)
@@ -108,18 +109,18 @@ a_path_names_what_the_provider_left_out(void **state UNUSED)
     static const struct {
         const char *from, *to, *path[3];
     } rows[] = {
-        {"sending", "sent", {"sent"}},
-        {"sent", "read", {"delivered", "read"}},
-        {"sent", "delivered", {"delivered"}},
-        {"delivered", "read", {"read"}},
-        {"uncertain", "delivered", {"sent", "delivered"}},
-        {"accepted", "read", {"sent", "delivered", "read"}},
-        {"failed", "read", {"delivered", "read"}},
-        {"expired", "delivered", {"delivered"}},
-        {"sending", "failed", {"failed"}},
-        {"queued", "held", {"held"}},
-        {"read", "delivered", {NULL}},
-        {"delivered", "delivered", {NULL}},
+        { "sending", "sent", { "sent" } },
+        { "sent", "read", { "delivered", "read" } },
+        { "sent", "delivered", { "delivered" } },
+        { "delivered", "read", { "read" } },
+        { "uncertain", "delivered", { "sent", "delivered" } },
+        { "accepted", "read", { "sent", "delivered", "read" } },
+        { "failed", "read", { "delivered", "read" } },
+        { "expired", "delivered", { "delivered" } },
+        { "sending", "failed", { "failed" } },
+        { "queued", "held", { "held" } },
+        { "read", "delivered", { NULL } },
+        { "delivered", "delivered", { NULL } },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -155,7 +156,7 @@ each_step_of_a_path_is_a_move(void **state UNUSED)
 static void
 final_statuses_are_these(void **state UNUSED)
 {
-    static const char *const final[] = {"read", "blocked", "failed", "expired", "canceled", "received"};
+    static const char *const final[] = { "read", "blocked", "failed", "expired", "canceled", "received" };
     unsigned count = 0;
 
     for (size_t i = 0; i < COUNT_OF(final); i++)

@@ -1,12 +1,14 @@
 /* Reading messages, and what providers report of them. */
 #include "domain/message/message.h"
+#include "domain/message/message_events.h"
 #include "domain/tenant/sealed_column.h"
+#include "wire/json/json.h"
 
 #define MESSAGE_COLUMNS                                                                                      \
     "id, channel_id, direction, kind, category, status, reference, provider_id, error_code, error_title,"    \
     " attempt_count, updated_at, peer_index, key_version, peer_ct, peer_iv, peer_tag, content_ct, "          \
     "content_iv,"                                                                                            \
-    " content_tag"
+    " content_tag, error_class, target_id"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -24,10 +26,10 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
     struct slice index = db_bytes(rows, row, 12);
     uint32_t key_version = (uint32_t)db_i64(rows, row, 13);
 
-    *out = (struct message){.id = db_id(rows, row, 0),
-                            .channel = db_id(rows, row, 1),
-                            .attempt_count = (int)db_i64(rows, row, 10),
-                            .updated_at = db_time(rows, row, 11)};
+    *out = (struct message){ .id = db_id(rows, row, 0),
+                             .channel = db_id(rows, row, 1),
+                             .attempt_count = (int)db_i64(rows, row, 10),
+                             .updated_at = db_time(rows, row, 11) };
     out->created_at = id_time(out->id);
     if (index.len != VAULT_INDEX_BYTES)
         return ERR_DB_DATA;
@@ -48,14 +50,18 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
     if (err == ERR_OK)
         err = optional_text(rows, row, 9, arena, &out->error_title);
     if (err == ERR_OK)
+        err = optional_text(rows, row, 20, arena, &out->error_class);
+    if (err == ERR_OK && !db_is_null(rows, row, 21))
+        out->target = db_id(rows, row, 21);
+    if (err == ERR_OK)
         err = sealed_column_read(rows, row, 14, key_version, arena, &out->sealed.peer);
     if (err == ERR_OK)
         err = sealed_column_read(rows, row, 17, key_version, arena, &out->sealed.content);
     return err;
 }
 
-static const struct db_stmt message_get_stmt = {"message_get", "SELECT " MESSAGE_COLUMNS " FROM message"
-                                                               " WHERE tenant_id = $1 AND id = $2"};
+static const struct db_stmt message_get_stmt = { "message_get", "SELECT " MESSAGE_COLUMNS " FROM message"
+                                                                " WHERE tenant_id = $1 AND id = $2" };
 
 enum err
 message_get(struct db_tx *tx, struct id message, struct arena *arena, struct message *out)
@@ -73,22 +79,27 @@ static const struct db_stmt message_list_stmt = {
     "message_list",
     "SELECT " MESSAGE_COLUMNS " FROM message WHERE tenant_id = $1"
     " AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3) AND ($4::uuid IS NULL OR id < $4)"
-    " AND ($5::text IS NULL OR status = $5) AND ($6::text IS NULL OR direction = $6)"
+    " AND ($5::text[] IS NULL OR status = ANY ($5)) AND ($6::text IS NULL OR direction = $6)"
     " AND ($7::text IS NULL OR category = $7) AND ($8::uuid IS NULL OR channel_id = $8)"
     " AND ($9::bytea IS NULL OR peer_index = $9) AND ($10::text IS NULL OR reference = $10)"
-    " ORDER BY id DESC LIMIT $11"};
+    " ORDER BY id DESC LIMIT $11"
+};
 
 enum err
 message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit, struct arena *arena,
              struct message **out, size_t *count_out)
 {
     struct db_rows *rows = NULL;
+    struct slice statuses[MESSAGE_STATUS_COUNT];
+
+    for (size_t i = 0; i < filter->status_count; i++)
+        statuses[i] = message_status_name(filter->statuses[i]);
     enum err err = db_query(
         tx, &message_list_stmt,
         DB_ARGS(id_is_zero(filter->cursor) ? DB_NULL : DB_ID(filter->cursor),
                 filter->has_after ? DB_ID(id_at(filter->created_after)) : DB_NULL,
                 filter->has_before ? DB_ID(id_at(filter->created_before)) : DB_NULL,
-                filter->has_status ? DB_TEXT(message_status_name(filter->status)) : DB_NULL,
+                filter->status_count > 0 ? DB_TEXT_ARRAY(statuses, filter->status_count) : DB_NULL,
                 filter->has_direction ? DB_TEXT_Z(message_direction_word(filter->direction)) : DB_NULL,
                 filter->has_category ? DB_TEXT_Z(message_category_word(filter->category)) : DB_NULL,
                 id_is_zero(filter->channel) ? DB_NULL : DB_ID(filter->channel),
@@ -115,56 +126,36 @@ done:
 static const struct db_stmt message_lock_stmt = {
     "message_lock",
     "SELECT status FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND direction = 'out'"
-    " FOR UPDATE"};
+    " FOR UPDATE"
+};
 static const struct db_stmt message_status_stmt = {
-    "message_status", "UPDATE message SET status = $3, provider_id = coalesce($4, provider_id), error_code = "
-                      "$5, error_title = $6,"
-                      " updated_at = now() WHERE tenant_id = $1 AND id = $2"};
+    "message_status_set",
+    "UPDATE message SET status = $3, provider_id = coalesce($4, provider_id), error_code = $5, error_title = $6,"
+    " error_class = $7, updated_at = now() WHERE tenant_id = $1 AND id = $2"
+};
 static const struct db_stmt message_unqueue_stmt = {
-    "message_unqueue", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2"};
+    "message_unqueue", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2"
+};
 static const struct db_stmt provider_ref_insert_stmt = {
     "provider_ref_insert",
     "INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id) VALUES ($1, $2, $3, $4)"
-    " ON CONFLICT DO NOTHING"};
-
-static enum event_type
-event_of_status(enum message_status status)
-{
-    switch (status) {
-    case MESSAGE_SENT:
-        return EVENT_MESSAGE_SENT;
-    case MESSAGE_DELIVERED:
-        return EVENT_MESSAGE_DELIVERED;
-    case MESSAGE_READ:
-        return EVENT_MESSAGE_READ;
-    case MESSAGE_FAILED:
-        return EVENT_MESSAGE_FAILED;
-    case MESSAGE_ACCEPTED:
-    case MESSAGE_QUEUED:
-    case MESSAGE_HELD:
-    case MESSAGE_SENDING:
-    case MESSAGE_BLOCKED:
-    case MESSAGE_EXPIRED:
-    case MESSAGE_CANCELED:
-    case MESSAGE_UNCERTAIN:
-    case MESSAGE_RECEIVED:
-        break;
-    }
-    bug("a provider does not report this status");
-}
+    " ON CONFLICT DO NOTHING"
+};
 
 static enum err
 report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-             enum message_status from)
+             enum message_status from, struct arena *arena)
 {
     enum message_status path[MESSAGE_STATUS_PATH_MAX];
-    size_t steps = message_status_path(from, report->status, path);
+    struct message_step steps[MESSAGE_STATUS_PATH_MAX];
+    size_t count = message_status_path(from, report->status, path);
     bool is_failure = report->status == MESSAGE_FAILED;
     enum err err =
         db_exec_one(tx, &message_status_stmt,
                     DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
                             DB_TEXT(report->provider_id), is_failure ? DB_TEXT(report->error_code) : DB_NULL,
-                            is_failure ? DB_TEXT(report->error_title) : DB_NULL));
+                            is_failure ? DB_TEXT(report->error_title) : DB_NULL,
+                            is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL));
 
     if (err == ERR_OK)
         err = db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL);
@@ -172,21 +163,14 @@ report_write(struct db_tx *tx, const struct clock *clock, const struct message_r
         err = db_exec(tx, &provider_ref_insert_stmt,
                       DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message)),
                       NULL);
-    for (size_t i = 0; err == ERR_OK && i < steps; i++) {
-        struct event event = {.id = id_new(clock),
-                              .type = event_of_status(path[i]),
-                              .subject = report->message,
-                              .channel = report->channel,
-                              .occurred_at = report->at,
-                              .data = report->data};
-        err = event_append(tx, &event);
-    }
-    return err;
+    for (size_t i = 0; i < count; i++)
+        steps[i] = (struct message_step){ .message = report->message, .status = path[i], .at = report->at };
+    return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
 }
 
 enum err
 message_report_apply(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-                     bool *moved_out)
+                     struct arena *arena, bool *moved_out)
 {
     struct db_rows *rows = NULL;
     enum message_status from = MESSAGE_ACCEPTED;
@@ -201,14 +185,26 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
     db_rows_free(rows);
     if (err != ERR_OK || !message_status_may_report(from, report->status))
         return err;
-    err = report_write(tx, clock, report, from);
+    err = report_write(tx, clock, report, from, arena);
     *moved_out = err == ERR_OK;
     return err;
 }
 
+static const struct db_stmt message_target_stmt = {
+    "message_target",
+    "SELECT FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND provider_id IS NOT NULL"
+};
+
+enum err
+message_target_check(struct db_tx *tx, struct id channel, struct id target)
+{
+    return db_exec_one(tx, &message_target_stmt, DB_ARGS(DB_ID(target), DB_ID(channel)));
+}
+
 static const struct db_stmt message_by_provider_id_stmt = {
     "message_by_provider_id",
-    "SELECT message_id FROM provider_ref WHERE tenant_id = $1 AND channel_id = $2 AND provider_id = $3"};
+    "SELECT message_id FROM provider_ref WHERE tenant_id = $1 AND channel_id = $2 AND provider_id = $3"
+};
 
 enum err
 message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id, struct id *out)
@@ -229,11 +225,12 @@ static const struct db_stmt message_receive_stmt = {
     "message_receive",
     "INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, "
     "key_version, peer_ct,"
-    " peer_iv, peer_tag, content_ct, content_iv, content_tag, provider_id)"
-    " VALUES ($1, $2, $3, 'in', $4, 'service', 'received', $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
+    " peer_iv, peer_tag, content_ct, content_iv, content_tag, provider_id, target_id)"
+    " VALUES ($1, $2, $3, 'in', $4, 'service', 'received', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+};
 
 enum err
-message_receive(struct db_tx *tx, const struct message_received *with, struct arena *arena)
+message_receive(struct db_tx *tx, const struct message_received *with)
 {
     size_t claimed = 0;
     enum err err =
@@ -248,16 +245,33 @@ message_receive(struct db_tx *tx, const struct message_received *with, struct ar
                       DB_ARGS(DB_ID(with->id), DB_ID(with->channel), DB_TEXT(with->kind),
                               DB_BYTES(slice_of(with->sealed.peer_index, VAULT_INDEX_BYTES)),
                               DB_I64(with->sealed.content.key_version), SEALED_ARGS(&with->sealed.peer),
-                              SEALED_ARGS(&with->sealed.content), DB_TEXT(with->provider_id)));
+                              SEALED_ARGS(&with->sealed.content), DB_TEXT(with->provider_id),
+                              id_is_zero(with->target) ? DB_NULL : DB_ID(with->target)));
     if (err != ERR_OK)
         return err;
-    struct event event = {.id = with->event_id,
-                          .type = EVENT_MESSAGE_RECEIVED,
-                          .subject = with->id,
-                          .channel = with->channel,
-                          .occurred_at = with->at,
-                          /* the kind is a word of ours, from the channel's own table */
-                          .data = arena_format(arena, "{\"kind\": \"%.*s\"}", SLICE_FMT(with->kind)),
-                          .content = &with->event_content};
-    return event_append(tx, &event);
+    struct buf
+        data; /* the kind is a word of ours, the provider's id is checked for its alphabet by the caller */
+    char target[ID_TEXT_BYTES];
+    buf_init(&data, 1024);
+    buf_add_format(
+        &data, "{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"%.*s\", \"provider_id\": ",
+        SLICE_FMT(with->kind));
+    json_add_string(&data, with->provider_id);
+    buf_add_text(&data, ", \"reply_to\": ");
+    if (id_is_zero(with->target))
+        buf_add_text(&data, "null}");
+    else
+        buf_add_format(&data, "\"%.*s\"}", SLICE_FMT(id_print(ID_MESSAGE, with->target, target)));
+    err = buf_done(&data);
+    struct event event = { .id = with->event_id,
+                           .type = EVENT_MESSAGE_RECEIVED,
+                           .subject = with->id,
+                           .channel = with->channel,
+                           .occurred_at = with->at,
+                           .data = buf_slice(&data),
+                           .content = &with->event_content };
+    if (err == ERR_OK)
+        err = event_append(tx, &event);
+    buf_release(&data);
+    return err;
 }

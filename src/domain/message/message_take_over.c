@@ -1,4 +1,6 @@
-/* What dead dispatchers left behind, and what becomes of sends whose outcome is not known. */
+/* What dead dispatchers and deleted channels left behind, and what becomes of sends whose outcome is not
+ * known. */
+#include "domain/message/message_events.h"
 #include "domain/message/message_queue.h"
 
 bool
@@ -22,7 +24,8 @@ static const struct db_stmt message_release_stmt = {
     "message_release",
     "UPDATE dispatch_queue SET state = 'ready', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL"
     " WHERE (tenant_id, message_id) IN (SELECT tenant_id, message_id FROM dispatch_queue"
-    " WHERE state = 'leased' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)"};
+    " WHERE state = 'leased' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)"
+};
 
 /* The fence grows, so that the old holder, should it wake, records nothing. */
 static const struct db_stmt message_suspect_stmt = {
@@ -34,66 +37,67 @@ static const struct db_stmt message_suspect_stmt = {
     " OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR lease_until < now()))"
     " LIMIT 500 FOR UPDATE SKIP LOCKED) old"
     " WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
-    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state"};
+    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state"
+};
 
 struct suspect {
     struct message_claim claim;
     bool has_waited; /* it was uncertain already, and its wait is over */
     int64_t wait_ms;
     const struct clock *clock;
+    struct arena *arena;
 };
 
 static const struct db_stmt suspect_becomes_uncertain_stmt = {
     "suspect_becomes_uncertain",
-    "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', due_at = now() + make_interval(secs => $4 / "
-    "1000.0),"
+    "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', due_at = now() + make_interval(secs => $4 / 1000.0),"
     " lease_until = NULL WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
     " UPDATE message m SET status = 'uncertain', error_code = 'outcome-unknown',"
-    " error_title = 'The answer of the provider was lost.', updated_at = now()"
-    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'sending'"};
+    " error_title = 'The answer of the provider was lost.', error_class = 'retry', updated_at = now()"
+    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'sending'"
+};
 static const struct db_stmt suspect_is_sent_again_stmt = {
     "suspect_is_sent_again",
     "WITH q AS (UPDATE dispatch_queue SET state = 'ready', due_at = now(), lease_until = NULL"
     " WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
-    " UPDATE message m SET status = 'queued', error_code = NULL, error_title = NULL, updated_at = now()"
-    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"};
+    " UPDATE message m SET status = 'queued', error_code = NULL, error_title = NULL, error_class = NULL,"
+    " updated_at = now() FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"
+};
 static const struct db_stmt suspect_is_left_stmt = {
-    "suspect_is_left", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"};
+    "suspect_is_left", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"
+};
 
 static enum err
 suspect_settle(struct db_tx *tx, void *ctx)
 {
     const struct suspect *suspect = ctx;
     const struct message_claim *claim = &suspect->claim;
-    struct event event = {.id = id_new(suspect->clock),
-                          .subject = claim->message,
-                          .channel = claim->channel,
-                          .occurred_at = clock_wall(suspect->clock)};
+    struct message_step step = { .message = claim->message, .at = clock_wall(suspect->clock) };
     size_t moved = 0;
     enum err err;
 
     if (!suspect->has_waited) {
-        event.type = EVENT_MESSAGE_UNCERTAIN;
-        event.data = SLICE("{\"cause\": \"outcome-unknown\"}");
+        step.status = MESSAGE_UNCERTAIN;
         err = db_exec(tx, &suspect_becomes_uncertain_stmt,
                       DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence), DB_I64(suspect->wait_ms)), &moved);
     } else if (message_category_resends(claim->category) && claim->attempt < MESSAGE_ATTEMPTS_MAX) {
-        event.type = EVENT_MESSAGE_RETRYING;
-        event.data = SLICE("{\"cause\": \"outcome-unknown\", \"rule\": \"resend\"}");
+        step.status = MESSAGE_QUEUED;
+        step.cause = "resend-after-unknown-outcome";
         err = db_exec(tx, &suspect_is_sent_again_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)),
                       &moved);
     } else {
         return db_exec(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), NULL);
     }
-    /* Not moved: the provider's own event settled it meanwhile, and says so itself. */
-    return err == ERR_OK && moved > 0 ? event_append(tx, &event) : err;
+    if (err == ERR_OK && moved == 0) /* the provider's own event settled it meanwhile, and said so itself */
+        return db_exec(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), NULL);
+    return err == ERR_OK ? message_tell(tx, suspect->clock, &step, 1, suspect->arena) : err;
 }
 
 static enum err
 suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t *count_out,
                size_t *released_out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
 
@@ -110,13 +114,13 @@ suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t 
         goto done;
     }
     for (size_t i = 0; i < *count_out; i++)
-        (*out)[i] = (struct suspect){.claim = {.tenant = db_id(rows, i, 0),
-                                               .message = db_id(rows, i, 1),
-                                               .channel = db_id(rows, i, 2),
-                                               .fence = db_i64(rows, i, 3),
-                                               .attempt = (int)db_i64(rows, i, 4),
-                                               .category = (enum message_category)db_i64(rows, i, 5)},
-                                     .has_waited = slice_eq(db_text(rows, i, 6), SLICE("uncertain"))};
+        (*out)[i] = (struct suspect){ .claim = { .tenant = db_id(rows, i, 0),
+                                                 .message = db_id(rows, i, 1),
+                                                 .channel = db_id(rows, i, 2),
+                                                 .fence = db_i64(rows, i, 3),
+                                                 .attempt = (int)db_i64(rows, i, 4),
+                                                 .category = (enum message_category)db_i64(rows, i, 5) },
+                                      .has_waited = slice_eq(db_text(rows, i, 6), SLICE("uncertain")) };
     err = db_commit(&tx);
 done:
     db_rows_free(rows);
@@ -136,9 +140,47 @@ message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, str
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         suspects[i].wait_ms = wait_ms;
         suspects[i].clock = clock;
+        suspects[i].arena = arena;
         err = db_run(db, suspects[i].claim.tenant, suspect_settle, &suspects[i]);
     }
     if (err == ERR_OK)
         *taken_out = count + released;
+    return err;
+}
+
+/* What is being sent just now gets its own outcome; what waits never leaves. */
+static const struct db_stmt message_fail_channel_stmt = {
+    "message_fail_channel",
+    "WITH gone AS (DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id IN (SELECT message_id FROM"
+    " dispatch_queue WHERE tenant_id = $1 AND channel_id = $2 AND state IN ('ready', 'leased') LIMIT 1000)"
+    " RETURNING message_id)"
+    " UPDATE message m SET status = 'failed', error_code = $3, error_title = $4, error_class = 'permanent',"
+    " updated_at = now() FROM gone WHERE m.tenant_id = $1 AND m.id = gone.message_id RETURNING m.id"
+};
+
+enum err
+message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel, const char *error_code,
+                     const char *error_title, struct arena *arena, size_t *count_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &message_fail_channel_stmt,
+                            DB_ARGS(DB_ID(channel), DB_TEXT_Z(error_code), DB_TEXT_Z(error_title)), &rows);
+
+    if (err != ERR_OK)
+        goto done;
+    size_t count = db_rows_count(rows);
+    struct message_step *steps = arena_array(arena, count, sizeof(*steps));
+    if (steps == NULL) {
+        err = ERR_NO_MEMORY;
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++)
+        steps[i] = (struct message_step){ .message = db_id(rows, i, 0),
+                                          .status = MESSAGE_FAILED,
+                                          .at = clock_wall(clock) };
+    err = message_tell(tx, clock, steps, count, arena);
+    *count_out = count;
+done:
+    db_rows_free(rows);
     return err;
 }

@@ -5,7 +5,8 @@
 static struct vault_place
 body_place(struct id tenant, struct id event)
 {
-    return (struct vault_place){.tenant = tenant, .table = "provider_event", .column = "body", .row = event};
+    return (
+        struct vault_place){ .tenant = tenant, .table = "provider_event", .column = "body", .row = event };
 }
 
 enum err
@@ -14,7 +15,7 @@ provider_event_seal(const struct vault *vault, const struct clock *clock, struct
 {
     unsigned char hash[HASH_BYTES];
 
-    *out = (struct provider_event_new){.id = id_new(clock), .tenant = tenant, .channel = channel};
+    *out = (struct provider_event_new){ .id = id_new(clock), .tenant = tenant, .channel = channel };
     struct vault_place place = body_place(tenant, out->id);
     /* Keyed, so that a reader of the table cannot test a guess at the body. */
     enum err err = hash_sha256(body, hash);
@@ -28,9 +29,11 @@ provider_event_seal(const struct vault *vault, const struct clock *clock, struct
 static const struct db_stmt provider_event_store_stmt = {
     "provider_event_store",
     "INSERT INTO provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv, body_tag)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, channel_id, digest) DO NOTHING"};
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, channel_id, digest) DO NOTHING"
+};
 static const struct db_stmt provider_event_notify_stmt = {
-    "provider_event_notify", "SELECT pg_notify('harkara_provider_event', '') WHERE $1::uuid IS NOT NULL"};
+    "provider_event_notify", "SELECT pg_notify('harkara_provider_event', '') WHERE $1::uuid IS NOT NULL"
+};
 
 enum err
 provider_event_store(struct db_tx *tx, const struct provider_event_new *event, bool *is_new_out)
@@ -56,13 +59,14 @@ static const struct db_stmt provider_event_claim_stmt = {
     " AND (lease_until IS NULL OR lease_until < now()) ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) due"
     " WHERE e.tenant_id = due.tenant_id AND e.id = due.id"
     " RETURNING e.tenant_id, e.id, e.channel_id, e.fence, e.attempt, e.key_version, e.body_ct, e.body_iv, "
-    "e.body_tag"};
+    "e.body_tag"
+};
 
 enum err
 provider_event_claim(struct db *db, size_t count_max, struct arena *arena, struct provider_event **out,
                      size_t *count_out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "provider.interpret", &tx);
 
@@ -76,11 +80,11 @@ provider_event_claim(struct db *db, size_t count_max, struct arena *arena, struc
     if (events == NULL)
         err = ERR_NO_MEMORY;
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        events[i] = (struct provider_event){.tenant = db_id(rows, i, 0),
-                                            .id = db_id(rows, i, 1),
-                                            .channel = db_id(rows, i, 2),
-                                            .fence = db_i64(rows, i, 3),
-                                            .attempt = (int)db_i64(rows, i, 4)};
+        events[i] = (struct provider_event){ .tenant = db_id(rows, i, 0),
+                                             .id = db_id(rows, i, 1),
+                                             .channel = db_id(rows, i, 2),
+                                             .fence = db_i64(rows, i, 3),
+                                             .attempt = (int)db_i64(rows, i, 4) };
         err = sealed_column_read(rows, i, 6, (uint32_t)db_i64(rows, i, 5), arena, &events[i].body);
     }
     if (err == ERR_OK)
@@ -106,7 +110,8 @@ provider_event_open(const struct vault *vault, const struct provider_event *even
 
 static const struct db_stmt provider_event_done_stmt = {
     "provider_event_done", "UPDATE provider_event SET state = 'interpreted', lease_until = NULL"
-                           " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"};
+                           " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"
+};
 
 enum err
 provider_event_done(struct db_tx *tx, const struct provider_event *event)
@@ -120,7 +125,8 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
 static const struct db_stmt provider_event_postpone_stmt = {
     "provider_event_postpone",
     "UPDATE provider_event SET state = $4, due_at = $5, error = $6, lease_until = NULL"
-    " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"};
+    " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"
+};
 
 enum err
 provider_event_postpone(struct db_tx *tx, const struct clock *clock, const struct provider_event *event,

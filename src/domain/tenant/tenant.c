@@ -6,8 +6,9 @@ tenant_state_parse(struct slice word, enum tenant_state *out)
     static const struct {
         struct slice word;
         enum tenant_state state;
-    } rows[] = {
-        {{"active", 6}, TENANT_ACTIVE}, {{"suspended", 9}, TENANT_SUSPENDED}, {{"closed", 6}, TENANT_CLOSED}};
+    } rows[] = { { { "active", 6 }, TENANT_ACTIVE },
+                 { { "suspended", 9 }, TENANT_SUSPENDED },
+                 { { "closed", 6 }, TENANT_CLOSED } };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (slice_eq(word, rows[i].word)) {
@@ -41,12 +42,14 @@ slug_from_name(struct arena *arena, struct slice name)
 }
 
 static const struct db_stmt tenant_insert_stmt = {
-    "tenant_insert", "INSERT INTO tenant (tenant_id, name, slug) VALUES ($1, $2, $3)"};
+    "tenant_insert", "INSERT INTO tenant (tenant_id, name, slug) VALUES ($1, $2, $3)"
+};
 
 static const struct db_stmt tenant_key_insert_stmt = {
     "tenant_key_insert",
     "INSERT INTO tenant_key (tenant_id, purpose, version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7)"};
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+};
 
 struct tenant_insert {
     const struct tenant *tenant;
@@ -76,7 +79,7 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
               struct slice slug, struct arena *arena, struct tenant *out)
 {
     struct vault_wrapped_key keys[3];
-    struct tenant tenant = {.id = id_new(clock), .state = TENANT_ACTIVE, .created_at = clock_wall(clock)};
+    struct tenant tenant = { .id = id_new(clock), .state = TENANT_ACTIVE, .created_at = clock_wall(clock) };
 
     tenant.name = arena_copy(arena, name);
     tenant.slug = slug.len == 0 ? slug_from_name(arena, name) : arena_copy(arena, slug);
@@ -85,7 +88,7 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
     enum err err = vault_make_keys(vault, tenant.id, keys);
     if (err != ERR_OK)
         return err;
-    struct tenant_insert insert = {.tenant = &tenant, .keys = keys};
+    struct tenant_insert insert = { .tenant = &tenant, .keys = keys };
     err = db_run(db, tenant.id, tenant_insert, &insert);
     if (err == ERR_DB_CONSTRAINT) /* the column checks of name and slug */
         err = ERR_DB_DATA;
@@ -115,7 +118,7 @@ static const struct db_stmt tenant_list_stmt = {
 enum err
 tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
     enum err err = db_begin_across(db, "admin.tenant", &tx);
 
@@ -143,17 +146,18 @@ done:
 
 static const struct db_stmt tenant_find_stmt = {
     "tenant_find",
-    "SELECT tenant_id, name, slug, state, created_at FROM tenant WHERE slug = $1 OR tenant_id = $2 LIMIT 1"};
+    "SELECT tenant_id, name, slug, state, created_at FROM tenant WHERE slug = $1 OR tenant_id = $2 LIMIT 1"
+};
 
 enum err
 tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct tenant *out)
 {
-    struct db_tx tx = {.is_open = false};
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
-    struct id id = {{0}};
+    struct id id = { { 0 } };
 
     if (id_parse(ID_TENANT, slug_or_id, &id) != ERR_OK)
-        id = (struct id){{0}}; /* then it is a slug */
+        id = (struct id){ { 0 } }; /* then it is a slug */
     enum err err = db_begin_across(db, "admin.tenant", &tx);
     if (err == ERR_OK)
         err = db_query(&tx, &tenant_find_stmt, DB_ARGS(DB_TEXT(slug_or_id), DB_ID(id)), &rows);

@@ -3,7 +3,8 @@
 static const struct db_stmt tenant_key_fetch_stmt = {
     "tenant_key_fetch",
     "SELECT version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag FROM tenant_key"
-    " WHERE tenant_id = $1 AND purpose = $2 AND ($3 = 0 OR version = $3) ORDER BY version DESC LIMIT 1"};
+    " WHERE tenant_id = $1 AND purpose = $2 AND ($3 = 0 OR version = $3) ORDER BY version DESC LIMIT 1"
+};
 
 struct fetch {
     enum vault_purpose purpose;
@@ -29,10 +30,10 @@ fetch_in(struct db_tx *tx, void *ctx)
     err = ERR_SEAL_CORRUPT;
     if (cipher.len != sizeof(key->cipher) || iv.len != sizeof(key->iv) || tag.len != sizeof(key->tag))
         goto done;
-    *key = (struct vault_wrapped_key){.tenant = tx->tenant,
-                                      .purpose = fetch->purpose,
-                                      .version = (uint32_t)db_i64(rows, 0, 0),
-                                      .kek_version = (uint32_t)db_i64(rows, 0, 1)};
+    *key = (struct vault_wrapped_key){ .tenant = tx->tenant,
+                                       .purpose = fetch->purpose,
+                                       .version = (uint32_t)db_i64(rows, 0, 0),
+                                       .kek_version = (uint32_t)db_i64(rows, 0, 1) };
     memcpy(key->cipher, cipher.ptr, cipher.len);
     memcpy(key->iv, iv.ptr, iv.len);
     memcpy(key->tag, tag.ptr, tag.len);
@@ -46,7 +47,7 @@ enum err
 tenant_key_fetch(void *db, struct id tenant, enum vault_purpose purpose, uint32_t version,
                  struct vault_wrapped_key *out)
 {
-    struct fetch fetch = {.purpose = purpose, .version = version, .out = out};
+    struct fetch fetch = { .purpose = purpose, .version = version, .out = out };
 
     return db_run(db, tenant, fetch_in, &fetch);
 }
@@ -54,5 +55,5 @@ tenant_key_fetch(void *db, struct id tenant, enum vault_purpose purpose, uint32_
 struct vault
 tenant_vault(struct vault_client *client, struct db *db)
 {
-    return (struct vault){.client = client, .key_source = tenant_key_fetch, .key_source_ctx = db};
+    return (struct vault){ .client = client, .key_source = tenant_key_fetch, .key_source_ctx = db };
 }
