@@ -85,7 +85,8 @@ bool message_category_resends(enum message_category category);
  */
 MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel,
                                          const char *error_code, const char *error_title,
-                                         struct arena *arena);
+                                         struct arena *arena,
+                                         size_t *count_out);
 
 /* The provider asked a lane to wait. */
 MUST_CHECK enum err message_lane_hold(struct db_tx *tx, struct id channel, struct wall_time until);
