@@ -56,33 +56,58 @@ metric_page_bytes(void)
     return sizeof(struct metric_page);
 }
 
-/* FNV-1a over all that gives the slots their meaning: two builds with the same value have the same page. */
+/* FNV-1a, octet by octet. */
+static uint64_t
+hash_more(uint64_t hash, const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ p[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* Over all that gives the slots their meaning: two builds with the same value have the same page. */
 static uint64_t
 build_hash(void)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    const size_t bytes = sizeof(struct metric_page);
+    uint64_t hash = hash_more(0xcbf29ce484222325u, HARKARA_VERSION, sizeof(HARKARA_VERSION));
 
-    for (size_t i = 0; i <= METRIC_COUNT; i++) {
-        const char *text = i == METRIC_COUNT ? HARKARA_VERSION : rows[i].name;
-        uint64_t kind = i == METRIC_COUNT ? sizeof(struct metric_page) : (uint64_t)rows[i].kind;
-        for (; *text != '\0'; text++)
-            hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-        hash = (hash ^ kind) * 0x100000001b3u;
+    hash = hash_more(hash, &bytes, sizeof(bytes));
+    hash = hash_more(hash, bounds_us, sizeof(bounds_us));
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        hash = hash_more(hash, &rows[i].kind, sizeof(rows[i].kind));
+        hash = hash_more(hash, rows[i].name, strlen(rows[i].name) + 1);
     }
     return hash;
+}
+
+/* A role's name goes into a label and onto a terminal: small letters, digits and '-', and a NUL behind them.
+ */
+static bool
+role_is_sound(const char *role, size_t bytes)
+{
+    size_t len = strnlen(role, bytes);
+
+    if (len == 0 || len == bytes)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!((role[i] >= 'a' && role[i] <= 'z') || (role[i] >= '0' && role[i] <= '9') || role[i] == '-'))
+            return false;
+    return true;
 }
 
 void
 metric_open(void *page, const char *role)
 {
     struct metric_page *mine = page;
-    size_t len = strlen(role);
 
-    if (len == 0 || len >= sizeof(mine->role))
-        bug("a role's name that does not fit its page");
+    if (!role_is_sound(role, sizeof(mine->role)))
+        bug("a role's name that is not fit for its page");
     mine->build = build_hash();
     mine->pid = (int32_t)getpid();
-    memcpy(mine->role, role, len);
+    memcpy(mine->role, role, strlen(role)); /* the page is zero behind it */
     int64_t now_us = clock_wall(clock_system()).us;
     atomic_store_explicit(&mine->started_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&mine->heartbeat_us, now_us, memory_order_relaxed);
@@ -153,21 +178,6 @@ metric_heartbeat(struct wall_time now)
         atomic_store_explicit(&own->heartbeat_us, now.us, memory_order_relaxed);
 }
 
-/* A role's name goes into a label and onto a terminal: letters, digits and '-' only, and an end within the
- * field. */
-static bool
-role_is_sound(const char *role, size_t bytes)
-{
-    size_t len = strnlen(role, bytes);
-
-    if (len == 0 || len == bytes)
-        return false;
-    for (size_t i = 0; i < len; i++)
-        if (!((role[i] >= 'a' && role[i] <= 'z') || (role[i] >= '0' && role[i] <= '9') || role[i] == '-'))
-            return false;
-    return true;
-}
-
 enum err
 metric_view(const void *page, size_t bytes, struct metric_view *out)
 {
@@ -183,8 +193,8 @@ metric_view(const void *page, size_t bytes, struct metric_view *out)
         .started_at = {atomic_load_explicit(&theirs->started_us, memory_order_relaxed)},
         .heartbeat_at = {atomic_load_explicit(&theirs->heartbeat_us, memory_order_relaxed)},
     };
-    memcpy(view.role, theirs->role,
-           sizeof(view.role)); /* checked in the copy: the page may change meanwhile */
+    /* Checked in the copy: the page may change meanwhile. */
+    memcpy(view.role, theirs->role, sizeof(view.role));
     if (state > METRIC_STATE_STOPPED || view.pid <= 0 || !role_is_sound(view.role, sizeof(view.role)))
         return ERR_FRAME;
     *out = view;
@@ -225,8 +235,7 @@ print_seconds(struct buf *out, uint64_t us)
     buf_add_format(out, ".%0*llu", digits, (unsigned long long)fraction);
 }
 
-/* _count is the sum of the buckets read here, so that it equals the +Inf bucket even while the role counts
- * on. */
+/* _count is the sum of the buckets read here: it equals the +Inf bucket even while the role counts on. */
 static void
 print_histogram(struct buf *out, const struct row *row, const struct metric_page *page, const char *role)
 {

@@ -21,17 +21,23 @@ enum metric {
     METRIC_COUNT
 };
 
-/* Upper bounds of the histogram buckets in microseconds; the last bucket is +Inf. */
+/* Of a histogram; their upper bounds stand in metric.c, and the last one is +Inf. */
 #define METRIC_BUCKETS 14u
 
 enum metric_state { METRIC_STATE_STARTING = 0, METRIC_STATE_READY, METRIC_STATE_DRAINING, METRIC_STATE_STOPPED };
 
-struct metric_page; /* fixed layout, one build; METRIC_PAGE_BYTES long */
+struct metric_page; /* a fixed layout for one build, metric_page_bytes() long */
 size_t metric_page_bytes(void);
 
-/* Uses a mapped, writable, zeroed page of metric_page_bytes(); the role's name is copied in. Before threads. */
+/*
+ * Uses a mapped, writable, zeroed page of metric_page_bytes(); the role's name ([a-z0-9-], at most 31) is
+ * copied in. Before threads.
+ */
 void metric_open(void *page, const char *role);
-/* Without metric_open these do nothing (unit tests). All are thread-safe and lock-free. */
+/*
+ * Without metric_open these do nothing (unit tests). All are thread-safe and lock-free. metric_add is for
+ * counters and gauges, metric_set for gauges.
+ */
 void metric_add(enum metric metric, uint64_t n);
 void metric_set(enum metric metric, int64_t value);
 void metric_observe_us(enum metric metric, int64_t us);
@@ -48,8 +54,12 @@ struct metric_view {
 };
 /* ERR_FRAME when the page is not of this build or was never opened. */
 MUST_CHECK enum err metric_view(const void *page, size_t bytes, struct metric_view *out);
+/* The value; of a histogram, how many observations. The page has passed metric_view. */
 int64_t metric_read(const void *page, enum metric metric);
-/* Prometheus text format 0.0.4: HELP and TYPE once per family, one sample per page with label role="…". */
+/*
+ * Prometheus text format 0.0.4: HELP and TYPE once per family, one sample per page with label role="...".
+ * Pages are metric_page_bytes() long; one that metric_view refuses is left out.
+ */
 void metric_print(struct buf *out, const void *const *pages, size_t count);
 
 #endif
