@@ -21,9 +21,9 @@
 #define unpoison(ptr, len) ((void)(ptr), (void)(len))
 #endif
 
-#define BLOCK_BYTES 8192u
-#define BLOCK_BYTES_MAX                                                                                      \
-    (256u * 1024u) /* blocks double up to here; one large piece gets a block of its own size */
+/* Blocks double up to the maximum; a piece that is larger gets a block of its own size. */
+#define BLOCK_BYTES     8192u
+#define BLOCK_BYTES_MAX (256u * 1024u)
 
 /* Invariant: bytes at and above `used` are zero, so that what is handed out needs no clearing. */
 struct block {

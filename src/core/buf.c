@@ -1,6 +1,5 @@
 #include "core/buf.h"
 #include "core/num.h"
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,30 +97,17 @@ buf_add_byte(struct buf *buf, char byte)
 void
 buf_add_u64(struct buf *buf, uint64_t number)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char text[NUM_TEXT_BYTES];
 
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    buf_add(buf, slice_of(digits + at, sizeof(digits) - at));
+    buf_add(buf, num_u64_print(number, text));
 }
 
 void
 buf_add_i64(struct buf *buf, int64_t number)
 {
-    char text[21] = "-"; /* one append, so that a failure leaves no lone sign */
-    uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    size_t at = sizeof(text);
+    char text[NUM_TEXT_BYTES];
 
-    do {
-        text[--at] = (char)('0' + size % 10);
-        size /= 10;
-    } while (size != 0);
-    if (number < 0)
-        text[--at] = '-';
-    buf_add(buf, slice_of(text + at, sizeof(text) - at));
+    buf_add(buf, num_i64_print(number, text)); /* one append, so that a failure leaves no lone sign */
 }
 
 void

@@ -19,7 +19,7 @@ void buf_init(struct buf *buf, size_t bytes_max);
 void buf_release(struct buf *buf);
 /* As buf_release, wiping the bytes first: for buffers that held message text or secrets. */
 void buf_release_wiped(struct buf *buf);
-/* Empties the buffer and keeps its memory. */
+/* Empties the buffer, forgets a failure, and keeps the memory. */
 void buf_clear(struct buf *buf);
 
 void buf_add(struct buf *buf, struct slice bytes);

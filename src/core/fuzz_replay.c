@@ -2,7 +2,6 @@
 #include "core/fuzz.h"
 #include <dirent.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FILE_BYTES_MAX   (4u << 20)
 #define PREFIX_BYTES_MAX 512u /* prefixes of larger files say little more and cost quadratic time */

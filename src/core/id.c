@@ -1,5 +1,6 @@
 #include "core/id.h"
 #include "core/num.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sys/random.h>
 
@@ -32,9 +33,12 @@ id_new(const struct clock *clock)
 {
     uint64_t drawn[2];
     int64_t ms = clock_wall(clock).us / 1000;
+    ssize_t got;
 
-    /* Up to 256 octets come whole once the generator is seeded, and the call waits for that. */
-    if (getrandom(drawn, sizeof(drawn), 0) != (ssize_t)sizeof(drawn))
+    do /* up to 256 octets come whole; a signal may only break the wait for the generator's first seed */
+        got = getrandom(drawn, sizeof(drawn), 0);
+    while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof(drawn))
         bug("the system gives no random octets");
     ms = ms < 0 ? 0 : ms > MS_MAX ? MS_MAX : ms;
     pthread_mutex_lock(&last_mutex);
@@ -94,8 +98,7 @@ id_prefix(enum id_kind kind)
     bug("an id kind that does not exist");
 }
 
-/* 128 bits in 26 digits of 5: the first digit carries 3 bits, the others lie on multiples of 5 from the end.
- */
+/* 128 bits in 26 digits of 5: written from the end, so that the first digit carries the 3 that are left. */
 struct slice
 id_print(enum id_kind kind, struct id id, char out[static ID_TEXT_BYTES])
 {
@@ -158,18 +161,6 @@ id_uuid_print(struct id id, char out[static ID_UUID_BYTES])
     return slice_of(out, ID_UUID_BYTES - 1);
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 enum err
 id_uuid_parse(struct slice text, struct id *out)
 {
@@ -183,7 +174,7 @@ id_uuid_parse(struct slice text, struct id *out)
                 return ERR_ID_SYNTAX;
             continue;
         }
-        int value = hex_value(text.ptr[i]);
+        int value = num_hex_digit(text.ptr[i]);
         if (value < 0)
             return ERR_ID_SYNTAX;
         id.bytes[nibble / 2] = (uint8_t)(id.bytes[nibble / 2] << 4 | value);

@@ -1,5 +1,6 @@
 #include "core/log.h"
 #include "core/metric.h"
+#include "core/num.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -52,22 +53,6 @@ line_add_word(struct line *line, struct slice text)
 }
 
 static void
-line_add_num(struct line *line, int64_t num)
-{
-    char text[21];
-    size_t at = sizeof(text);
-    uint64_t size = num < 0 ? 0 - (uint64_t)num : (uint64_t)num;
-
-    do {
-        text[--at] = (char)('0' + size % 10);
-        size /= 10;
-    } while (size != 0);
-    if (num < 0)
-        text[--at] = '-';
-    line_add(line, slice_of(text + at, sizeof(text) - at));
-}
-
-static void
 line_add_hash(struct line *line, struct slice digest)
 {
     static const char hex[] = "0123456789abcdef";
@@ -82,8 +67,7 @@ line_add_hash(struct line *line, struct slice digest)
     line_add_word(line, slice_of(text, len));
 }
 
-/* Two characters help support to tell numbers apart; of a text so short that they would be half of it, none.
- */
+/* Two characters help support to tell numbers apart; of a text that they would be half of, none is kept. */
 static void
 line_add_address(struct line *line, struct slice address)
 {
@@ -115,7 +99,7 @@ line_add_value(struct line *line, const struct log_field *field)
         line_add_word(line, id_print(field->kind, field->id, text));
         return;
     case LOG_FIELD_NUM:
-        line_add_num(line, field->num);
+        line_add(line, num_i64_print(field->num, text));
         return;
     case LOG_FIELD_WORD:
         line_add_word(line, field->text);

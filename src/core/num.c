@@ -75,6 +75,41 @@ num_int_parse(struct slice text, int min, int max, int *out)
     return ERR_OK;
 }
 
+struct slice
+num_u64_print(uint64_t number, char out[static NUM_TEXT_BYTES])
+{
+    size_t at = NUM_TEXT_BYTES;
+
+    do {
+        out[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    return slice_of(out + at, NUM_TEXT_BYTES - at);
+}
+
+struct slice
+num_i64_print(int64_t number, char out[static NUM_TEXT_BYTES])
+{
+    if (number >= 0)
+        return num_u64_print((uint64_t)number, out);
+    struct slice digits = num_u64_print(0 - (uint64_t)number, out);
+    size_t at = NUM_TEXT_BYTES - digits.len - 1; /* at most 19 digits: room for the sign is left */
+    out[at] = '-';
+    return slice_of(out + at, digits.len + 1);
+}
+
+int
+num_hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
 uint16_t
 num_u16be_get(const void *from)
 {

@@ -29,7 +29,9 @@ slice_contains(struct slice s, struct slice needle)
 {
     if (needle.len == 0)
         return true;
-    for (size_t i = 0; i + needle.len <= s.len; i++)
+    if (needle.len > s.len)
+        return false;
+    for (size_t i = 0; i <= s.len - needle.len; i++)
         if (memcmp(s.ptr + i, needle.ptr, needle.len) == 0)
             return true;
     return false;
@@ -66,8 +68,7 @@ slice_compare(struct slice a, struct slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-/* Length of the UTF-8 sequence at the front of s, or 0 when there is none that is well formed (RFC 3629, 4).
- */
+/* Length of the UTF-8 sequence at p, or 0 when there is none that is well formed (RFC 3629, 4). */
 static size_t
 utf8_sequence(const unsigned char *p, size_t len)
 {

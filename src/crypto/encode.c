@@ -1,4 +1,5 @@
 #include "crypto/encode.h"
+#include "core/num.h"
 
 static const char alphabet_plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -15,25 +16,13 @@ encode_hex(struct buf *out, struct slice bytes)
     }
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 enum err
 decode_hex(struct slice text, unsigned char *out, size_t len)
 {
     if (text.len % 2 != 0 || text.len / 2 != len)
         return ERR_ENCODING;
     for (size_t i = 0; i < len; i++) {
-        int high = hex_value(text.ptr[2 * i]), low = hex_value(text.ptr[2 * i + 1]);
+        int high = num_hex_digit(text.ptr[2 * i]), low = num_hex_digit(text.ptr[2 * i + 1]);
         if (high < 0 || low < 0)
             return ERR_ENCODING;
         out[i] = (unsigned char)(high * 16 + low);
