@@ -252,8 +252,8 @@ link_reader_release(struct link_reader *reader)
     buf_release_wiped(&reader->bytes);
 }
 
-static void
-reader_drop_taken(struct link_reader *reader)
+void
+link_reader_forget(struct link_reader *reader)
 {
     if (!reader->is_taken)
         return;
@@ -265,9 +265,10 @@ reader_drop_taken(struct link_reader *reader)
 enum err
 link_reader_fill(struct link_reader *reader)
 {
-    reader_drop_taken(reader);
+    link_reader_forget(reader);
     enum err err =
         frame_read(reader->fd, reader->header, &reader->header_len, &reader->bytes, &reader->pending_fd);
+    reader->bytes.err = ERR_OK; /* what was read is in order, also when there was no memory for more */
     return err == ERR_INCOMPLETE ? ERR_OK : err;
 }
 
@@ -276,7 +277,7 @@ link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_ou
 {
     *frame_out = SLICE_EMPTY;
     *fd_out = -1;
-    reader_drop_taken(reader);
+    link_reader_forget(reader);
     if (reader->header_len < LINK_HEADER_BYTES || reader->bytes.len == 0 ||
         reader->bytes.len != num_u32be_get(reader->header))
         return ERR_INCOMPLETE;

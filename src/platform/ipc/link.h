@@ -44,11 +44,14 @@ void link_reader_init(struct link_reader *reader, int fd);
 void link_reader_release(struct link_reader *reader);
 /*
  * Reads what is there without blocking, up to the end of one frame: call take, then fill again, until take
- * says ERR_INCOMPLETE. ERR_FRAME: peer gone or broken; ERR_NO_MEMORY: close it as well.
+ * says ERR_INCOMPLETE. ERR_FRAME, ERR_SYSTEM: peer gone or broken: close it. ERR_NO_MEMORY: it may be tried
+ * again.
  */
 MUST_CHECK enum err link_reader_fill(struct link_reader *reader);
 /* Takes one whole frame; borrowed until the next fill or take. ERR_INCOMPLETE when there is none yet. */
 MUST_CHECK enum err link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_out);
+/* Wipes the frame that was taken now, and not only at the next fill or take. */
+void link_reader_forget(struct link_reader *reader);
 
 /* The other half: what a peer that reads slowly still has to get. */
 struct link_writer {

@@ -161,7 +161,7 @@ a_frame_that_was_handled_is_wiped(void **state UNUSED)
     assert_ok(link_send(ends.theirs, SLICE("a secret"), -1, 1000));
     assert_ok(link_reader_fill(&reader));
     assert_ok(link_reader_take(&reader, &frame, &fd));
-    assert_int_equal(link_reader_take(&reader, &frame, &fd), ERR_INCOMPLETE);
+    link_reader_forget(&reader);
     assert_memory_equal(reader.bytes.ptr, "\0\0\0\0\0\0\0\0", 8); /* the memory is kept, the bytes are not */
     link_reader_release(&reader);
     ends_close(&ends);

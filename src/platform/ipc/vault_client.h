@@ -1,8 +1,10 @@
 /*
- * What a process may ask of the vault. One client per process, shared by its threads (calls are serialised); each
- * call blocks until the vault answers. The vault decides by the role of the link: a refused call is
- * ERR_VAULT_FORBIDDEN. The wrapped data keys lie in the database; when the vault lacks one, the call's key source
- * fetches it and the call goes on.
+ * What a process may ask of the vault. One client per process, shared by its threads (calls are serialised);
+ * each call blocks until the vault answers, for the client's time limit at most; a vault that is being
+ * started again is waited for as long, and asked again. The vault decides by the role of the link: a refused
+ * call is ERR_VAULT_FORBIDDEN; no answer in time is ERR_VAULT_UNAVAILABLE. The wrapped data keys lie in the
+ * database; when the vault lacks one, the call's key source fetches it, and the call goes on; a key that it
+ * still lacks then is ERR_VAULT_KEY_MISSING. A value over its limit (vault_frame.h) is ERR_LIMIT.
  */
 #ifndef PLATFORM_IPC_VAULT_CLIENT_H
 #define PLATFORM_IPC_VAULT_CLIENT_H
@@ -13,7 +15,8 @@
 #include "core/slice.h"
 #include "wire/vault/vault_frame.h" /* roles, purposes, sealed values, wrapped keys, limits */
 
-/* Where a sealed value belongs. All of it is bound as associated data: a value moved elsewhere does not open. */
+/* Where a sealed value belongs. All of it is bound as associated data: a value moved elsewhere does not open.
+ */
 struct vault_place {
     struct id tenant;
     const char *table, *column; /* literals, such as "whatsapp_channel", "access_token" */
@@ -21,14 +24,18 @@ struct vault_place {
     uint32_t generation; /* counts replacements of the value in this row; 0 where a value is never replaced */
 };
 
-/* Fetches a wrapped key; version 0 is the newest. ERR_NOT_FOUND when the tenant has none. */
-typedef enum err (*vault_key_source)(void *ctx, struct id tenant, enum vault_purpose purpose, uint32_t version,
-                                     struct vault_wrapped_key *out);
+/*
+ * Fetches a wrapped key; version 0 is the newest. ERR_NOT_FOUND when the tenant has none. Called without a
+ * lock; it must not ask the vault.
+ */
+typedef enum err (*vault_key_source)(void *ctx, struct id tenant, enum vault_purpose purpose,
+                                     uint32_t version, struct vault_wrapped_key *out);
 
 struct vault_client;
 
-/* `fd` is the link (taken), or -1 until vault_client_relink. */
+/* `fd` is the link (taken, also when it fails), or -1 until vault_client_relink. ERR_NO_MEMORY. */
 MUST_CHECK enum err vault_client_new(int fd, int timeout_ms, struct vault_client **out);
+/* When no call is under way any more. Accepts NULL. */
 void vault_client_free(struct vault_client *client);
 /* The supervisor handed a new link, after the vault was started again. Taken. */
 void vault_client_relink(struct vault_client *client, int fd);
@@ -41,28 +48,33 @@ struct vault {
 };
 
 /* Seals one value; sealed_out->cipher lives in the arena. */
-MUST_CHECK enum err vault_seal(const struct vault *vault, enum vault_purpose purpose, const struct vault_place *place,
-                               struct slice plain, struct arena *arena, struct vault_sealed *sealed_out);
+MUST_CHECK enum err vault_seal(const struct vault *vault, enum vault_purpose purpose,
+                               const struct vault_place *place, struct slice plain, struct arena *arena,
+                               struct vault_sealed *sealed_out);
 /* Several values of one row in one round trip (say, address and content). */
 struct vault_seal_item {
     struct vault_place place;
     struct slice plain;
     struct vault_sealed sealed; /* out */
 };
-MUST_CHECK enum err vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct vault_seal_item *items,
-                                    size_t count, struct arena *arena);
+MUST_CHECK enum err vault_seal_many(const struct vault *vault, enum vault_purpose purpose,
+                                    struct vault_seal_item *items, size_t count, struct arena *arena);
 /* ERR_SEAL_CORRUPT: damaged, forged, or from another place. *plain_out is owned. */
-MUST_CHECK enum err vault_open(const struct vault *vault, enum vault_purpose purpose, const struct vault_place *place,
-                               const struct vault_sealed *sealed, struct secret **plain_out);
+MUST_CHECK enum err vault_open(const struct vault *vault, enum vault_purpose purpose,
+                               const struct vault_place *place, const struct vault_sealed *sealed,
+                               struct secret **plain_out);
 /* Opened content into a wiped arena, for text that is not a credential. */
 MUST_CHECK enum err vault_open_content(const struct vault *vault, const struct vault_place *place,
-                                       const struct vault_sealed *sealed, struct arena *arena, struct slice *plain_out);
+                                       const struct vault_sealed *sealed, struct arena *arena,
+                                       struct slice *plain_out);
 
-/* HMAC-SHA256 under the tenant's index key over `label` NUL `value`: equal values meet, nothing is revealed. */
-MUST_CHECK enum err vault_index(const struct vault *vault, struct id tenant, const char *label, struct slice value,
-                                unsigned char out[VAULT_INDEX_BYTES]);
+/* HMAC-SHA256 under the tenant's index key over `label` NUL `value`: equal values meet, nothing is revealed.
+ */
+MUST_CHECK enum err vault_index(const struct vault *vault, struct id tenant, const char *label,
+                                struct slice value, unsigned char out[VAULT_INDEX_BYTES]);
 
-/* Is `mac` HMAC-SHA256(the sealed secret, body)? ERR_OK or ERR_SIGNATURE. The secret never leaves the vault. */
+/* Is `mac` HMAC-SHA256(the sealed secret, body)? ERR_OK or ERR_SIGNATURE. The secret never leaves the vault.
+ */
 MUST_CHECK enum err vault_verify_mac(const struct vault *vault, const struct vault_place *place,
                                      const struct vault_sealed *secret, struct slice body,
                                      const unsigned char mac[32]);
@@ -71,10 +83,12 @@ MUST_CHECK enum err vault_matches(const struct vault *vault, const struct vault_
                                   const struct vault_sealed *secret, struct slice candidate);
 /* HMAC-SHA256 with the sealed secret: for outgoing webhooks. */
 MUST_CHECK enum err vault_sign_mac(const struct vault *vault, const struct vault_place *place,
-                                   const struct vault_sealed *secret, struct slice content, unsigned char out[32]);
+                                   const struct vault_sealed *secret, struct slice content,
+                                   unsigned char out[32]);
 
 /* Draws and wraps the three data keys of a new tenant (admin only). */
-MUST_CHECK enum err vault_make_keys(const struct vault *vault, struct id tenant, struct vault_wrapped_key out[3]);
+MUST_CHECK enum err vault_make_keys(const struct vault *vault, struct id tenant,
+                                    struct vault_wrapped_key out[3]);
 
 /* What the vault says of itself: for `harkara status` and tests. */
 struct vault_facts {

@@ -15,15 +15,16 @@
 #define VAULT_FRAME_VERSION   1u
 #define VAULT_FRAME_BYTES_MAX (4u * 1024u * 1024u) /* that of a link */
 /* A provider's webhook body, 3 MiB, and what an envelope adds. */
-#define VAULT_PLAIN_BYTES_MAX (3u * 1024u * 1024u + 65536u)
-#define VAULT_SEAL_ITEMS_MAX  64u
-#define VAULT_NAME_BYTES_MAX  63u /* of a table, a column, a label: PostgreSQL's own limit */
-#define VAULT_IV_BYTES        12u
-#define VAULT_TAG_BYTES       16u
-#define VAULT_KEY_BYTES       32u
-#define VAULT_MAC_BYTES       32u
-#define VAULT_INDEX_BYTES     32u
-#define VAULT_KEKS_MAX        16u /* versions whose keys are still in use */
+#define VAULT_PLAIN_BYTES_MAX      (3u * 1024u * 1024u + 65536u)
+#define VAULT_CREDENTIAL_BYTES_MAX 16384u /* and never empty */
+#define VAULT_SEAL_ITEMS_MAX       64u
+#define VAULT_NAME_BYTES_MAX       63u /* of a table, a column, a label: PostgreSQL's own limit */
+#define VAULT_IV_BYTES             12u
+#define VAULT_TAG_BYTES            16u
+#define VAULT_KEY_BYTES            32u
+#define VAULT_MAC_BYTES            32u
+#define VAULT_INDEX_BYTES          32u
+#define VAULT_KEKS_MAX             16u /* versions whose keys are still in use */
 
 /* Who asks: fixed per link by the supervisor, for good. */
 enum vault_role {
@@ -114,15 +115,18 @@ enum vault_result {
 enum err vault_result_err(enum vault_result result);
 enum vault_result vault_result_of(enum err err);
 
+/* Which key to load. */
+struct vault_missing_key {
+    struct id tenant;
+    enum vault_purpose purpose;
+    uint32_t version; /* 0: the newest */
+};
+
 struct vault_answer {
     enum vault_op op;
     uint32_t id;
     enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
-    struct {
-        struct id tenant;
-        enum vault_purpose purpose;
-        uint32_t version; /* 0: the newest */
-    } missing;
+    struct vault_missing_key missing;
     struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items */
     size_t sealed_count;
     struct slice plain;                                 /* OPEN */

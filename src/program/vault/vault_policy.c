@@ -1,0 +1,105 @@
+#include "program/vault/vault_policy.h"
+
+/* Sets of roles. */
+#define ADMIN      (1u << VAULT_ROLE_ADMIN)
+#define GATEWAY    (1u << VAULT_ROLE_GATEWAY)
+#define DISPATCHER (1u << VAULT_ROLE_DISPATCHER)
+#define WEBHOOKS   (1u << VAULT_ROLE_WEBHOOKS)
+#define SCHEDULER  (1u << VAULT_ROLE_SCHEDULER)
+#define READERS    (GATEWAY | DISPATCHER | WEBHOOKS)
+#define EVERYONE   (ADMIN | GATEWAY | DISPATCHER | WEBHOOKS | SCHEDULER)
+
+/*
+ * Sealed columns, and the roles that may do each operation on them. Nobody may open what somebody can use
+ * without opening it: a secret that only signs or verifies never leaves the vault.
+ */
+// clang-format off
+static const struct {
+    enum vault_purpose purpose;
+    const char *table, *column;
+    unsigned seal, open, verify, match, sign;
+} values[] = {
+    /*                                                       seal        open                verify   match    sign */
+    { VAULT_CONTENT,    "message",          "peer",         GATEWAY,    READERS,            0,       0,       0 },
+    { VAULT_CONTENT,    "message",          "content",      GATEWAY,    READERS,            0,       0,       0 },
+    { VAULT_CONTENT,    "event",            "content",      READERS,    GATEWAY | WEBHOOKS, 0,       0,       0 },
+    { VAULT_CONTENT,    "provider_event",   "body",         GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "webhook_delivery", "body",         WEBHOOKS,   WEBHOOKS,           0,       0,       0 },
+    { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY,    DISPATCHER,         0,       0,       0 },
+    { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret",   GATEWAY,    0,                  GATEWAY, 0,       0 },
+    { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token", GATEWAY,    0,                  0,       GATEWAY, 0 },
+    { VAULT_CREDENTIAL, "webhook_endpoint", "secret",       GATEWAY,    0,                  0,       0,       WEBHOOKS },
+};
+
+/* The rest: blind indexes, a new tenant's keys, the vault's own facts; and who has a use for which kind of key. */
+static const unsigned index_roles     = GATEWAY | DISPATCHER;
+static const unsigned make_keys_roles = ADMIN;
+static const unsigned facts_roles     = EVERYONE;
+static const unsigned key_load_roles[] = {
+    [VAULT_CONTENT]    = READERS,
+    [VAULT_CREDENTIAL] = READERS,
+    [VAULT_INDEX]      = GATEWAY | DISPATCHER,
+};
+// clang-format on
+
+static bool
+has_role(unsigned set, enum vault_role role)
+{
+    return (set & (1u << role)) != 0;
+}
+
+bool
+vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_purpose purpose,
+                          struct slice table, struct slice column)
+{
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        if (values[i].purpose != purpose || !slice_eq(slice_text(values[i].table), table) ||
+            !slice_eq(slice_text(values[i].column), column))
+            continue;
+        switch (op) {
+        case VAULT_OP_SEAL:
+            return has_role(values[i].seal, role);
+        case VAULT_OP_OPEN:
+            return has_role(values[i].open, role);
+        case VAULT_OP_VERIFY_MAC:
+            return has_role(values[i].verify, role);
+        case VAULT_OP_MATCHES:
+            return has_role(values[i].match, role);
+        case VAULT_OP_SIGN_MAC:
+            return has_role(values[i].sign, role);
+        case VAULT_OP_INDEX:
+        case VAULT_OP_KEY_LOAD:
+        case VAULT_OP_MAKE_KEYS:
+        case VAULT_OP_FACTS:
+            return false;
+        }
+    }
+    return false;
+}
+
+bool
+vault_policy_allows_op(enum vault_role role, enum vault_op op)
+{
+    switch (op) {
+    case VAULT_OP_INDEX:
+        return has_role(index_roles, role);
+    case VAULT_OP_MAKE_KEYS:
+        return has_role(make_keys_roles, role);
+    case VAULT_OP_FACTS:
+        return has_role(facts_roles, role);
+    case VAULT_OP_SEAL:
+    case VAULT_OP_OPEN:
+    case VAULT_OP_VERIFY_MAC:
+    case VAULT_OP_MATCHES:
+    case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_KEY_LOAD:
+        return false;
+    }
+    return false;
+}
+
+bool
+vault_policy_allows_key(enum vault_role role, enum vault_purpose purpose)
+{
+    return has_role(key_load_roles[purpose], role);
+}

@@ -1,0 +1,123 @@
+#include "core/unit.h"
+#include "program/vault/vault_policy.h"
+#include <stdio.h>
+
+/*
+ * What is allowed, said a second time and in another form, so that a slip in the table shows. Everything that
+ * is not here must be refused.
+ */
+static const char *const allowed_values[] = {
+    "gateway seal content message.peer",
+    "gateway seal content message.content",
+    "gateway seal content event.content",
+    "gateway seal content provider_event.body",
+    "gateway seal credential whatsapp_channel.access_token",
+    "gateway seal credential whatsapp_channel.app_secret",
+    "gateway seal credential whatsapp_channel.verify_token",
+    "gateway seal credential webhook_endpoint.secret",
+    "gateway open content message.peer",
+    "gateway open content message.content",
+    "gateway open content event.content",
+    "gateway open content provider_event.body",
+    "gateway verify credential whatsapp_channel.app_secret",
+    "gateway match credential whatsapp_channel.verify_token",
+    "dispatcher seal content event.content",
+    "dispatcher open content message.peer",
+    "dispatcher open content message.content",
+    "dispatcher open credential whatsapp_channel.access_token",
+    "webhooks seal content event.content",
+    "webhooks seal content webhook_delivery.body",
+    "webhooks open content message.peer",
+    "webhooks open content message.content",
+    "webhooks open content event.content",
+    "webhooks open content webhook_delivery.body",
+    "webhooks sign credential webhook_endpoint.secret",
+};
+static const char *const allowed_others[] = {
+    "admin make_keys",
+    "admin facts",
+    "gateway index",
+    "gateway facts",
+    "gateway key content",
+    "gateway key credential",
+    "gateway key index",
+    "dispatcher index",
+    "dispatcher facts",
+    "dispatcher key content",
+    "dispatcher key credential",
+    "dispatcher key index",
+    "webhooks facts",
+    "webhooks key content",
+    "webhooks key credential",
+    "scheduler facts",
+};
+
+/* Every table and column with sealed values, and some that have none or only look like one. */
+static const char *const tables[] = {
+    "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
+    "tenant_key", "kek",   "messag",         "messages"};
+static const char *const columns[] = {"peer",         "content", "body",  "access_token", "app_secret",
+                                      "verify_token", "secret",  "secre", "secrets",      "wrapped"};
+
+static bool
+is_listed(const char *const *list, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], text) == 0)
+            return true;
+    return false;
+}
+
+static void
+what_is_not_allowed_of_values_is_refused(void **state UNUSED)
+{
+    size_t seen = 0;
+
+    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
+        for (int op = 1; op <= (int)VAULT_OP_LAST; op++)
+            for (int purpose = 1; purpose <= (int)VAULT_INDEX; purpose++)
+                for (size_t t = 0; t < COUNT_OF(tables); t++)
+                    for (size_t c = 0; c < COUNT_OF(columns); c++) {
+                        char text[128];
+                        snprintf(text, sizeof(text), "%s %s %s %s.%s", vault_role_name((enum vault_role)role),
+                                 vault_op_name((enum vault_op)op),
+                                 vault_purpose_name((enum vault_purpose)purpose), tables[t], columns[c]);
+                        bool expected = is_listed(allowed_values, COUNT_OF(allowed_values), text);
+                        bool actual = vault_policy_allows_value(
+                            (enum vault_role)role, (enum vault_op)op, (enum vault_purpose)purpose,
+                            slice_text(tables[t]), slice_text(columns[c]));
+                        if (actual != expected)
+                            fail_msg("%s is %s", text, actual ? "allowed" : "refused");
+                        seen += actual;
+                    }
+    assert_int_equal(seen, COUNT_OF(allowed_values));
+}
+
+static void
+what_is_not_allowed_besides_values_is_refused(void **state UNUSED)
+{
+    size_t seen = 0;
+
+    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++) {
+        const char *name = vault_role_name((enum vault_role)role);
+        char text[128];
+        for (int op = 1; op <= (int)VAULT_OP_LAST; op++) {
+            snprintf(text, sizeof(text), "%s %s", name, vault_op_name((enum vault_op)op));
+            bool actual = vault_policy_allows_op((enum vault_role)role, (enum vault_op)op);
+            if (actual != is_listed(allowed_others, COUNT_OF(allowed_others), text))
+                fail_msg("%s is %s", text, actual ? "allowed" : "refused");
+            seen += actual;
+        }
+        for (int purpose = 1; purpose <= (int)VAULT_INDEX; purpose++) {
+            snprintf(text, sizeof(text), "%s key %s", name, vault_purpose_name((enum vault_purpose)purpose));
+            bool actual = vault_policy_allows_key((enum vault_role)role, (enum vault_purpose)purpose);
+            if (actual != is_listed(allowed_others, COUNT_OF(allowed_others), text))
+                fail_msg("%s is %s", text, actual ? "allowed" : "refused");
+            seen += actual;
+        }
+    }
+    assert_int_equal(seen, COUNT_OF(allowed_others));
+}
+
+UNIT_MAIN(cmocka_unit_test(what_is_not_allowed_of_values_is_refused),
+          cmocka_unit_test(what_is_not_allowed_besides_values_is_refused))
