@@ -10,15 +10,15 @@ sums_and_products_that_do_not_fit_are_refused(void **state UNUSED)
         size_t a, b;
         bool sum_fits, product_fits;
     } rows[] = {
-        {0, 0, true, true},
-        {0, SIZE_MAX, true, true},
-        {1, SIZE_MAX - 1, true, true},
-        {1, SIZE_MAX, false, true},
-        {2, SIZE_MAX / 2, true, true},
-        {2, SIZE_MAX / 2 + 1, true, false},
-        {SIZE_MAX, SIZE_MAX, false, false},
-        {(size_t)1 << 32, ((size_t)1 << 32) - 1, true, true},
-        {(size_t)1 << 32, (size_t)1 << 32, true, false},
+        { 0, 0, true, true },
+        { 0, SIZE_MAX, true, true },
+        { 1, SIZE_MAX - 1, true, true },
+        { 1, SIZE_MAX, false, true },
+        { 2, SIZE_MAX / 2, true, true },
+        { 2, SIZE_MAX / 2 + 1, true, false },
+        { SIZE_MAX, SIZE_MAX, false, false },
+        { (size_t)1 << 32, ((size_t)1 << 32) - 1, true, true },
+        { (size_t)1 << 32, (size_t)1 << 32, true, false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         for (int swap = 0; swap < 2; swap++) {
@@ -40,32 +40,32 @@ unsigned_numbers_are_read_strictly(void **state UNUSED)
         enum err err;
         uint64_t value;
     } rows[] = {
-        {SLICE("0"), ERR_OK, 0},
-        {SLICE("7"), ERR_OK, 7},
-        {SLICE("0000000000000000000000000000042"), ERR_OK, 42},
-        {SLICE("18446744073709551614"), ERR_OK, UINT64_MAX - 1},
-        {SLICE("18446744073709551615"), ERR_OK, UINT64_MAX},
-        {SLICE("18446744073709551616"), ERR_OVERFLOW, 0},
-        {SLICE("18446744073709551620"), ERR_OVERFLOW, 0},
-        {SLICE("99999999999999999999"), ERR_OVERFLOW, 0},
-        {SLICE("100000000000000000000"), ERR_OVERFLOW, 0},
-        {SLICE("36893488147419103232"), ERR_OVERFLOW, 0}, /* 2^65: wraps to 0 */
-        {SLICE("18446744073709551616x"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE(""), ERR_NUMBER_SYNTAX, 0},
-        {SLICE_EMPTY, ERR_NUMBER_SYNTAX, 0},
-        {SLICE("-0"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("+1"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE(" 1"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1 "), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1\n"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1\0"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("0x1F"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1e3"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1.0"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1,000"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("/"), ERR_NUMBER_SYNTAX, 0}, /* the neighbours of 0 and 9 */
-        {SLICE(":"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("\xD9\xA1"), ERR_NUMBER_SYNTAX, 0}, /* U+0661, a digit of another script */
+        { SLICE("0"), ERR_OK, 0 },
+        { SLICE("7"), ERR_OK, 7 },
+        { SLICE("0000000000000000000000000000042"), ERR_OK, 42 },
+        { SLICE("18446744073709551614"), ERR_OK, UINT64_MAX - 1 },
+        { SLICE("18446744073709551615"), ERR_OK, UINT64_MAX },
+        { SLICE("18446744073709551616"), ERR_OVERFLOW, 0 },
+        { SLICE("18446744073709551620"), ERR_OVERFLOW, 0 },
+        { SLICE("99999999999999999999"), ERR_OVERFLOW, 0 },
+        { SLICE("100000000000000000000"), ERR_OVERFLOW, 0 },
+        { SLICE("36893488147419103232"), ERR_OVERFLOW, 0 }, /* 2^65: wraps to 0 */
+        { SLICE("18446744073709551616x"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE(""), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE_EMPTY, ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("-0"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("+1"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE(" 1"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1 "), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1\n"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1\0"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("0x1F"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1e3"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1.0"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1,000"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("/"), ERR_NUMBER_SYNTAX, 0 }, /* the neighbours of 0 and 9 */
+        { SLICE(":"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("\xD9\xA1"), ERR_NUMBER_SYNTAX, 0 }, /* U+0661, a digit of another script */
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         uint64_t value = KEPT;
@@ -85,23 +85,23 @@ signed_numbers_reach_both_ends_of_their_range(void **state UNUSED)
         enum err err;
         int64_t value;
     } rows[] = {
-        {SLICE("0"), ERR_OK, 0},
-        {SLICE("-0"), ERR_OK, 0},
-        {SLICE("-1"), ERR_OK, -1},
-        {SLICE("-007"), ERR_OK, -7},
-        {SLICE("9223372036854775807"), ERR_OK, INT64_MAX},
-        {SLICE("9223372036854775808"), ERR_OVERFLOW, 0},
-        {SLICE("-9223372036854775807"), ERR_OK, -INT64_MAX},
-        {SLICE("-9223372036854775808"), ERR_OK, INT64_MIN},
-        {SLICE("-9223372036854775809"), ERR_OVERFLOW, 0},
-        {SLICE("18446744073709551616"), ERR_OVERFLOW, 0},
-        {SLICE("-18446744073709551616"), ERR_OVERFLOW, 0},
-        {SLICE("-"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("--1"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("+1"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("- 1"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE("1-"), ERR_NUMBER_SYNTAX, 0},
-        {SLICE(""), ERR_NUMBER_SYNTAX, 0},
+        { SLICE("0"), ERR_OK, 0 },
+        { SLICE("-0"), ERR_OK, 0 },
+        { SLICE("-1"), ERR_OK, -1 },
+        { SLICE("-007"), ERR_OK, -7 },
+        { SLICE("9223372036854775807"), ERR_OK, INT64_MAX },
+        { SLICE("9223372036854775808"), ERR_OVERFLOW, 0 },
+        { SLICE("-9223372036854775807"), ERR_OK, -INT64_MAX },
+        { SLICE("-9223372036854775808"), ERR_OK, INT64_MIN },
+        { SLICE("-9223372036854775809"), ERR_OVERFLOW, 0 },
+        { SLICE("18446744073709551616"), ERR_OVERFLOW, 0 },
+        { SLICE("-18446744073709551616"), ERR_OVERFLOW, 0 },
+        { SLICE("-"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("--1"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("+1"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("- 1"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE("1-"), ERR_NUMBER_SYNTAX, 0 },
+        { SLICE(""), ERR_NUMBER_SYNTAX, 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int64_t value = KEPT;
@@ -122,18 +122,18 @@ a_number_outside_its_bounds_is_refused(void **state UNUSED)
         enum err err;
         int value;
     } rows[] = {
-        {SLICE("1"), 1, 10, ERR_OK, 1},
-        {SLICE("10"), 1, 10, ERR_OK, 10},
-        {SLICE("0"), 1, 10, ERR_OVERFLOW, 0},
-        {SLICE("11"), 1, 10, ERR_OVERFLOW, 0},
-        {SLICE("-3"), -3, -3, ERR_OK, -3},
-        {SLICE("-4"), -3, -3, ERR_OVERFLOW, 0},
-        {SLICE("2147483647"), INT32_MIN, INT32_MAX, ERR_OK, INT32_MAX},
-        {SLICE("2147483648"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0},
-        {SLICE("-2147483648"), INT32_MIN, INT32_MAX, ERR_OK, INT32_MIN},
-        {SLICE("-2147483649"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0},
-        {SLICE("4294967297"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0}, /* cut to 32 bits it would be 1 */
-        {SLICE("ten"), 1, 10, ERR_NUMBER_SYNTAX, 0},
+        { SLICE("1"), 1, 10, ERR_OK, 1 },
+        { SLICE("10"), 1, 10, ERR_OK, 10 },
+        { SLICE("0"), 1, 10, ERR_OVERFLOW, 0 },
+        { SLICE("11"), 1, 10, ERR_OVERFLOW, 0 },
+        { SLICE("-3"), -3, -3, ERR_OK, -3 },
+        { SLICE("-4"), -3, -3, ERR_OVERFLOW, 0 },
+        { SLICE("2147483647"), INT32_MIN, INT32_MAX, ERR_OK, INT32_MAX },
+        { SLICE("2147483648"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0 },
+        { SLICE("-2147483648"), INT32_MIN, INT32_MAX, ERR_OK, INT32_MIN },
+        { SLICE("-2147483649"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0 },
+        { SLICE("4294967297"), INT32_MIN, INT32_MAX, ERR_OVERFLOW, 0 }, /* cut to 32 bits it would be 1 */
+        { SLICE("ten"), 1, 10, ERR_NUMBER_SYNTAX, 0 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         int value = KEPT;
@@ -194,7 +194,7 @@ only_hexadecimal_digits_have_a_value(void **state UNUSED)
 static void
 wire_integers_are_big_endian_at_any_address(void **state UNUSED)
 {
-    unsigned char bytes[16] = {0};
+    unsigned char bytes[16] = { 0 };
 
     for (size_t at = 1; at < 8; at++) {
         num_u16be_put(bytes + at, 0x8182);

@@ -17,19 +17,19 @@ slices_are_equal_when_their_bytes_are(void **state UNUSED)
         struct slice a, b;
         bool same, same_nocase;
     } rows[] = {
-        {SLICE(""), SLICE(""), true, true},
-        {SLICE(""), SLICE_EMPTY, true, true},
-        {SLICE_EMPTY, SLICE_EMPTY, true, true},
-        {SLICE("a"), SLICE_EMPTY, false, false},
-        {SLICE("a"), SLICE("a"), true, true},
-        {SLICE("a"), SLICE("ab"), false, false},
-        {SLICE("ab"), SLICE("a"), false, false},
-        {SLICE("a\0b"), SLICE("a\0b"), true, true},
-        {SLICE("a\0b"), SLICE("a\0c"), false, false},
-        {SLICE("Content-Type"), SLICE("content-TYPE"), false, true},
-        {SLICE("@[`{"), SLICE("@[`{"), true, true},
-        {SLICE("@["), SLICE("`{"), false, false},     /* the neighbours of A to Z are no letters */
-        {SLICE("\xC4"), SLICE("\xE4"), false, false}, /* only ASCII has two cases */
+        { SLICE(""), SLICE(""), true, true },
+        { SLICE(""), SLICE_EMPTY, true, true },
+        { SLICE_EMPTY, SLICE_EMPTY, true, true },
+        { SLICE("a"), SLICE_EMPTY, false, false },
+        { SLICE("a"), SLICE("a"), true, true },
+        { SLICE("a"), SLICE("ab"), false, false },
+        { SLICE("ab"), SLICE("a"), false, false },
+        { SLICE("a\0b"), SLICE("a\0b"), true, true },
+        { SLICE("a\0b"), SLICE("a\0c"), false, false },
+        { SLICE("Content-Type"), SLICE("content-TYPE"), false, true },
+        { SLICE("@[`{"), SLICE("@[`{"), true, true },
+        { SLICE("@["), SLICE("`{"), false, false },     /* the neighbours of A to Z are no letters */
+        { SLICE("\xC4"), SLICE("\xE4"), false, false }, /* only ASCII has two cases */
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_int_equal(slice_eq(rows[i].a, rows[i].b), rows[i].same);
@@ -52,7 +52,7 @@ static void
 more_than_there_is_cannot_be_taken_or_dropped(void **state UNUSED)
 {
     const struct slice s = SLICE("abcde");
-    const size_t counts[] = {0, 1, 4, 5, 6, SIZE_MAX};
+    const size_t counts[] = { 0, 1, 4, 5, 6, SIZE_MAX };
 
     for (size_t i = 0; i < COUNT_OF(counts); i++) {
         size_t n = counts[i] < s.len ? counts[i] : s.len;
@@ -70,10 +70,10 @@ starts_and_ends_are_found(void **state UNUSED)
         struct slice s, part;
         bool starts, ends;
     } rows[] = {
-        {SLICE("abab"), SLICE("ab"), true, true},      {SLICE("abab"), SLICE("abab"), true, true},
-        {SLICE("abab"), SLICE("ababa"), false, false}, {SLICE("abab"), SLICE("aba"), true, false},
-        {SLICE("abab"), SLICE("bab"), false, true},    {SLICE("abab"), SLICE(""), true, true},
-        {SLICE_EMPTY, SLICE_EMPTY, true, true},        {SLICE_EMPTY, SLICE("a"), false, false},
+        { SLICE("abab"), SLICE("ab"), true, true },      { SLICE("abab"), SLICE("abab"), true, true },
+        { SLICE("abab"), SLICE("ababa"), false, false }, { SLICE("abab"), SLICE("aba"), true, false },
+        { SLICE("abab"), SLICE("bab"), false, true },    { SLICE("abab"), SLICE(""), true, true },
+        { SLICE_EMPTY, SLICE_EMPTY, true, true },        { SLICE_EMPTY, SLICE("a"), false, false },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_int_equal(slice_starts_with(rows[i].s, rows[i].part), rows[i].starts);
@@ -108,9 +108,13 @@ blanks_are_trimmed_at_the_ends_only(void **state UNUSED)
     const struct {
         struct slice from, to;
     } rows[] = {
-        {SLICE(""), SLICE("")},       {SLICE(" "), SLICE("")},           {SLICE(" \t \t"), SLICE("")},
-        {SLICE("a"), SLICE("a")},     {SLICE("\ta b\t "), SLICE("a b")}, {SLICE("\na\r"), SLICE("\na\r")},
-        {SLICE(" \0 "), SLICE("\0")},
+        { SLICE(""), SLICE("") },
+        { SLICE(" "), SLICE("") },
+        { SLICE(" \t \t"), SLICE("") },
+        { SLICE("a"), SLICE("a") },
+        { SLICE("\ta b\t "), SLICE("a b") },
+        { SLICE("\na\r"), SLICE("\na\r") },
+        { SLICE(" \0 "), SLICE("\0") },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         assert_slice(slice_trim(rows[i].from), rows[i].to);
@@ -142,9 +146,9 @@ sign(int n)
 static void
 the_order_is_that_of_unsigned_bytes_and_a_prefix_comes_first(void **state UNUSED)
 {
-    const struct slice sorted[] = {SLICE_EMPTY,   SLICE("\0"),   SLICE("\0\0"), SLICE("a"),
-                                   SLICE("a\0"),  SLICE("aa"),   SLICE("ab"),   SLICE("b"),
-                                   SLICE("\x7F"), SLICE("\x80"), SLICE("\xFF")};
+    const struct slice sorted[] = { SLICE_EMPTY,   SLICE("\0"),   SLICE("\0\0"), SLICE("a"),
+                                    SLICE("a\0"),  SLICE("aa"),   SLICE("ab"),   SLICE("b"),
+                                    SLICE("\x7F"), SLICE("\x80"), SLICE("\xFF") };
 
     for (size_t i = 0; i < COUNT_OF(sorted); i++)
         for (size_t j = 0; j < COUNT_OF(sorted); j++)
