@@ -20,7 +20,7 @@ void arena_reset(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* `count` elements of `bytes` each; NULL on overflow as well. */
 void *arena_array(struct arena *arena, size_t count, size_t bytes);
-/* A copy of the slice; ptr is NULL when there was no room (and len 0). An empty slice copies to a non-NULL pointer. */
+/* A copy of the slice: NULL and length 0 when there was no room, while an empty slice copies to a pointer. */
 struct slice arena_copy(struct arena *arena, struct slice bytes);
 /* A C string for a library's door. ERR_ENCODING when the slice holds a NUL, ERR_NO_MEMORY at the limit. */
 MUST_CHECK enum err arena_text(struct arena *arena, struct slice text, char **out);

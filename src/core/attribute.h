@@ -2,10 +2,10 @@
 #ifndef CORE_ATTRIBUTE_H
 #define CORE_ATTRIBUTE_H
 
-#define MUST_CHECK          __attribute__((warn_unused_result))
-#define UNUSED              __attribute__((unused))
-#define NORETURN            __attribute__((noreturn))
+#define MUST_CHECK           __attribute__((warn_unused_result))
+#define UNUSED               __attribute__((unused))
+#define NORETURN             __attribute__((noreturn))
 #define FORMAT_LIKE(fmt, va) __attribute__((format(printf, fmt, va)))
-#define COUNT_OF(array)     (sizeof(array) / sizeof((array)[0]))
+#define COUNT_OF(array)      (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -9,7 +9,7 @@
 void
 buf_init(struct buf *buf, size_t bytes_max)
 {
-    *buf = (struct buf){.bytes_max = bytes_max};
+    *buf = (struct buf){ .bytes_max = bytes_max };
 }
 
 void

@@ -25,19 +25,19 @@ system_read(clockid_t which)
 static struct wall_time
 system_wall(const struct clock *clock UNUSED)
 {
-    return (struct wall_time){system_read(CLOCK_REALTIME)};
+    return (struct wall_time){ system_read(CLOCK_REALTIME) };
 }
 
 static struct mono_time
 system_mono(const struct clock *clock UNUSED)
 {
-    return (struct mono_time){system_read(CLOCK_MONOTONIC)};
+    return (struct mono_time){ system_read(CLOCK_MONOTONIC) };
 }
 
 const struct clock *
 clock_system(void)
 {
-    static const struct clock clock = {system_wall, system_mono};
+    static const struct clock clock = { system_wall, system_mono };
 
     return &clock;
 }
@@ -57,7 +57,7 @@ manual_mono(const struct clock *clock)
 void
 clock_manual_init(struct clock_manual *manual, struct wall_time wall)
 {
-    *manual = (struct clock_manual){.clock = {manual_wall, manual_mono}, .wall_now = wall};
+    *manual = (struct clock_manual){ .clock = { manual_wall, manual_mono }, .wall_now = wall };
 }
 
 void
@@ -100,8 +100,8 @@ date_of_days(int64_t days)
     int day = (int)(of_year - (153 * month + 2) / 5 + 1);
 
     if (month < 10)
-        return (struct date){year + era * 400, (int)month + 3, day};
-    return (struct date){year + era * 400 + 1, (int)month - 9, day};
+        return (struct date){ year + era * 400, (int)month + 3, day };
+    return (struct date){ year + era * 400 + 1, (int)month - 9, day };
 }
 
 static int64_t
@@ -194,7 +194,7 @@ take_offset(struct slice *rest, int64_t *seconds_out)
 static int
 month_days(int year, int month)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
@@ -215,7 +215,7 @@ wall_parse(struct slice text, struct wall_time *out)
     if (month < 1 || day < 1 || day > month_days(year, month))
         return ERR_TIME_SYNTAX;
     int64_t seconds = hour * 3600 + minute * 60 + second - offset;
-    us += date_days((struct date){year, month, day}) * US_PER_DAY + seconds * US_PER_SECOND;
+    us += date_days((struct date){ year, month, day }) * US_PER_DAY + seconds * US_PER_SECOND;
     if (us < WALL_MIN || us > WALL_MAX)
         return ERR_TIME_SYNTAX; /* a year that wall_print cannot write */
     out->us = us;
@@ -230,10 +230,11 @@ wall_month_start(struct wall_time t, int months)
     int64_t year = floor_div(month, 12);
 
     if (year < 1)
-        return (struct wall_time){WALL_MIN};
+        return (struct wall_time){ WALL_MIN };
     if (year > 9999)
-        return (struct wall_time){WALL_MAX};
-    return (struct wall_time){date_days((struct date){year, (int)(month - year * 12) + 1, 1}) * US_PER_DAY};
+        return (struct wall_time){ WALL_MAX };
+    return (struct wall_time){ date_days((struct date){ year, (int)(month - year * 12) + 1, 1 }) *
+                               US_PER_DAY };
 }
 
 void

@@ -49,7 +49,7 @@ setting_num(const struct setting *setting, struct config *config)
 void
 config_init(struct config *config)
 {
-    *config = (struct config){0};
+    *config = (struct config){ 0 };
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         if (settings[i].is_num)
             *setting_num(&settings[i], config) = settings[i].fallback;
@@ -129,7 +129,7 @@ variable_is_sound(struct slice variable)
 enum err
 config_read_text(struct config *config, struct slice text, struct config_problem *problem)
 {
-    bool seen[CONFIG_COUNT] = {false};
+    bool seen[CONFIG_COUNT] = { false };
 
     for (unsigned number = 1; text.len > 0; number++) {
         struct slice line = slice_take_until(&text, '\n');

@@ -45,8 +45,7 @@ struct config_problem {
 
 /* Defaults only. */
 void config_init(struct config *config);
-/* Overlays KEY=value lines ('#' comments, blank lines; no name twice). ERR_CONFIG with the problem filled in.
- */
+/* Overlays KEY=value lines ('#' comments, blank lines; no name twice). ERR_CONFIG fills the problem in. */
 MUST_CHECK enum err config_read_text(struct config *config, struct slice text,
                                      struct config_problem *problem);
 /*

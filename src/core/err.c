@@ -8,8 +8,8 @@ struct err_row {
 };
 
 static const struct err_row err_rows[ERR_COUNT] = {
-    [ERR_OK] = {ERR_CLASS_NONE, "ok", "Success."},
-#define ERR(name, class, code, title) [ERR_##name] = {ERR_CLASS_##class, code, title},
+    [ERR_OK] = { ERR_CLASS_NONE, "ok", "Success." },
+#define ERR(name, class, code, title) [ERR_##name] = { ERR_CLASS_##class, code, title },
 #include "core/err.def"
 #undef ERR
 };

@@ -11,12 +11,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_TARGET(data, size) int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-#define FUZZ_CHECK(claim)                                                                                             \
-    do {                                                                                                              \
-        if (!(claim)) {                                                                                               \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #claim);                                \
-            abort();                                                                                                  \
-        }                                                                                                             \
+#define FUZZ_CHECK(claim)                                                                                    \
+    do {                                                                                                     \
+        if (!(claim)) {                                                                                      \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #claim);                       \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 #endif

@@ -67,7 +67,7 @@ id_at(struct wall_time t)
 struct wall_time
 id_time(struct id id)
 {
-    return (struct wall_time){(int64_t)(num_u64be_get(id.bytes) >> 16) * 1000};
+    return (struct wall_time){ (int64_t)(num_u64be_get(id.bytes) >> 16) * 1000 };
 }
 
 struct slice
@@ -164,7 +164,7 @@ id_uuid_print(struct id id, char out[static ID_UUID_BYTES])
 enum err
 id_uuid_parse(struct slice text, struct id *out)
 {
-    struct id id = {{0}};
+    struct id id = { { 0 } };
 
     if (text.len != ID_UUID_BYTES - 1)
         return ERR_ID_SYNTAX;

@@ -25,9 +25,9 @@ struct row {
 };
 
 static const struct row rows[METRIC_COUNT] = {
-#define COUNTER(name, text, help)   {KIND_COUNTER, SLOT_##name, text, help},
-#define GAUGE(name, text, help)     {KIND_GAUGE, SLOT_##name, text, help},
-#define HISTOGRAM(name, text, help) {KIND_HISTOGRAM, SLOT_##name, text, help},
+#define COUNTER(name, text, help)   { KIND_COUNTER, SLOT_##name, text, help },
+#define GAUGE(name, text, help)     { KIND_GAUGE, SLOT_##name, text, help },
+#define HISTOGRAM(name, text, help) { KIND_HISTOGRAM, SLOT_##name, text, help },
 #include "core/metric.def"
 #undef COUNTER
 #undef GAUGE
@@ -35,8 +35,9 @@ static const struct row rows[METRIC_COUNT] = {
 };
 
 /* From a commit on a fast disk to a provider that is about to time out. */
-static const int64_t bounds_us[METRIC_BUCKETS - 1] = {
-    500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000};
+static const int64_t bounds_us[METRIC_BUCKETS - 1] = { 500,     1000,    2500,    5000,   10000,
+                                                       25000,   50000,   100000,  250000, 500000,
+                                                       1000000, 2500000, 10000000 };
 
 struct metric_page {
     _Atomic uint64_t magic; /* written last */
@@ -83,8 +84,7 @@ build_hash(void)
     return hash;
 }
 
-/* A role's name goes into a label and onto a terminal: small letters, digits and '-', and a NUL behind them.
- */
+/* A role's name goes into a label and onto a terminal: small letters, digits and '-', then a NUL. */
 static bool
 role_is_sound(const char *role, size_t bytes)
 {
@@ -190,8 +190,8 @@ metric_view(const void *page, size_t bytes, struct metric_view *out)
     struct metric_view view = {
         .pid = theirs->pid,
         .state = (enum metric_state)state,
-        .started_at = {atomic_load_explicit(&theirs->started_us, memory_order_relaxed)},
-        .heartbeat_at = {atomic_load_explicit(&theirs->heartbeat_us, memory_order_relaxed)},
+        .started_at = { atomic_load_explicit(&theirs->started_us, memory_order_relaxed) },
+        .heartbeat_at = { atomic_load_explicit(&theirs->heartbeat_us, memory_order_relaxed) },
     };
     /* Checked in the copy: the page may change meanwhile. */
     memcpy(view.role, theirs->role, sizeof(view.role));
@@ -278,7 +278,8 @@ void
 metric_print(struct buf *out, const void *const *pages, size_t count)
 {
     static const char *const types[] = {
-        [KIND_COUNTER] = "counter", [KIND_GAUGE] = "gauge", [KIND_HISTOGRAM] = "histogram"};
+        [KIND_COUNTER] = "counter", [KIND_GAUGE] = "gauge", [KIND_HISTOGRAM] = "histogram"
+    };
 
     for (size_t i = 0; i < METRIC_COUNT; i++) {
         buf_add_format(out, "# HELP %s %s\n# TYPE %s %s\n", rows[i].name, rows[i].help, rows[i].name,

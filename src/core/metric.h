@@ -24,7 +24,12 @@ enum metric {
 /* Of a histogram; their upper bounds stand in metric.c, and the last one is +Inf. */
 #define METRIC_BUCKETS 14u
 
-enum metric_state { METRIC_STATE_STARTING = 0, METRIC_STATE_READY, METRIC_STATE_DRAINING, METRIC_STATE_STOPPED };
+enum metric_state {
+    METRIC_STATE_STARTING = 0,
+    METRIC_STATE_READY,
+    METRIC_STATE_DRAINING,
+    METRIC_STATE_STOPPED
+};
 
 struct metric_page; /* a fixed layout for one build, metric_page_bytes() long */
 size_t metric_page_bytes(void);
@@ -45,7 +50,8 @@ void metric_state_set(enum metric_state state);
 /* Marks the process as alive now; the loop calls it each second. */
 void metric_heartbeat(struct wall_time now);
 
-/* What a reader learns of another process's page. The page is outside input: everything is checked and bounded. */
+/* What a reader learns of another process's page, which is outside input: all of it is checked and bounded.
+ */
 struct metric_view {
     char role[32];
     int32_t pid;

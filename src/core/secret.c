@@ -96,7 +96,7 @@ secret_pool_open(size_t bytes)
     pool_bytes = rounded;
     pool_memory = memory;
     pool_free = map;
-    *pool_free = (struct secret){.tag = TAG_FREE, .bytes = rounded};
+    *pool_free = (struct secret){ .tag = TAG_FREE, .bytes = rounded };
     return ERR_OK;
 }
 
@@ -161,7 +161,7 @@ block_split(struct secret *block, size_t bytes)
 
     if (block->bytes - bytes < SPLIT)
         return;
-    *rest = (struct secret){.bytes = block->bytes - bytes, .bytes_before = bytes};
+    *rest = (struct secret){ .bytes = block->bytes - bytes, .bytes_before = bytes };
     block->bytes = bytes;
     if (after != NULL)
         after->bytes_before = rest->bytes;

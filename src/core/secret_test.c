@@ -25,8 +25,7 @@
 #define SYS_memfd_secret 447
 #endif
 
-/* From here on the process cannot make one or both kinds of memory: as on another kernel, or another limit.
- */
+/* From here on the process cannot make one or both kinds of memory, as under another kernel or limit. */
 static bool
 deny(unsigned first, unsigned second)
 {

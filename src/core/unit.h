@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#define UNIT_MAIN(...)                                                                                                \
-    int main(void)                                                                                                    \
-    {                                                                                                                 \
-        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                                            \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                                             \
+#define UNIT_MAIN(...)                                                                                       \
+    int main(void)                                                                                           \
+    {                                                                                                        \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                                   \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                                    \
     }
 #define assert_ok(call) assert_int_equal((call), ERR_OK)
 

@@ -3,8 +3,7 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
-/* Fetched once: a fetch takes longer than sealing a short value, and may read files, which a locked-in role
- * cannot. */
+/* Fetched once: a fetch takes longer than sealing a short value, and may read files, which a role cannot. */
 static EVP_CIPHER *gcm;
 static pthread_once_t gcm_once = PTHREAD_ONCE_INIT;
 
@@ -20,8 +19,7 @@ bytes_of(struct slice s)
     return (const unsigned char *)s.ptr;
 }
 
-/* A context that has taken key, IV and associated data. NULL: the library refused. Owned:
- * EVP_CIPHER_CTX_free. */
+/* A context that has taken key, IV and associated data. NULL: refused. Owned: EVP_CIPHER_CTX_free. */
 static EVP_CIPHER_CTX *
 gcm_begin(struct slice key, struct slice associated, const unsigned char iv[AEAD_IV_BYTES], int is_seal)
 {
@@ -73,8 +71,9 @@ aead_open(struct slice key, struct slice associated, struct slice cipher,
     int n = 0;
 
     if (cipher.len > AEAD_PLAIN_BYTES_MAX || associated.len > AEAD_PLAIN_BYTES_MAX)
-        return ERR_SEAL_CORRUPT;             /* nothing of ours was sealed so long */
-    memcpy(expected, tag, sizeof(expected)); /* the library takes it without const */
+        return ERR_SEAL_CORRUPT; /* nothing of ours was sealed so long */
+    /* The library takes it without const. */
+    memcpy(expected, tag, sizeof(expected));
     EVP_CIPHER_CTX *ctx = gcm_begin(key, associated, iv, 0);
     enum err err = ERR_CRYPTO;
     if (ctx == NULL ||

@@ -17,8 +17,10 @@
 MUST_CHECK enum err aead_seal(struct slice key, struct slice associated, struct slice plain,
                               unsigned char *cipher_out, unsigned char iv_out[AEAD_IV_BYTES],
                               unsigned char tag_out[AEAD_TAG_BYTES]);
-/* plain_out has room for cipher.len. ERR_SEAL_CORRUPT: forged, damaged or bound elsewhere; plain_out is then
- * wiped. */
+/*
+ * plain_out has room for cipher.len, and after a failure holds no plaintext.
+ * ERR_SEAL_CORRUPT: forged, damaged, bound elsewhere, or longer than anything sealed. ERR_CRYPTO as above.
+ */
 MUST_CHECK enum err aead_open(struct slice key, struct slice associated, struct slice cipher,
                               const unsigned char iv[AEAD_IV_BYTES], const unsigned char tag[AEAD_TAG_BYTES],
                               unsigned char *plain_out);

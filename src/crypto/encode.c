@@ -11,7 +11,7 @@ encode_hex(struct buf *out, struct slice bytes)
 
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned byte = (unsigned char)bytes.ptr[i];
-        char two[2] = {hex[byte >> 4], hex[byte & 15]};
+        char two[2] = { hex[byte >> 4], hex[byte & 15] };
         buf_add(out, slice_of(two, sizeof(two)));
     }
 }
@@ -38,8 +38,8 @@ encode_sextets(struct buf *out, struct slice bytes, const char *alphabet, bool i
         uint32_t group = 0;
         for (size_t j = 0; j < 3; j++)
             group = group << 8 | (j < have ? (unsigned char)bytes.ptr[i + j] : 0u);
-        char four[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63], alphabet[group >> 6 & 63],
-                        alphabet[group & 63]};
+        char four[4] = { alphabet[group >> 18], alphabet[group >> 12 & 63], alphabet[group >> 6 & 63],
+                         alphabet[group & 63] };
         for (size_t j = have + 1; j < 4; j++)
             four[j] = '=';
         buf_add(out, slice_of(four, is_padded ? 4 : have + 1));

@@ -17,8 +17,8 @@ enum err
 mac_sha256_pieces(struct slice key, const struct slice *pieces, size_t count, unsigned char out[MAC_BYTES])
 {
     char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                                 OSSL_PARAM_construct_end()};
+    const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                  OSSL_PARAM_construct_end() };
     /* A NULL key would mean "the one of before"; an empty one is a key too. */
     const unsigned char *key_bytes =
         key.len == 0 ? (const unsigned char *)"" : (const unsigned char *)key.ptr;

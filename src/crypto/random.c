@@ -2,8 +2,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-/* The kernel's generator itself: no state in this process that could be read, copied by a fork or left
- * unseeded. */
+/* The kernel's generator itself: no state in this process that could be read, forked or left unseeded. */
 enum err
 random_fill(void *out, size_t len)
 {
