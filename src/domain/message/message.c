@@ -77,15 +77,21 @@ message_seal(const struct vault *vault, struct id tenant, struct id message, str
 }
 
 enum err
+message_open_peer(const struct vault *vault, struct id tenant, struct id message,
+                  const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out)
+{
+    struct vault_place place = message_place(tenant, message, "peer");
+
+    return vault_open_content(vault, &place, &sealed->peer, arena, peer_out);
+}
+
+enum err
 message_open(const struct vault *vault, struct id tenant, struct id message,
              const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,
              struct slice *content_out)
 {
-    struct vault_place peer = message_place(tenant, message, "peer");
-    struct vault_place content = message_place(tenant, message, "content");
-    enum err err = vault_open_content(vault, &peer, &sealed->peer, arena, peer_out);
+    struct vault_place place = message_place(tenant, message, "content");
+    enum err err = message_open_peer(vault, tenant, message, sealed, arena, peer_out);
 
-    if (err == ERR_OK)
-        err = vault_open_content(vault, &content, &sealed->content, arena, content_out);
-    return err;
+    return err == ERR_OK ? vault_open_content(vault, &place, &sealed->content, arena, content_out) : err;
 }

@@ -44,6 +44,10 @@ MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, st
                                  const struct message_sealed *sealed, struct arena *arena,
                                  struct slice *peer_out, struct slice *content_out);
 
+MUST_CHECK enum err message_open_peer(const struct vault *vault, struct id tenant, struct id message,
+                                      const struct message_sealed *sealed, struct arena *arena,
+                                      struct slice *peer_out);
+
 /* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
 struct message_new {
     struct id id, tenant, channel;
@@ -54,6 +58,7 @@ struct message_new {
     struct id target;             /* the message it answers or reacts to; zero: none */
     struct slice idempotency_key; /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
+    void *owner;                                          /* the caller's own: the batch is sorted in place */
 };
 
 /* What became of one of them. */

@@ -80,12 +80,11 @@ MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, 
 bool message_category_resends(enum message_category category);
 
 /*
- * What waits on a channel fails for good, with this code and title: the channel was deleted. At most 1,000 messages a
- * call: come again until *count_out is 0.
+ * What waits on a channel fails for good, with this code and title: the channel was deleted. At most 1,000
+ * messages a call: come again until *count_out is 0.
  */
 MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                         const char *error_code, const char *error_title,
-                                         struct arena *arena,
+                                         const char *error_code, const char *error_title, struct arena *arena,
                                          size_t *count_out);
 
 /* The provider asked a lane to wait. */

@@ -1,0 +1,232 @@
+#include "program/gateway/committer.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+#define IN_FLIGHT_BUCKETS 4096u
+#define BATCH_ARENA_BYTES (64u * 1024u * 1024u)
+#define DB_REOPEN_MS      2000
+
+struct committer {
+    struct committer_config config;
+    struct db *db;       /* the thread's */
+    struct arena *arena; /* the thread's; wiped after each batch */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t queued;
+    /* under lock: */
+    struct commit *first, **last;
+    size_t count;
+    struct commit *in_flight[IN_FLIGHT_BUCKETS]; /* those with an idempotency key, from submit to answer */
+    bool is_stopping;
+};
+
+/* FNV-1a over tenant and key: only a bucket number, equality is checked on the whole. */
+static size_t
+bucket_of(const struct message_new *message)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < ID_BYTES; i++)
+        hash = (hash ^ message->tenant.bytes[i]) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < message->idempotency_key.len; i++)
+        hash = (hash ^ (unsigned char)message->idempotency_key.ptr[i]) * UINT64_C(1099511628211);
+    return (size_t)(hash % IN_FLIGHT_BUCKETS);
+}
+
+static struct commit **
+in_flight_find(struct committer *committer, const struct message_new *message)
+{
+    struct commit **at = &committer->in_flight[bucket_of(message)];
+
+    while (*at != NULL && !(id_eq((*at)->message.tenant, message->tenant) &&
+                            slice_eq((*at)->message.idempotency_key, message->idempotency_key)))
+        at = &(*at)->next_in_flight;
+    return at;
+}
+
+enum err
+committer_submit(struct committer *committer, struct commit *commit)
+{
+    enum err err = ERR_DEFERRED;
+
+    pthread_mutex_lock(&committer->lock);
+    bool has_key = commit->message.idempotency_key.ptr != NULL;
+    struct commit **slot = has_key ? in_flight_find(committer, &commit->message) : NULL;
+    if (committer->is_stopping) {
+        err = ERR_STOPPING;
+    } else if (committer->count >= committer->config.queue_max) {
+        err = ERR_BUSY;
+    } else if (slot != NULL && *slot != NULL) {
+        err = ERR_IDEMPOTENCY_IN_FLIGHT;
+    } else {
+        commit->next = NULL;
+        commit->next_in_flight = NULL;
+        if (slot != NULL)
+            *slot = commit;
+        *committer->last = commit;
+        committer->last = &commit->next;
+        committer->count++;
+        pthread_cond_signal(&committer->queued);
+    }
+    pthread_mutex_unlock(&committer->lock);
+    return err;
+}
+
+static void
+in_flight_drop(struct committer *committer, struct commit *commit)
+{
+    if (commit->message.idempotency_key.ptr == NULL)
+        return;
+    pthread_mutex_lock(&committer->lock);
+    struct commit **at = in_flight_find(committer, &commit->message);
+    if (*at == commit)
+        *at = commit->next_in_flight;
+    pthread_mutex_unlock(&committer->lock);
+}
+
+/* Answers one request; the commit lies in the request's arena and is gone afterwards. */
+static void
+answer(struct committer *committer, struct commit *commit, const struct message_accepted *accepted)
+{
+    struct http_response response = { 0 };
+    enum err err = accepted->err;
+
+    in_flight_drop(committer, commit);
+    if (err == ERR_OK)
+        err = commit->print(commit, accepted->id, &response);
+    if (err != ERR_OK) {
+        http_answer_problem(commit->request, err);
+        return;
+    }
+    metric_add(accepted->is_replay ? METRIC_MESSAGES_REPLAYED : METRIC_MESSAGES_ACCEPTED, 1);
+    if (accepted->is_replay)
+        http_response_add(&response, "Idempotency-Replayed", SLICE("true"));
+    http_answer(commit->request, &response);
+}
+
+/* Errors that one row alone may have caused: the others must not suffer for it. */
+static bool
+may_be_one_row(enum err err)
+{
+    return err == ERR_DB_DATA || err == ERR_DB_CONSTRAINT || err == ERR_EXISTS || err == ERR_DB_STATEMENT ||
+           err == ERR_NO_MEMORY || err == ERR_LIMIT;
+}
+
+static void
+commit_batch(struct committer *committer, struct message_new *messages, struct message_accepted *accepted,
+             size_t count)
+{
+    struct mono_time began = clock_mono(committer->config.clock);
+    enum err err = message_accept_batch(committer->db, committer->config.clock, messages, accepted, count,
+                                        committer->arena);
+
+    metric_add(METRIC_COMMITS, 1);
+    metric_observe_us(METRIC_COMMIT_SECONDS, clock_mono(committer->config.clock).us - began.us);
+    if (err == ERR_OK)
+        return;
+    if (count > 1 && may_be_one_row(err)) {
+        size_t half = count / 2;
+        commit_batch(committer, messages, accepted, half);
+        commit_batch(committer, messages + half, accepted + half, count - half);
+        return;
+    }
+    log_event(LOG_WARN, "commit.failed", LOG_NUM("count", count), LOG_ERR(err));
+    for (size_t i = 0; i < count; i++)
+        accepted[i] = (struct message_accepted){ .err = err, .id = messages[i].id };
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(committer->db, DB_REOPEN_MS) != ERR_OK)
+        log_event(LOG_WARN, "commit.database_away", LOG_ERR(ERR_DB_UNAVAILABLE));
+}
+
+/* Takes what has queued, up to batch_max; NULL when the queue is empty for good. */
+static struct commit *
+take(struct committer *committer, size_t *count_out)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&committer->lock);
+    while (committer->first == NULL && !committer->is_stopping)
+        pthread_cond_wait(&committer->queued, &committer->lock);
+    struct commit *batch = committer->first, **end = &committer->first;
+    while (*end != NULL && count < committer->config.batch_max) {
+        end = &(*end)->next;
+        count++;
+    }
+    committer->first = *end;
+    *end = NULL;
+    if (committer->first == NULL)
+        committer->last = &committer->first;
+    committer->count -= count;
+    pthread_mutex_unlock(&committer->lock);
+    *count_out = count;
+    return batch;
+}
+
+static void *
+committer_run(void *ctx)
+{
+    struct committer *committer = ctx;
+    size_t count = 0;
+
+    for (struct commit *batch; (batch = take(committer, &count)) != NULL;) {
+        struct message_new *messages = arena_array(committer->arena, count, sizeof(*messages));
+        struct message_accepted *accepted = arena_array(committer->arena, count, sizeof(*accepted));
+        if (messages == NULL || accepted == NULL)
+            bug("the arena of a batch holds batch_max messages"); /* both are bounded by configuration */
+        size_t i = 0;
+        for (struct commit *commit = batch; commit != NULL; commit = commit->next, i++) {
+            messages[i] = commit->message;
+            messages[i].owner = commit;
+        }
+        commit_batch(committer, messages, accepted, count);
+        for (i = 0; i < count; i++) /* accept_batch sorted them: the owner leads back */
+            answer(committer, messages[i].owner, &accepted[i]);
+        arena_reset(committer->arena);
+    }
+    return NULL;
+}
+
+enum err
+committer_new(const struct committer_config *config, struct committer **out)
+{
+    struct committer *committer = calloc(1, sizeof(*committer));
+    enum err err = ERR_NO_MEMORY;
+
+    if (committer == NULL)
+        return ERR_NO_MEMORY;
+    committer->config = *config;
+    committer->last = &committer->first;
+    pthread_mutex_init(&committer->lock, NULL);
+    pthread_cond_init(&committer->queued, NULL);
+    committer->arena = arena_new(BATCH_ARENA_BYTES);
+    if (committer->arena != NULL)
+        err = db_open(config->database, &committer->db);
+    if (err == ERR_OK && pthread_create(&committer->thread, NULL, committer_run, committer) != 0)
+        err = ERR_SYSTEM;
+    if (err == ERR_OK) {
+        *out = committer;
+        return ERR_OK;
+    }
+    db_close(committer->db);
+    arena_free(committer->arena);
+    free(committer);
+    return err;
+}
+
+void
+committer_free(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    pthread_mutex_lock(&committer->lock);
+    committer->is_stopping = true;
+    pthread_cond_signal(&committer->queued);
+    pthread_mutex_unlock(&committer->lock);
+    pthread_join(committer->thread, NULL);
+    db_close(committer->db);
+    arena_free(committer->arena);
+    pthread_cond_destroy(&committer->queued);
+    pthread_mutex_destroy(&committer->lock);
+    free(committer);
+}

@@ -1,0 +1,38 @@
+/*
+ * Group commit: requests that accept a message hand it over and wait suspended; one thread takes all that has
+ * queued, stores it in one transaction and answers each request with its own result, after the commit.
+ */
+#ifndef PROGRAM_GATEWAY_COMMITTER_H
+#define PROGRAM_GATEWAY_COMMITTER_H
+#include "domain/message/message.h"
+#include "platform/net/router.h"
+
+struct committer;
+
+/* One message on its way in. Lies in its request's arena, as all it points to. */
+struct commit {
+    struct http_request *request;
+    struct message_new message;
+    /* Prints the answer for the id that the message finally has: its own, or of the request that it repeats.
+     */
+    enum err (*print)(struct commit *commit, struct id id, struct http_response *response);
+    void *ctx;
+    struct commit *next, *next_in_flight; /* the committer's own */
+};
+
+struct committer_config {
+    const char *database; /* its own connection; borrowed while it runs */
+    const struct clock *clock;
+    size_t queue_max, batch_max;
+};
+
+MUST_CHECK enum err committer_new(const struct committer_config *config, struct committer **out);
+/* Commits what is queued, then ends. Accepts NULL. */
+void committer_free(struct committer *committer);
+/*
+ * Takes the commit: its request is answered later (return ERR_DEFERRED). ERR_BUSY: the queue is full.
+ * ERR_IDEMPOTENCY_IN_FLIGHT: a request with the same key of the same tenant waits here now.
+ */
+MUST_CHECK enum err committer_submit(struct committer *committer, struct commit *commit);
+
+#endif

@@ -1,0 +1,132 @@
+#include "program/gateway/gateway.h"
+#include "core/log.h"
+#include "core/num.h"
+
+#define PAGE_LIMIT_DEFAULT 25
+#define PAGE_LIMIT_MAX     100
+#define DB_REOPEN_MS       2000 /* a request does not wait longer for the database to come back */
+
+enum err
+gateway_authenticate(struct http_request *request, const char *scope)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    struct api_principal *principal = arena_alloc(request->arena, sizeof(*principal));
+    struct slice presented;
+    enum api_scope wanted;
+
+    if (principal == NULL)
+        return ERR_NO_MEMORY;
+    if (api_scope_parse(slice_text(scope), &wanted) != ERR_OK)
+        bug("a route names a scope that does not exist");
+    enum err err = request_bearer(request, &presented);
+    if (err == ERR_OK)
+        err = authentication_check(worker->gateway->authentication, worker->db, presented,
+                                   request->peer_address, wanted, principal);
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
+        err = authentication_check(worker->gateway->authentication, worker->db, presented,
+                                   request->peer_address, wanted, principal);
+    if (err != ERR_OK)
+        return err;
+    request->principal = principal;
+    request->tenant = principal->tenant;
+    return ERR_OK;
+}
+
+enum err
+gateway_write(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    enum err err = db_run(worker->db, request->tenant, work, ctx);
+
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) != ERR_OK)
+        log_event(LOG_WARN, "gateway.database_away", LOG_ERR(err));
+    return err;
+}
+
+enum err
+gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    enum err err = db_run(worker->db, request->tenant, work, ctx);
+
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
+        err = db_run(worker->db, request->tenant, work, ctx);
+    return err;
+}
+
+enum err
+gateway_page_read(struct http_request *request, enum id_kind kind, struct gateway_page *out)
+{
+    struct slice limit = http_query(request, "limit"), cursor = http_query(request, "cursor");
+    struct slice prefix = id_prefix(kind);
+    char text[ID_TEXT_BYTES];
+    int number = PAGE_LIMIT_DEFAULT;
+
+    *out = (struct gateway_page){ .limit = PAGE_LIMIT_DEFAULT };
+    if (limit.ptr != NULL && num_int_parse(limit, 1, PAGE_LIMIT_MAX, &number) != ERR_OK) {
+        problem_add_parameter(&request->problem, request->arena, SLICE("limit"), SLICE("must be 1 to 100"));
+        return ERR_QUERY;
+    }
+    out->limit = (size_t)number;
+    if (cursor.ptr == NULL)
+        return ERR_OK;
+    if (cursor.len == sizeof(text) - 1 - prefix.len) {
+        memcpy(text, prefix.ptr, prefix.len);
+        memcpy(text + prefix.len, cursor.ptr, cursor.len);
+        if (id_parse(kind, slice_of(text, sizeof(text) - 1), &out->cursor) == ERR_OK)
+            return ERR_OK;
+    }
+    problem_add_parameter(&request->problem, request->arena, SLICE("cursor"),
+                          SLICE("must be the next_cursor of a page before"));
+    return ERR_QUERY;
+}
+
+enum err
+gateway_page_reply(struct http_request *request, struct http_response *response, json_t *items, bool has_more,
+                   enum id_kind kind, struct id last)
+{
+    char text[ID_TEXT_BYTES];
+    struct slice cursor = slice_drop(id_print(kind, last, text), id_prefix(kind).len);
+    json_t *next = has_more ? json_stringn(cursor.ptr, cursor.len) : json_null();
+
+    /* "o" takes its values, also when packing fails */
+    return http_reply_json(
+        request, response, 200,
+        json_pack("{s:o, s:b, s:o}", "data", items, "has_more", (int)has_more, "next_cursor", next));
+}
+
+enum err
+gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind, struct id *out)
+{
+    return id_parse(kind, request_path_parameter(request, name), out) == ERR_OK ? ERR_OK : ERR_NOT_FOUND;
+}
+
+json_t *
+show_id(enum id_kind kind, struct id id)
+{
+    char text[ID_TEXT_BYTES];
+    struct slice printed = id_print(kind, id, text);
+
+    return json_stringn(printed.ptr, printed.len);
+}
+
+json_t *
+show_time(struct wall_time t)
+{
+    char text[WALL_TEXT_BYTES];
+    struct slice printed = wall_print(t, text);
+
+    return json_stringn(printed.ptr, printed.len);
+}
+
+json_t *
+show_text(struct slice text)
+{
+    return json_stringn(text.len == 0 ? "" : text.ptr, text.len);
+}
+
+json_t *
+show_text_or_null(struct slice text)
+{
+    return text.len == 0 ? json_null() : json_stringn(text.ptr, text.len);
+}

@@ -1,0 +1,76 @@
+/* What the files of the gateway share: the process, and each worker's own connection and way to the vault. */
+#ifndef PROGRAM_GATEWAY_GATEWAY_H
+#define PROGRAM_GATEWAY_GATEWAY_H
+#include "core/clock.h"
+#include "domain/identity/authentication.h"
+#include "platform/db/db.h"
+#include "platform/ipc/vault_client.h"
+#include "platform/net/router.h"
+#include "platform/os/role.h"
+
+struct committer;
+
+struct gateway {
+    struct role *role;
+    const struct clock *clock;
+    struct vault_client *vault_client;
+    struct authentication *authentication;
+    struct address_guard guard; /* for tenants' webhook URLs */
+    struct committer *committer;
+    struct router *router;
+};
+
+struct gateway_worker {
+    struct gateway *gateway;
+    struct db *db;
+    struct vault vault;
+};
+
+/* For http_server_config; ctx is the gateway. */
+enum err gateway_worker_open(void *gateway, unsigned index, void **worker_out);
+void gateway_worker_close(void *gateway, void *worker);
+
+/* Of the request being handled. */
+static inline struct gateway_worker *
+gateway_worker_of(const struct http_request *request)
+{
+    return request->worker;
+}
+
+/* The router's hook: a Bearer key to request->principal (a struct api_principal in the request's arena). */
+enum err gateway_authenticate(struct http_request *request, const char *scope);
+
+/*
+ * Runs `work` for the asking tenant. When the database has gone away, the worker's connection is made anew: a
+ * reading work is then run once more; a writing one is not, because its commit may have happened.
+ */
+MUST_CHECK enum err gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx),
+                                 void *ctx);
+MUST_CHECK enum err gateway_write(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx),
+                                  void *ctx);
+
+/* limit and cursor of a list; the cursor is the id of the last object shown. ERR_QUERY. */
+struct gateway_page {
+    size_t limit;
+    struct id cursor; /* zero: from the newest */
+};
+MUST_CHECK enum err gateway_page_read(struct http_request *request, enum id_kind kind,
+                                      struct gateway_page *out);
+/* {"data": items, "has_more", "next_cursor"}; `items` is taken; `last` is the last object shown. */
+MUST_CHECK enum err gateway_page_reply(struct http_request *request, struct http_response *response,
+                                       json_t *items, bool has_more, enum id_kind kind, struct id last);
+
+/* The path's id. A text that is no id of this kind is ERR_NOT_FOUND, as is another tenant's. */
+MUST_CHECK enum err gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind,
+                                    struct id *out);
+
+/* JSON of what handlers show; NULL without memory. Owned. */
+json_t *show_id(enum id_kind kind, struct id id);
+json_t *show_time(struct wall_time t);
+json_t *show_text(struct slice text);         /* "" for an empty slice */
+json_t *show_text_or_null(struct slice text); /* null for a slice with NULL ptr or no bytes */
+
+extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
+    api_key_routes[], contract_routes[], callback_routes[];
+
+#endif

@@ -1,0 +1,402 @@
+#include "program/gateway/interpreter.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "domain/channel/channel.h"
+#include "domain/channel/whatsapp/whatsapp_event.h"
+#include "domain/channel/whatsapp/whatsapp_inbound.h"
+#include "domain/message/message.h"
+#include "domain/message/provider_event.h"
+#include "domain/tenant/tenant_key.h"
+#include "wire/json/json.h"
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define CLAIM_MAX 16u
+#define CLAIM_ARENA_BYTES                                                                                    \
+    (80u * 1024u * 1024u)                      /* CLAIM_MAX sealed bodies of 3 MiB, and what surrounds them */
+#define BODY_ARENA_BYTES (96u * 1024u * 1024u) /* one opened body, its content sealed twice */
+#define IDLE_MS          1000                  /* also finds what a lost notice, a lease or a due time left */
+#define DB_REOPEN_MS     5000
+
+struct interpreter {
+    struct interpreter_config config;
+    struct db *db;
+    struct vault vault;
+    struct arena *claim_arena, *body_arena;
+    pthread_t thread;
+    int wake_fd;
+    atomic_bool is_stopping;
+};
+
+/* One step of a body, prepared outside the transaction; applied in it. */
+struct step {
+    struct slice phone_number_id;
+    bool is_inbound;
+    /* a status */
+    struct message_report report;
+    struct slice callback_data;
+    /* an incoming message */
+    struct message_received received;
+    struct slice quoted_id;
+    struct step *next;
+};
+
+struct reading {
+    struct interpreter *interpreter;
+    const struct provider_event *event;
+    struct arena *arena;
+    struct step *first, **last;
+    size_t ignored_count, unrouted_count;
+};
+
+static enum err
+step_add(struct reading *reading, const struct whatsapp_event *event, struct step **out)
+{
+    struct step *step = arena_alloc(reading->arena, sizeof(*step));
+
+    if (step == NULL)
+        return ERR_NO_MEMORY;
+    step->phone_number_id = arena_copy(reading->arena, event->phone_number_id);
+    *reading->last = step;
+    reading->last = &step->next;
+    *out = step;
+    return step->phone_number_id.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static struct wall_time
+event_time(const struct reading *reading, const struct whatsapp_event *event)
+{
+    struct wall_time now = clock_wall(reading->interpreter->config.clock);
+
+    /* A provider's clock may be off: what it says of the future is taken as now. */
+    return event->has_time && event->time.us < now.us ? event->time : now;
+}
+
+static enum err
+status_prepare(struct reading *reading, const struct whatsapp_event *event)
+{
+    const struct whatsapp_status_event *status = &event->status;
+    char code[WHATSAPP_ERROR_CODE_BYTES];
+    enum message_status claimed;
+    struct step *step;
+
+    if (!whatsapp_status_claims(status->word, &claimed)) {
+        reading->ignored_count++;
+        return ERR_OK;
+    }
+    enum err err = step_add(reading, event, &step);
+    if (err != ERR_OK)
+        return err;
+    step->report = (struct message_report){ .status = claimed,
+                                            .at = event_time(reading, event),
+                                            .provider_id = arena_copy(reading->arena, status->provider_id) };
+    step->callback_data = arena_copy(reading->arena, status->callback_data);
+    if (claimed == MESSAGE_FAILED) {
+        struct whatsapp_error unnamed = whatsapp_error_of(WHATSAPP_CODE_NONE, 0, false, 0);
+        const struct whatsapp_error *error = status->has_error ? &status->error : &unnamed;
+        whatsapp_error_code_print(error, code);
+        step->report.error_code = arena_copy(reading->arena, slice_text(code));
+        step->report.error_title = slice_text(error->title);
+        step->report.error_class = "permanent"; /* the provider has given up: nothing of ours follows */
+    }
+    return step->report.provider_id.ptr == NULL || step->callback_data.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* {"from": ..., "content": ...}: what the event holds that is personal. */
+static enum err
+event_content_print(struct slice peer, struct slice content, struct buf *out)
+{
+    buf_add_text(out, "{\"from\":");
+    json_add_string(out, peer);
+    buf_add_text(out, ",\"content\":");
+    buf_add(out, content);
+    buf_add_byte(out, '}');
+    return buf_done(out);
+}
+
+static enum err
+inbound_seal(struct reading *reading, struct step *step, struct slice peer, struct slice content)
+{
+    const struct vault *vault = &reading->interpreter->vault;
+    struct id tenant = reading->event->tenant;
+    struct vault_place place = event_content_place(tenant, step->received.event_id);
+    struct buf text;
+    enum err err =
+        message_seal(vault, tenant, step->received.id, peer, content, reading->arena, &step->received.sealed);
+
+    buf_init(&text, VAULT_PLAIN_BYTES_MAX);
+    if (err == ERR_OK)
+        err = event_content_print(peer, content, &text);
+    if (err == ERR_OK)
+        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&text), reading->arena,
+                         &step->received.event_content);
+    buf_release_wiped(&text);
+    return err;
+}
+
+static enum err
+inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
+{
+    const struct clock *clock = reading->interpreter->config.clock;
+    const struct whatsapp_inbound *message = &event->message;
+    struct slice target = whatsapp_inbound_target(event);
+    struct step *step = NULL;
+    json_t *content = NULL;
+    struct buf text;
+    enum err err = step_add(reading, event, &step);
+
+    buf_init(&text, VAULT_PLAIN_BYTES_MAX);
+    if (err == ERR_OK)
+        err = whatsapp_inbound_content(event, reading->arena, &content);
+    if (err == ERR_OK)
+        err = json_print(content, &text);
+    if (err != ERR_OK)
+        goto done;
+    step->is_inbound = true;
+    step->received =
+        (struct message_received){ .id = id_new(clock),
+                                   .event_id = id_new(clock),
+                                   .kind = arena_copy(reading->arena, json_text_of(content, "type")),
+                                   .provider_id = arena_copy(reading->arena, message->provider_id),
+                                   .at = event_time(reading, event) };
+    step->quoted_id = arena_copy(reading->arena, target.len > 0 ? target : message->quoted_id);
+    if (step->received.kind.ptr == NULL || step->received.provider_id.ptr == NULL ||
+        step->quoted_id.ptr == NULL)
+        err = ERR_NO_MEMORY;
+    if (err == ERR_OK)
+        err = inbound_seal(reading, step, message->peer, buf_slice(&text));
+done:
+    buf_release_wiped(&text);
+    json_decref(content);
+    return err;
+}
+
+static enum err
+event_prepare(void *ctx, const struct whatsapp_event *event)
+{
+    struct reading *reading = ctx;
+
+    switch (event->kind) {
+    case WHATSAPP_EVENT_STATUS:
+        return status_prepare(reading, event);
+    case WHATSAPP_EVENT_MESSAGE:
+        return inbound_prepare(reading, event);
+    case WHATSAPP_EVENT_FAULT:
+    case WHATSAPP_EVENT_NOTICE:
+    case WHATSAPP_EVENT_UNKNOWN:
+        reading->ignored_count++; /* kept raw in the stored body */
+        return ERR_OK;
+    }
+    bug("an event kind outside the enum");
+}
+
+/* By the id that we gave the provider, else by the one that it gave us. Not ours at all: sent by other
+ * software. */
+static enum err
+status_apply(struct db_tx *tx, struct reading *reading, struct step *step)
+{
+    struct message_report *report = &step->report;
+    bool has_moved = false;
+    enum err err = id_parse(ID_MESSAGE, step->callback_data, &report->message);
+
+    if (err == ERR_OK)
+        err =
+            message_report_apply(tx, reading->interpreter->config.clock, report, reading->arena, &has_moved);
+    else
+        err = ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND)
+        err = message_by_provider_id(tx, report->channel, report->provider_id, &report->message);
+    else
+        return err;
+    if (err == ERR_OK)
+        err =
+            message_report_apply(tx, reading->interpreter->config.clock, report, reading->arena, &has_moved);
+    if (err == ERR_NOT_FOUND) {
+        reading->unrouted_count++;
+        err = ERR_OK;
+    }
+    return err;
+}
+
+static enum err
+inbound_apply(struct db_tx *tx, struct step *step, struct id channel)
+{
+    enum err err = ERR_OK;
+
+    step->received.channel = channel;
+    if (step->quoted_id.len > 0)
+        err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target);
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
+        err = message_receive(tx, &step->received);
+    return err == ERR_EXISTS ? ERR_OK : err; /* posted before, in another body */
+}
+
+static enum err
+body_apply(struct db_tx *tx, void *ctx)
+{
+    struct reading *reading = ctx;
+    struct slice known = SLICE_EMPTY; /* consecutive steps mostly share the number */
+    struct id channel = { { 0 } };
+    enum err err = ERR_OK;
+
+    reading->unrouted_count = 0;
+    for (struct step *step = reading->first; err == ERR_OK && step != NULL; step = step->next) {
+        if (known.ptr == NULL || !slice_eq(known, step->phone_number_id)) {
+            err = channel_by_phone_number_id(tx, step->phone_number_id, &channel);
+            known = err == ERR_OK ? step->phone_number_id : SLICE_EMPTY;
+        }
+        if (err == ERR_NOT_FOUND) { /* a number of the same app that is not connected in this workspace */
+            reading->unrouted_count++;
+            err = ERR_OK;
+            continue;
+        }
+        step->report.channel = channel;
+        if (err == ERR_OK)
+            err = step->is_inbound ? inbound_apply(tx, step, channel) : status_apply(tx, reading, step);
+    }
+    return err == ERR_OK ? provider_event_done(tx, reading->event) : err;
+}
+
+struct postpone {
+    const struct interpreter *interpreter;
+    const struct provider_event *event;
+    enum err why;
+};
+
+static enum err
+body_postpone(struct db_tx *tx, void *ctx)
+{
+    const struct postpone *postpone = ctx;
+
+    return provider_event_postpone(tx, postpone->interpreter->config.clock, postpone->event, postpone->why);
+}
+
+static enum err
+body_interpret(struct interpreter *interpreter, const struct provider_event *event)
+{
+    struct reading reading = { .interpreter = interpreter, .event = event, .arena = interpreter->body_arena };
+    struct slice body = SLICE_EMPTY;
+    enum err err = provider_event_open(&interpreter->vault, event, interpreter->body_arena, &body);
+
+    reading.last = &reading.first;
+    if (err == ERR_OK)
+        err = whatsapp_event_read(body, interpreter->body_arena, event_prepare, &reading);
+    if (err == ERR_OK)
+        err = db_run(interpreter->db, event->tenant, body_apply, &reading);
+    if (err == ERR_STATE_CONFLICT)
+        err = ERR_OK; /* another gateway took it over and will do it */
+    if (err == ERR_OK) {
+        metric_add(METRIC_PROVIDER_EVENTS_INTERPRETED, 1);
+        log_event(LOG_DEBUG, "provider_event.interpreted", LOG_ID("event", ID_PROVIDER_EVENT, event->id),
+                  LOG_NUM("ignored", reading.ignored_count), LOG_NUM("unrouted", reading.unrouted_count));
+    } else if (err != ERR_DB_UNAVAILABLE) {
+        struct postpone postpone = { .interpreter = interpreter, .event = event, .why = err };
+        log_event(LOG_WARN, "provider_event.postponed", LOG_ID("event", ID_PROVIDER_EVENT, event->id),
+                  LOG_NUM("attempt", event->attempt), LOG_ERR(err));
+        err = db_run(interpreter->db, event->tenant, body_postpone, &postpone);
+    }
+    arena_reset(interpreter->body_arena);
+    return err;
+}
+
+static void
+on_notice(void *ctx UNUSED, struct slice channel UNUSED, struct slice payload UNUSED)
+{
+}
+
+/* Until there is something to do: a notice, the next look, or the end. */
+static enum err
+interpreter_wait(struct interpreter *interpreter)
+{
+    struct pollfd fds[] = { { .fd = interpreter->wake_fd, .events = POLLIN },
+                            { .fd = db_fd(interpreter->db), .events = POLLIN } };
+
+    if (poll(fds, COUNT_OF(fds), IDLE_MS) < 0)
+        return ERR_OK; /* interrupted: look again */
+    return db_notifications(interpreter->db, on_notice, NULL);
+}
+
+static void *
+interpreter_run(void *ctx)
+{
+    struct interpreter *interpreter = ctx;
+
+    while (!atomic_load(&interpreter->is_stopping)) {
+        struct provider_event *events = NULL;
+        size_t count = 0;
+        enum err err =
+            provider_event_claim(interpreter->db, CLAIM_MAX, interpreter->claim_arena, &events, &count);
+
+        for (size_t i = 0; err == ERR_OK && i < count; i++)
+            err = body_interpret(interpreter, &events[i]);
+        arena_reset(interpreter->claim_arena);
+        if (err == ERR_OK && count < CLAIM_MAX)
+            err = interpreter_wait(interpreter);
+        if (err == ERR_DB_UNAVAILABLE) {
+            log_event(LOG_WARN, "interpreter.database_away", LOG_ERR(err));
+            if (db_reopen(interpreter->db, DB_REOPEN_MS) != ERR_OK)
+                (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, IDLE_MS);
+        } else if (err != ERR_OK) { /* claimed bodies come back when their lease ends */
+            log_event(LOG_ERROR, "interpreter.failed", LOG_ERR(err));
+            (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, IDLE_MS);
+        }
+    }
+    return NULL;
+}
+
+enum err
+interpreter_new(const struct interpreter_config *config, struct interpreter **out)
+{
+    struct interpreter *interpreter = calloc(1, sizeof(*interpreter));
+    enum err err = ERR_NO_MEMORY;
+
+    if (interpreter == NULL)
+        return ERR_NO_MEMORY;
+    interpreter->config = *config;
+    interpreter->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    interpreter->claim_arena = arena_new(CLAIM_ARENA_BYTES);
+    interpreter->body_arena = arena_new(BODY_ARENA_BYTES);
+    if (interpreter->wake_fd < 0)
+        err = ERR_SYSTEM;
+    else if (interpreter->claim_arena != NULL && interpreter->body_arena != NULL)
+        err = db_open(config->database, &interpreter->db);
+    if (err == ERR_OK)
+        err = db_listen(interpreter->db, "harkara_provider_event");
+    interpreter->vault = tenant_vault(config->vault_client, interpreter->db);
+    if (err == ERR_OK && pthread_create(&interpreter->thread, NULL, interpreter_run, interpreter) != 0)
+        err = ERR_SYSTEM;
+    if (err == ERR_OK) {
+        *out = interpreter;
+        return ERR_OK;
+    }
+    db_close(interpreter->db);
+    arena_free(interpreter->claim_arena);
+    arena_free(interpreter->body_arena);
+    if (interpreter->wake_fd >= 0)
+        close(interpreter->wake_fd);
+    free(interpreter);
+    return err;
+}
+
+void
+interpreter_free(struct interpreter *interpreter)
+{
+    const uint64_t one = 1;
+
+    if (interpreter == NULL)
+        return;
+    atomic_store(&interpreter->is_stopping, true);
+    if (write(interpreter->wake_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+        log_event(LOG_DEBUG, "interpreter.wake_failed",
+                  LOG_ERR(ERR_SYSTEM)); /* it looks each second anyway */
+    pthread_join(interpreter->thread, NULL);
+    db_close(interpreter->db);
+    arena_free(interpreter->claim_arena);
+    arena_free(interpreter->body_arena);
+    close(interpreter->wake_fd);
+    free(interpreter);
+}

@@ -1,0 +1,190 @@
+/*
+ * The gateway: the API, providers' callbacks, and the interpretation of what they posted. It may seal
+ * anything and open content; no credential opens for it. Start: begin, contract, lock in, watch, threads,
+ * ready, loop.
+ */
+#include "core/log.h"
+#include "domain/tenant/tenant_key.h"
+#include "program/gateway/admin.h"
+#include "program/gateway/committer.h"
+#include "program/gateway/gateway.h"
+#include "program/gateway/interpreter.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define SECRET_POOL_BYTES                                                                                    \
+    (6u * 1024u * 1024u) /* opened content passes through it, up to a callback's 3 MiB */
+#define VAULT_TIMEOUT_MS 5000
+#define BODY_BYTES_MAX   (3u * 1024u * 1024u)
+
+static const int gateway_calls[] = { SANDBOX_CALLS_BASE,  SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
+                                     SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT,  SANDBOX_CALLS_SERVER };
+static const char *const gateway_paths[] = {
+    SANDBOX_PATHS_RESOLVER
+}; /* for a database that is named, not numbered */
+
+static const struct sandbox_rules gateway_rules = {
+    .paths_read = gateway_paths,
+    .path_count = COUNT_OF(gateway_paths),
+    .calls = gateway_calls,
+    .call_count = COUNT_OF(gateway_calls),
+};
+
+/* The server that a drain stops; set before the watch starts, since the order may come at once. */
+static _Atomic(struct http_server *) api_server;
+static atomic_bool is_draining;
+
+enum err
+gateway_worker_open(void *ctx, unsigned index UNUSED, void **worker_out)
+{
+    struct gateway *gateway = ctx;
+    struct gateway_worker *worker = calloc(1, sizeof(*worker));
+
+    if (worker == NULL)
+        return ERR_NO_MEMORY;
+    worker->gateway = gateway;
+    enum err err = db_open(role_database(gateway->role), &worker->db);
+    if (err != ERR_OK) {
+        free(worker);
+        return err;
+    }
+    worker->vault = tenant_vault(gateway->vault_client, worker->db);
+    *worker_out = worker;
+    return ERR_OK;
+}
+
+void
+gateway_worker_close(void *ctx UNUSED, void *worker_ctx)
+{
+    struct gateway_worker *worker = worker_ctx;
+
+    if (worker == NULL)
+        return;
+    db_close(worker->db);
+    free(worker);
+}
+
+static void
+on_drain(void *ctx UNUSED)
+{
+    atomic_store(&is_draining, true);
+    struct http_server *server = atomic_load(&api_server);
+    if (server != NULL)
+        http_server_stop(server);
+}
+
+static void
+on_vault(void *ctx, int fd)
+{
+    vault_client_relink(((struct gateway *)ctx)->vault_client, fd);
+}
+
+static void
+on_tick(void *ctx UNUSED)
+{
+    role_heartbeat();
+}
+
+static enum err
+gateway_handle(void *ctx, struct http_request *request, struct http_response *response)
+{
+    return router_handle(((struct gateway *)ctx)->router, request, response);
+}
+
+static size_t
+gateway_body_limit(void *ctx, enum http_method method, struct slice path)
+{
+    return router_body_limit(((struct gateway *)ctx)->router, method, path);
+}
+
+static enum err
+server_new(struct gateway *gateway, struct http_server **out)
+{
+    const struct config *config = &gateway->role->config;
+
+    return http_server_new(
+        &(struct http_server_config){ .listen_fd = gateway->role->listen_fd,
+                                      .workers = (unsigned)config->gateway_workers,
+                                      .connections_max = (size_t)config->http_connections_max,
+                                      .queue_max = (size_t)config->http_queue_max,
+                                      .body_bytes_max = BODY_BYTES_MAX,
+                                      .drain_ms = (int)config->drain_timeout_ms,
+                                      .trusted_proxies = slice_text(config->trusted_proxies),
+                                      .clock = gateway->clock,
+                                      .ctx = gateway,
+                                      .worker_open = gateway_worker_open,
+                                      .worker_close = gateway_worker_close,
+                                      .body_limit = gateway_body_limit,
+                                      .handle = gateway_handle },
+        out);
+}
+
+int
+main(void)
+{
+    static struct role role;
+    static struct gateway gateway = { .role = &role };
+    static const struct http_route *const tables[] = {
+        message_routes,  channel_routes, webhook_endpoint_routes, api_key_routes, contract_routes,
+        callback_routes, health_routes
+    };
+    struct contract *contract = NULL;
+    struct http_server *server = NULL;
+    struct interpreter *interpreter = NULL;
+    struct admin *admin = NULL;
+    char why[256] = "";
+    enum err err = role_begin("gateway", CONFIG_GATEWAY, SECRET_POOL_BYTES, &role);
+
+    gateway.clock = clock_system();
+    if (err == ERR_OK)
+        err = contract_compile(contract_document(), &contract, why, sizeof(why));
+    if (err == ERR_OK)
+        err = router_new(&(struct router_config){ .tables = tables,
+                                                  .table_count = COUNT_OF(tables),
+                                                  .contract = contract,
+                                                  .authenticate = gateway_authenticate },
+                         &gateway.router);
+    if (err == ERR_OK)
+        err = address_guard_init(&gateway.guard, slice_text(role.config.webhook_allow));
+    if (err == ERR_OK)
+        err = role_lock_in(&role, &gateway_rules);
+    if (err == ERR_OK)
+        err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &gateway.vault_client);
+    if (err == ERR_OK)
+        err = role_watch_start(
+            &role, &(struct role_events){ .ctx = &gateway, .drain = on_drain, .vault = on_vault });
+    if (err == ERR_OK)
+        err = authentication_new(gateway.clock, &gateway.authentication);
+    if (err == ERR_OK)
+        err = committer_new(&(struct committer_config){ .database = role_database(&role),
+                                                        .clock = gateway.clock,
+                                                        .queue_max = (size_t)role.config.http_queue_max,
+                                                        .batch_max = (size_t)role.config.commit_batch_max },
+                            &gateway.committer);
+    if (err == ERR_OK)
+        err = interpreter_new(&(struct interpreter_config){ .database = role_database(&role),
+                                                            .clock = gateway.clock,
+                                                            .vault_client = gateway.vault_client },
+                              &interpreter);
+    if (err == ERR_OK && role.admin_fd >= 0)
+        err = admin_new(&gateway, &admin);
+    if (err == ERR_OK)
+        err = server_new(&gateway, &server);
+    if (err == ERR_OK) {
+        atomic_store(&api_server, server);
+        if (atomic_load(&is_draining)) /* the order came before there was a server */
+            http_server_stop(server);
+        role_ready(&role);
+        err = http_server_run(server, on_tick, NULL);
+    }
+    atomic_store(&api_server, NULL);
+    committer_free(gateway.committer); /* answers what it still holds */
+    http_server_free(server);
+    interpreter_free(interpreter);
+    admin_free(admin);
+    authentication_free(gateway.authentication);
+    vault_client_free(gateway.vault_client);
+    router_free(gateway.router);
+    contract_free(contract);
+    return role_end(&role, err);
+}

@@ -1,0 +1,54 @@
+#include "program/gateway/message_show.h"
+#include "program/gateway/gateway.h"
+#include "wire/json/json.h"
+
+static json_t *
+error_show(const struct message *message)
+{
+    if (message->error_code.len == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "code", show_text(message->error_code), "title",
+                     show_text(message->error_title), "class", show_text(message->error_class));
+}
+
+json_t *
+message_show(const struct message *message, struct slice peer)
+{
+    bool is_out = message->direction == MESSAGE_OUT;
+    struct slice status = message_status_name(message->status);
+    json_t *reply_to = id_is_zero(message->target) ? json_null() : show_id(ID_MESSAGE, message->target);
+
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "id",
+                     show_id(ID_MESSAGE, message->id), "direction", is_out ? "outbound" : "inbound",
+                     "channel_id", show_id(ID_CHANNEL, message->channel), is_out ? "to" : "from",
+                     show_text(peer), "type", show_text(message->kind), "category",
+                     message_category_word(message->category), "status", show_text(status), "reference",
+                     show_text_or_null(message->reference), "reply_to", reply_to, "provider_id",
+                     show_text_or_null(message->provider_id), "attempts", message->attempt_count, "error",
+                     error_show(message), "created_at", show_time(message->created_at), "updated_at",
+                     show_time(message->updated_at));
+}
+
+json_t *
+message_step_show(const struct event *event)
+{
+    json_t *data = NULL, *step = NULL;
+    int64_t attempt = 0;
+
+    if (json_parse(event->data, &data) != ERR_OK)
+        return NULL; /* what we stored parses, so only memory lacks */
+    step = json_pack("{s:o, s:s, s:o}", "id", show_id(ID_EVENT, event->id), "type",
+                     event_type_word(event->type), "at", show_time(event->occurred_at));
+    static const char *const copied[] = { "status", "cause" };
+    for (size_t i = 0; i < COUNT_OF(copied); i++) {
+        json_t *value = json_object_get(data, copied[i]);
+        if (json_is_string(value))
+            json_object_set(step, copied[i], value);
+    }
+    if (json_int_of(data, "attempt", &attempt) && attempt > 0)
+        json_object_set_new(step, "attempt", json_integer(attempt));
+    if (json_is_object(json_object_get(data, "error")))
+        json_object_set(step, "error", json_object_get(data, "error"));
+    json_decref(data);
+    return step;
+}

@@ -1,0 +1,201 @@
+/* /v1/api-keys: made with a scope, shown once, revoked at once. */
+#include "program/gateway/gateway.h"
+#include "wire/json/json.h"
+
+#define API_KEY_BODY_BYTES_MAX (16u * 1024u)
+
+static json_t *
+time_or_null(bool is_set, struct wall_time t)
+{
+    return is_set ? show_time(t) : json_null();
+}
+
+static json_t *
+key_show(const struct api_key *key)
+{
+    json_t *scopes = json_array(), *cidrs = json_array();
+
+    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
+        if (key->scopes & (UINT64_C(1) << i))
+            json_array_append_new(scopes, json_string(api_scope_word((enum api_scope)i)));
+    for (size_t i = 0; i < key->cidr_count; i++)
+        json_array_append_new(cidrs, show_text(key->cidrs[i]));
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id", show_id(ID_KEY, key->id),
+                     "name", show_text(key->name), "mode", key->mode == API_KEY_LIVE ? "live" : "test",
+                     "scopes", scopes, "allowed_cidrs", cidrs, "last_four", key->last_four, "created_at",
+                     show_time(key->created_at), "expires_at", time_or_null(key->has_expiry, key->expires_at),
+                     "revoked_at", time_or_null(key->is_revoked, key->revoked_at), "last_used_at",
+                     time_or_null(key->was_used, key->last_used_at));
+}
+
+struct work {
+    struct id id;
+    struct api_key_new with;
+    struct gateway_page page;
+    const struct clock *clock;
+    struct arena *arena;
+    struct api_key key, *keys;
+    size_t count;
+    struct secret *text; /* owned */
+};
+
+static enum err
+create_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    secret_free(work->text); /* of a try that clashed */
+    work->text = NULL;
+    return api_key_create(tx, work->clock, &work->with, work->arena, &work->key, &work->text);
+}
+
+static enum err
+cidrs_read(struct http_request *request, const json_t *list, struct api_key_new *with)
+{
+    struct slice *cidrs = arena_array(request->arena, API_KEY_CIDRS_MAX, sizeof(*cidrs));
+
+    if (cidrs == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        struct slice text = slice_of(json_string_value(item), json_string_length(item));
+        struct address_range range;
+        if (address_range_parse(text, &range) != ERR_OK) {
+            problem_add(&request->problem, request->arena,
+                        arena_format(request->arena, "/allowed_cidrs/%zu", i),
+                        SLICE("must be a CIDR whose host bits are zero, such as 203.0.113.0/24"));
+            return ERR_CONTRACT;
+        }
+        cidrs[with->cidr_count++] = text;
+    }
+    with->cidrs = cidrs;
+    return ERR_OK;
+}
+
+/* A key gives no more than its maker has. */
+static enum err
+scopes_read(struct http_request *request, const json_t *list, struct api_key_new *with)
+{
+    const struct api_principal *principal = request->principal;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        enum api_scope scope;
+        if (api_scope_parse(slice_of(json_string_value(item), json_string_length(item)), &scope) != ERR_OK)
+            return ERR_CONTRACT;
+        if ((principal->scopes & (UINT64_C(1) << scope)) == 0) {
+            problem_add(&request->problem, request->arena, arena_format(request->arena, "/scopes/%zu", i),
+                        SLICE("is a scope that the asking key does not have"));
+            return ERR_SCOPE;
+        }
+        with->scopes |= UINT64_C(1) << scope;
+    }
+    return ERR_OK;
+}
+
+static enum err
+api_key_post(struct http_request *request, struct http_response *response)
+{
+    const json_t *body = request_json(request);
+    struct slice expires = json_text_of(body, "expires_at"), mode = json_text_of(body, "mode");
+    struct work work = { .clock = gateway_worker_of(request)->gateway->clock,
+                         .arena = request->arena,
+                         .with = { .name = json_text_of(body, "name"),
+                                   .mode = slice_eq(mode, SLICE("test")) ? API_KEY_TEST : API_KEY_LIVE,
+                                   .has_expiry = expires.ptr != NULL } };
+    enum err err = scopes_read(request, json_member(body, "scopes"), &work.with);
+
+    if (err == ERR_OK)
+        err = cidrs_read(request, json_member(body, "allowed_cidrs"), &work.with);
+    if (err == ERR_OK && work.with.has_expiry)
+        err = wall_parse(expires, &work.with.expires_at);
+    if (err == ERR_OK && work.with.has_expiry && work.with.expires_at.us <= clock_wall(work.clock).us) {
+        problem_add(&request->problem, request->arena, SLICE("/expires_at"), SLICE("must be in the future"));
+        err = ERR_CONTRACT;
+    }
+    if (err == ERR_OK)
+        err = gateway_write(request, create_in, &work);
+    if (err != ERR_OK) {
+        secret_free(work.text);
+        return err;
+    }
+    json_t *shown = key_show(&work.key);
+    json_object_set_new(shown, "key", show_text(secret_slice(work.text)));
+    secret_free(work.text);
+    return http_reply_json(request, response, 201, shown);
+}
+
+static enum err
+get_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return api_key_get(tx, work->id, work->arena, &work->key);
+}
+
+static enum err
+api_key_get_one(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = gateway_path_id(request, "key_id", ID_KEY, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, get_in, &work);
+    return err == ERR_OK ? http_reply_json(request, response, 200, key_show(&work.key)) : err;
+}
+
+static enum err
+list_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return api_key_list(tx, work->page.cursor, work->page.limit, work->arena, &work->keys, &work->count);
+}
+
+static enum err
+api_key_get_list(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = gateway_page_read(request, ID_KEY, &work.page);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, list_in, &work);
+    if (err != ERR_OK)
+        return err;
+    bool has_more = work.count > work.page.limit;
+    size_t shown = has_more ? work.page.limit : work.count;
+    json_t *items = json_array();
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(items, key_show(&work.keys[i]));
+    struct id last = shown == 0 ? (struct id){ { 0 } } : work.keys[shown - 1].id;
+    return gateway_page_reply(request, response, items, has_more, ID_KEY, last);
+}
+
+static enum err
+revoke_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return api_key_revoke(tx, work->clock, work->id);
+}
+
+static enum err
+api_key_revoke_one(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .clock = gateway_worker_of(request)->gateway->clock };
+    enum err err = gateway_path_id(request, "key_id", ID_KEY, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_write(request, revoke_in, &work);
+    return err == ERR_OK ? http_reply_empty(response, 204) : err;
+}
+
+const struct http_route api_key_routes[] = {
+    { HTTP_POST, "/v1/api-keys", api_key_post, "createApiKey", HTTP_ACCESS_KEY, "keys:manage",
+      .body_bytes_max = API_KEY_BODY_BYTES_MAX },
+    { HTTP_GET, "/v1/api-keys", api_key_get_list, "listApiKeys", HTTP_ACCESS_KEY, "keys:manage" },
+    { HTTP_GET, "/v1/api-keys/{key_id}", api_key_get_one, "getApiKey", HTTP_ACCESS_KEY, "keys:manage" },
+    { HTTP_DELETE, "/v1/api-keys/{key_id}", api_key_revoke_one, "revokeApiKey", HTTP_ACCESS_KEY,
+      "keys:manage" },
+    { .handler = NULL },
+};

@@ -1,0 +1,270 @@
+/* /v1/channels: connect a WhatsApp number. Credentials go in, are sealed at once, and are never read back. */
+#include "domain/channel/channel.h"
+#include "domain/message/message_queue.h"
+#include "program/gateway/gateway.h"
+#include "wire/http/etag.h"
+#include "wire/json/json.h"
+
+#define CHANNEL_BODY_BYTES_MAX (16u * 1024u)
+
+static const char *const credential_members[CHANNEL_CREDENTIALS] = { [CHANNEL_ACCESS_TOKEN] = "access_token",
+                                                                     [CHANNEL_APP_SECRET] = "app_secret",
+                                                                     [CHANNEL_VERIFY_TOKEN] =
+                                                                         "verify_token" };
+
+static json_t *
+channel_show(const struct gateway *gateway, const struct channel *channel, struct arena *arena)
+{
+    char id[ID_TEXT_BYTES];
+    struct slice callback =
+        arena_format(arena, "%s/callbacks/whatsapp/%.*s", gateway->role->config.public_url,
+                     SLICE_FMT(id_print(ID_CHANNEL, channel->id, id)));
+
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o}", "id",
+                     show_id(ID_CHANNEL, channel->id), "kind", show_text(channel->kind), "name",
+                     show_text(channel->name), "state", channel_state_word(channel->state), "state_reason",
+                     show_text_or_null(channel->state_reason), "whatsapp", "waba_id",
+                     show_text(channel->waba_id), "phone_number_id", show_text(channel->phone_number_id),
+                     "display_phone_number", show_text(channel->display_phone_number), "callback_url",
+                     show_text(callback), "created_at", show_time(channel->created_at), "updated_at",
+                     show_time(channel->updated_at));
+}
+
+static enum err
+channel_reply(struct http_request *request, struct http_response *response, int status,
+              const struct channel *channel)
+{
+    char tag[ETAG_TEXT_BYTES];
+    const struct gateway *gateway = gateway_worker_of(request)->gateway;
+
+    http_response_add(response, "ETag", arena_copy(request->arena, etag_print(channel->revision, tag)));
+    return http_reply_json(request, response, status, channel_show(gateway, channel, request->arena));
+}
+
+struct create {
+    struct channel_new with;
+    const struct clock *clock;
+    struct arena *arena;
+    struct channel channel;
+};
+
+static enum err
+create_in(struct db_tx *tx, void *ctx)
+{
+    struct create *create = ctx;
+
+    return channel_create(tx, create->clock, &create->with, create->arena, &create->channel);
+}
+
+static enum err
+channel_post(struct http_request *request, struct http_response *response)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    const struct clock *clock = worker->gateway->clock;
+    const json_t *body = request_json(request), *whatsapp = json_member(body, "whatsapp");
+    struct create create = { .clock = clock,
+                             .arena = request->arena,
+                             .with = { .id = id_new(clock),
+                                       .name = json_text_of(body, "name"),
+                                       .waba_id = json_text_of(whatsapp, "waba_id"),
+                                       .phone_number_id = json_text_of(whatsapp, "phone_number_id"),
+                                       .display_phone_number =
+                                           json_text_of(whatsapp, "display_phone_number") } };
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
+        err = channel_seal(&worker->vault, request->tenant, create.with.id, (enum channel_credential)i, 1,
+                           json_text_of(whatsapp, credential_members[i]), request->arena,
+                           &create.with.sealed[i]);
+    if (err == ERR_OK)
+        err = gateway_write(request, create_in, &create);
+    if (err == ERR_EXISTS)
+        problem_add(&request->problem, request->arena, SLICE("/whatsapp/phone_number_id"),
+                    SLICE("is connected already in this workspace"));
+    return err == ERR_OK ? channel_reply(request, response, 201, &create.channel) : err;
+}
+
+struct read {
+    struct id id;
+    struct gateway_page page;
+    struct arena *arena;
+    struct channel channel, *channels;
+    size_t count;
+    uint32_t generations[CHANNEL_CREDENTIALS];
+};
+
+static enum err
+read_one(struct db_tx *tx, void *ctx)
+{
+    struct read *read = ctx;
+
+    return channel_get(tx, read->id, read->arena, &read->channel);
+}
+
+static enum err
+read_generations(struct db_tx *tx, void *ctx)
+{
+    struct read *read = ctx;
+    enum err err = read_one(tx, read);
+
+    return err == ERR_OK ? channel_generations(tx, read->id, read->generations) : err;
+}
+
+static enum err
+read_list(struct db_tx *tx, void *ctx)
+{
+    struct read *read = ctx;
+
+    return channel_list(tx, read->page.cursor, read->page.limit, read->arena, &read->channels, &read->count);
+}
+
+static enum err
+channel_get_one(struct http_request *request, struct http_response *response)
+{
+    struct read read = { .arena = request->arena };
+    enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &read.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, read_one, &read);
+    return err == ERR_OK ? channel_reply(request, response, 200, &read.channel) : err;
+}
+
+static enum err
+channel_get_list(struct http_request *request, struct http_response *response)
+{
+    struct read read = { .arena = request->arena };
+    enum err err = gateway_page_read(request, ID_CHANNEL, &read.page);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, read_list, &read);
+    if (err != ERR_OK)
+        return err;
+    bool has_more = read.count > read.page.limit;
+    size_t shown = has_more ? read.page.limit : read.count;
+    json_t *items = json_array();
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(
+            items, channel_show(gateway_worker_of(request)->gateway, &read.channels[i], request->arena));
+    struct id last = shown == 0 ? (struct id){ { 0 } } : read.channels[shown - 1].id;
+    return gateway_page_reply(request, response, items, has_more, ID_CHANNEL, last);
+}
+
+struct change {
+    struct id id;
+    struct channel_change change;
+    const struct clock *clock;
+    struct arena *arena;
+    struct channel channel;
+    size_t failed_count;
+};
+
+static enum err
+change_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+
+    return channel_update(tx, change->clock, change->id, &change->change, change->arena, &change->channel);
+}
+
+static enum err
+channel_patch(struct http_request *request, struct http_response *response)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    const json_t *body = request_json(request), *whatsapp = json_member(body, "whatsapp");
+    struct slice state = json_text_of(body, "state");
+    struct read read = { .arena = request->arena };
+    struct change change = { .clock = worker->gateway->clock, .arena = request->arena };
+    char tag[ETAG_TEXT_BYTES];
+    enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &read.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, read_generations, &read);
+    if (err == ERR_OK)
+        err = request_check_match(request, etag_print(read.channel.revision, tag));
+    change.id = read.id;
+    /* Without If-Match any revision may be changed; with it, only the one that was compared. */
+    change.change.revision = http_header(request, "If-Match").ptr == NULL ? 0 : read.channel.revision;
+    change.change.name = json_text_of(body, "name");
+    change.change.has_state = state.ptr != NULL;
+    if (err == ERR_OK && state.ptr != NULL)
+        err = channel_state_parse(state, &change.change.state);
+    for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++) {
+        struct slice plain = json_text_of(whatsapp, credential_members[i]);
+        if (plain.ptr == NULL)
+            continue;
+        change.change.has_credential[i] = true;
+        change.change.generation[i] = read.generations[i] + 1;
+        err = channel_seal(&worker->vault, request->tenant, read.id, (enum channel_credential)i,
+                           read.generations[i] + 1, plain, request->arena, &change.change.sealed[i]);
+    }
+    /* A new access token mends a channel that the provider had refused. */
+    if (err == ERR_OK && !change.change.has_state && change.change.has_credential[CHANNEL_ACCESS_TOKEN] &&
+        read.channel.state == CHANNEL_BROKEN) {
+        change.change.has_state = true;
+        change.change.state = CHANNEL_ACTIVE;
+    }
+    if (err == ERR_OK)
+        err = gateway_write(request, change_in, &change);
+    return err == ERR_OK ? channel_reply(request, response, 200, &change.channel) : err;
+}
+
+static enum err
+delete_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+
+    return channel_delete(tx, change->clock, change->id, change->change.revision, change->arena);
+}
+
+static enum err
+fail_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+
+    return message_fail_channel(tx, change->clock, change->id, "channel-deleted",
+                                "The sender channel was deleted.", change->arena, &change->failed_count);
+}
+
+static enum err
+channel_remove(struct http_request *request, struct http_response *response)
+{
+    struct change change = { .clock = gateway_worker_of(request)->gateway->clock };
+    struct read read = { .arena = request->arena };
+    char tag[ETAG_TEXT_BYTES];
+    enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &read.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, read_one, &read);
+    if (err == ERR_OK)
+        err = request_check_match(request, etag_print(read.channel.revision, tag));
+    change.id = read.id;
+    change.change.revision = http_header(request, "If-Match").ptr == NULL ? 0 : read.channel.revision;
+    change.arena = arena_new(4u << 20);
+    if (err == ERR_OK && change.arena == NULL)
+        err = ERR_NO_MEMORY;
+    if (err == ERR_OK)
+        err = gateway_write(request, delete_in, &change);
+    /* The lane is closed: nothing of it leaves any more, however long this takes. */
+    do {
+        change.failed_count = 0;
+        if (err == ERR_OK)
+            err = gateway_write(request, fail_in, &change);
+        if (change.arena != NULL)
+            arena_reset(change.arena);
+    } while (err == ERR_OK && change.failed_count > 0);
+    arena_free(change.arena);
+    return err == ERR_OK ? http_reply_empty(response, 204) : err;
+}
+
+const struct http_route channel_routes[] = {
+    { HTTP_POST, "/v1/channels", channel_post, "createChannel", HTTP_ACCESS_KEY, "channels:manage",
+      .body_bytes_max = CHANNEL_BODY_BYTES_MAX },
+    { HTTP_GET, "/v1/channels", channel_get_list, "listChannels", HTTP_ACCESS_KEY, "channels:read" },
+    { HTTP_GET, "/v1/channels/{channel_id}", channel_get_one, "getChannel", HTTP_ACCESS_KEY,
+      "channels:read" },
+    { HTTP_PATCH, "/v1/channels/{channel_id}", channel_patch, "updateChannel", HTTP_ACCESS_KEY,
+      "channels:manage", .body_bytes_max = CHANNEL_BODY_BYTES_MAX },
+    { HTTP_DELETE, "/v1/channels/{channel_id}", channel_remove, "deleteChannel", HTTP_ACCESS_KEY,
+      "channels:manage" },
+    { .handler = NULL },
+};
