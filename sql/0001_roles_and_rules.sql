@@ -1,6 +1,6 @@
 -- Roles, the schema, and the rule that every tenant table obeys.
--- Run by an administrator of the database; all objects belong to harkara_owner, which nobody logs in as.
--- Login roles get their passwords from the supervisor, never from a migration.
+-- Run by an administrator of the database: a superuser, or its owner with CREATEROLE. All objects belong to
+-- harkara_owner, which nobody logs in as. Login roles get their passwords from the supervisor, never from a migration.
 do $$
 declare
     name text;
@@ -8,24 +8,36 @@ begin
     if not exists (select from pg_roles where rolname = 'harkara_owner') then
         create role harkara_owner nologin noinherit;
     end if;
+    -- A superuser may become anybody; another administrator must be a member.
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        execute format('grant harkara_owner to %I', current_user);
+    end if;
     foreach name in array array['harkara_admin', 'harkara_gateway', 'harkara_dispatcher', 'harkara_webhooks',
                                 'harkara_scheduler'] loop
         if not exists (select from pg_roles where rolname = name) then
-            execute format('create role %I login noinherit nocreatedb nocreaterole nobypassrls', name);
+            execute format('create role %I login noinherit nocreatedb nocreaterole', name);
         end if;
         execute format('alter role %I set search_path = harkara', name);
         execute format('alter role %I set idle_in_transaction_session_timeout = ''60s''', name);
         execute format('alter role %I set statement_timeout = ''30s''', name);
         execute format('alter role %I set lock_timeout = ''20s''', name);
     end loop;
+    -- Only our roles come in, and none of them makes tables, not even temporary ones.
+    execute format('revoke all on database %I from public', current_database());
+    execute format('grant connect on database %I to harkara_admin, harkara_gateway, harkara_dispatcher, '
+                   'harkara_webhooks, harkara_scheduler', current_database());
+    if has_schema_privilege('public', 'public', 'create') then
+        revoke create on schema public from public;
+    end if;
 end
 $$;
 
-revoke create on schema public from public;
 create schema harkara authorization harkara_owner;
+set local role harkara_owner;
+set local search_path = harkara;
 grant usage on schema harkara to harkara_admin, harkara_gateway, harkara_dispatcher, harkara_webhooks, harkara_scheduler;
-set role harkara_owner;
-set search_path = harkara;
+-- A new function is its owner's alone until it is granted.
+alter default privileges revoke execute on functions from public;
 
 -- Puts a table under the tenant rule: rows are seen and written only inside a transaction opened for their tenant.
 -- FORCE, so that the rule holds for the owner too. With no tenant set, the comparison is with NULL: no rows.
@@ -37,17 +49,21 @@ begin
                    '(select nullif(current_setting(''harkara.tenant'', true), '''')::uuid))', name);
 end
 $$;
-revoke all on function protect_tenant_table(regclass) from public;
 
--- Lets one role see rows of every tenant of one table, only in a transaction that has named this purpose
--- (harkara.across). The list of all such openings is docs/architecture.md, "Work across tenants"; a test compares.
-create function allow_across(name regclass, grantee name, purpose text) returns void language plpgsql as $$
+-- Opens rows of every tenant of one table to one role for the named commands, only in a transaction that has named
+-- this purpose (harkara.across). All such openings stand in docs/database.md, "Work across tenants"; a test compares.
+create function allow_across(name regclass, grantee name, purpose text, variadic commands text[]) returns void
+    language plpgsql as $$
+declare
+    command text;
 begin
-    execute format('create policy %I on %s to %I using ((select current_setting(''harkara.across'', true)) = %L)',
-                   'across_' || replace(purpose, '.', '_'), name, grantee, purpose);
+    foreach command in array commands loop
+        execute format('create policy %I on %s for %s to %I %s ((select current_setting(''harkara.across'', true)) = %L)',
+                       'across_' || replace(purpose, '.', '_') || '_' || command, name, command, grantee,
+                       case command when 'insert' then 'with check' else 'using' end, purpose);
+    end loop;
 end
 $$;
-revoke all on function allow_across(regclass, name, text) from public;
 
 -- The smallest UUIDv7 of an instant: bounds of the monthly partitions.
 create function id_at(at timestamptz) returns uuid language sql immutable strict parallel safe as $$
@@ -55,7 +71,9 @@ create function id_at(at timestamptz) returns uuid language sql immutable strict
 $$;
 grant execute on function id_at(timestamptz) to public;
 
--- Makes the partition of the UTC month that holds `at`, when it is missing. Called ahead of time, so that no insert waits.
+-- Makes the partition of the UTC month that holds `at`, when it is missing. A table made beside and then attached
+-- does not stop the inserts into its siblings, as PARTITION OF would. Nobody is granted anything on a partition: its
+-- rows are reached through the parent, under the parent's policies.
 create function ensure_month_partition(parent text, at timestamptz) returns boolean language plpgsql
     security definer set search_path = harkara, pg_temp as $$
 declare
@@ -70,12 +88,13 @@ begin
     if to_regclass('harkara.' || child) is not null then
         return false;
     end if;
-    execute format('create table %I partition of %I for values from (%L) to (%L)', child, parent, id_at(first), id_at(next));
+    execute format('create table %I (like %I including all)', child, parent);
     perform protect_tenant_table(format('harkara.%I', child)::regclass);
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, child, id_at(first),
+                   id_at(next));
     return true;
 end
 $$;
-revoke all on function ensure_month_partition(text, timestamptz) from public;
 grant execute on function ensure_month_partition(text, timestamptz) to harkara_scheduler;
 
 -- The key-encryption keys: what scrypt needs besides the master key, and a sealed constant that tells a wrong one.
@@ -103,5 +122,3 @@ create table consumer_cursor (
 insert into consumer_cursor (consumer) values ('webhooks');
 grant select, update on consumer_cursor to harkara_webhooks;
 grant select on consumer_cursor to harkara_scheduler;
-
-reset role;

@@ -1,6 +1,6 @@
 -- Tenants, their data keys, their API keys.
-set role harkara_owner;
-set search_path = harkara;
+set local role harkara_owner;
+set local search_path = harkara;
 
 create table tenant (
     tenant_id  uuid primary key,
@@ -10,7 +10,7 @@ create table tenant (
     created_at timestamptz not null default now()
 );
 select protect_tenant_table('tenant');
-select allow_across('tenant', 'harkara_admin', 'admin.tenant');
+select allow_across('tenant', 'harkara_admin', 'admin.tenant', 'select');
 grant select, insert, update (name, state) on tenant to harkara_admin;
 grant select on tenant to harkara_gateway, harkara_dispatcher, harkara_webhooks, harkara_scheduler;
 
@@ -49,9 +49,7 @@ create table api_key (
 );
 create unique index api_key_by_id on api_key (id);
 select protect_tenant_table('api_key');
-select allow_across('api_key', 'harkara_gateway', 'authenticate');
-select allow_across('tenant', 'harkara_gateway', 'authenticate');
+select allow_across('api_key', 'harkara_gateway', 'authenticate', 'select');
+select allow_across('tenant', 'harkara_gateway', 'authenticate', 'select');
 grant select, insert, update (name, revoked_at) on api_key to harkara_admin;
 grant select, insert, update (name, revoked_at, last_used_at, last_used_from) on api_key to harkara_gateway;
-
-reset role;

@@ -1,6 +1,6 @@
 -- Senders. What every channel has stands in `channel`; a kind's own facts and sealed credentials in its own table.
-set role harkara_owner;
-set search_path = harkara;
+set local role harkara_owner;
+set local search_path = harkara;
 
 create table channel (
     tenant_id    uuid not null references tenant,
@@ -17,7 +17,7 @@ create table channel (
 create unique index channel_by_id on channel (id);
 select protect_tenant_table('channel');
 -- A provider's callback names only the channel: the gateway finds its tenant.
-select allow_across('channel', 'harkara_gateway', 'provider.callback');
+select allow_across('channel', 'harkara_gateway', 'provider.callback', 'select');
 grant select, insert, update on channel to harkara_gateway;
 grant select, update (state, state_reason, updated_at, revision) on channel to harkara_dispatcher;
 grant select on channel to harkara_webhooks, harkara_scheduler, harkara_admin;
@@ -70,8 +70,6 @@ create table dispatch_lane (
     foreign key (tenant_id, channel_id) references channel (tenant_id, id)
 );
 select protect_tenant_table('dispatch_lane');
-select allow_across('dispatch_lane', 'harkara_dispatcher', 'dispatch.claim');
+select allow_across('dispatch_lane', 'harkara_dispatcher', 'dispatch.claim', 'select');
 grant select, insert, update on dispatch_lane to harkara_gateway;
 grant select, update (is_open, not_before) on dispatch_lane to harkara_dispatcher;
-
-reset role;

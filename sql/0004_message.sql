@@ -1,6 +1,6 @@
 -- Messages, their place in the queue, idempotency, and the tenant's event log.
-set role harkara_owner;
-set search_path = harkara;
+set local role harkara_owner;
+set local search_path = harkara;
 
 -- Outgoing and incoming. Address and content are sealed with the tenant's content key; lookups by blind index.
 create table message (
@@ -57,7 +57,7 @@ create table idempotency_key (
 );
 create index idempotency_key_by_age on idempotency_key (created_at);
 select protect_tenant_table('idempotency_key');
-select allow_across('idempotency_key', 'harkara_scheduler', 'retention');
+select allow_across('idempotency_key', 'harkara_scheduler', 'retention', 'select', 'delete');
 grant select, insert on idempotency_key to harkara_gateway;
 grant select (tenant_id, key, created_at), delete on idempotency_key to harkara_scheduler;
 
@@ -82,7 +82,7 @@ create index dispatch_queue_by_lane on dispatch_queue (channel_id, priority, due
 create index dispatch_queue_by_lease on dispatch_queue (lease_until) where state in ('leased', 'sending');
 create index dispatch_queue_uncertain on dispatch_queue (due_at) where state = 'uncertain';
 select protect_tenant_table('dispatch_queue');
-select allow_across('dispatch_queue', 'harkara_dispatcher', 'dispatch.claim');
+select allow_across('dispatch_queue', 'harkara_dispatcher', 'dispatch.claim', 'select', 'update');
 grant select, insert, delete on dispatch_queue to harkara_gateway;
 grant select, update, delete on dispatch_queue to harkara_dispatcher;
 
@@ -103,12 +103,12 @@ create table event (
     content_iv  bytea check (octet_length(content_iv) = 12),
     content_tag bytea check (octet_length(content_tag) = 16),
     primary key (tenant_id, id),
-    check ((content_ct is null) = (key_version is null))
+    check (num_nonnulls(key_version, content_ct, content_iv, content_tag) in (0, 4))
 ) partition by range (id);
 select protect_tenant_table('event');
 create index event_by_subject on event (tenant_id, subject_id, id);
 create index event_by_xid on event (xid, id);
-select allow_across('event', 'harkara_webhooks', 'webhook.fanout');
+select allow_across('event', 'harkara_webhooks', 'webhook.fanout', 'select');
 grant select, insert on event to harkara_gateway, harkara_dispatcher, harkara_webhooks;
 
 do $$
@@ -119,5 +119,3 @@ begin
     end loop;
 end
 $$;
-
-reset role;

@@ -1,6 +1,6 @@
 -- What providers post to us: verified, stored raw (sealed), answered, and interpreted afterwards.
-set role harkara_owner;
-set search_path = harkara;
+set local role harkara_owner;
+set local search_path = harkara;
 
 create table provider_event (
     tenant_id   uuid not null,
@@ -24,9 +24,7 @@ create table provider_event (
 create index provider_event_waiting on provider_event (due_at) where state = 'stored';
 create index provider_event_by_age on provider_event (received_at);
 select protect_tenant_table('provider_event');
-select allow_across('provider_event', 'harkara_gateway', 'provider.interpret');
-select allow_across('provider_event', 'harkara_scheduler', 'retention');
+select allow_across('provider_event', 'harkara_gateway', 'provider.interpret', 'select', 'update');
+select allow_across('provider_event', 'harkara_scheduler', 'retention', 'select', 'delete');
 grant select, insert, update (state, due_at, attempt, fence, lease_until, error) on provider_event to harkara_gateway;
 grant select (tenant_id, id, state, received_at), delete on provider_event to harkara_scheduler;
-
-reset role;

@@ -1,6 +1,6 @@
 -- Tenants' webhook endpoints, what is on its way to them, and what became of it.
-set role harkara_owner;
-set search_path = harkara;
+set local role harkara_owner;
+set local search_path = harkara;
 
 create table webhook_endpoint (
     tenant_id       uuid not null references tenant,
@@ -23,7 +23,7 @@ create table webhook_endpoint (
     primary key (tenant_id, id)
 );
 select protect_tenant_table('webhook_endpoint');
-select allow_across('webhook_endpoint', 'harkara_webhooks', 'webhook.claim');
+select allow_across('webhook_endpoint', 'harkara_webhooks', 'webhook.claim', 'select');
 -- The gateway never reads a secret's ciphertext back.
 grant select (tenant_id, id, url, description, events, state, disabled_reason, generation, failing_since, created_at,
               updated_at, revision), insert, update on webhook_endpoint to harkara_gateway;
@@ -55,8 +55,8 @@ create table webhook_delivery (
 create index webhook_delivery_due on webhook_delivery (endpoint_id, due_at) where state = 'pending';
 create index webhook_delivery_by_age on webhook_delivery (created_at);
 select protect_tenant_table('webhook_delivery');
-select allow_across('webhook_delivery', 'harkara_webhooks', 'webhook.claim');
-select allow_across('webhook_delivery', 'harkara_scheduler', 'retention');
+select allow_across('webhook_delivery', 'harkara_webhooks', 'webhook.claim', 'select', 'update');
+select allow_across('webhook_delivery', 'harkara_scheduler', 'retention', 'select', 'delete');
 grant select (tenant_id, id, endpoint_id, event_id, event_type, state, attempt, due_at, created_at, finished_at)
     on webhook_delivery to harkara_gateway;
 grant select, insert, update (state, attempt, due_at, fence, lease_until, finished_at) on webhook_delivery to harkara_webhooks;
@@ -77,9 +77,7 @@ create table webhook_attempt (
 );
 create index webhook_attempt_by_delivery on webhook_attempt (tenant_id, delivery_id, number);
 select protect_tenant_table('webhook_attempt');
-select allow_across('webhook_attempt', 'harkara_scheduler', 'retention');
+select allow_across('webhook_attempt', 'harkara_scheduler', 'retention', 'select', 'delete');
 grant select on webhook_attempt to harkara_gateway;
 grant select, insert on webhook_attempt to harkara_webhooks;
 grant select (tenant_id, id, delivery_id), delete on webhook_attempt to harkara_scheduler;
-
-reset role;
