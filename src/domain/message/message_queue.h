@@ -9,7 +9,7 @@
 #include "domain/message/message.h"
 
 #define MESSAGE_CLAIM_MAX    512u
-#define MESSAGE_ATTEMPTS_MAX 8
+#define MESSAGE_ATTEMPTS_MAX 12
 
 struct message_claim {
     struct id tenant, message, channel;

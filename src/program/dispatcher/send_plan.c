@@ -1,0 +1,80 @@
+#include "program/dispatcher/send_plan.h"
+
+const int32_t send_plan_retry_s[SEND_PLAN_RETRY_COUNT] = { 2,    8,    30,   120,   300,  900,
+                                                           1800, 3600, 7200, 14400, 28800 };
+#define THROTTLE_HOLD_S 1  /* a number's limit is per second; it doubles with each attempt */
+#define PAIR_WAIT_S     6  /* one message each six seconds to the same person */
+#define WAIT_S          60 /* a condition that somebody has to mend */
+#define BROKEN_WAIT_S   1  /* the lane is closed: due as soon as it opens */
+
+/* +-20 %: the low 12 bits of the jitter spread evenly over the band. */
+static int64_t
+jittered_ms(int64_t seconds, uint32_t jitter)
+{
+    return seconds * 800 + seconds * 400 * (int64_t)(jitter & 0xFFF) / 0x1000;
+}
+
+static int64_t
+retry_delay_s(int attempt)
+{
+    size_t at = attempt < 1 ? 0 : (size_t)attempt - 1;
+
+    return send_plan_retry_s[at < SEND_PLAN_RETRY_COUNT ? at : SEND_PLAN_RETRY_COUNT - 1];
+}
+
+static int64_t
+longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct send_plan
+retry_plan(const struct whatsapp_error *error, int attempt, int64_t least_s, uint32_t jitter,
+           const char *error_class)
+{
+    int64_t delay_s = longer(longer(retry_delay_s(attempt), least_s), (int64_t)error->retry_after_s);
+
+    if (attempt >= MESSAGE_ATTEMPTS_MAX)
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = error_class };
+    return (struct send_plan){ .verdict = MESSAGE_VERDICT_RETRY,
+                               .delay_ms = jittered_ms(delay_s, jitter),
+                               .error_class = error_class };
+}
+
+struct send_plan
+send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter, int64_t uncertain_wait_ms)
+{
+    const struct whatsapp_error *error = &answer->error;
+    struct send_plan plan;
+
+    if (answer->is_accepted)
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_SENT };
+    switch (error->class) {
+    case WHATSAPP_RETRY:
+        return retry_plan(error, attempt, 0, jitter, "retry");
+    case WHATSAPP_WAIT:
+        return retry_plan(error, attempt, WAIT_S, jitter, "retry");
+    case WHATSAPP_THROTTLE:
+        plan = retry_plan(error, attempt, error->scope == WHATSAPP_SCOPE_PAIR ? PAIR_WAIT_S : 0, jitter,
+                          "throttle");
+        if (error->scope == WHATSAPP_SCOPE_NUMBER || error->scope == WHATSAPP_SCOPE_ACCOUNT ||
+            error->scope == WHATSAPP_SCOPE_APP)
+            plan.lane_hold_ms =
+                jittered_ms(longer((int64_t)THROTTLE_HOLD_S << (attempt < 8 ? attempt - 1 : 7),
+                                   (int64_t)error->retry_after_s),
+                            jitter);
+        return plan;
+    case WHATSAPP_PERMANENT:
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = "permanent" };
+    case WHATSAPP_CREDENTIAL_BROKEN: /* not the message's fault: it waits for the channel to be mended */
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_RETURNED,
+                                   .delay_ms = BROKEN_WAIT_S * 1000,
+                                   .breaks_channel = true,
+                                   .error_class = "credential" };
+    case WHATSAPP_UNCERTAIN:
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_UNCERTAIN,
+                                   .delay_ms = uncertain_wait_ms,
+                                   .error_class = "retry" };
+    }
+    bug("an error class outside the enum");
+}

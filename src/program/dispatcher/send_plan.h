@@ -1,0 +1,27 @@
+/* What follows from a provider's answer: pure rules, without a clock or a network of their own. */
+#ifndef PROGRAM_DISPATCHER_SEND_PLAN_H
+#define PROGRAM_DISPATCHER_SEND_PLAN_H
+#include "core/clock.h"
+#include "domain/channel/whatsapp/whatsapp_answer.h"
+#include "domain/message/message_queue.h"
+
+/* Delays before attempts 2, 3, ... of a message that was not taken; the last goes on. With +-20 % jitter. */
+#define SEND_PLAN_RETRY_COUNT 11u
+extern const int32_t send_plan_retry_s[SEND_PLAN_RETRY_COUNT];
+
+struct send_plan {
+    enum message_verdict verdict;
+    int64_t delay_ms;        /* until due again: RETRY, UNCERTAIN, RETURNED */
+    int64_t lane_hold_ms;    /* 0: none; else nothing leaves through this sender so long */
+    bool breaks_channel;     /* the credential is refused */
+    const char *error_class; /* NULL when it was sent */
+};
+
+/*
+ * `attempt` is 1 for the first; `jitter` any number, used for its low bits; uncertain_wait_ms is how long a
+ * lost answer waits for the provider's event.
+ */
+struct send_plan send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter,
+                              int64_t uncertain_wait_ms);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The dispatcher's thread for the database and the vault: claims what is due, records that it is about to be
+ * sent, opens content and credential, hands the ready request to the loop; and writes back what became of it,
+ * in batches.
+ */
+#ifndef PROGRAM_DISPATCHER_SEND_STORE_H
+#define PROGRAM_DISPATCHER_SEND_STORE_H
+#include "core/clock.h"
+#include "core/config.h"
+#include "platform/ipc/vault_client.h"
+#include "program/dispatcher/send_job.h"
+
+struct send_store;
+
+struct send_store_config {
+    const char *database; /* borrowed while it runs */
+    const struct config *config;
+    const struct clock *clock;
+    struct vault_client *vault_client;
+    struct id instance;
+    struct send_queue *ready;   /* store -> loop: requests to be made */
+    struct send_queue *settled; /* loop -> store: outcomes to be recorded */
+};
+
+MUST_CHECK enum err send_store_new(const struct send_store_config *config, struct send_store **out);
+/* No more claims; what is out is still recorded. */
+void send_store_drain(struct send_store *store);
+/* Claimed and not yet recorded: what the loop waits for while draining. */
+size_t send_store_out(const struct send_store *store);
+/* Ends the thread after a last record. Accepts NULL. */
+void send_store_free(struct send_store *store);
+
+#endif
