@@ -35,6 +35,16 @@ export function receive(sb, phone, input) {
     return message;
 }
 
+/** The callback took an inbound message: its second tick. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Update} update */
+export function acknowledge(sb, update) {
+    const message = update.key === null ? undefined : sb.store.messages.get(update.key);
+    if (message === undefined || message.direction !== 'in' || message.statuses.some((entry) => entry.status === 'delivered'))
+        return;
+    message.statuses.unshift({ status: 'delivered', at: sb.now() });
+    sb.store.put('message', message.id, message);
+    sb.bus.emit('status', message);
+}
+
 /** A reaction shows on the message it is for. @param {import('./sandbox.js').Sandbox} sb @param {{message_id: string, emoji?: string}} content */
 export function react(sb, content) {
     const target = sb.store.messages.get(content.message_id);

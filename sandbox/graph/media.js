@@ -10,6 +10,7 @@ const DAY_MS = 86_400_000;
 const LIFE_MS = 30 * DAY_MS;
 const INBOUND_LIFE_MS = 7 * DAY_MS;
 export const UPLOAD_MAX = 100 * 1024 * 1024;
+const LINK_CACHE_MS = 10 * 60_000;
 const MB = 1024 * 1024;
 
 /** Type: the kind that a message may use it as, and the most bytes. */
@@ -136,6 +137,9 @@ async function linkFailure(sb, phone, ref) {
     const mode = sb.setting('links', phone.waba_id);
     const isLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
     if (mode === 'ignore' || (mode === 'loopback' && !isLoopback))
+        return null;
+    const cached = sb.store.media.get(sb.linkMedia.get(String(ref.link)) ?? '');
+    if (cached !== undefined && sb.now() - cached.created_at < LINK_CACHE_MS)
         return null;
     try {
         const answer = await fetch(url, { redirect: isLoopback ? 'error' : 'follow', signal: AbortSignal.timeout(10_000) });

@@ -5,6 +5,7 @@ import { Store, chatId } from './store.js';
 import { Faults } from './faults.js';
 import { Limits } from './limits.js';
 import { WebhookSender } from './webhooks.js';
+import { acknowledge } from './inbound.js';
 import { resumeStatuses } from './statuses.js';
 import { resumeReviews } from './templates.js';
 
@@ -76,6 +77,7 @@ export class Sandbox {
         this.faults = new Faults(this);
         this.limits = new Limits();
         this.webhooks = new WebhookSender(this, options.callbackCa ?? null);
+        this.bus.on('heard', (update) => acknowledge(this, update));
     }
 
     /** Takes up again what a stop had interrupted. */
