@@ -83,6 +83,13 @@ MUST_CHECK enum err channel_update(struct db_tx *tx, const struct clock *clock, 
  */
 MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel,
                                    uint32_t revision, struct arena *arena);
+/*
+ * The provider refused the channel's access token: no more is sent through it until a new one comes. `reason`
+ * is a literal for the tenant. Closes the lane and writes channel.broken, once; ERR_OK when it was broken or
+ * deleted before.
+ */
+MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                  const char *reason, struct arena *arena);
 
 /* Current credentials of one kind, as the caller's database role may read them, and their generation. */
 MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,
