@@ -1,8 +1,10 @@
 /*
- * The HTTP server: libmicrohttpd driven from our own loop (its internal thread stalls at 128·k ready events), with
- * the checks it lacks: exactly one Host, at most one Content-Length, never with Transfer-Encoding, no coding but
- * chunked, no folded or control-carrying header. A request is handed over whole, in its own arena, to a bounded
- * queue of workers; a full queue answers 503 at once. A handler answers now, or later from any thread.
+ * The HTTP server: libmicrohttpd driven from our own loop (its internal thread stalls at 128·k ready events),
+ * with the checks it lacks: exactly one Host, at most one Content-Length, never with Transfer-Encoding, no
+ * coding but chunked, no folded or control-carrying header, no line that ends in a bare LF. A request is
+ * handed over whole, in its own arena, to a pool of workers; at the limit 503 is answered at once. A handler
+ * answers now, or later from any thread. Bytes that do not even make a request line or a field line are
+ * answered by the library itself, with a bare 4xx or 505, and the connection is closed.
  */
 #ifndef PLATFORM_NET_HTTP_SERVER_H
 #define PLATFORM_NET_HTTP_SERVER_H
@@ -13,80 +15,136 @@
 #include "core/id.h"
 #include "core/slice.h"
 #include "wire/http/problem.h"
+#include "wire/http/traceparent.h"
 
-#define HTTP_HEADERS_MAX        64u
-#define HTTP_QUERY_MAX          32u
-#define HTTP_PATH_PARAMETERS_MAX 4u
-#define HTTP_TARGET_BYTES_MAX   4096u
-#define HTTP_ARENA_BYTES_MAX    (1024u * 1024u) /* besides the body itself */
+#define HTTP_HEADERS_MAX          64u
+#define HTTP_QUERY_MAX            32u
+#define HTTP_PATH_PARAMETERS_MAX  4u
+#define HTTP_RESPONSE_HEADERS_MAX 16u
+#define HTTP_TARGET_BYTES_MAX     4096u
+#define HTTP_ARENA_BYTES_MAX      (1024u * 1024u)       /* besides the body itself */
+#define HTTP_BODIES_BYTES_MAX     (64u * 1024u * 1024u) /* all bodies being held together; beyond: 503 */
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
+/* How long a connection may take; all are checked about once a second. */
+#define HTTP_HEAD_MS   10000 /* from accept to the end of the first head */
+#define HTTP_IDLE_MS   60000 /* from an answer to the end of the next head */
+#define HTTP_BODY_MS   30000 /* from the end of the head to the end of the body */
+#define HTTP_ANSWER_MS 30000 /* from the whole request to http_answer; then 503 is answered in its place */
+#define HTTP_SEND_MS   30000 /* from the answer to its last byte */
+
+/* From body_limit: answer without reading the body, which closes the connection when there is one. */
+#define HTTP_BODY_UNREAD SIZE_MAX
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER, /* a method that no resource of ours has */
+};
 
 struct http_pair {
     struct slice name, value;
 };
 
 struct http_request {
-    struct id id;        /* X-Request-Id of the answer: req_... */
+    struct id id; /* X-Request-Id of the answer: req_... */
     enum http_method method;
-    struct slice path;   /* as sent, without the query; only [A-Za-z0-9/_.~-] and %XX get this far */
-    struct http_pair headers[HTTP_HEADERS_MAX];
+    struct slice
+        path; /* as sent, without the query; only [A-Za-z0-9/_.~-] and %XX get this far; "*" of OPTIONS */
+    struct http_pair headers[HTTP_HEADERS_MAX]; /* values without blanks around them */
     size_t header_count;
-    struct http_pair query[HTTP_QUERY_MAX]; /* percent-decoded, valid UTF-8 */
+    struct http_pair query[HTTP_QUERY_MAX]; /* percent-decoded, '+' as a blank, valid UTF-8, no NUL */
     size_t query_count;
-    struct http_pair path_parameters[HTTP_PATH_PARAMETERS_MAX]; /* filled by the router */
+    struct http_pair path_parameters[HTTP_PATH_PARAMETERS_MAX]; /* filled by the router, percent-decoded */
     size_t path_parameter_count;
     struct slice body;
-    struct slice peer_address; /* text of the IP address, after trusted proxies; empty for an untold unix peer */
-    struct arena *arena;       /* lives until the answer is sent */
+    struct slice
+        peer_address;    /* text of the IP address, after trusted proxies; empty for an untold unix peer */
+    struct arena *arena; /* lives until the answer is sent */
     struct problem problem;
-    struct mono_time began_at;
-    void *worker;              /* the worker's own state: its database connection and so on */
-    void *principal;           /* filled by the router's authenticate hook */
-    void *transport;           /* the server's own */
+    struct traceparent trace; /* of the caller; has_trace says whether it sent one */
+    bool has_trace;
+    struct mono_time began_at;  /* when the head was complete */
+    struct mono_time handed_at; /* when the whole request was */
+    void *worker;               /* the worker's own state: its database connection and so on */
+    void *transport;            /* the server's own */
+    /* For whoever handles it. `route`, `tenant` and `error` go to the access log. */
+    const char *route; /* the pattern of the path, a literal; NULL when none matched */
+    struct id tenant;  /* zero while unknown */
+    enum err error;    /* why it was refused */
+    void *principal;   /* filled by the router's authenticate hook */
+    void *router;      /* the router's own */
+    void (*cleanup)(
+        struct http_request *request); /* NULL, or called once, when it is answered: by whoever answers */
 };
 
 struct http_response {
     int status;
     struct slice content_type; /* a literal or in the arena */
     struct slice body;         /* in the request's arena or static */
-    struct http_pair headers[16];
+    struct http_pair headers[HTTP_RESPONSE_HEADERS_MAX];
     size_t header_count;
 };
 
-/* Copies nothing: name is a literal, value lives in the arena. CR, LF and NUL in a value are a bug. */
+/*
+ * Copies nothing: name is a literal, value lives in the arena. CR, LF and NUL in a value are a bug. The
+ * server adds X-Request-Id, and Cache-Control: no-store, X-Content-Type-Options: nosniff and
+ * Content-Security-Policy: default-src 'none' where the response does not say otherwise.
+ */
 void http_response_add(struct http_response *response, const char *name, struct slice value);
-/* The header's value, or a slice with NULL ptr. Case-insensitive. */
+/* The header's value, or a slice with NULL ptr. Case-insensitive; the first of several. */
 struct slice http_header(const struct http_request *request, const char *name);
+/* The value, or a slice with NULL ptr; the first of several. */
 struct slice http_query(const struct http_request *request, const char *name);
+/* "GET"; "other". */
+const char *http_method_word(enum http_method method);
 
 struct http_server;
 
 struct http_server_config {
-    int listen_fd;              /* listening, non-blocking; taken */
+    int listen_fd; /* listening, TCP or unix; taken by http_server_new, also when it fails */
     unsigned workers;
-    size_t connections_max, queue_max;
-    size_t body_bytes_max;      /* the most any route takes; the route's own limit comes from body_limit */
-    struct slice trusted_proxies; /* CIDR list, comma-separated; X-Forwarded-For is believed only from these and unix peers */
-    const struct clock *clock;
+    size_t connections_max; /* more wait in the listen queue */
+    size_t queue_max;       /* requests handed over and not yet answered; more are answered 503 */
+    size_t body_bytes_max;  /* the most any route takes; the route's own limit comes from body_limit */
+    int drain_ms;           /* how long http_server_run may take to end after http_server_stop; 0: 10 s */
+    struct slice
+        trusted_proxies; /* CIDR list; X-Forwarded-For is believed only from these and from unix peers */
+    const struct clock *clock; /* borrowed */
     void *ctx;
-    /* On each worker thread, before its first request; *worker_out is kept for it. */
+    /* On each worker thread, before its first request; *worker_out is kept for it. Both may be NULL. */
     enum err (*worker_open)(void *ctx, unsigned index, void **worker_out);
     void (*worker_close)(void *ctx, void *worker);
-    /* On the loop thread, with the head only: the body limit of this request; 0 refuses any body. */
+    /* On the loop thread, with the head only: the body limit of this request; 0 refuses any body;
+     * HTTP_BODY_UNREAD. */
     size_t (*body_limit)(void *ctx, enum http_method method, struct slice path);
     /*
-     * On a worker thread. ERR_OK: *response is sent. ERR_DEFERRED: http_answer comes later. Anything else cannot
-     * happen: the router turns errors into problem documents.
+     * On a worker thread. ERR_OK: *response is sent. ERR_DEFERRED: http_answer comes later. Anything else
+     * cannot happen: the router turns errors into problem documents.
      */
     enum err (*handle)(void *ctx, struct http_request *request, struct http_response *response);
 };
 
+/* Starts the workers and waits until each is open: the first error of worker_open is returned. ERR_CONFIG,
+ * ERR_SYSTEM. */
 MUST_CHECK enum err http_server_new(const struct http_server_config *config, struct http_server **out);
-/* Runs the loop on the calling thread until http_server_stop. Calls `tick` about once a second. */
+/*
+ * Runs the loop on the calling thread until http_server_stop. Calls `tick` (may be NULL) about once a second.
+ * Ends when every request is answered and every answer sent, or after drain_ms. ERR_SYSTEM.
+ */
 MUST_CHECK enum err http_server_run(struct http_server *server, void (*tick)(void *ctx), void *ctx);
-/* From any thread or a signal handler: no new connections, answer what is in flight, then http_server_run returns. */
+/* From any thread or a signal handler: no new connections, answer what is in flight, then http_server_run
+ * returns. */
 void http_server_stop(struct http_server *server);
+/*
+ * Joins the workers. By now every deferred request has been answered (the answers go nowhere after
+ * http_server_run); one that is not keeps its memory for good, so that a late http_answer does no harm.
+ * Accepts NULL.
+ */
 void http_server_free(struct http_server *server);
 
 /* Answers a deferred request, from any thread, once. The request is gone afterwards. */

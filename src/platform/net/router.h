@@ -1,6 +1,7 @@
 /*
- * From method and path to a handler, with what every request needs before it: authentication, scope, body limit,
- * the contract, and after it: the problem document, headers, metrics, the access log. The router alone writes failures.
+ * From method and path to a handler, with what every request needs before it: authentication, scope, body
+ * limit, the contract, and after it: the problem document. The router alone writes failures. OPTIONS is
+ * answered with Allow, and HEAD by the GET handler (the server leaves the body out).
  */
 #ifndef PLATFORM_NET_ROUTER_H
 #define PLATFORM_NET_ROUTER_H
@@ -20,18 +21,21 @@ struct http_route {
     http_handler handler;     /* NULL ends a table */
     const char *operation_id; /* in the contract; NULL: not part of it (provider callbacks, health) */
     enum http_access access;
-    const char *scope;        /* with HTTP_ACCESS_KEY */
-    size_t body_bytes_max;    /* 0: takes no body */
-    bool has_raw_body;        /* true: not JSON, not checked against the contract */
+    const char *scope;     /* with HTTP_ACCESS_KEY; NULL: any key */
+    size_t body_bytes_max; /* 0: takes no body */
+    bool has_raw_body;     /* true: not JSON, not checked against the contract */
 };
 
 struct router;
 
 struct router_config {
-    const struct http_route *const *tables; /* each ends with a NULL handler */
+    const struct http_route *const *tables; /* each ends with a NULL handler; borrowed, like all in them */
     size_t table_count;
     const struct contract *contract; /* borrowed; may be NULL when no route names an operation */
-    /* Finds who asks, sets request->principal; checks `scope`. Not called for open routes. */
+    /*
+     * Finds who asks, sets request->principal and request->tenant; checks `scope`. Not called for open
+     * routes; may be NULL when there are no others.
+     */
     enum err (*authenticate)(struct http_request *request, const char *scope);
 };
 
@@ -43,14 +47,22 @@ void router_free(struct router *router);
 enum err router_handle(void *router, struct http_request *request, struct http_response *response);
 size_t router_body_limit(void *router, enum http_method method, struct slice path);
 
-/* The body as JSON, parsed and checked by the router; NULL when the route takes none. Freed with the request's arena. */
+/* The body as JSON, parsed and checked by the router; NULL when the route takes none. Freed when it is
+ * answered. */
 const json_t *request_json(const struct http_request *request);
-/* The path parameter, percent-decoded; empty when there is none of that name. */
+/* The path parameter, percent-decoded, valid UTF-8; empty when there is none of that name. */
 struct slice request_path_parameter(const struct http_request *request, const char *name);
+/* The bearer token, borrowed from the request: for authenticate hooks. ERR_KEY_MISSING, ERR_KEY_INVALID. */
+MUST_CHECK enum err request_bearer(const struct http_request *request, struct slice *token_out);
+/* The Idempotency-Key; SLICE_EMPTY when none was sent. ERR_HTTP_HEADER, noted in request->problem. */
+MUST_CHECK enum err request_idempotency_key(struct http_request *request, struct slice *key_out);
+/* If-Match against the object's tag (etag_print). ERR_OK also when none was sent. ERR_HTTP_PRECONDITION,
+ * ERR_HTTP_HEADER. */
+MUST_CHECK enum err request_check_match(struct http_request *request, struct slice etag);
 
-/* Answers of handlers. The body is copied into nothing: it lives in the request's arena. */
+/* Answers of handlers. The printed body lives in the request's arena. */
 MUST_CHECK enum err http_reply_json(struct http_request *request, struct http_response *response, int status,
-                                    json_t *value); /* value is taken */
+                                    json_t *value); /* value is taken; NULL: ERR_NO_MEMORY */
 MUST_CHECK enum err http_reply_empty(struct http_response *response, int status);
 /* For deferred answers: makes the problem document and sends it. */
 void http_answer_problem(struct http_request *request, enum err err);

@@ -1,0 +1,133 @@
+/* What the files of the HTTP server share; nobody else includes it. */
+#ifndef PLATFORM_NET_HTTP_SERVER_INTERNAL_H
+#define PLATFORM_NET_HTTP_SERVER_INTERNAL_H
+#include "platform/net/forwarded.h"
+#include "platform/net/http_server.h"
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HTTP_RESPONSE_VALUE_BYTES_MAX 2048u
+
+/* What a connection is waiting for; each kind has its own time limit and its own queue, oldest first. */
+enum http_wait {
+    HTTP_WAIT_NONE,
+    HTTP_WAIT_HEAD,   /* the first head */
+    HTTP_WAIT_IDLE,   /* a later head */
+    HTTP_WAIT_BODY,   /* the rest of the body */
+    HTTP_WAIT_ANSWER, /* http_answer; the connection is suspended */
+    HTTP_WAIT_SEND,   /* the peer, to take the answer */
+    HTTP_WAIT_COUNT
+};
+
+/* One accepted socket. Only the loop thread touches it. */
+struct http_connection {
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    int fd;                         /* the library's; we only shut it down */
+    struct http_exchange *exchange; /* from the request line until the answer is sent or given up */
+    enum http_wait wait;
+    struct mono_time deadline;
+    struct http_connection *before, *after; /* in the queue of `wait` */
+};
+
+enum http_stage {
+    HTTP_STAGE_HEAD, /* the request line is there */
+    HTTP_STAGE_BODY, /* the head was read */
+    HTTP_STAGE_OUT,  /* with a worker or deferred: the request belongs to whoever answers it */
+    HTTP_STAGE_DONE, /* answered; the arena holds what is being sent */
+};
+
+/* One request and its answer. Lent to the answering side during HTTP_STAGE_OUT; else the loop thread's. */
+struct http_exchange {
+    struct http_request request; /* first member: http_answer gets this */
+    struct http_response response;
+    struct http_server *server;
+    struct http_connection *connection; /* loop thread; NULL once the client is gone or was told 503 */
+    enum http_stage stage;              /* loop thread */
+    struct slice target;                /* in the arena; what the request line asked for */
+    uintptr_t target_at;                /* where the library holds it, for the layout check */
+    bool has_length, is_chunked;
+    uint64_t declared_bytes;
+    struct buf body;
+    size_t body_counted;        /* of server->body_bytes */
+    enum err refusal;           /* loop thread: known while the body was coming, answered at its end */
+    size_t overrun;             /* body bytes swallowed since */
+    atomic_bool is_answered;    /* whoever sets it logs and counts the answer: http_answer or the watchdog */
+    struct http_exchange *next; /* in ready, queue, completions or spare */
+};
+
+struct http_exchange_list {
+    struct http_exchange *first, *last;
+};
+
+struct http_server {
+    struct http_server_config config;
+    struct forwarded_trust trust;
+    int event_fd;
+    atomic_bool stop_requested;
+
+    /* the loop thread's */
+    struct MHD_Daemon *daemon;
+    int epoll_fd; /* the library's */
+    struct {
+        struct http_connection *first, *last;
+    } waits[HTTP_WAIT_COUNT];
+    size_t connection_count, in_flight, body_bytes;
+    struct http_exchange_list ready; /* to be handed to the workers after this turn */
+    struct http_exchange *spare;     /* for reuse */
+    size_t spare_count;
+    bool is_draining, is_forced;
+    struct mono_time drain_until;
+
+    /* under `lock` */
+    pthread_mutex_t lock;
+    pthread_cond_t has_work, has_opened;
+    struct http_exchange_list queue, completions;
+    unsigned opened;
+    enum err open_err;
+    bool is_closing;
+
+    pthread_t *threads; /* owned; started of them */
+    unsigned started;
+};
+
+static inline void
+http_list_add(struct http_exchange_list *list, struct http_exchange *exchange)
+{
+    exchange->next = NULL;
+    if (list->last == NULL)
+        list->first = exchange;
+    else
+        list->last->next = exchange;
+    list->last = exchange;
+}
+
+/* http_message.c */
+/* Makes *response the problem document of `err`, with the headers that belong to its status. */
+void http_response_problem(struct http_request *request, struct http_response *response, enum err err);
+/* Counts the answer and writes the access log; `now` is when it was made. */
+void http_answer_note(const struct http_request *request, const struct http_response *response,
+                      struct mono_time now);
+/* The library's form of a response; `is_last` closes the connection after it. NULL: no memory. */
+struct MHD_Response *http_response_make(const struct http_request *request,
+                                        const struct http_response *response,
+                                        enum MHD_ResponseMemoryMode body_mode, bool is_last);
+
+/* http_head.c */
+/*
+ * Reads and judges the head. ERR_OK, with exchange->refusal set when only the content is at fault; any error
+ * means that the framing cannot be trusted: answer it and close.
+ */
+MUST_CHECK enum err http_head_read(struct http_exchange *exchange, const char *url, const char *method,
+                                   const char *version);
+
+/* http_workers.c */
+MUST_CHECK enum err http_workers_start(struct http_server *server);
+void http_workers_stop(struct http_server *server);
+/* Hands server->ready over. */
+void http_workers_give(struct http_server *server);
+/* Takes what has been answered since the last call. */
+struct http_exchange *http_workers_take(struct http_server *server);
+
+#endif

@@ -1,0 +1,184 @@
+/* The other side of the server: worker threads, and answers from any thread on their way back to the loop. */
+#include "core/log.h"
+#include "platform/net/http_server_internal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct worker_start {
+    struct http_server *server;
+    unsigned index;
+};
+
+static void
+lock(struct http_server *server)
+{
+    if (pthread_mutex_lock(&server->lock) != 0)
+        bug("a mutex cannot be locked");
+}
+
+static void
+unlock(struct http_server *server)
+{
+    if (pthread_mutex_unlock(&server->lock) != 0)
+        bug("a mutex cannot be unlocked");
+}
+
+void
+http_answer(struct http_request *request, const struct http_response *response)
+{
+    struct http_exchange *exchange = request->transport;
+    struct http_server *server = exchange->server;
+    bool was_empty;
+
+    exchange->response = *response;
+    if (request->cleanup != NULL)
+        request->cleanup(request);
+    if (!atomic_exchange(&exchange->is_answered, true))
+        http_answer_note(request, response, clock_mono(server->config.clock));
+    else /* the watchdog was first: the client has its 503 */
+        log_event(LOG_WARN, "http.answered_late", LOG_ID("request", ID_REQUEST, request->id),
+                  LOG_WORD("route", request->route == NULL ? "-" : request->route));
+    lock(server);
+    was_empty = server->completions.first == NULL;
+    http_list_add(&server->completions, exchange);
+    unlock(server);
+    if (was_empty) { /* else the loop has been woken and has not come yet */
+        uint64_t one = 1;
+        if (write(server->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+            bug("the loop cannot be woken");
+    }
+}
+
+struct http_exchange *
+http_workers_take(struct http_server *server)
+{
+    lock(server);
+    struct http_exchange *first = server->completions.first;
+    server->completions = (struct http_exchange_list){ NULL, NULL };
+    unlock(server);
+    return first;
+}
+
+void
+http_workers_give(struct http_server *server)
+{
+    bool is_one = server->ready.first == server->ready.last;
+
+    if (server->ready.first == NULL)
+        return;
+    lock(server);
+    if (server->queue.last == NULL)
+        server->queue.first = server->ready.first;
+    else
+        server->queue.last->next = server->ready.first;
+    server->queue.last = server->ready.last;
+    unlock(server);
+    server->ready = (struct http_exchange_list){ NULL, NULL };
+    if (is_one)
+        pthread_cond_signal(&server->has_work);
+    else
+        pthread_cond_broadcast(&server->has_work);
+}
+
+/* The next request, or NULL when the server closes. */
+static struct http_exchange *
+worker_next(struct http_server *server)
+{
+    lock(server);
+    while (server->queue.first == NULL && !server->is_closing)
+        pthread_cond_wait(&server->has_work, &server->lock);
+    struct http_exchange *exchange = server->queue.first;
+    if (exchange != NULL) {
+        server->queue.first = exchange->next;
+        if (server->queue.first == NULL)
+            server->queue.last = NULL;
+    }
+    unlock(server);
+    return exchange;
+}
+
+static void
+worker_serve(struct http_server *server, struct http_exchange *exchange, void *worker)
+{
+    struct http_response response = { 0 };
+
+    exchange->request.worker = worker;
+    enum err err = server->config.handle(server->config.ctx, &exchange->request, &response);
+    if (err == ERR_OK)
+        http_answer(&exchange->request, &response);
+    else if (err != ERR_DEFERRED) /* on which the request may be gone by now */
+        bug("a handler of the server returned an error");
+}
+
+static void *
+worker_main(void *ctx)
+{
+    struct worker_start *start = ctx;
+    struct http_server *server = start->server;
+    void *worker = NULL;
+    enum err err = ERR_OK;
+
+    if (server->config.worker_open != NULL)
+        err = server->config.worker_open(server->config.ctx, start->index, &worker);
+    free(start);
+    lock(server);
+    server->opened++;
+    if (err != ERR_OK && server->open_err == ERR_OK)
+        server->open_err = err;
+    pthread_cond_signal(&server->has_opened);
+    unlock(server);
+    if (err != ERR_OK)
+        return NULL;
+    for (struct http_exchange *exchange; (exchange = worker_next(server)) != NULL;)
+        worker_serve(server, exchange, worker);
+    if (server->config.worker_close != NULL)
+        server->config.worker_close(server->config.ctx, worker);
+    return NULL;
+}
+
+enum err
+http_workers_start(struct http_server *server)
+{
+    enum err err = ERR_OK;
+
+    server->threads = calloc(server->config.workers, sizeof(*server->threads));
+    if (server->threads == NULL)
+        return ERR_NO_MEMORY;
+    while (server->started < server->config.workers) {
+        struct worker_start *start = malloc(sizeof(*start));
+        if (start == NULL) {
+            err = ERR_NO_MEMORY;
+            break;
+        }
+        *start = (struct worker_start){ server, server->started };
+        if (pthread_create(&server->threads[server->started], NULL, worker_main, start) != 0) {
+            free(start);
+            err = ERR_SYSTEM;
+            break;
+        }
+        server->started++;
+    }
+    lock(server);
+    while (server->opened < server->started)
+        pthread_cond_wait(&server->has_opened, &server->lock);
+    if (err == ERR_OK)
+        err = server->open_err;
+    unlock(server);
+    return err;
+}
+
+void
+http_workers_stop(struct http_server *server)
+{
+    lock(server);
+    server->is_closing = true;
+    unlock(server);
+    pthread_cond_broadcast(&server->has_work);
+    for (unsigned i = 0; i < server->started; i++)
+        pthread_join(server->threads[i], NULL);
+    free(server->threads);
+    server->threads = NULL;
+    server->started = 0;
+}

@@ -1,0 +1,459 @@
+#include "platform/net/router.h"
+#include "core/log.h"
+#include "platform/net/http_server_internal.h"
+#include "wire/http/etag.h"
+#include "wire/http/field.h"
+#include "wire/json/json.h"
+#include <stdlib.h>
+
+#define METHODS_TEXT "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+struct row {
+    const struct http_route *route;
+    const struct contract_operation *operation; /* NULL: outside the contract */
+};
+
+struct router {
+    struct router_config config;
+    struct row *rows; /* owned */
+    size_t count;
+};
+
+/* What the router keeps of a request, in its arena. */
+struct routed {
+    json_t *json; /* owned; NULL: no JSON body */
+};
+
+static bool
+segment_is_parameter(struct slice segment)
+{
+    return segment.len >= 2 && segment.ptr[0] == '{' && segment.ptr[segment.len - 1] == '}';
+}
+
+/* Takes "/segment" off the front; false at the end. */
+static bool
+segment_take(struct slice *rest, struct slice *segment_out)
+{
+    if (rest->len == 0 || rest->ptr[0] != '/')
+        return false;
+    *rest = slice_drop(*rest, 1);
+    *segment_out = slice_first(*rest, slice_find(*rest, '/'));
+    *rest = slice_drop(*rest, segment_out->len);
+    return true;
+}
+
+/* Whether the path has the form of the pattern; *literal_out counts the segments that were equal letter by
+ * letter. */
+static bool
+pattern_fits(struct slice pattern, struct slice path, size_t *literal_out)
+{
+    struct slice want, have;
+
+    *literal_out = 0;
+    for (;;) {
+        bool more = segment_take(&pattern, &want);
+        if (more != segment_take(&path, &have))
+            return false;
+        if (!more)
+            return path.len == 0;
+        if (segment_is_parameter(want) ? have.len == 0 : !slice_eq(want, have))
+            return false;
+        if (!segment_is_parameter(want))
+            (*literal_out)++;
+    }
+}
+
+static bool
+patterns_clash(struct slice a, struct slice b)
+{
+    struct slice one, other;
+
+    for (;;) {
+        bool more = segment_take(&a, &one);
+        if (more != segment_take(&b, &other))
+            return false;
+        if (!more)
+            return true;
+        if (segment_is_parameter(one) != segment_is_parameter(other) ||
+            (!segment_is_parameter(one) && !slice_eq(one, other)))
+            return false;
+    }
+}
+
+/* The row for the path and the method; NULL when there is none. *path_is_known tells 405 from 404. */
+static const struct row *
+row_find(const struct router *router, enum http_method method, struct slice path, bool *path_is_known)
+{
+    const struct row *best = NULL;
+    size_t best_literal = 0;
+
+    *path_is_known = false;
+    for (size_t i = 0; i < router->count; i++) {
+        const struct row *row = &router->rows[i];
+        size_t literal;
+        if (!pattern_fits(slice_text(row->route->path), path, &literal))
+            continue;
+        *path_is_known = true;
+        if (row->route->method == method && (best == NULL || literal > best_literal)) {
+            best = row;
+            best_literal = literal;
+        }
+    }
+    if (best == NULL && method == HTTP_HEAD && *path_is_known)
+        return row_find(router, HTTP_GET, path, path_is_known);
+    return best;
+}
+
+static enum err
+row_add(struct router *router, const struct http_route *route)
+{
+    struct row *row = &router->rows[router->count];
+
+    *row = (struct row){ .route = route };
+    for (size_t i = 0; i < router->count; i++) {
+        const struct http_route *other = router->rows[i].route;
+        if (other->method == route->method &&
+            patterns_clash(slice_text(other->path), slice_text(route->path))) {
+            log_event(LOG_ERROR, "router.clash", LOG_WORD("route", route->path));
+            return ERR_CONFIG;
+        }
+    }
+    if (route->operation_id != NULL) {
+        row->operation = router->config.contract == NULL
+                             ? NULL
+                             : contract_find(router->config.contract, route->operation_id);
+        if (row->operation == NULL) {
+            log_event(LOG_ERROR, "router.operation_missing", LOG_WORD("operation", route->operation_id));
+            return ERR_CONFIG;
+        }
+    }
+    if (route->access == HTTP_ACCESS_KEY && router->config.authenticate == NULL) {
+        log_event(LOG_ERROR, "router.unguarded", LOG_WORD("route", route->path));
+        return ERR_CONFIG;
+    }
+    router->count++;
+    return ERR_OK;
+}
+
+enum err
+router_new(const struct router_config *config, struct router **out)
+{
+    struct router *router = calloc(1, sizeof(*router));
+    enum err err = ERR_NO_MEMORY;
+    size_t count = 0;
+
+    *out = NULL;
+    if (router == NULL)
+        return err;
+    router->config = *config;
+    for (size_t t = 0; t < config->table_count; t++)
+        for (const struct http_route *route = config->tables[t]; route->handler != NULL; route++)
+            count++;
+    router->rows = calloc(count == 0 ? 1 : count, sizeof(*router->rows));
+    if (router->rows == NULL)
+        goto done;
+    err = ERR_OK;
+    for (size_t t = 0; t < config->table_count && err == ERR_OK; t++)
+        for (const struct http_route *route = config->tables[t]; route->handler != NULL && err == ERR_OK;
+             route++)
+            err = row_add(router, route);
+done:
+    if (err != ERR_OK) {
+        router_free(router);
+        return err;
+    }
+    *out = router;
+    return ERR_OK;
+}
+
+void
+router_free(struct router *router)
+{
+    if (router == NULL)
+        return;
+    free(router->rows);
+    free(router);
+}
+
+size_t
+router_body_limit(void *ctx, enum http_method method, struct slice path)
+{
+    bool path_is_known;
+    const struct row *row = row_find(ctx, method, path, &path_is_known);
+
+    return row == NULL ? HTTP_BODY_UNREAD : row->route->body_bytes_max;
+}
+
+/* Allow: what the path is good for (RFC 9110, 10.2.1). */
+static enum err
+allow_add(const struct router *router, struct http_request *request, struct http_response *response)
+{
+    bool has[HTTP_OTHER] = { false };
+    struct buf text;
+    enum err err;
+
+    if (slice_eq(request->path, SLICE("*"))) {
+        http_response_add(response, "Allow", SLICE(METHODS_TEXT));
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < router->count; i++) {
+        size_t literal;
+        if (pattern_fits(slice_text(router->rows[i].route->path), request->path, &literal))
+            has[router->rows[i].route->method] = true;
+    }
+    has[HTTP_HEAD] = has[HTTP_HEAD] || has[HTTP_GET];
+    has[HTTP_OPTIONS] = true;
+    buf_init(&text, sizeof(METHODS_TEXT));
+    for (enum http_method method = HTTP_GET; method < HTTP_OTHER; method++) {
+        if (!has[method])
+            continue;
+        if (text.len != 0)
+            buf_add_text(&text, ", ");
+        buf_add_text(&text, http_method_word(method));
+    }
+    err = buf_done(&text);
+    if (err == ERR_OK) {
+        struct slice allow = arena_copy(request->arena, buf_slice(&text));
+        if (allow.ptr == NULL)
+            err = ERR_NO_MEMORY;
+        else
+            http_response_add(response, "Allow", allow);
+    }
+    buf_release(&text);
+    return err;
+}
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Of one segment; the server has made sure that each % has its two digits. ERR_HTTP_ROUTE: no name of ours.
+ */
+static enum err
+segment_decode(struct arena *arena, struct slice segment, struct slice *out)
+{
+    char *to = arena_alloc(arena, segment.len);
+    size_t len = 0;
+
+    if (to == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < segment.len; i++) {
+        char c = segment.ptr[i];
+        if (c == '%' && i + 2 < segment.len) {
+            c = (char)(hex_digit(segment.ptr[i + 1]) * 16 + hex_digit(segment.ptr[i + 2]));
+            i += 2;
+        }
+        if ((unsigned char)c < 0x20 || c == 0x7F)
+            return ERR_HTTP_ROUTE;
+        to[len++] = c;
+    }
+    *out = slice_of(to, len);
+    return slice_is_utf8(*out) ? ERR_OK : ERR_HTTP_ROUTE;
+}
+
+static enum err
+parameters_read(struct http_request *request, struct slice pattern)
+{
+    struct slice path = request->path, want, have;
+
+    while (segment_take(&pattern, &want) && segment_take(&path, &have)) {
+        if (!segment_is_parameter(want))
+            continue;
+        if (request->path_parameter_count == HTTP_PATH_PARAMETERS_MAX)
+            return ERR_SYSTEM;
+        struct http_pair *pair = &request->path_parameters[request->path_parameter_count++];
+        pair->name = slice_first(slice_drop(want, 1), want.len - 2);
+        enum err err = segment_decode(request->arena, have, &pair->value);
+        if (err != ERR_OK)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err
+query_check(const struct row *row, struct http_request *request)
+{
+    struct contract_parameter parameters[HTTP_QUERY_MAX];
+
+    if (row->operation == NULL)
+        return ERR_OK;
+    for (size_t i = 0; i < request->query_count; i++)
+        parameters[i] = (struct contract_parameter){ request->query[i].name, request->query[i].value };
+    return contract_check_query(row->operation, parameters, request->query_count, request->arena,
+                                &request->problem);
+}
+
+static void
+routed_cleanup(struct http_request *request)
+{
+    struct routed *routed = request->router;
+
+    json_decref(routed->json);
+    routed->json = NULL;
+}
+
+static enum err
+body_read(const struct row *row, struct http_request *request)
+{
+    struct routed *routed = request->router;
+    enum err err;
+
+    if (row->route->body_bytes_max == 0 || row->route->has_raw_body)
+        return ERR_OK;
+    if (request->body.len == 0 && (row->operation == NULL || !contract_has_body(row->operation)))
+        return ERR_OK;
+    if (request->body.len != 0) {
+        err = field_check_json(http_header(request, "Content-Type"));
+        if (err != ERR_OK)
+            return err;
+    }
+    err = json_parse(request->body, &routed->json);
+    if (err != ERR_OK || row->operation == NULL)
+        return err;
+    return contract_check_body(row->operation, routed->json, request->arena, &request->problem);
+}
+
+static enum err
+request_serve(const struct router *router, struct http_request *request, struct http_response *response)
+{
+    bool path_is_known;
+    const struct row *row = row_find(router, request->method, request->path, &path_is_known);
+    enum err err;
+
+    if (row == NULL) {
+        bool is_whole_server = slice_eq(request->path, SLICE("*"));
+        if (!path_is_known && !is_whole_server)
+            return ERR_HTTP_ROUTE;
+        if (request->method != HTTP_OPTIONS)
+            return ERR_HTTP_METHOD;
+        response->status = 204;
+        return allow_add(router, request, response);
+    }
+    request->route = row->route->path;
+    request->router = arena_alloc(request->arena, sizeof(struct routed));
+    if (request->router == NULL)
+        return ERR_NO_MEMORY;
+    request->cleanup = routed_cleanup;
+    err = parameters_read(request, slice_text(row->route->path));
+    if (err == ERR_OK &&
+        row->route->access == HTTP_ACCESS_KEY) /* before anything else is told about the request */
+        err = router->config.authenticate(request, row->route->scope);
+    if (err == ERR_OK)
+        err = query_check(row, request);
+    if (err == ERR_OK)
+        err = body_read(row, request);
+    if (err == ERR_OK)
+        err = row->route->handler(request, response);
+    return err;
+}
+
+enum err
+router_handle(void *ctx, struct http_request *request, struct http_response *response)
+{
+    enum err err = request_serve(ctx, request, response);
+
+    if (err == ERR_OK || err == ERR_DEFERRED)
+        return err;
+    http_response_problem(request, response, err);
+    if (err == ERR_HTTP_METHOD && allow_add(ctx, request, response) != ERR_OK)
+        http_response_problem(request, response, ERR_NO_MEMORY);
+    return ERR_OK;
+}
+
+const json_t *
+request_json(const struct http_request *request)
+{
+    const struct routed *routed = request->router;
+
+    return routed == NULL ? NULL : routed->json;
+}
+
+struct slice
+request_path_parameter(const struct http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->path_parameter_count; i++)
+        if (slice_eq(request->path_parameters[i].name, slice_text(name)))
+            return request->path_parameters[i].value;
+    return SLICE_EMPTY;
+}
+
+enum err
+request_bearer(const struct http_request *request, struct slice *token_out)
+{
+    return field_bearer(http_header(request, "Authorization"), token_out);
+}
+
+enum err
+request_idempotency_key(struct http_request *request, struct slice *key_out)
+{
+    struct slice value = http_header(request, "Idempotency-Key");
+
+    *key_out = SLICE_EMPTY;
+    if (value.ptr == NULL)
+        return ERR_OK;
+    enum err err = field_idempotency_key(value, key_out);
+    if (err != ERR_OK)
+        problem_add_parameter(&request->problem, request->arena, SLICE("Idempotency-Key"),
+                              SLICE("must be 1 to 255 visible ASCII characters"));
+    return err;
+}
+
+enum err
+request_check_match(struct http_request *request, struct slice etag)
+{
+    struct slice value = http_header(request, "If-Match");
+
+    if (value.ptr == NULL)
+        return ERR_OK;
+    enum err err = etag_check_match(value, etag);
+    if (err == ERR_HTTP_HEADER)
+        problem_add_parameter(&request->problem, request->arena, SLICE("If-Match"),
+                              SLICE("must be * or a list of entity tags"));
+    return err;
+}
+
+enum err
+http_reply_json(struct http_request *request, struct http_response *response, int status, json_t *value)
+{
+    struct buf text;
+    enum err err = ERR_NO_MEMORY;
+
+    if (value == NULL)
+        return err;
+    buf_init(&text, HTTP_ARENA_BYTES_MAX);
+    err = json_print(value, &text);
+    if (err == ERR_OK)
+        err = buf_done(&text);
+    if (err == ERR_OK) {
+        response->status = status;
+        response->content_type = SLICE("application/json");
+        response->body = arena_copy(request->arena, buf_slice(&text));
+        if (response->body.ptr == NULL)
+            err = ERR_NO_MEMORY;
+    }
+    buf_release_wiped(&text); /* answers hold what tenants wrote */
+    json_decref(value);
+    return err;
+}
+
+enum err
+http_reply_empty(struct http_response *response, int status)
+{
+    response->status = status;
+    return ERR_OK;
+}
+
+void
+http_answer_problem(struct http_request *request, enum err err)
+{
+    struct http_response response;
+
+    http_response_problem(request, &response, err);
+    http_answer(request, &response);
+}
