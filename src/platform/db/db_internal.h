@@ -12,8 +12,9 @@
 #define DB_STMT_NAME_BYTES 64u
 #define DB_CHANNELS_MAX    8u
 #define DB_ARGS_BYTES_MAX  (64u << 20)
-#define DB_ANSWER_MS_MAX   40000 /* above the roles' statement_timeout, so that it only strikes a dead server \
-                                  */
+#define DB_ANSWER_MS_MAX                                                                                     \
+    40000 /* above the roles' statement_timeout, so that it only strikes a dead server                       \
+           */
 #define DB_CONNECT_SECONDS "5"
 #define DB_EPOCH_US        INT64_C(946684800000000) /* 2000-01-01, PostgreSQL's zero */
 #define DB_ARRAY_HEADER    12u

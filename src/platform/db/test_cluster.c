@@ -225,21 +225,28 @@ test_cluster_open(const char *role)
     return db;
 }
 
+static void
+superuser_connect(void)
+{
+    PQfinish(cluster.superuser);
+    cluster.superuser = db_connect(embedded_postgres_conninfo(cluster.postgres));
+    if (cluster.superuser == NULL)
+        stop_because("no connection");
+    PQclear(PQexec(cluster.superuser, "set search_path = harkara"));
+}
+
 /* As the superuser, in the schema of the tables. Connects again when the server was started again. */
 static PGresult *
 superuser_query(const char *sql)
 {
-    if (cluster.superuser != NULL && PQstatus(cluster.superuser) != CONNECTION_OK) {
-        PQfinish(cluster.superuser);
-        cluster.superuser = NULL;
-    }
-    if (cluster.superuser == NULL) {
-        cluster.superuser = db_connect(embedded_postgres_conninfo(cluster.postgres));
-        if (cluster.superuser == NULL)
-            stop_because("no connection");
-        PQclear(PQexec(cluster.superuser, "set search_path = harkara"));
-    }
+    if (cluster.superuser == NULL)
+        superuser_connect();
     PGresult *result = PQexec(cluster.superuser, sql);
+    if (PQstatus(cluster.superuser) != CONNECTION_OK) {
+        PQclear(result);
+        superuser_connect();
+        result = PQexec(cluster.superuser, sql);
+    }
     if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK) {
         fprintf(stderr, "%s: %s", sql, PQerrorMessage(cluster.superuser));
         stop_because("SQL failed");
