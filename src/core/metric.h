@@ -50,8 +50,7 @@ void metric_state_set(enum metric_state state);
 /* Marks the process as alive now; the loop calls it each second. */
 void metric_heartbeat(struct wall_time now);
 
-/* What a reader learns of another process's page, which is outside input: all of it is checked and bounded.
- */
+/* What a reader learns of another process's page. That is outside input: all of it is checked. */
 struct metric_view {
     char role[32];
     int32_t pid;
