@@ -59,6 +59,7 @@ select allow_across('webhook_delivery', 'harkara_webhooks', 'webhook.claim', 'se
 select allow_across('webhook_delivery', 'harkara_scheduler', 'retention', 'select', 'delete');
 grant select (tenant_id, id, endpoint_id, event_id, event_type, state, attempt, due_at, created_at, finished_at)
     on webhook_delivery to harkara_gateway;
+grant update (state, finished_at, lease_until) on webhook_delivery to harkara_gateway; -- cancels what waits
 grant select, insert, update (state, attempt, due_at, fence, lease_until, finished_at) on webhook_delivery to harkara_webhooks;
 grant select (tenant_id, id, created_at), delete on webhook_delivery to harkara_scheduler;
 

@@ -37,9 +37,9 @@ struct dispatcher {
     struct vault_client *vault_client;
     struct http_client *http;
     struct address_guard guard;
-    struct send_queue ready, settled;
+    struct mailbox ready, settled;
     struct send_store *store;
-    struct send_job *waiting, **waiting_last; /* taken from `ready`, for a place or their pace */
+    struct mailbox_item *waiting; /* taken from `ready`: they wait for their sender's pace */
     struct pace paces[LANES_MAX];
     size_t pace_count;
     atomic_bool is_draining;
@@ -102,7 +102,7 @@ flight_done(void *ctx, const struct http_result *result)
                   LOG_NUM("code", answer.error.code),
                   LOG_WORD("class", whatsapp_error_class_word(answer.error.class)),
                   LOG_WORD("failure", http_failure_word(result->failure)));
-    send_queue_put(&dispatcher->settled, job);
+    mailbox_put(&dispatcher->settled, &job->item);
     free(flight);
 }
 
@@ -159,31 +159,31 @@ start_waiting(struct dispatcher *dispatcher)
 {
     int64_t gap_us = 1000000 / dispatcher->role->config.lane_per_second, wait_us = LOOP_MS_MAX * 1000;
     struct mono_time now = clock_mono(dispatcher->clock);
+    struct mailbox_item *kept = NULL, **kept_last = &kept;
 
-    for (struct send_job **at = &dispatcher->waiting; *at != NULL;) {
-        struct send_job *job = *at;
+    for (struct send_job *job = (struct send_job *)dispatcher->waiting, *next; job != NULL; job = next) {
         struct pace *pace = pace_of(dispatcher, job->claim.channel);
+        next = send_job_next(job);
         if (pace->next_at.us > now.us) {
             wait_us = pace->next_at.us - now.us < wait_us ? pace->next_at.us - now.us : wait_us;
-            at = &job->next;
+            job->item.next = NULL;
+            *kept_last = &job->item;
+            kept_last = &job->item.next;
             continue;
         }
-        *at = job->next;
         enum err err = flight_start(dispatcher, job);
-        if (err == ERR_OK) {
-            pace->next_at.us =
-                (pace->next_at.us > now.us - gap_us ? pace->next_at.us : now.us - gap_us) + gap_us;
+        if (err == ERR_OK) { /* a gap that was missed by less than itself is caught up, so the pace is kept */
+            int64_t from_us = pace->next_at.us > now.us - gap_us ? pace->next_at.us : now.us;
+            pace->next_at.us = from_us + gap_us;
             continue;
         }
         log_event(LOG_WARN, "send.not_started", LOG_ID("message", ID_MESSAGE, job->claim.message),
                   LOG_ERR(err));
         send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 1000, "not-started",
                         "The request could not be started.", "retry");
-        send_queue_put(&dispatcher->settled, job);
+        mailbox_put(&dispatcher->settled, &job->item);
     }
-    dispatcher->waiting_last = &dispatcher->waiting;
-    while (*dispatcher->waiting_last != NULL)
-        dispatcher->waiting_last = &(*dispatcher->waiting_last)->next;
+    dispatcher->waiting = kept;
     return (int)(wait_us / 1000) + 1;
 }
 
@@ -191,14 +191,24 @@ start_waiting(struct dispatcher *dispatcher)
 static void
 return_waiting(struct dispatcher *dispatcher)
 {
-    for (struct send_job *job = dispatcher->waiting, *next; job != NULL; job = next) {
-        next = job->next;
+    for (struct send_job *job = (struct send_job *)dispatcher->waiting, *next; job != NULL; job = next) {
+        next = send_job_next(job);
         send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 0, "drained",
                         "The dispatcher was stopping.", "retry");
-        send_queue_put(&dispatcher->settled, job);
+        mailbox_put(&dispatcher->settled, &job->item);
     }
     dispatcher->waiting = NULL;
-    dispatcher->waiting_last = &dispatcher->waiting;
+}
+
+/* New jobs go behind those that wait already. */
+static void
+take_ready(struct dispatcher *dispatcher)
+{
+    struct mailbox_item **last = &dispatcher->waiting;
+
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = mailbox_take(&dispatcher->ready);
 }
 
 static enum err
@@ -213,7 +223,7 @@ dispatcher_run(struct dispatcher *dispatcher)
             beat_at = now;
             role_heartbeat();
         }
-        *dispatcher->waiting_last = send_queue_take(&dispatcher->ready);
+        take_ready(dispatcher);
         int wait_ms = LOOP_MS_MAX;
         if (atomic_load(&dispatcher->is_draining)) {
             if (drain_until.us == INT64_MAX) {
@@ -239,7 +249,7 @@ on_drain(void *ctx)
     struct dispatcher *dispatcher = ctx;
 
     atomic_store(&dispatcher->is_draining, true);
-    send_queue_wake(&dispatcher->ready);
+    mailbox_wake(&dispatcher->ready);
 }
 
 static void
@@ -282,7 +292,6 @@ main(void)
                                    .call_count = COUNT_OF(dispatcher_calls) };
 
     dispatcher.clock = clock_system();
-    dispatcher.waiting_last = &dispatcher.waiting;
     if (err == ERR_OK)
         err = guard_init(&dispatcher);
     if (err == ERR_OK)
@@ -299,9 +308,9 @@ main(void)
     if (err == ERR_OK)
         err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &dispatcher.vault_client);
     if (err == ERR_OK)
-        err = send_queue_init(&dispatcher.ready);
+        err = mailbox_init(&dispatcher.ready);
     if (err == ERR_OK)
-        err = send_queue_init(&dispatcher.settled);
+        err = mailbox_init(&dispatcher.settled);
     if (err == ERR_OK)
         err = role_watch_start(
             &role, &(struct role_events){ .ctx = &dispatcher, .drain = on_drain, .vault = on_vault });

@@ -146,7 +146,7 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from)
     }
     enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job) : lane->err;
     if (err == ERR_OK) {
-        send_queue_put(store->config.ready, job);
+        mailbox_put(store->config.ready, &job->item);
         return;
     }
     if (lane->err == ERR_NOT_FOUND)
@@ -161,7 +161,7 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from)
     if (err != ERR_NOT_FOUND)
         log_event(LOG_WARN, "dispatch.not_prepared", LOG_ID("message", ID_MESSAGE, job->claim.message),
                   LOG_ERR(err));
-    send_queue_put(store->config.settled, job);
+    mailbox_put(store->config.settled, &job->item);
 }
 
 static enum err
@@ -280,17 +280,17 @@ job_order(const void *a, const void *b)
 static enum err
 record_settled(struct send_store *store)
 {
-    struct send_job *jobs[OUTCOMES_MAX], *list = send_queue_take(store->config.settled);
+    struct send_job *jobs[OUTCOMES_MAX], *list = (struct send_job *)mailbox_take(store->config.settled);
     size_t count = 0;
     enum err err = ERR_OK;
 
     while (list != NULL && count < OUTCOMES_MAX) {
         jobs[count++] = list;
-        list = list->next;
+        list = send_job_next(list);
     }
     for (struct send_job *next; list != NULL; list = next) {
-        next = list->next;
-        send_queue_put(store->config.settled, list);
+        next = send_job_next(list);
+        mailbox_put(store->config.settled, &list->item);
     }
     qsort(jobs, count, sizeof(*jobs), job_order);
     for (size_t from = 0, to; from < count; from = to) {
@@ -305,7 +305,7 @@ record_settled(struct send_store *store)
                     jobs[i]); /* a fault of ours would come again for ever: the lease makes it uncertain */
                 atomic_fetch_sub(&store->out, 1);
             } else {
-                send_queue_put(store->config.settled, jobs[i]);
+                mailbox_put(store->config.settled, &jobs[i]->item);
             }
         }
     }
@@ -360,7 +360,7 @@ store_run(void *ctx)
 {
     struct send_store *store = ctx;
 
-    while (!atomic_load(&store->is_stopping) || send_queue_count(store->config.settled) > 0) {
+    while (!atomic_load(&store->is_stopping) || mailbox_count(store->config.settled) > 0) {
         size_t claimed = 0;
         enum err err = record_settled(store);
 
@@ -368,7 +368,7 @@ store_run(void *ctx)
             err = take_over(store);
         if (err == ERR_OK)
             err = claim_and_send(store, &claimed);
-        if (err == ERR_OK && claimed == 0 && send_queue_count(store->config.settled) == 0)
+        if (err == ERR_OK && claimed == 0 && mailbox_count(store->config.settled) == 0)
             err = store_wait(store);
         arena_reset(store->arena);
         if (err == ERR_OK)
@@ -414,7 +414,7 @@ void
 send_store_drain(struct send_store *store)
 {
     atomic_store(&store->is_draining, true);
-    send_queue_wake(store->config.settled);
+    mailbox_wake(store->config.settled);
 }
 
 size_t
@@ -429,7 +429,7 @@ send_store_free(struct send_store *store)
     if (store == NULL)
         return;
     atomic_store(&store->is_stopping, true);
-    send_queue_wake(store->config.settled);
+    mailbox_wake(store->config.settled);
     pthread_join(store->thread, NULL);
     db_close(store->db);
     arena_free(store->arena);

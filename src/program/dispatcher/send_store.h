@@ -18,8 +18,8 @@ struct send_store_config {
     const struct clock *clock;
     struct vault_client *vault_client;
     struct id instance;
-    struct send_queue *ready;   /* store -> loop: requests to be made */
-    struct send_queue *settled; /* loop -> store: outcomes to be recorded */
+    struct mailbox *ready;   /* store -> loop: requests to be made */
+    struct mailbox *settled; /* loop -> store: outcomes to be recorded */
 };
 
 MUST_CHECK enum err send_store_new(const struct send_store_config *config, struct send_store **out);

@@ -1,0 +1,16 @@
+/* An event as tenants receive it: rendered once, kept byte for byte for every endpoint and retry. */
+#ifndef DOMAIN_WEBHOOK_WEBHOOK_RENDER_H
+#define DOMAIN_WEBHOOK_WEBHOOK_RENDER_H
+#include "core/buf.h"
+#include "core/err.h"
+#include "domain/event/event.h"
+
+#define WEBHOOK_BODY_BYTES_MAX (256u * 1024u)
+
+/*
+ * {"id","type","timestamp","data":{ids, what the event's data says, and for a received message who and what}}.
+ * `content` is the event's opened content, {"from","content"}, or empty. ERR_JSON_SYNTAX: the event is damaged.
+ */
+MUST_CHECK enum err webhook_render(const struct event *event, struct slice content, struct buf *out);
+
+#endif
