@@ -61,7 +61,10 @@ MUST_CHECK enum err config_read_environment(struct config *config, char *const *
  * caller.
  */
 size_t config_environment_for(const struct config *config, enum config_role role, char **out, size_t max);
-/* One line per setting for `harkara config` and docs/configuration.md; secrets are never settings. */
+/*
+ * One line per setting, for `harkara config`. The master key is none; DATABASE_URL, which may hold a
+ * password, goes to the supervisor alone.
+ */
 void config_help(void (*line)(void *ctx, const char *variable, const char *fallback, const char *help),
                  void *ctx);
 

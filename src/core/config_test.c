@@ -213,10 +213,8 @@ a_text_has_a_limit_and_no_control_characters(void **state UNUSED)
         assert_int_equal(strlen(config.listen), fits ? len : strlen("127.0.0.1:8080"));
         buf_release(&text);
     }
-    static const char *const bad[] = { "HARKARA_LISTEN=a\x01"
-                                       "b",
-                                       "HARKARA_LISTEN=a\tb", "HARKARA_LISTEN=\x7F", "HARKARA_LISTEN=\xFF",
-                                       "HARKARA_LISTEN=\xC0\xAF" };
+    static const char *const bad[] = { "HARKARA_LISTEN=a\001b", "HARKARA_LISTEN=a\tb", "HARKARA_LISTEN=\x7F",
+                                       "HARKARA_LISTEN=\xFF", "HARKARA_LISTEN=\xC0\xAF" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_int_equal(read_text(&config, bad[i], &problem), ERR_CONFIG);
     config_init(&config);
