@@ -1,0 +1,260 @@
+/* From the event log to deliveries. Read, render and seal first; then, in one transaction, deliveries and cursor. */
+#include "core/log.h"
+#include "domain/tenant/sealed_column.h"
+#include "domain/webhook/webhook_delivery.h"
+#include "domain/webhook/webhook_render.h"
+
+struct cursor {
+    int64_t xid;
+    struct id id;
+};
+
+/* An event as read, with its tenant and the endpoints that want it. */
+struct taken {
+    struct event event;
+    struct id tenant;
+    struct vault_sealed content; /* cipher.ptr NULL: none */
+    struct id *endpoints;
+    size_t endpoint_count;
+    struct {
+        struct id delivery, endpoint;
+        struct vault_sealed body;
+    } *deliveries;
+    size_t delivery_count;
+};
+
+struct batch {
+    struct cursor before, after;
+    struct taken *taken;
+    size_t count;
+};
+
+static const struct db_stmt cursor_read_stmt = {
+    "webhook_cursor_read", "SELECT xid::text::bigint, id FROM consumer_cursor WHERE consumer = 'webhooks'"
+};
+
+/*
+ * In the order (xid, id), below the oldest transaction that still runs: whatever commits later has a larger xid, so no
+ * event is passed over. Unknown types (of a newer build) move the cursor like the others.
+ */
+static const struct db_stmt events_take_stmt = {
+    "webhook_events_take",
+    "SELECT e.tenant_id, e.id, e.xid::text::bigint, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text,"
+    " e.key_version, e.content_ct, e.content_iv, e.content_tag FROM event e"
+    " WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < pg_snapshot_xmin(pg_current_snapshot())"
+    " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
+};
+
+/* Only endpoints that were there when it happened hear of it. */
+static const struct db_stmt endpoints_match_stmt = {
+    "webhook_endpoints_match",
+    "SELECT w.tenant_id, w.id, w.events FROM webhook_endpoint w"
+    " WHERE w.tenant_id = ANY ($1::uuid[]) AND w.state = 'enabled' ORDER BY w.tenant_id, w.id LIMIT 10000"
+};
+
+static enum err
+taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct taken *out, bool *is_known)
+{
+    enum err err = ERR_OK;
+
+    *out = (struct taken){ .tenant = db_id(rows, row, 0) };
+    *is_known = event_type_parse(db_text(rows, row, 3), &out->event.type) == ERR_OK &&
+                event_type_is_public(out->event.type);
+    if (!*is_known)
+        return ERR_OK;
+    out->event.id = db_id(rows, row, 1);
+    out->event.subject = db_id(rows, row, 4);
+    if (!db_is_null(rows, row, 5))
+        out->event.channel = db_id(rows, row, 5);
+    out->event.occurred_at = db_time(rows, row, 6);
+    out->event.data = arena_copy(arena, db_text(rows, row, 7));
+    if (out->event.data.ptr == NULL)
+        return ERR_NO_MEMORY;
+    if (!db_is_null(rows, row, 8))
+        err = sealed_column_read(rows, row, 9, (uint32_t)db_i64(rows, row, 8), arena, &out->content);
+    return err;
+}
+
+static enum err
+match_endpoints(struct db_tx *tx, struct batch *batch, struct arena *arena)
+{
+    struct id *tenants = arena_array(arena, batch->count, sizeof(*tenants));
+    struct slice *words = arena_array(arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(*words));
+    struct db_rows *rows = NULL;
+
+    if (tenants == NULL || words == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++)
+        tenants[i] = batch->taken[i].tenant;
+    enum err err = db_query(tx, &endpoints_match_stmt, DB_ARGS(DB_ID_ARRAY(tenants, batch->count)), &rows);
+    size_t rows_count = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t r = 0; err == ERR_OK && r < rows_count; r++) {
+        struct id tenant = db_id(rows, r, 0), endpoint = db_id(rows, r, 1);
+        size_t word_count = 0;
+        err = db_text_array(rows, r, 2, arena, words, WEBHOOK_ENDPOINT_EVENTS_MAX, &word_count);
+        for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
+            struct taken *taken = &batch->taken[i];
+            struct slice type = slice_text(event_type_word(taken->event.type));
+            if (!id_eq(taken->tenant, tenant) || memcmp(endpoint.bytes, taken->event.id.bytes, ID_BYTES) > 0)
+                continue;
+            if (taken->endpoints == NULL) /* of one tenant there are at most so many */
+                taken->endpoints = arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->endpoints));
+            if (taken->endpoints == NULL) {
+                err = ERR_NO_MEMORY;
+                break;
+            }
+            for (size_t w = 0; w < word_count && taken->endpoint_count < WEBHOOK_ENDPOINT_PER_TENANT_MAX; w++)
+                if (slice_eq(words[w], SLICE("*")) || slice_eq(words[w], type)) {
+                    taken->endpoints[taken->endpoint_count++] = endpoint;
+                    break;
+                }
+        }
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+/* The cursor, the events behind it and who wants them; nothing is locked or changed. */
+static enum err
+batch_read(struct db *db, struct arena *arena, struct batch *batch)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &cursor_read_stmt, DB_NO_ARGS, &rows);
+    if (err != ERR_OK || db_rows_count(rows) != 1) {
+        err = err == ERR_OK ? ERR_DB_STATEMENT : err;
+        goto done;
+    }
+    batch->before = batch->after = (struct cursor){ db_i64(rows, 0, 0), db_id(rows, 0, 1) };
+    db_rows_free(rows);
+    rows = NULL;
+    struct slice xid = arena_format(arena, "%lld", (long long)batch->before.xid);
+    err = db_query(&tx, &events_take_stmt, DB_ARGS(DB_TEXT(xid), DB_ID(batch->before.id)), &rows);
+    if (err != ERR_OK)
+        goto done;
+    size_t count = db_rows_count(rows);
+    batch->taken = arena_array(arena, count, sizeof(*batch->taken));
+    if (batch->taken == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        bool is_known = false;
+        err = taken_from_row(rows, i, arena, &batch->taken[batch->count], &is_known);
+        batch->count += err == ERR_OK && is_known;
+        batch->after = (struct cursor){ db_i64(rows, i, 2), db_id(rows, i, 1) };
+    }
+    if (err == ERR_OK && batch->count > 0)
+        err = match_endpoints(&tx, batch, arena);
+done:
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+/* Rendered once, sealed for each delivery: the seal is bound to the row. */
+static enum err
+deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct taken *taken)
+{
+    struct vault_place content_place = event_content_place(taken->tenant, taken->event.id);
+    struct slice content = SLICE_EMPTY;
+    struct buf body;
+    enum err err = ERR_OK;
+
+    if (taken->endpoint_count == 0)
+        return ERR_OK;
+    buf_init(&body, WEBHOOK_BODY_BYTES_MAX);
+    taken->deliveries = arena_array(arena, taken->endpoint_count, sizeof(*taken->deliveries));
+    if (taken->deliveries == NULL)
+        err = ERR_NO_MEMORY;
+    if (err == ERR_OK && taken->content.cipher.ptr != NULL)
+        err = vault_open_content(vault, &content_place, &taken->content, arena, &content);
+    if (err == ERR_OK)
+        err = webhook_render(&taken->event, content, &body);
+    for (size_t i = 0; err == ERR_OK && i < taken->endpoint_count; i++) {
+        struct id id = id_new(clock);
+        struct vault_place place = {
+            .tenant = taken->tenant, .table = "webhook_delivery", .column = "body", .row = id
+        };
+        taken->deliveries[i].delivery = id;
+        taken->deliveries[i].endpoint = taken->endpoints[i];
+        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&body), arena, &taken->deliveries[i].body);
+        taken->delivery_count += err == ERR_OK;
+    }
+    buf_release_wiped(&body);
+    return err;
+}
+
+static const struct db_stmt cursor_move_stmt = {
+    "webhook_cursor_move",
+    "UPDATE consumer_cursor SET xid = $4::text::xid8, id = $5, updated_at = now() WHERE consumer = 'webhooks'"
+    " AND xid = $2::text::xid8 AND id = $3 AND $1::uuid IS NOT NULL"
+};
+static const struct db_stmt delivery_insert_stmt = {
+    "webhook_delivery_insert",
+    "INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
+    " body_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING"
+};
+
+/* ERR_STATE_CONFLICT: another process has moved the cursor meanwhile, and made the deliveries itself. */
+static enum err
+batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_t *queued_out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct slice before = arena_format(arena, "%lld", (long long)batch->before.xid);
+    struct slice after = arena_format(arena, "%lld", (long long)batch->after.xid);
+    struct id any = batch->count > 0 ? batch->taken[0].tenant : batch->after.id;
+    enum err err = db_begin(db, any, &tx);
+
+    *queued_out = 0;
+    if (err == ERR_OK)
+        err = db_exec_one(&tx, &cursor_move_stmt,
+                          DB_ARGS(DB_TEXT(before), DB_ID(batch->before.id), DB_TEXT(after), DB_ID(batch->after.id)));
+    if (err == ERR_NOT_FOUND)
+        err = ERR_STATE_CONFLICT;
+    for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
+        const struct taken *taken = &batch->taken[i];
+        if (taken->delivery_count > 0)
+            err = db_tx_turn_to(&tx, taken->tenant);
+        for (size_t d = 0; err == ERR_OK && d < taken->delivery_count; d++)
+            err = db_exec(&tx, &delivery_insert_stmt,
+                          DB_ARGS(DB_ID(taken->deliveries[d].delivery), DB_ID(taken->deliveries[d].endpoint),
+                                  DB_ID(taken->event.id), DB_TEXT_Z(event_type_word(taken->event.type)),
+                                  DB_I64(taken->deliveries[d].body.key_version),
+                                  SEALED_ARGS(&taken->deliveries[d].body)),
+                          NULL);
+        *queued_out += taken->delivery_count;
+    }
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    return err;
+}
+
+enum err
+webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock, struct arena *arena,
+                size_t *taken_out, size_t *queued_out)
+{
+    struct batch batch = { .count = 0 };
+    enum err err = batch_read(db, arena, &batch);
+
+    *taken_out = *queued_out = 0;
+    if (err != ERR_OK || (batch.after.xid == batch.before.xid && id_eq(batch.after.id, batch.before.id)))
+        return err;
+    for (size_t i = 0; err == ERR_OK && i < batch.count; i++) {
+        err = deliveries_seal(vault, clock, arena, &batch.taken[i]);
+        if (err == ERR_SEAL_CORRUPT || err == ERR_JSON_SYNTAX || err == ERR_LIMIT) {
+            /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
+            log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, batch.taken[i].event.id),
+                      LOG_ERR(err));
+            batch.taken[i].delivery_count = 0;
+            err = ERR_OK;
+        }
+    }
+    if (err == ERR_OK)
+        err = batch_write(db, arena, &batch, queued_out);
+    if (err == ERR_OK || err == ERR_STATE_CONFLICT)
+        *taken_out = 1; /* there may be more */
+    return err == ERR_STATE_CONFLICT ? ERR_OK : err;
+}
