@@ -18,8 +18,8 @@ static const struct db_stmt webhook_claim_stmt = {
 };
 
 enum err
-webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int64_t lease_ms, struct arena *arena,
-                  struct webhook_claim **out, size_t *count_out)
+webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int64_t lease_ms,
+                  struct arena *arena, struct webhook_claim **out, size_t *count_out)
 {
     struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
@@ -28,8 +28,9 @@ webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int6
         return ERR_LIMIT;
     enum err err = db_begin_across(db, "webhook.claim", &tx);
     if (err == ERR_OK)
-        err = db_query(&tx, &webhook_claim_stmt,
-                       DB_ARGS(DB_I64(lease_ms), DB_I64((int64_t)per_endpoint_max), DB_I64((int64_t)count_max)), &rows);
+        err = db_query(
+            &tx, &webhook_claim_stmt,
+            DB_ARGS(DB_I64(lease_ms), DB_I64((int64_t)per_endpoint_max), DB_I64((int64_t)count_max)), &rows);
     if (err != ERR_OK)
         goto done;
     size_t count = db_rows_count(rows);
@@ -65,7 +66,8 @@ done:
 }
 
 enum err
-webhook_body_open(const struct vault *vault, const struct webhook_claim *claim, struct arena *arena, struct slice *out)
+webhook_body_open(const struct vault *vault, const struct webhook_claim *claim, struct arena *arena,
+                  struct slice *out)
 {
     struct vault_place place = {
         .tenant = claim->tenant, .table = "webhook_delivery", .column = "body", .row = claim->delivery
@@ -149,7 +151,8 @@ endpoint_note(struct db_tx *tx, const struct clock *clock, const struct webhook_
                                     DB_I64(plan->endpoint_hold_ms), DB_TEXT_Z(plan->disables),
                                     DB_I64(WEBHOOK_DISABLE_AFTER_S)),
                             &rows);
-    bool is_disabled = err == ERR_OK && db_rows_count(rows) == 1 && slice_eq(db_text(rows, 0, 0), SLICE("disabled"));
+    bool is_disabled =
+        err == ERR_OK && db_rows_count(rows) == 1 && slice_eq(db_text(rows, 0, 0), SLICE("disabled"));
 
     db_rows_free(rows);
     if (!is_disabled)
@@ -165,13 +168,14 @@ endpoint_note(struct db_tx *tx, const struct clock *clock, const struct webhook_
 enum err
 webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook_outcome *outcome)
 {
-    static const char *const states[] = { [WEBHOOK_DELIVERED] = "delivered",
-                                          [WEBHOOK_RETRY] = "pending",
-                                          [WEBHOOK_GIVEN_UP] = "failed" };
+    static const char *const states[] = {
+        [WEBHOOK_DELIVERED] = "delivered", [WEBHOOK_RETRY] = "pending", [WEBHOOK_GIVEN_UP] = "failed"
+    };
     size_t settled = 0;
     enum err err = db_exec_one(tx, &attempt_insert_stmt,
-                               DB_ARGS(DB_ID(id_new(clock)), DB_ID(outcome->delivery), DB_I64(outcome->attempt),
-                                       DB_TIME(outcome->began_at), DB_TEXT_Z(webhook_result_word(outcome->result.result)),
+                               DB_ARGS(DB_ID(id_new(clock)), DB_ID(outcome->delivery),
+                                       DB_I64(outcome->attempt), DB_TIME(outcome->began_at),
+                                       DB_TEXT_Z(webhook_result_word(outcome->result.result)),
                                        outcome->result.status == 0 ? DB_NULL : DB_I64(outcome->result.status),
                                        DB_I64(outcome->latency_ms)));
 
@@ -184,16 +188,16 @@ webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook
 }
 
 static const struct db_stmt delivery_release_stmt = {
-    "webhook_delivery_release",
-    "UPDATE webhook_delivery SET lease_until = NULL, attempt = attempt - 1,"
-    " due_at = now() + make_interval(secs => $4 / 1000.0)"
-    " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'pending'"
+    "webhook_delivery_release", "UPDATE webhook_delivery SET lease_until = NULL, attempt = attempt - 1,"
+                                " due_at = now() + make_interval(secs => $4 / 1000.0)"
+                                " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'pending'"
 };
 
 enum err
 webhook_release(struct db_tx *tx, struct id delivery, int64_t fence, int64_t delay_ms)
 {
-    return db_exec(tx, &delivery_release_stmt, DB_ARGS(DB_ID(delivery), DB_I64(fence), DB_I64(delay_ms)), NULL);
+    return db_exec(tx, &delivery_release_stmt, DB_ARGS(DB_ID(delivery), DB_I64(fence), DB_I64(delay_ms)),
+                   NULL);
 }
 
 /* One row per attempt, the delivery's columns repeated; deliveries without one have NULLs there. */
@@ -207,23 +211,25 @@ static const struct db_stmt delivery_list_stmt = {
 };
 
 static enum err
-attempt_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct webhook_delivery *delivery)
+attempt_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
+                 struct webhook_delivery *delivery)
 {
     if (db_is_null(rows, row, 7) || delivery->attempt_count == WEBHOOK_ATTEMPTS_MAX)
         return ERR_OK;
     struct webhook_delivery_attempt *attempt = &delivery->attempts[delivery->attempt_count++];
-    *attempt = (struct webhook_delivery_attempt){ .number = (unsigned)db_i64(rows, row, 7),
-                                                  .at = db_time(rows, row, 8),
-                                                  .outcome = arena_copy(arena, db_text(rows, row, 9)),
-                                                  .status_code = db_is_null(rows, row, 10) ? 0
-                                                                                           : (int)db_i64(rows, row, 10),
-                                                  .latency_ms = (int32_t)db_i64(rows, row, 11) };
+    *attempt =
+        (struct webhook_delivery_attempt){ .number = (unsigned)db_i64(rows, row, 7),
+                                           .at = db_time(rows, row, 8),
+                                           .outcome = arena_copy(arena, db_text(rows, row, 9)),
+                                           .status_code =
+                                               db_is_null(rows, row, 10) ? 0 : (int)db_i64(rows, row, 10),
+                                           .latency_ms = (int32_t)db_i64(rows, row, 11) };
     return attempt->outcome.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 enum err
-webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state, struct id before, size_t limit,
-                      struct arena *arena, struct webhook_delivery **out, size_t *count_out)
+webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state, struct id before,
+                      size_t limit, struct arena *arena, struct webhook_delivery **out, size_t *count_out)
 {
     struct db_rows *rows = NULL;
     struct webhook_delivery *deliveries = arena_array(arena, limit + 1, sizeof(*deliveries));
@@ -241,13 +247,14 @@ webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state, 
         if (count == 0 || !id_eq(deliveries[count - 1].id, id)) {
             if (count == limit + 1)
                 break;
-            deliveries[count] = (struct webhook_delivery){ .id = id,
-                                                           .event = db_id(rows, i, 1),
-                                                           .event_type = arena_copy(arena, db_text(rows, i, 2)),
-                                                           .state = arena_copy(arena, db_text(rows, i, 3)),
-                                                           .created_at = db_time(rows, i, 4),
-                                                           .is_finished = !db_is_null(rows, i, 5),
-                                                           .due_at = db_time(rows, i, 6) };
+            deliveries[count] =
+                (struct webhook_delivery){ .id = id,
+                                           .event = db_id(rows, i, 1),
+                                           .event_type = arena_copy(arena, db_text(rows, i, 2)),
+                                           .state = arena_copy(arena, db_text(rows, i, 3)),
+                                           .created_at = db_time(rows, i, 4),
+                                           .is_finished = !db_is_null(rows, i, 5),
+                                           .due_at = db_time(rows, i, 6) };
             deliveries[count].is_pending = slice_eq(deliveries[count].state, SLICE("pending"));
             if (deliveries[count].is_finished)
                 deliveries[count].finished_at = db_time(rows, i, 5);

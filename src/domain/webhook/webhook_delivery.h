@@ -1,6 +1,6 @@
 /*
- * From the event log to the endpoints: fan-out by a cursor, then one chain of attempts per (event, endpoint), leased and
- * fenced like everything that leaves the house. Each attempt is kept.
+ * From the event log to the endpoints: fan-out by a cursor, then one chain of attempts per (event, endpoint),
+ * leased and fenced like everything that leaves the house. Each attempt is kept.
  */
 #ifndef DOMAIN_WEBHOOK_WEBHOOK_DELIVERY_H
 #define DOMAIN_WEBHOOK_WEBHOOK_DELIVERY_H
@@ -12,8 +12,8 @@
 #define WEBHOOK_CLAIM_MAX  256u
 
 /*
- * Takes the next events off the log and makes a delivery for each endpoint that wants them; the cursor moves in the
- * same transaction. *taken_out events were passed (0: nothing is ready yet). As harkara_webhooks.
+ * Takes the next events off the log and makes a delivery for each endpoint that wants them; the cursor moves
+ * in the same transaction. *taken_out events were passed (0: nothing is ready yet). As harkara_webhooks.
  */
 MUST_CHECK enum err webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock,
                                     struct arena *arena, size_t *taken_out, size_t *queued_out);
@@ -26,15 +26,17 @@ struct webhook_claim {
     uint32_t generation;
     struct vault_sealed secret, body;
 };
-/* Claims what is due, for each enabled endpoint at most per_endpoint_max at a time. Across tenants ("webhook.claim"). */
-MUST_CHECK enum err webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int64_t lease_ms,
-                                      struct arena *arena, struct webhook_claim **out, size_t *count_out);
+/* Claims what is due, for each enabled endpoint at most per_endpoint_max at a time. Across tenants
+ * ("webhook.claim"). */
+MUST_CHECK enum err webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max,
+                                      int64_t lease_ms, struct arena *arena, struct webhook_claim **out,
+                                      size_t *count_out);
 /* The body's octets, in an arena that is wiped. */
-MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct webhook_claim *claim, struct arena *arena,
-                                      struct slice *out);
+MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct webhook_claim *claim,
+                                      struct arena *arena, struct slice *out);
 /* HMAC-SHA256 over `content` with the endpoint's secret, made in the vault. */
-MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_claim *claim, struct slice content,
-                                 unsigned char mac_out[32]);
+MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_claim *claim,
+                                 struct slice content, unsigned char mac_out[32]);
 /* When something will be due; ERR_NOTHING. */
 MUST_CHECK enum err webhook_next_due(struct db *db, struct wall_time *out);
 
@@ -48,10 +50,11 @@ struct webhook_outcome {
     int32_t latency_ms;
 };
 /*
- * Writes the attempt, the delivery's new state, and what it means for the endpoint: failing since, hold, disabled (then
- * what waits is canceled and webhook.disabled is told). A stale fence writes the attempt only.
+ * Writes the attempt, the delivery's new state, and what it means for the endpoint: failing since, hold,
+ * disabled (then what waits is canceled and webhook.disabled is told). A stale fence writes the attempt only.
  */
-MUST_CHECK enum err webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook_outcome *outcome);
+MUST_CHECK enum err webhook_record(struct db_tx *tx, const struct clock *clock,
+                                   const struct webhook_outcome *outcome);
 /* Never left: due again at once, the attempt does not count. */
 MUST_CHECK enum err webhook_release(struct db_tx *tx, struct id delivery, int64_t fence, int64_t delay_ms);
 
@@ -70,8 +73,8 @@ struct webhook_delivery {
     size_t attempt_count;
 };
 /* An endpoint's log, newest first, limit + 1 rows. `state` may have a NULL ptr: any. */
-MUST_CHECK enum err webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state, struct id before,
-                                          size_t limit, struct arena *arena, struct webhook_delivery **out,
-                                          size_t *count_out);
+MUST_CHECK enum err webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state,
+                                          struct id before, size_t limit, struct arena *arena,
+                                          struct webhook_delivery **out, size_t *count_out);
 
 #endif

@@ -17,7 +17,7 @@ webhook_secret_place(struct id tenant, struct id endpoint, uint32_t generation)
                                  .generation = generation };
 }
 
-#define ENDPOINT_COLUMNS                                                                                               \
+#define ENDPOINT_COLUMNS                                                                                     \
     "id, url, description, events, state, disabled_reason, failing_since, created_at, updated_at, revision, generation"
 
 static enum err
@@ -38,13 +38,15 @@ endpoint_from_row(const struct db_rows *rows, size_t row, struct arena *arena, s
     if (out->is_failing)
         out->failing_since = db_time(rows, row, 6);
     out->events = arena_array(arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(*out->events));
-    if (out->url.ptr == NULL || out->description.ptr == NULL || out->disabled_reason.ptr == NULL || out->events == NULL)
+    if (out->url.ptr == NULL || out->description.ptr == NULL || out->disabled_reason.ptr == NULL ||
+        out->events == NULL)
         return ERR_NO_MEMORY;
     return db_text_array(rows, row, 3, arena, out->events, WEBHOOK_ENDPOINT_EVENTS_MAX, &out->event_count);
 }
 
 static const struct db_stmt endpoint_count_stmt = {
-    "webhook_endpoint_count", "SELECT count(*) FROM webhook_endpoint WHERE tenant_id = $1 AND state <> 'deleted'"
+    "webhook_endpoint_count",
+    "SELECT count(*) FROM webhook_endpoint WHERE tenant_id = $1 AND state <> 'deleted'"
 };
 static const struct db_stmt endpoint_insert_stmt = {
     "webhook_endpoint_insert",
@@ -66,14 +68,14 @@ webhook_endpoint_create(struct db_tx *tx, const struct webhook_endpoint_new *wit
         err = db_exec_one(tx, &endpoint_insert_stmt,
                           DB_ARGS(DB_ID(with->id), DB_TEXT(with->url),
                                   DB_TEXT(with->description.ptr == NULL ? SLICE("") : with->description),
-                                  DB_TEXT_ARRAY(with->events, with->event_count), DB_I64(with->secret.key_version),
-                                  SEALED_ARGS(&with->secret)));
+                                  DB_TEXT_ARRAY(with->events, with->event_count),
+                                  DB_I64(with->secret.key_version), SEALED_ARGS(&with->secret)));
     return err == ERR_OK ? webhook_endpoint_get(tx, with->id, arena, out) : err;
 }
 
 static const struct db_stmt endpoint_get_stmt = {
-    "webhook_endpoint_get",
-    "SELECT " ENDPOINT_COLUMNS " FROM webhook_endpoint WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'"
+    "webhook_endpoint_get", "SELECT " ENDPOINT_COLUMNS
+                            " FROM webhook_endpoint WHERE tenant_id = $1 AND id = $2 AND state <> 'deleted'"
 };
 
 enum err
@@ -99,8 +101,9 @@ webhook_endpoint_list(struct db_tx *tx, struct id before, size_t limit, struct a
                       struct webhook_endpoint **out, size_t *count_out)
 {
     struct db_rows *rows = NULL;
-    enum err err = db_query(tx, &endpoint_list_stmt,
-                            DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
+    enum err err =
+        db_query(tx, &endpoint_list_stmt,
+                 DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
 
     if (err != ERR_OK)
         goto done;
@@ -139,15 +142,16 @@ webhook_endpoint_update(struct db_tx *tx, struct id endpoint, const struct webho
                         struct arena *arena, struct webhook_endpoint *out)
 {
     struct webhook_endpoint before;
-    enum err err = webhook_endpoint_get(tx, endpoint, arena, &before); /* ERR_NOT_FOUND before any precondition */
+    enum err err =
+        webhook_endpoint_get(tx, endpoint, arena, &before); /* ERR_NOT_FOUND before any precondition */
 
     if (err != ERR_OK)
         return err;
-    err = db_exec_one(tx, &endpoint_update_stmt,
-                      DB_ARGS(DB_ID(endpoint), DB_I64(change->revision), DB_TEXT(change->url),
-                              DB_TEXT(change->description),
-                              change->event_count > 0 ? DB_TEXT_ARRAY(change->events, change->event_count) : DB_NULL,
-                              change->has_state ? DB_TEXT_Z(webhook_endpoint_state_word(change->state)) : DB_NULL));
+    err = db_exec_one(
+        tx, &endpoint_update_stmt,
+        DB_ARGS(DB_ID(endpoint), DB_I64(change->revision), DB_TEXT(change->url), DB_TEXT(change->description),
+                change->event_count > 0 ? DB_TEXT_ARRAY(change->events, change->event_count) : DB_NULL,
+                change->has_state ? DB_TEXT_Z(webhook_endpoint_state_word(change->state)) : DB_NULL));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
     if (err == ERR_OK && change->has_state && change->state == WEBHOOK_ENDPOINT_DISABLED)
@@ -178,12 +182,12 @@ static const struct db_stmt endpoint_rotate_stmt = {
 };
 
 enum err
-webhook_endpoint_rotate(struct db_tx *tx, struct id endpoint, uint32_t generation, const struct vault_sealed *secret,
-                        struct arena *arena, struct webhook_endpoint *out)
+webhook_endpoint_rotate(struct db_tx *tx, struct id endpoint, uint32_t generation,
+                        const struct vault_sealed *secret, struct arena *arena, struct webhook_endpoint *out)
 {
-    enum err err = db_exec_one(tx, &endpoint_rotate_stmt,
-                               DB_ARGS(DB_ID(endpoint), DB_I64(generation), DB_I64(secret->key_version),
-                                       SEALED_ARGS(secret)));
+    enum err err = db_exec_one(
+        tx, &endpoint_rotate_stmt,
+        DB_ARGS(DB_ID(endpoint), DB_I64(generation), DB_I64(secret->key_version), SEALED_ARGS(secret)));
 
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;

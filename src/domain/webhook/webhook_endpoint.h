@@ -16,7 +16,7 @@ const char *webhook_endpoint_state_word(enum webhook_endpoint_state state);
 struct webhook_endpoint {
     struct id id;
     struct slice url, description, disabled_reason; /* reason: empty when there is none */
-    struct slice *events; /* words, or "*" */
+    struct slice *events;                           /* words, or "*" */
     size_t event_count;
     enum webhook_endpoint_state state;
     bool is_failing;
@@ -39,11 +39,12 @@ MUST_CHECK enum err webhook_endpoint_create(struct db_tx *tx, const struct webho
                                             struct arena *arena, struct webhook_endpoint *out);
 MUST_CHECK enum err webhook_endpoint_get(struct db_tx *tx, struct id endpoint, struct arena *arena,
                                          struct webhook_endpoint *out);
-MUST_CHECK enum err webhook_endpoint_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena,
-                                          struct webhook_endpoint **out, size_t *count_out);
+MUST_CHECK enum err webhook_endpoint_list(struct db_tx *tx, struct id before, size_t limit,
+                                          struct arena *arena, struct webhook_endpoint **out,
+                                          size_t *count_out);
 
 struct webhook_endpoint_change {
-    uint32_t revision; /* If-Match; 0: any */
+    uint32_t revision;             /* If-Match; 0: any */
     struct slice url, description; /* NULL ptr: as it was */
     const struct slice *events;
     size_t event_count; /* 0: as they were */

@@ -1,4 +1,5 @@
-/* From the event log to deliveries. Read, render and seal first; then, in one transaction, deliveries and cursor. */
+/* From the event log to deliveries. Read, render and seal first; then, in one transaction, deliveries and
+ * cursor. */
 #include "core/log.h"
 #include "domain/tenant/sealed_column.h"
 #include "domain/webhook/webhook_delivery.h"
@@ -19,7 +20,7 @@ struct taken {
     struct {
         struct id delivery, endpoint;
         struct vault_sealed body;
-    } *deliveries;
+    } * deliveries;
     size_t delivery_count;
 };
 
@@ -34,8 +35,8 @@ static const struct db_stmt cursor_read_stmt = {
 };
 
 /*
- * In the order (xid, id), below the oldest transaction that still runs: whatever commits later has a larger xid, so no
- * event is passed over. Unknown types (of a newer build) move the cursor like the others.
+ * In the order (xid, id), below the oldest transaction that still runs: whatever commits later has a larger
+ * xid, so no event is passed over. Unknown types (of a newer build) move the cursor like the others.
  */
 static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
@@ -98,7 +99,8 @@ match_endpoints(struct db_tx *tx, struct batch *batch, struct arena *arena)
             if (!id_eq(taken->tenant, tenant) || memcmp(endpoint.bytes, taken->event.id.bytes, ID_BYTES) > 0)
                 continue;
             if (taken->endpoints == NULL) /* of one tenant there are at most so many */
-                taken->endpoints = arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->endpoints));
+                taken->endpoints =
+                    arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->endpoints));
             if (taken->endpoints == NULL) {
                 err = ERR_NO_MEMORY;
                 break;
@@ -155,7 +157,8 @@ done:
 
 /* Rendered once, sealed for each delivery: the seal is bound to the row. */
 static enum err
-deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct taken *taken)
+deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
+                struct taken *taken)
 {
     struct vault_place content_place = event_content_place(taken->tenant, taken->event.id);
     struct slice content = SLICE_EMPTY;
@@ -209,8 +212,9 @@ batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_
 
     *queued_out = 0;
     if (err == ERR_OK)
-        err = db_exec_one(&tx, &cursor_move_stmt,
-                          DB_ARGS(DB_TEXT(before), DB_ID(batch->before.id), DB_TEXT(after), DB_ID(batch->after.id)));
+        err = db_exec_one(
+            &tx, &cursor_move_stmt,
+            DB_ARGS(DB_TEXT(before), DB_ID(batch->before.id), DB_TEXT(after), DB_ID(batch->after.id)));
     if (err == ERR_NOT_FOUND)
         err = ERR_STATE_CONFLICT;
     for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
@@ -246,8 +250,8 @@ webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *cl
         err = deliveries_seal(vault, clock, arena, &batch.taken[i]);
         if (err == ERR_SEAL_CORRUPT || err == ERR_JSON_SYNTAX || err == ERR_LIMIT) {
             /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
-            log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, batch.taken[i].event.id),
-                      LOG_ERR(err));
+            log_event(LOG_ERROR, "webhook.event_unreadable",
+                      LOG_ID("event", ID_EVENT, batch.taken[i].event.id), LOG_ERR(err));
             batch.taken[i].delivery_count = 0;
             err = ERR_OK;
         }

@@ -8,8 +8,9 @@
 #define WEBHOOK_BODY_BYTES_MAX (256u * 1024u)
 
 /*
- * {"id","type","timestamp","data":{ids, what the event's data says, and for a received message who and what}}.
- * `content` is the event's opened content, {"from","content"}, or empty. ERR_JSON_SYNTAX: the event is damaged.
+ * {"id","type","timestamp","data":{ids, what the event's data says, and for a received message who and
+ * what}}. `content` is the event's opened content, {"from","content"}, or empty. ERR_JSON_SYNTAX: the event
+ * is damaged.
  */
 MUST_CHECK enum err webhook_render(const struct event *event, struct slice content, struct buf *out);
 

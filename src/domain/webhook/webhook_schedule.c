@@ -3,10 +3,14 @@
 const int32_t webhook_retry_s[WEBHOOK_RETRY_COUNT] = { 5, 300, 1800, 7200, 18000, 36000, 36000 };
 
 static const char *const result_words[] = {
-    [WEBHOOK_RESULT_DELIVERED] = "delivered", [WEBHOOK_RESULT_STATUS] = "status",
-    [WEBHOOK_RESULT_DNS] = "dns",             [WEBHOOK_RESULT_CONNECT] = "connect",
-    [WEBHOOK_RESULT_TLS] = "tls",             [WEBHOOK_RESULT_TIMEOUT] = "timeout",
-    [WEBHOOK_RESULT_SIZE] = "size",           [WEBHOOK_RESULT_BLOCKED] = "blocked",
+    [WEBHOOK_RESULT_DELIVERED] = "delivered",
+    [WEBHOOK_RESULT_STATUS] = "status",
+    [WEBHOOK_RESULT_DNS] = "dns",
+    [WEBHOOK_RESULT_CONNECT] = "connect",
+    [WEBHOOK_RESULT_TLS] = "tls",
+    [WEBHOOK_RESULT_TIMEOUT] = "timeout",
+    [WEBHOOK_RESULT_SIZE] = "size",
+    [WEBHOOK_RESULT_BLOCKED] = "blocked",
     [WEBHOOK_RESULT_BROKEN] = "broken",
 };
 
@@ -33,7 +37,8 @@ asks_to_slow_down(int status)
 }
 
 struct webhook_plan
-webhook_plan_of(const struct webhook_attempt *attempt, unsigned number, uint32_t jitter, unsigned scale_percent)
+webhook_plan_of(const struct webhook_attempt *attempt, unsigned number, uint32_t jitter,
+                unsigned scale_percent)
 {
     struct webhook_plan plan = { .verdict = WEBHOOK_RETRY };
     int64_t hold_s = attempt->retry_after_s;
@@ -46,7 +51,8 @@ webhook_plan_of(const struct webhook_attempt *attempt, unsigned number, uint32_t
         return (struct webhook_plan){ .verdict = WEBHOOK_GIVEN_UP, .disables = "gone" };
     if (number >= WEBHOOK_ATTEMPTS_MAX)
         return (struct webhook_plan){ .verdict = WEBHOOK_GIVEN_UP };
-    plan.delay_ms = jittered_ms(webhook_retry_s[number < 1 ? 0 : number - 1], jitter) * (int64_t)scale_percent / 100;
+    plan.delay_ms =
+        jittered_ms(webhook_retry_s[number < 1 ? 0 : number - 1], jitter) * (int64_t)scale_percent / 100;
     if (attempt->result == WEBHOOK_RESULT_STATUS && asks_to_slow_down(attempt->status) && hold_s > 0) {
         hold_s = hold_s > WEBHOOK_RETRY_AFTER_S_MAX ? WEBHOOK_RETRY_AFTER_S_MAX : hold_s;
         plan.endpoint_hold_ms = hold_s * 1000;

@@ -6,16 +6,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Delays after attempts 1, 2, ...: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h; each +-20 %. About 27.5 h in all. */
-#define WEBHOOK_RETRY_COUNT      7u
-#define WEBHOOK_ATTEMPTS_MAX     (WEBHOOK_RETRY_COUNT + 1u)
+/* Delays after attempts 1, 2, ...: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h; each +-20 %. About 27.5 h in
+ * all. */
+#define WEBHOOK_RETRY_COUNT       7u
+#define WEBHOOK_ATTEMPTS_MAX      (WEBHOOK_RETRY_COUNT + 1u)
 #define WEBHOOK_RETRY_AFTER_S_MAX 86400
-#define WEBHOOK_DISABLE_AFTER_S  432000 /* five days in which nothing was delivered */
+#define WEBHOOK_DISABLE_AFTER_S   432000 /* five days in which nothing was delivered */
 extern const int32_t webhook_retry_s[WEBHOOK_RETRY_COUNT];
 
 enum webhook_result { /* of one attempt */
-    WEBHOOK_RESULT_DELIVERED, WEBHOOK_RESULT_STATUS, WEBHOOK_RESULT_DNS, WEBHOOK_RESULT_CONNECT, WEBHOOK_RESULT_TLS,
-    WEBHOOK_RESULT_TIMEOUT, WEBHOOK_RESULT_SIZE, WEBHOOK_RESULT_BLOCKED, WEBHOOK_RESULT_BROKEN,
+                      WEBHOOK_RESULT_DELIVERED,
+                      WEBHOOK_RESULT_STATUS,
+                      WEBHOOK_RESULT_DNS,
+                      WEBHOOK_RESULT_CONNECT,
+                      WEBHOOK_RESULT_TLS,
+                      WEBHOOK_RESULT_TIMEOUT,
+                      WEBHOOK_RESULT_SIZE,
+                      WEBHOOK_RESULT_BLOCKED,
+                      WEBHOOK_RESULT_BROKEN,
 };
 /* The stored and shown word. */
 const char *webhook_result_word(enum webhook_result result);

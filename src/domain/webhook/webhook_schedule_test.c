@@ -1,5 +1,5 @@
-#include "domain/webhook/webhook_schedule.h"
 #include "core/unit.h"
+#include "domain/webhook/webhook_schedule.h"
 
 static void
 each_failure_waits_for_the_published_time(void **state UNUSED)
@@ -34,13 +34,18 @@ a_busy_endpoint_is_left_alone_as_long_as_it_asks(void **state UNUSED)
     static const int slow[] = { 429, 502, 503, 504 };
 
     for (size_t i = 0; i < COUNT_OF(slow); i++) {
-        struct webhook_attempt attempt = { .result = WEBHOOK_RESULT_STATUS, .status = slow[i], .retry_after_s = 600 };
+        struct webhook_attempt attempt = { .result = WEBHOOK_RESULT_STATUS,
+                                           .status = slow[i],
+                                           .retry_after_s = 600 };
         struct webhook_plan plan = webhook_plan_of(&attempt, 1, 0, 100);
         assert_int_equal(plan.endpoint_hold_ms, 600000);
         assert_int_equal(plan.delay_ms, 600000);
     }
-    struct webhook_attempt greedy = { .result = WEBHOOK_RESULT_STATUS, .status = 503, .retry_after_s = 1 << 30 };
-    assert_int_equal(webhook_plan_of(&greedy, 1, 0, 100).endpoint_hold_ms, INT64_C(1000) * WEBHOOK_RETRY_AFTER_S_MAX);
+    struct webhook_attempt greedy = { .result = WEBHOOK_RESULT_STATUS,
+                                      .status = 503,
+                                      .retry_after_s = 1 << 30 };
+    assert_int_equal(webhook_plan_of(&greedy, 1, 0, 100).endpoint_hold_ms,
+                     INT64_C(1000) * WEBHOOK_RETRY_AFTER_S_MAX);
     struct webhook_attempt plain = { .result = WEBHOOK_RESULT_STATUS, .status = 500, .retry_after_s = 600 };
     assert_int_equal(webhook_plan_of(&plain, 1, 0, 100).endpoint_hold_ms, 0);
 }
@@ -59,7 +64,9 @@ gone_and_blocked_disable_at_once(void **state UNUSED)
 static void
 delivered_is_the_end(void **state UNUSED)
 {
-    struct webhook_attempt attempt = { .result = WEBHOOK_RESULT_DELIVERED, .status = 204, .retry_after_s = 60 };
+    struct webhook_attempt attempt = { .result = WEBHOOK_RESULT_DELIVERED,
+                                       .status = 204,
+                                       .retry_after_s = 60 };
     struct webhook_plan plan = webhook_plan_of(&attempt, WEBHOOK_ATTEMPTS_MAX, 0, 100);
 
     assert_int_equal(plan.verdict, WEBHOOK_DELIVERED);

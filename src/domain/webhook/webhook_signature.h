@@ -1,6 +1,7 @@
 /*
  * Standard Webhooks 1.0.0: the three headers of a delivery, and how a secret is written. Signed is
- * "<webhook-id>.<webhook-timestamp>.<body>" with HMAC-SHA256; the key is the octets behind "whsec_", not the text.
+ * "<webhook-id>.<webhook-timestamp>.<body>" with HMAC-SHA256; the key is the octets behind "whsec_", not the
+ * text.
  */
 #ifndef DOMAIN_WEBHOOK_WEBHOOK_SIGNATURE_H
 #define DOMAIN_WEBHOOK_WEBHOOK_SIGNATURE_H

@@ -1,7 +1,7 @@
-#include "domain/webhook/webhook_signature.h"
 #include "core/unit.h"
 #include "crypto/encode.h"
 #include "crypto/mac.h"
+#include "domain/webhook/webhook_signature.h"
 
 /* The check vector that the standard's libraries publish. */
 static void
@@ -15,8 +15,9 @@ the_published_vector_is_met(void **state UNUSED)
     assert_ok(decode_base64(SLICE("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), key, &key_len));
     assert_int_equal(key_len, 24);
     buf_init(&content, 1024);
-    webhook_signed_content(SLICE("msg_p5jXN8AQM9LWM0D4loKWxJek"), (struct wall_time){ INT64_C(1614265330999999) },
-                           SLICE("{\"test\": 2432232314}"), &content);
+    webhook_signed_content(SLICE("msg_p5jXN8AQM9LWM0D4loKWxJek"),
+                           (struct wall_time){ INT64_C(1614265330999999) }, SLICE("{\"test\": 2432232314}"),
+                           &content);
     assert_ok(buf_done(&content));
     assert_ok(mac_sha256(slice_of(key, key_len), buf_slice(&content), mac));
     struct slice printed = webhook_signature_print(mac, signature);

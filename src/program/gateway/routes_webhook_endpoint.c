@@ -1,0 +1,344 @@
+/* /v1/webhook-endpoints: where a workspace hears of its events, and what became of each delivery. */
+#include "domain/webhook/webhook_delivery.h"
+#include "domain/webhook/webhook_signature.h"
+#include "program/gateway/gateway.h"
+#include "wire/http/etag.h"
+#include "wire/json/json.h"
+
+#define ENDPOINT_BODY_BYTES_MAX (16u * 1024u)
+
+static json_t *
+endpoint_show(const struct webhook_endpoint *endpoint)
+{
+    json_t *events = json_array();
+
+    for (size_t i = 0; i < endpoint->event_count; i++)
+        json_array_append_new(events, show_text(endpoint->events[i]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
+                     show_id(ID_ENDPOINT, endpoint->id), "url", show_text(endpoint->url), "description",
+                     show_text(endpoint->description), "events", events, "state",
+                     webhook_endpoint_state_word(endpoint->state), "disabled_reason",
+                     show_text_or_null(endpoint->disabled_reason), "failing_since",
+                     endpoint->is_failing ? show_time(endpoint->failing_since) : json_null(), "created_at",
+                     show_time(endpoint->created_at), "updated_at", show_time(endpoint->updated_at));
+}
+
+/* With the secret, when it was just made: it is not shown again. */
+static enum err
+endpoint_reply(struct http_request *request, struct http_response *response, int status,
+               const struct webhook_endpoint *endpoint, const struct secret *secret)
+{
+    char tag[ETAG_TEXT_BYTES];
+    json_t *shown = endpoint_show(endpoint);
+
+    if (secret != NULL)
+        json_object_set_new(shown, "secret", show_text(secret_slice(secret)));
+    http_response_add(response, "ETag", arena_copy(request->arena, etag_print(endpoint->revision, tag)));
+    return http_reply_json(request, response, status, shown);
+}
+
+struct work {
+    struct id id;
+    struct webhook_endpoint_new with;
+    struct webhook_endpoint_change change;
+    struct vault_sealed secret;
+    struct gateway_page page;
+    struct slice state;
+    struct arena *arena;
+    struct webhook_endpoint endpoint, *endpoints;
+    struct webhook_delivery *deliveries;
+    size_t count;
+};
+
+static enum err
+url_check(struct http_request *request, struct slice url)
+{
+    enum err err =
+        url.ptr == NULL ? ERR_OK : address_guard_check_url(&gateway_worker_of(request)->gateway->guard, url);
+
+    if (err != ERR_OK)
+        problem_add(
+            &request->problem, request->arena, SLICE("/url"),
+            err == ERR_ADDRESS_BLOCKED
+                ? SLICE("must name a public address")
+                : SLICE("must be an https URL with a host name, without user name, fragment or odd port"));
+    return err;
+}
+
+static enum err
+events_read(struct http_request *request, const struct slice **out, size_t *count_out)
+{
+    const json_t *list = json_member(request_json(request), "events");
+    struct slice *events = arena_array(request->arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(*events));
+
+    if (events == NULL)
+        return ERR_NO_MEMORY;
+    *count_out = 0;
+    for (size_t i = 0; i < json_array_size(list) && i < WEBHOOK_ENDPOINT_EVENTS_MAX; i++) {
+        const json_t *item = json_array_get(list, i);
+        events[(*count_out)++] = slice_of(json_string_value(item), json_string_length(item));
+    }
+    *out = events;
+    return ERR_OK;
+}
+
+/* A new key, sealed for its place; *text_out is shown once and owned by the caller. */
+static enum err
+secret_seal(struct http_request *request, struct id endpoint, uint32_t generation,
+            struct vault_sealed *sealed_out, struct secret **text_out)
+{
+    struct vault_place place = webhook_secret_place(request->tenant, endpoint, generation);
+    struct secret *octets = NULL;
+    enum err err = webhook_secret_make(&octets, text_out);
+
+    if (err == ERR_OK)
+        err = vault_seal(&gateway_worker_of(request)->vault, VAULT_CREDENTIAL, &place, secret_slice(octets),
+                         request->arena, sealed_out);
+    secret_free(octets);
+    return err;
+}
+
+static enum err
+create_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_create(tx, &work->with, work->arena, &work->endpoint);
+}
+
+static enum err
+endpoint_post(struct http_request *request, struct http_response *response)
+{
+    const json_t *body = request_json(request);
+    struct secret *text = NULL;
+    struct work work = { .arena = request->arena,
+                         .with = { .id = id_new(gateway_worker_of(request)->gateway->clock),
+                                   .url = json_text_of(body, "url"),
+                                   .description = json_text_of(body, "description") } };
+    enum err err = url_check(request, work.with.url);
+
+    if (err == ERR_OK)
+        err = events_read(request, &work.with.events, &work.with.event_count);
+    if (err == ERR_OK)
+        err = secret_seal(request, work.with.id, 1, &work.with.secret, &text);
+    if (err == ERR_OK)
+        err = gateway_write(request, create_in, &work);
+    if (err == ERR_OK)
+        err = endpoint_reply(request, response, 201, &work.endpoint, text);
+    secret_free(text);
+    return err;
+}
+
+static enum err
+get_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_get(tx, work->id, work->arena, &work->endpoint);
+}
+
+static enum err
+endpoint_get_one(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, get_in, &work);
+    return err == ERR_OK ? endpoint_reply(request, response, 200, &work.endpoint, NULL) : err;
+}
+
+static enum err
+list_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_list(tx, work->page.cursor, work->page.limit, work->arena, &work->endpoints,
+                                 &work->count);
+}
+
+static enum err
+endpoint_get_list(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = gateway_page_read(request, ID_ENDPOINT, &work.page);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, list_in, &work);
+    if (err != ERR_OK)
+        return err;
+    bool has_more = work.count > work.page.limit;
+    size_t shown = has_more ? work.page.limit : work.count;
+    json_t *items = json_array();
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(items, endpoint_show(&work.endpoints[i]));
+    struct id last = shown == 0 ? (struct id){ { 0 } } : work.endpoints[shown - 1].id;
+    return gateway_page_reply(request, response, items, has_more, ID_ENDPOINT, last);
+}
+
+/* The endpoint of the path, and If-Match against it; without If-Match any revision may be changed. */
+static enum err
+endpoint_for_change(struct http_request *request, struct work *work, uint32_t *revision_out)
+{
+    char tag[ETAG_TEXT_BYTES];
+    enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work->id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, get_in, work);
+    if (err == ERR_OK)
+        err = request_check_match(request, etag_print(work->endpoint.revision, tag));
+    *revision_out = http_header(request, "If-Match").ptr == NULL ? 0 : work->endpoint.revision;
+    return err;
+}
+
+static enum err
+change_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_update(tx, work->id, &work->change, work->arena, &work->endpoint);
+}
+
+static enum err
+endpoint_patch(struct http_request *request, struct http_response *response)
+{
+    const json_t *body = request_json(request);
+    struct slice state = json_text_of(body, "state");
+    struct work work = { .arena = request->arena,
+                         .change = { .url = json_text_of(body, "url"),
+                                     .description = json_text_of(body, "description"),
+                                     .has_state = state.ptr != NULL,
+                                     .state = slice_eq(state, SLICE("enabled"))
+                                                  ? WEBHOOK_ENDPOINT_ENABLED
+                                                  : WEBHOOK_ENDPOINT_DISABLED } };
+    enum err err = url_check(request, work.change.url);
+
+    if (err == ERR_OK)
+        err = events_read(request, &work.change.events, &work.change.event_count);
+    if (err == ERR_OK)
+        err = endpoint_for_change(request, &work, &work.change.revision);
+    if (err == ERR_OK)
+        err = gateway_write(request, change_in, &work);
+    return err == ERR_OK ? endpoint_reply(request, response, 200, &work.endpoint, NULL) : err;
+}
+
+static enum err
+delete_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_delete(tx, work->id, work->change.revision);
+}
+
+static enum err
+endpoint_remove(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = endpoint_for_change(request, &work, &work.change.revision);
+
+    if (err == ERR_OK)
+        err = gateway_write(request, delete_in, &work);
+    if (err == ERR_NOT_FOUND && work.change.revision != 0)
+        err = ERR_HTTP_PRECONDITION; /* it was there a moment ago, with the revision that was asked for */
+    return err == ERR_OK ? http_reply_empty(response, 204) : err;
+}
+
+static enum err
+rotate_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_rotate(tx, work->id, work->endpoint.generation + 1, &work->secret, work->arena,
+                                   &work->endpoint);
+}
+
+static enum err
+endpoint_rotate(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    struct secret *text = NULL;
+    uint32_t revision;
+    enum err err = endpoint_for_change(request, &work, &revision);
+
+    if (err == ERR_OK)
+        err = secret_seal(request, work.id, work.endpoint.generation + 1, &work.secret, &text);
+    if (err == ERR_OK)
+        err = gateway_write(request, rotate_in, &work);
+    if (err == ERR_OK)
+        err = endpoint_reply(request, response, 200, &work.endpoint, text);
+    secret_free(text);
+    return err;
+}
+
+static json_t *
+delivery_show(const struct webhook_delivery *delivery)
+{
+    json_t *attempts = json_array();
+
+    for (size_t i = 0; i < delivery->attempt_count; i++) {
+        const struct webhook_delivery_attempt *attempt = &delivery->attempts[i];
+        json_array_append_new(
+            attempts, json_pack("{s:i, s:o, s:o, s:o, s:i}", "number", (int)attempt->number, "at",
+                                show_time(attempt->at), "outcome", show_text(attempt->outcome), "status_code",
+                                attempt->status_code == 0 ? json_null() : json_integer(attempt->status_code),
+                                "latency_ms", (int)attempt->latency_ms));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_DELIVERY, delivery->id),
+                     "event_id", show_id(ID_EVENT, delivery->event), "event_type",
+                     show_text(delivery->event_type), "state", show_text(delivery->state), "attempts",
+                     attempts, "next_attempt_at",
+                     delivery->is_pending ? show_time(delivery->due_at) : json_null(), "created_at",
+                     show_time(delivery->created_at), "finished_at",
+                     delivery->is_finished ? show_time(delivery->finished_at) : json_null());
+}
+
+static enum err
+deliveries_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+    enum err err = get_in(tx, work); /* an unknown endpoint is 404, not an empty log */
+
+    return err == ERR_OK
+               ? webhook_delivery_list(tx, work->id, work->state, work->page.cursor, work->page.limit,
+                                       work->arena, &work->deliveries, &work->count)
+               : err;
+}
+
+static enum err
+deliveries_get(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena, .state = http_query(request, "state") };
+    enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_page_read(request, ID_DELIVERY, &work.page);
+    if (err == ERR_OK)
+        err = gateway_read(request, deliveries_in, &work);
+    if (err != ERR_OK)
+        return err;
+    bool has_more = work.count > work.page.limit;
+    size_t shown = has_more ? work.page.limit : work.count;
+    json_t *items = json_array();
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(items, delivery_show(&work.deliveries[i]));
+    struct id last = shown == 0 ? (struct id){ { 0 } } : work.deliveries[shown - 1].id;
+    return gateway_page_reply(request, response, items, has_more, ID_DELIVERY, last);
+}
+
+const struct http_route webhook_endpoint_routes[] = {
+    { HTTP_POST, "/v1/webhook-endpoints", endpoint_post, "createWebhookEndpoint", HTTP_ACCESS_KEY,
+      "webhooks:manage", .body_bytes_max = ENDPOINT_BODY_BYTES_MAX },
+    { HTTP_GET, "/v1/webhook-endpoints", endpoint_get_list, "listWebhookEndpoints", HTTP_ACCESS_KEY,
+      "webhooks:read" },
+    { HTTP_GET, "/v1/webhook-endpoints/{endpoint_id}", endpoint_get_one, "getWebhookEndpoint",
+      HTTP_ACCESS_KEY, "webhooks:read" },
+    { HTTP_PATCH, "/v1/webhook-endpoints/{endpoint_id}", endpoint_patch, "updateWebhookEndpoint",
+      HTTP_ACCESS_KEY, "webhooks:manage", .body_bytes_max = ENDPOINT_BODY_BYTES_MAX },
+    { HTTP_DELETE, "/v1/webhook-endpoints/{endpoint_id}", endpoint_remove, "deleteWebhookEndpoint",
+      HTTP_ACCESS_KEY, "webhooks:manage" },
+    { HTTP_POST, "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", endpoint_rotate, "rotateWebhookSecret",
+      HTTP_ACCESS_KEY, "webhooks:manage" },
+    { HTTP_GET, "/v1/webhook-endpoints/{endpoint_id}/deliveries", deliveries_get, "listWebhookDeliveries",
+      HTTP_ACCESS_KEY, "webhooks:read" },
+    { .handler = NULL },
+};
