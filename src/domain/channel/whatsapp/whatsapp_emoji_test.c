@@ -1,17 +1,19 @@
 #include "core/unit.h"
 #include "domain/channel/whatsapp/whatsapp_emoji.h"
 
+#define SCOTLAND                                                                                             \
+    "\xF0\x9F\x8F\xB4\xF3\xA0\x81\xA7\xF3\xA0\x81\xA2\xF3\xA0\x81\xB3\xF3\xA0\x81\xA3\xF3\xA0\x81\xB4\xF3\xA0\x81\xBF"
+
 static void
 one_emoji_is_one(void **state UNUSED)
 {
     static const char *const one[] = {
-        "\xF0\x9F\x91\x8D",                 /* thumbs up */
-        "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD", /* with a skin tone */
-        "\xE2\x9D\xA4\xEF\xB8\x8F",         /* red heart */
-        "\xE2\x9D\xA4",                     /* without its selector */
-        "\xF0\x9F\x87\xAE\xF0\x9F\x87\xB3", /* flag of India */
-        "\xF0\x9F\x8F\xB4\xF3\xA0\x81\xA7\xF3\xA0\x81\xA2\xF3\xA0\x81\xB3\xF3\xA0\x81\xA3\xF3\xA0\x81\xB4\xF3\xA0\x81"
-        "\xBF",                                                                     /* flag of Scotland */
+        "\xF0\x9F\x91\x8D",                                                         /* thumbs up */
+        "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD",                                         /* with a skin tone */
+        "\xE2\x9D\xA4\xEF\xB8\x8F",                                                 /* red heart */
+        "\xE2\x9D\xA4",                                                             /* without its selector */
+        "\xF0\x9F\x87\xAE\xF0\x9F\x87\xB3",                                         /* flag of India */
+        SCOTLAND,                                                                   /* flag of Scotland */
         "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7", /* a family of three */
         "\xF0\x9F\xA7\x91\xF0\x9F\x8F\xBE\xE2\x80\x8D\xF0\x9F\x9A\x80",             /* an astronaut */
         "\xF0\x9F\x8F\xB3\xEF\xB8\x8F\xE2\x80\x8D\xF0\x9F\x8C\x88",                 /* rainbow flag */
