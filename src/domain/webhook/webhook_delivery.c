@@ -206,7 +206,7 @@ static const struct db_stmt delivery_list_stmt = {
     "SELECT d.id, d.event_id, d.event_type, d.state, d.created_at, d.finished_at, d.due_at, a.number, a.at, a.outcome,"
     " a.status_code, a.latency_ms FROM (SELECT * FROM (SELECT id, tenant_id, event_id, event_type, state, created_at,"
     " finished_at, due_at FROM webhook_delivery WHERE tenant_id = $1 AND endpoint_id = $2"
-    " AND ($3::text IS NULL OR state = $3) AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) page) d"
+    " AND ($3::text IS NULL OR state = ANY (string_to_array($3, ','))) AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) page) d"
     " LEFT JOIN webhook_attempt a ON a.tenant_id = $1 AND a.delivery_id = d.id ORDER BY d.id DESC, a.number LIMIT 2000"
 };
 

@@ -72,7 +72,8 @@ struct webhook_delivery {
     } attempts[WEBHOOK_ATTEMPTS_MAX];
     size_t attempt_count;
 };
-/* An endpoint's log, newest first, limit + 1 rows. `state` may have a NULL ptr: any. */
+/* An endpoint's log, newest first, limit + 1 rows. `state` is a comma-separated list of states, or has a NULL
+ * ptr: any. */
 MUST_CHECK enum err webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state,
                                           struct id before, size_t limit, struct arena *arena,
                                           struct webhook_delivery **out, size_t *count_out);

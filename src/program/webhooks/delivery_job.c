@@ -1,0 +1,32 @@
+#include "program/webhooks/delivery_job.h"
+#include "domain/webhook/webhook_render.h"
+#include <stdlib.h>
+
+#define URL_BYTES_MAX 2049u /* with NUL */
+
+struct delivery_job *
+delivery_job_new(const struct webhook_claim *claim)
+{
+    struct delivery_job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL)
+        return NULL;
+    buf_init(&job->url, URL_BYTES_MAX);
+    buf_init(&job->body, WEBHOOK_BODY_BYTES_MAX);
+    job->outcome = (struct webhook_outcome){ .tenant = claim->tenant,
+                                             .delivery = claim->delivery,
+                                             .endpoint = claim->endpoint,
+                                             .fence = claim->fence,
+                                             .attempt = claim->attempt };
+    return job;
+}
+
+void
+delivery_job_free(struct delivery_job *job)
+{
+    if (job == NULL)
+        return;
+    buf_release(&job->url);
+    buf_release_wiped(&job->body);
+    free(job);
+}

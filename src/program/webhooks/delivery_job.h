@@ -1,0 +1,27 @@
+/* One delivery on its way to an endpoint: handed from the store thread to the loop and back. Owned by who
+ * holds it. */
+#ifndef PROGRAM_WEBHOOKS_DELIVERY_JOB_H
+#define PROGRAM_WEBHOOKS_DELIVERY_JOB_H
+#include "core/buf.h"
+#include "domain/webhook/webhook_delivery.h"
+#include "domain/webhook/webhook_signature.h"
+#include "platform/os/mailbox.h"
+
+struct delivery_job {
+    struct mailbox_item item;
+    struct buf url, body; /* url ends with a NUL; body is wiped */
+    char id_header[64], timestamp_header[64], signature_header[128];
+    struct webhook_outcome outcome;
+    bool is_released; /* it never left: back to the queue */
+};
+
+/* NULL: no memory. */
+struct delivery_job *delivery_job_new(const struct webhook_claim *claim);
+void delivery_job_free(struct delivery_job *job); /* accepts NULL */
+static inline struct delivery_job *
+delivery_job_next(const struct delivery_job *job)
+{
+    return (struct delivery_job *)job->item.next;
+}
+
+#endif

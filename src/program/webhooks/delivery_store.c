@@ -1,0 +1,236 @@
+#include "program/webhooks/delivery_store.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "domain/tenant/tenant_key.h"
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define ARENA_BYTES (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many   \
+                                            */
+#define IDLE_MS_MAX                                                                                          \
+    250 /* events are found by looking: a commit that is not visible yet tells nobody when it is */
+#define LEASE_MARGIN_MS 30000
+#define DB_REOPEN_MS    5000
+#define RETURN_MS       1000
+
+struct delivery_store {
+    struct delivery_store_config config;
+    struct db *db;
+    struct vault vault;
+    struct arena *arena;
+    pthread_t thread;
+    atomic_size_t out;
+    atomic_bool is_draining, is_stopping;
+};
+
+/* Body opened, content signed in the vault, headers written. `now` is the time of this attempt. */
+static enum err
+job_fill(struct delivery_store *store, const struct webhook_claim *claim, struct delivery_job *job)
+{
+    struct wall_time now = clock_wall(store->config.clock);
+    unsigned char mac[WEBHOOK_MAC_BYTES];
+    char event_text[ID_TEXT_BYTES], signature[WEBHOOK_SIGNATURE_BYTES];
+    struct slice body, id = id_print(ID_EVENT, claim->event, event_text);
+    struct buf content;
+    enum err err = webhook_body_open(&store->vault, claim, store->arena, &body);
+
+    if (err != ERR_OK)
+        return err;
+    buf_init(&content, WEBHOOK_CONTENT_MAX);
+    webhook_signed_content(id, now, body, &content);
+    err = buf_done(&content);
+    if (err == ERR_OK)
+        err = webhook_sign(&store->vault, claim, buf_slice(&content), mac);
+    buf_release_wiped(&content);
+    if (err != ERR_OK)
+        return err;
+    buf_add(&job->body, body);
+    buf_add(&job->url, claim->url);
+    buf_add_byte(&job->url, '\0');
+    snprintf(job->id_header, sizeof(job->id_header), "webhook-id: %.*s", SLICE_FMT(id));
+    snprintf(job->timestamp_header, sizeof(job->timestamp_header), "webhook-timestamp: %lld",
+             (long long)(now.us / 1000000));
+    snprintf(job->signature_header, sizeof(job->signature_header), "webhook-signature: %.*s",
+             SLICE_FMT(webhook_signature_print(mac, signature)));
+    job->outcome.began_at = now;
+    err = buf_done(&job->body);
+    return err == ERR_OK ? buf_done(&job->url) : err;
+}
+
+static void
+job_hand_over(struct delivery_store *store, const struct webhook_claim *claim)
+{
+    struct delivery_job *job = delivery_job_new(claim);
+
+    if (job == NULL) { /* the lease runs out, and it is claimed again */
+        atomic_fetch_sub(&store->out, 1);
+        return;
+    }
+    enum err err = job_fill(store, claim, job);
+    if (err == ERR_OK) {
+        mailbox_put(store->config.ready, &job->item);
+        return;
+    }
+    log_event(LOG_WARN, "webhook.not_prepared", LOG_ID("delivery", ID_DELIVERY, claim->delivery),
+              LOG_ERR(err));
+    job->is_released = true;
+    mailbox_put(store->config.settled, &job->item);
+}
+
+static enum err
+claim_and_send(struct delivery_store *store, size_t *claimed_out)
+{
+    const struct config *config = store->config.config;
+    size_t out = atomic_load(&store->out), room = (size_t)config->webhook_in_flight_max, count = 0;
+    struct webhook_claim *claims = NULL;
+
+    *claimed_out = 0;
+    if (atomic_load(&store->is_draining) || out >= room)
+        return ERR_OK;
+    room = room - out > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room - out;
+    enum err err =
+        webhook_claim_due(store->db, room, (size_t)config->endpoint_in_flight_max,
+                          config->webhook_timeout_ms + LEASE_MARGIN_MS, store->arena, &claims, &count);
+    if (err != ERR_OK)
+        return err;
+    *claimed_out = count;
+    atomic_fetch_add(&store->out, count);
+    for (size_t i = 0; i < count; i++)
+        job_hand_over(store, &claims[i]);
+    return ERR_OK;
+}
+
+struct record {
+    const struct delivery_store *store;
+    const struct delivery_job *job;
+};
+
+static enum err
+record_in(struct db_tx *tx, void *ctx)
+{
+    const struct record *record = ctx;
+    const struct webhook_outcome *outcome = &record->job->outcome;
+
+    if (record->job->is_released)
+        return webhook_release(tx, outcome->delivery, outcome->fence, RETURN_MS);
+    return webhook_record(tx, record->store->config.clock, outcome);
+}
+
+/* An attempt that cannot be recorded now goes back to the mailbox: only the record can be repeated. */
+static enum err
+record_settled(struct delivery_store *store)
+{
+    struct delivery_job *list = (struct delivery_job *)mailbox_take(store->config.settled);
+    enum err err = ERR_OK;
+
+    for (struct delivery_job *job = list, *next; job != NULL; job = next) {
+        struct record record = { .store = store, .job = job };
+        next = delivery_job_next(job);
+        if (err == ERR_OK)
+            err = db_run(store->db, job->outcome.tenant, record_in, &record);
+        if (err == ERR_OK || err_class(err) == ERR_CLASS_INTERNAL) {
+            delivery_job_free(
+                job); /* a fault of ours would come again for ever: the lease makes it due again */
+            atomic_fetch_sub(&store->out, 1);
+        } else {
+            mailbox_put(store->config.settled, &job->item);
+        }
+    }
+    return err;
+}
+
+static enum err
+fan_out(struct delivery_store *store, size_t *taken_out)
+{
+    size_t queued = 0;
+
+    *taken_out = 0;
+    if (atomic_load(&store->is_draining))
+        return ERR_OK;
+    enum err err =
+        webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, taken_out, &queued);
+    metric_add(METRIC_WEBHOOKS_QUEUED, queued);
+    return err;
+}
+
+static void *
+store_run(void *ctx)
+{
+    struct delivery_store *store = ctx;
+
+    while (!atomic_load(&store->is_stopping) || mailbox_count(store->config.settled) > 0) {
+        size_t taken = 0, claimed = 0;
+        enum err err = record_settled(store);
+
+        if (err == ERR_OK)
+            err = fan_out(store, &taken);
+        if (err == ERR_OK)
+            err = claim_and_send(store, &claimed);
+        arena_reset(store->arena);
+        if (err == ERR_OK) {
+            if (taken == 0 && claimed == 0 && mailbox_count(store->config.settled) == 0)
+                (void)poll(&(struct pollfd){ .fd = store->config.settled->event_fd, .events = POLLIN }, 1,
+                           IDLE_MS_MAX);
+            continue;
+        }
+        log_event(err_class(err) == ERR_CLASS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "webhook.store_failed",
+                  LOG_ERR(err));
+        if (err != ERR_DB_UNAVAILABLE || db_reopen(store->db, DB_REOPEN_MS) != ERR_OK)
+            (void)poll(NULL, 0, IDLE_MS_MAX);
+        if (atomic_load(&store->is_stopping))
+            break; /* what is not recorded now is delivered again: at least once */
+    }
+    return NULL;
+}
+
+enum err
+delivery_store_new(const struct delivery_store_config *config, struct delivery_store **out)
+{
+    struct delivery_store *store = calloc(1, sizeof(*store));
+    enum err err = ERR_NO_MEMORY;
+
+    if (store == NULL)
+        return ERR_NO_MEMORY;
+    store->config = *config;
+    store->arena = arena_new(ARENA_BYTES);
+    if (store->arena != NULL)
+        err = db_open(config->database, &store->db);
+    store->vault = tenant_vault(config->vault_client, store->db);
+    if (err == ERR_OK && pthread_create(&store->thread, NULL, store_run, store) != 0)
+        err = ERR_SYSTEM;
+    if (err == ERR_OK) {
+        *out = store;
+        return ERR_OK;
+    }
+    db_close(store->db);
+    arena_free(store->arena);
+    free(store);
+    return err;
+}
+
+void
+delivery_store_drain(struct delivery_store *store)
+{
+    atomic_store(&store->is_draining, true);
+    mailbox_wake(store->config.settled);
+}
+
+size_t
+delivery_store_out(const struct delivery_store *store)
+{
+    return atomic_load(&store->out);
+}
+
+void
+delivery_store_free(struct delivery_store *store)
+{
+    if (store == NULL)
+        return;
+    atomic_store(&store->is_stopping, true);
+    mailbox_wake(store->config.settled);
+    pthread_join(store->thread, NULL);
+    db_close(store->db);
+    arena_free(store->arena);
+    free(store);
+}
