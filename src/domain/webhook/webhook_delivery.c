@@ -85,31 +85,6 @@ webhook_sign(const struct vault *vault, const struct webhook_claim *claim, struc
     return vault_sign_mac(vault, &place, &claim->secret, content, mac_out);
 }
 
-static const struct db_stmt webhook_next_due_stmt = {
-    "webhook_next_due",
-    "SELECT min(greatest(d.due_at, e.not_before, coalesce(d.lease_until, d.due_at))) FROM webhook_endpoint e"
-    " CROSS JOIN LATERAL (SELECT due_at, lease_until FROM webhook_delivery p WHERE p.endpoint_id = e.id"
-    " AND p.state = 'pending' ORDER BY p.due_at LIMIT 1) d WHERE e.state = 'enabled'"
-};
-
-enum err
-webhook_next_due(struct db *db, struct wall_time *out)
-{
-    struct db_tx tx = { .is_open = false };
-    struct db_rows *rows = NULL;
-    enum err err = db_begin_across(db, "webhook.claim", &tx);
-
-    if (err == ERR_OK)
-        err = db_query(&tx, &webhook_next_due_stmt, DB_NO_ARGS, &rows);
-    if (err == ERR_OK && db_is_null(rows, 0, 0))
-        err = ERR_NOTHING;
-    if (err == ERR_OK)
-        *out = db_time(rows, 0, 0);
-    db_rows_free(rows);
-    db_rollback(&tx);
-    return err;
-}
-
 static const struct db_stmt attempt_insert_stmt = {
     "webhook_attempt_insert",
     "INSERT INTO webhook_attempt (tenant_id, id, delivery_id, number, at, outcome, status_code, latency_ms)"

@@ -37,8 +37,6 @@ MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct we
 /* HMAC-SHA256 over `content` with the endpoint's secret, made in the vault. */
 MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_claim *claim,
                                  struct slice content, unsigned char mac_out[32]);
-/* When something will be due; ERR_NOTHING. */
-MUST_CHECK enum err webhook_next_due(struct db *db, struct wall_time *out);
 
 struct webhook_outcome {
     struct id tenant, delivery, endpoint;

@@ -4,6 +4,7 @@
 #include "domain/tenant/tenant_key.h"
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_BYTES (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many   \
