@@ -494,6 +494,7 @@ mistakes_of_ours_end_the_process(void **state UNUSED)
     void (*const mistakes[])(void) = { begin_twice, use_after_commit, share_a_name, read_as_wrong_type,
                                        begin_for_nobody };
 
+    close_db(NULL);
     for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
         open_db(NULL); /* its own, so that the other tests' connection is not spoken on by two */
         assert_is_our_bug(mistakes[i]);
