@@ -22,7 +22,7 @@ link_pair(int fds_out[2])
 static enum err
 ready_wait(int fd, short events, const struct mono_time *until)
 {
-    struct pollfd wait = {.fd = fd, .events = events};
+    struct pollfd wait = { .fd = fd, .events = events };
 
     for (;;) {
         int ms = -1;
@@ -57,13 +57,13 @@ deadline_after(int timeout_ms, struct mono_time *storage)
 static enum err
 send_some(int fd, struct slice first, struct slice second, int rider, size_t *sent_out)
 {
-    struct iovec pieces[2] = {{(void *)(uintptr_t)first.ptr, first.len},
-                              {(void *)(uintptr_t)second.ptr, second.len}};
+    struct iovec pieces[2] = { { (void *)(uintptr_t)first.ptr, first.len },
+                               { (void *)(uintptr_t)second.ptr, second.len } };
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {.bytes = {0}};
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = COUNT_OF(pieces)};
+    } control = { .bytes = { 0 } };
+    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = COUNT_OF(pieces) };
 
     if (rider >= 0) {
         message.msg_control = control.bytes;
@@ -144,15 +144,15 @@ riders_take(struct msghdr *message, int *rider)
 static enum err
 receive_some(int fd, void *to, size_t want, int *rider, size_t *got_out)
 {
-    struct iovec piece = {to, want};
+    struct iovec piece = { to, want };
     union {
         struct cmsghdr header;
         char bytes[CMSG_SPACE(RIDERS_SEEN_MAX * sizeof(int))];
-    } control = {.bytes = {0}};
-    struct msghdr message = {.msg_iov = &piece,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof(control.bytes)};
+    } control = { .bytes = { 0 } };
+    struct msghdr message = { .msg_iov = &piece,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof(control.bytes) };
 
     for (;;) {
         ssize_t n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -239,7 +239,7 @@ link_receive(int fd, struct buf *frame, int *fd_out, int timeout_ms)
 void
 link_reader_init(struct link_reader *reader, int fd)
 {
-    *reader = (struct link_reader){.fd = fd, .pending_fd = -1};
+    *reader = (struct link_reader){ .fd = fd, .pending_fd = -1 };
     buf_init(&reader->bytes, LINK_FRAME_BYTES_MAX);
 }
 
@@ -291,7 +291,7 @@ link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_ou
 void
 link_writer_init(struct link_writer *writer, int fd)
 {
-    *writer = (struct link_writer){.fd = fd};
+    *writer = (struct link_writer){ .fd = fd };
     buf_init(&writer->bytes, LINK_HEADER_BYTES + (size_t)LINK_FRAME_BYTES_MAX);
 }
 
@@ -336,4 +336,10 @@ link_writer_flush(struct link_writer *writer)
     buf_forget(&writer->bytes);
     writer->sent = 0;
     return ERR_OK;
+}
+
+bool
+link_writer_is_idle(const struct link_writer *writer)
+{
+    return writer->bytes.len == 0;
 }

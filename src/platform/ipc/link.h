@@ -65,6 +65,8 @@ void link_writer_release(struct link_writer *writer); /* wipes */
 MUST_CHECK enum err link_writer_put(struct link_writer *writer, struct slice frame);
 /* Sends what goes now. ERR_INCOMPLETE: some is left, wait for POLLOUT. ERR_FRAME: the peer is gone. */
 MUST_CHECK enum err link_writer_flush(struct link_writer *writer);
+/* Nothing is left to send. */
+bool link_writer_is_idle(const struct link_writer *writer);
 
 /* Between the supervisor and a role: one byte of kind, then what the kind says. */
 enum link_kind {

@@ -18,7 +18,7 @@ ends_open(void)
 {
     int fds[2];
     assert_ok(link_pair(fds));
-    return (struct ends){fds[0], fds[1]};
+    return (struct ends){ fds[0], fds[1] };
 }
 
 static void
@@ -39,12 +39,12 @@ peer_writes(int fd, const void *bytes, size_t len)
 static void
 peer_writes_with_fds(int fd, struct slice bytes, const int *fds, size_t count)
 {
-    char control[CMSG_SPACE(8 * sizeof(int))] = {0};
-    struct iovec piece = {(void *)(uintptr_t)bytes.ptr, bytes.len};
-    struct msghdr message = {.msg_iov = &piece,
-                             .msg_iovlen = 1,
-                             .msg_control = control,
-                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    char control[CMSG_SPACE(8 * sizeof(int))] = { 0 };
+    struct iovec piece = { (void *)(uintptr_t)bytes.ptr, bytes.len };
+    struct msghdr message = { .msg_iov = &piece,
+                              .msg_iovlen = 1,
+                              .msg_control = control,
+                              .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
     header->cmsg_level = SOL_SOCKET;
@@ -95,13 +95,13 @@ static void
 any_split_of_the_stream_gives_the_same_frames(void **state UNUSED)
 {
     const struct slice stream = SLICE("\0\0\0\1a\0\0\0\5bcdef\0\0\0\3ghi");
-    const struct slice want[] = {SLICE("a"), SLICE("bcdef"), SLICE("ghi")};
+    const struct slice want[] = { SLICE("a"), SLICE("bcdef"), SLICE("ghi") };
 
     for (size_t first = 0; first <= stream.len; first++)
         for (size_t second = first; second <= stream.len; second++) {
             struct ends ends = ends_open();
             struct link_reader reader;
-            const size_t cuts[] = {0, first, second, stream.len};
+            const size_t cuts[] = { 0, first, second, stream.len };
             size_t seen = 0;
             link_reader_init(&reader, ends.ours);
             for (size_t i = 0; i + 1 < COUNT_OF(cuts); i++) {
@@ -170,7 +170,7 @@ a_frame_that_was_handled_is_wiped(void **state UNUSED)
 static void
 a_length_of_nothing_or_too_much_is_refused(void **state UNUSED)
 {
-    const uint32_t lengths[] = {0, LINK_FRAME_BYTES_MAX + 1, UINT32_MAX};
+    const uint32_t lengths[] = { 0, LINK_FRAME_BYTES_MAX + 1, UINT32_MAX };
 
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         struct ends ends = ends_open();
@@ -284,10 +284,10 @@ more_than_one_descriptor_is_refused_and_none_stays_open(void **state UNUSED)
         struct slice pieces[2];
         size_t fds[2];
     } cases[] = {
-        {"two with one write", {SLICE("\0\0\0\2ab"), SLICE("")}, {2, 0}},
-        {"more than the receiver looks for", {SLICE("\0\0\0\2ab"), SLICE("")}, {8, 0}},
-        {"one with the header, one with the body", {SLICE("\0\0\0\2"), SLICE("ab")}, {1, 1}},
-        {"two within the body", {SLICE("\0\0\0\3a"), SLICE("bc")}, {0, 2}},
+        { "two with one write", { SLICE("\0\0\0\2ab"), SLICE("") }, { 2, 0 } },
+        { "more than the receiver looks for", { SLICE("\0\0\0\2ab"), SLICE("") }, { 8, 0 } },
+        { "one with the header, one with the body", { SLICE("\0\0\0\2"), SLICE("ab") }, { 1, 1 } },
+        { "two within the body", { SLICE("\0\0\0\3a"), SLICE("bc") }, { 0, 2 } },
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++)
@@ -476,6 +476,7 @@ a_writer_keeps_what_does_not_go_yet(void **state UNUSED)
     assert_ok(link_writer_put(&writer, slice_of(much, LINK_FRAME_BYTES_MAX - 64)));
     assert_ok(link_writer_put(&writer, SLICE("small")));
     assert_int_equal(link_writer_flush(&writer), ERR_INCOMPLETE);
+    assert_false(link_writer_is_idle(&writer));
     assert_int_equal(link_writer_put(&writer, slice_of(much, 64)), ERR_BUSY);
     struct link_reader reader;
     struct slice got;
@@ -488,6 +489,7 @@ a_writer_keeps_what_does_not_go_yet(void **state UNUSED)
     } while (link_reader_take(&reader, &got, &fd) == ERR_INCOMPLETE);
     assert_true(slice_eq(got, slice_of(much, LINK_FRAME_BYTES_MAX - 64)));
     assert_ok(link_writer_flush(&writer));
+    assert_true(link_writer_is_idle(&writer));
     assert_ok(link_reader_fill(&reader));
     assert_ok(link_reader_take(&reader, &got, &fd));
     assert_true(slice_eq(got, SLICE("small")));

@@ -98,7 +98,7 @@ vault_client_relink(struct vault_client *client, int fd)
 static enum err
 link_wait_locked(struct vault_client *client, struct mono_time until)
 {
-    struct timespec at = {.tv_sec = until.us / 1000000, .tv_nsec = until.us % 1000000 * 1000};
+    struct timespec at = { .tv_sec = until.us / 1000000, .tv_nsec = until.us % 1000000 * 1000 };
 
     while (client->fd < 0)
         if (pthread_cond_timedwait(&client->linked, &client->mutex, &at) == ETIMEDOUT && client->fd < 0)
@@ -109,7 +109,7 @@ link_wait_locked(struct vault_client *client, struct mono_time until)
 static enum err
 socket_wait(int fd, short events, struct mono_time until)
 {
-    struct pollfd wait = {.fd = fd, .events = events};
+    struct pollfd wait = { .fd = fd, .events = events };
 
     for (;;) {
         int64_t left_us = until.us - clock_mono(clock_system()).us;
@@ -226,7 +226,7 @@ ask_and_use(struct vault_client *client, struct vault_request *request, struct v
 static enum err
 key_load(const struct vault *vault, const struct vault_missing_key *missing)
 {
-    struct vault_request request = {.op = VAULT_OP_KEY_LOAD, .is_newest = missing->version == 0};
+    struct vault_request request = { .op = VAULT_OP_KEY_LOAD, .is_newest = missing->version == 0 };
     struct vault_answer answer;
 
     if (vault->key_source == NULL)
@@ -248,7 +248,7 @@ is_same_key(const struct vault_missing_key *a, const struct vault_missing_key *b
 static enum err
 call(const struct vault *vault, struct vault_request *request, answer_use use, void *use_ctx)
 {
-    struct vault_missing_key before = {.version = 0};
+    struct vault_missing_key before = { .version = 0 };
     struct vault_answer answer;
 
     for (size_t loads = 0;; loads++) {
@@ -266,11 +266,11 @@ call(const struct vault *vault, struct vault_request *request, answer_use use, v
 static struct vault_frame_place
 frame_place(const struct vault_place *place)
 {
-    return (struct vault_frame_place){.tenant = place->tenant,
-                                      .table = slice_text(place->table),
-                                      .column = slice_text(place->column),
-                                      .row = place->row,
-                                      .generation = place->generation};
+    return (struct vault_frame_place){ .tenant = place->tenant,
+                                       .table = slice_text(place->table),
+                                       .column = slice_text(place->column),
+                                       .row = place->row,
+                                       .generation = place->generation };
 }
 
 /* What a seal gives back, and where to. */
@@ -301,8 +301,8 @@ enum err
 vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct vault_seal_item *items,
                 size_t count, struct arena *arena)
 {
-    struct vault_request request = {.op = VAULT_OP_SEAL, .purpose = purpose, .item_count = count};
-    struct seal_use to = {items, count, arena};
+    struct vault_request request = { .op = VAULT_OP_SEAL, .purpose = purpose, .item_count = count };
+    struct seal_use to = { items, count, arena };
 
     if (count == 0 || count > VAULT_SEAL_ITEMS_MAX)
         bug("a seal of no or too many values");
@@ -319,7 +319,7 @@ enum err
 vault_seal(const struct vault *vault, enum vault_purpose purpose, const struct vault_place *place,
            struct slice plain, struct arena *arena, struct vault_sealed *sealed_out)
 {
-    struct vault_seal_item item = {.place = *place, .plain = plain};
+    struct vault_seal_item item = { .place = *place, .plain = plain };
     enum err err = vault_seal_many(vault, purpose, &item, 1, arena);
 
     if (err == ERR_OK)
@@ -348,7 +348,8 @@ vault_open(const struct vault *vault, enum vault_purpose purpose, const struct v
            const struct vault_sealed *sealed, struct secret **plain_out)
 {
     struct vault_request request = {
-        .op = VAULT_OP_OPEN, .purpose = purpose, .place = frame_place(place), .sealed = *sealed};
+        .op = VAULT_OP_OPEN, .purpose = purpose, .place = frame_place(place), .sealed = *sealed
+    };
 
     *plain_out = NULL;
     if (is_cipher_too_long(sealed))
@@ -376,8 +377,9 @@ vault_open_content(const struct vault *vault, const struct vault_place *place,
                    const struct vault_sealed *sealed, struct arena *arena, struct slice *plain_out)
 {
     struct vault_request request = {
-        .op = VAULT_OP_OPEN, .purpose = VAULT_CONTENT, .place = frame_place(place), .sealed = *sealed};
-    struct open_use to = {arena, plain_out};
+        .op = VAULT_OP_OPEN, .purpose = VAULT_CONTENT, .place = frame_place(place), .sealed = *sealed
+    };
+    struct open_use to = { arena, plain_out };
 
     *plain_out = SLICE_EMPTY;
     if (is_cipher_too_long(sealed))
@@ -397,7 +399,8 @@ vault_index(const struct vault *vault, struct id tenant, const char *label, stru
             unsigned char out[VAULT_INDEX_BYTES])
 {
     struct vault_request request = {
-        .op = VAULT_OP_INDEX, .tenant = tenant, .label = slice_text(label), .data = value};
+        .op = VAULT_OP_INDEX, .tenant = tenant, .label = slice_text(label), .data = value
+    };
 
     if (value.len > VAULT_PLAIN_BYTES_MAX)
         return ERR_LIMIT;
@@ -411,7 +414,8 @@ credential_call(const struct vault *vault, enum vault_op op, const struct vault_
                 unsigned char *mac_out)
 {
     struct vault_request request = {
-        .op = op, .place = frame_place(place), .sealed = *credential, .data = data};
+        .op = op, .place = frame_place(place), .sealed = *credential, .data = data
+    };
 
     if (data.len > VAULT_PLAIN_BYTES_MAX)
         return ERR_LIMIT;
@@ -453,7 +457,7 @@ keys_use(void *ctx, const struct vault_answer *answer)
 enum err
 vault_make_keys(const struct vault *vault, struct id tenant, struct vault_wrapped_key out[3])
 {
-    struct vault_request request = {.op = VAULT_OP_MAKE_KEYS, .tenant = tenant};
+    struct vault_request request = { .op = VAULT_OP_MAKE_KEYS, .tenant = tenant };
 
     return call(vault, &request, keys_use, out);
 }
@@ -461,15 +465,16 @@ vault_make_keys(const struct vault *vault, struct id tenant, struct vault_wrappe
 static enum err
 facts_use(void *ctx, const struct vault_answer *answer)
 {
-    *(struct vault_facts *)ctx = (struct vault_facts){
-        .memory = answer->memory, .kek_version = answer->kek_version, .keys_held = answer->keys_held};
+    *(struct vault_facts *)ctx = (struct vault_facts){ .memory = answer->memory,
+                                                       .kek_version = answer->kek_version,
+                                                       .keys_held = answer->keys_held };
     return ERR_OK;
 }
 
 enum err
 vault_facts(const struct vault *vault, struct vault_facts *out)
 {
-    struct vault_request request = {.op = VAULT_OP_FACTS};
+    struct vault_request request = { .op = VAULT_OP_FACTS };
 
     return call(vault, &request, facts_use, out);
 }

@@ -43,7 +43,7 @@ struct script {
 static void
 answer_fill(const struct vault_request *request, char *scratch, struct vault_answer *out)
 {
-    *out = (struct vault_answer){.op = request->op, .id = request->id};
+    *out = (struct vault_answer){ .op = request->op, .id = request->id };
     out->sealed_count = request->item_count;
     for (size_t i = 0; i < request->item_count; i++) {
         struct vault_sealed *sealed = &out->sealed[i];
@@ -59,7 +59,8 @@ answer_fill(const struct vault_request *request, char *scratch, struct vault_ans
         out->plain = request->sealed.cipher;
     memset(out->mac, 0x3c, sizeof(out->mac));
     out->keys[0] = (struct vault_wrapped_key){
-        .tenant = request->tenant, .purpose = VAULT_CONTENT, .version = 1, .kek_version = 1};
+        .tenant = request->tenant, .purpose = VAULT_CONTENT, .version = 1, .kek_version = 1
+    };
     out->keys[1] = out->keys[2] = out->keys[0];
     out->keys[1].purpose = VAULT_CREDENTIAL;
     out->keys[2].purpose = VAULT_INDEX;
@@ -181,13 +182,14 @@ source_fetch(void *ctx, struct id tenant, enum vault_purpose purpose, uint32_t v
     struct source *source = ctx;
     source->asked++;
     source->version = version;
-    *out = (struct vault_wrapped_key){.tenant = tenant, .purpose = purpose, .version = 5, .kek_version = 1};
+    *out = (struct vault_wrapped_key){ .tenant = tenant, .purpose = purpose, .version = 5, .kek_version = 1 };
     return source->err;
 }
 
 static const struct vault_place place = {
-    .tenant = {{1}}, .table = "message", .column = "content", .row = {{2}}, .generation = 0};
-static const struct vault_sealed sealed_sample = {.cipher = {"cipher", 6}, .key_version = 1};
+    .tenant = { { 1 } }, .table = "message", .column = "content", .row = { { 2 } }, .generation = 0
+};
+static const struct vault_sealed sealed_sample = { .cipher = { "cipher", 6 }, .key_version = 1 };
 
 /* One client, one script, one source; `timeout_ms` is generous where nothing should time out. */
 struct fixture {
@@ -218,12 +220,12 @@ end(struct fixture *f)
 static void
 each_call_asks_its_own_operation(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
-                                         STEP_ANSWER, STEP_ANSWER, STEP_END}};
-    const enum vault_op want[] = {VAULT_OP_OPEN,    VAULT_OP_INDEX,    VAULT_OP_VERIFY_MAC,
-                                  VAULT_OP_MATCHES, VAULT_OP_SIGN_MAC, VAULT_OP_MAKE_KEYS,
-                                  VAULT_OP_FACTS};
-    unsigned char mac[32] = {0}, expected[32];
+    struct fixture f = { .script.steps = { STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
+                                           STEP_ANSWER, STEP_ANSWER, STEP_END } };
+    const enum vault_op want[] = { VAULT_OP_OPEN,    VAULT_OP_INDEX,    VAULT_OP_VERIFY_MAC,
+                                   VAULT_OP_MATCHES, VAULT_OP_SIGN_MAC, VAULT_OP_MAKE_KEYS,
+                                   VAULT_OP_FACTS };
+    unsigned char mac[32] = { 0 }, expected[32];
     struct vault_wrapped_key keys[3];
     struct vault_facts facts;
     struct slice plain;
@@ -254,10 +256,10 @@ each_call_asks_its_own_operation(void **state UNUSED)
 static void
 sealed_values_come_back_in_order_and_live_in_the_arena(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_ANSWER, STEP_END}};
-    struct vault_seal_item items[] = {{.place = place, .plain = SLICE("\x01\x02")},
-                                      {.place = place, .plain = SLICE_EMPTY},
-                                      {.place = place, .plain = SLICE("\x03")}};
+    struct fixture f = { .script.steps = { STEP_ANSWER, STEP_END } };
+    struct vault_seal_item items[] = { { .place = place, .plain = SLICE("\x01\x02") },
+                                       { .place = place, .plain = SLICE_EMPTY },
+                                       { .place = place, .plain = SLICE("\x03") } };
 
     begin(&f, 10000);
     assert_ok(vault_seal_many(&f.vault, VAULT_CONTENT, items, COUNT_OF(items), f.arena));
@@ -273,7 +275,7 @@ sealed_values_come_back_in_order_and_live_in_the_arena(void **state UNUSED)
 static void
 an_opened_credential_is_a_secret(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_ANSWER, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_ANSWER, STEP_END } };
     size_t used = secret_pool_used();
     struct secret *secret;
 
@@ -288,7 +290,7 @@ an_opened_credential_is_a_secret(void **state UNUSED)
 static void
 refusals_reach_the_caller(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_FORBID, STEP_CORRUPT, STEP_ANSWER, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_FORBID, STEP_CORRUPT, STEP_ANSWER, STEP_END } };
     struct vault_facts facts;
     struct secret *secret = NULL;
 
@@ -306,8 +308,9 @@ a_missing_key_is_fetched_and_the_call_goes_on(void **state UNUSED)
 {
     for (uint32_t version = 0; version < 2; version++) {
         struct fixture f = {
-            .script = {.steps = {STEP_MISSING, STEP_ANSWER, STEP_ANSWER, STEP_END},
-                       .missing = {.tenant = {{1}}, .purpose = VAULT_CONTENT, .version = version}}};
+            .script = { .steps = { STEP_MISSING, STEP_ANSWER, STEP_ANSWER, STEP_END },
+                        .missing = { .tenant = { { 1 } }, .purpose = VAULT_CONTENT, .version = version } }
+        };
         struct slice plain;
 
         begin(&f, 10000);
@@ -325,8 +328,8 @@ a_missing_key_is_fetched_and_the_call_goes_on(void **state UNUSED)
 static void
 a_key_that_stays_missing_is_asked_for_once(void **state UNUSED)
 {
-    struct fixture f = {.script = {.steps = {STEP_MISSING, STEP_ANSWER, STEP_MISSING, STEP_END},
-                                   .missing = {.purpose = VAULT_INDEX}}};
+    struct fixture f = { .script = { .steps = { STEP_MISSING, STEP_ANSWER, STEP_MISSING, STEP_END },
+                                     .missing = { .purpose = VAULT_INDEX } } };
     unsigned char index[32];
 
     begin(&f, 10000);
@@ -340,12 +343,12 @@ without_the_key_in_the_database_the_call_fails(void **state UNUSED)
 {
     const struct {
         enum err source, call;
-    } cases[] = {{ERR_NOT_FOUND, ERR_VAULT_KEY_MISSING}, {ERR_DB_UNAVAILABLE, ERR_DB_UNAVAILABLE}};
+    } cases[] = { { ERR_NOT_FOUND, ERR_VAULT_KEY_MISSING }, { ERR_DB_UNAVAILABLE, ERR_DB_UNAVAILABLE } };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct fixture f = {
-            .script = {.steps = {STEP_MISSING, STEP_END}, .missing = {.purpose = VAULT_INDEX}},
-            .source.err = cases[i].source};
+        struct fixture f = { .script = { .steps = { STEP_MISSING, STEP_END },
+                                         .missing = { .purpose = VAULT_INDEX } },
+                             .source.err = cases[i].source };
         unsigned char index[32];
         begin(&f, 10000);
         assert_int_equal(vault_index(&f.vault, place.tenant, "peer", SLICE("x"), index), cases[i].call);
@@ -356,7 +359,8 @@ without_the_key_in_the_database_the_call_fails(void **state UNUSED)
 static void
 without_a_source_a_missing_key_is_reported(void **state UNUSED)
 {
-    struct fixture f = {.script = {.steps = {STEP_MISSING, STEP_END}, .missing = {.purpose = VAULT_INDEX}}};
+    struct fixture f = { .script = { .steps = { STEP_MISSING, STEP_END },
+                                     .missing = { .purpose = VAULT_INDEX } } };
     unsigned char index[32];
 
     begin(&f, 10000);
@@ -368,7 +372,7 @@ without_a_source_a_missing_key_is_reported(void **state UNUSED)
 static void
 answers_to_requests_that_were_given_up_are_passed_over(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_STALE_FIRST, STEP_ANSWER, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_STALE_FIRST, STEP_ANSWER, STEP_END } };
     struct vault_facts facts;
 
     begin(&f, 10000);
@@ -380,7 +384,7 @@ answers_to_requests_that_were_given_up_are_passed_over(void **state UNUSED)
 static void
 a_silent_vault_is_given_up_and_may_be_asked_again(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_SILENT, STEP_STALE_FIRST, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_SILENT, STEP_STALE_FIRST, STEP_END } };
     struct vault_facts facts;
 
     begin(&f, 500); /* for the second call, on a busy machine */
@@ -393,10 +397,10 @@ a_silent_vault_is_given_up_and_may_be_asked_again(void **state UNUSED)
 static void
 a_vault_that_speaks_nonsense_loses_its_link(void **state UNUSED)
 {
-    const enum step steps[] = {STEP_GARBAGE, STEP_OTHER_OP, STEP_FD, STEP_DIE};
+    const enum step steps[] = { STEP_GARBAGE, STEP_OTHER_OP, STEP_FD, STEP_DIE };
 
     for (size_t i = 0; i < COUNT_OF(steps); i++) {
-        struct fixture f = {.script.steps = {steps[i], STEP_END}};
+        struct fixture f = { .script.steps = { steps[i], STEP_END } };
         struct vault_facts facts;
         begin(&f, 20);
         assert_int_equal(vault_facts(&f.vault, &facts), ERR_VAULT_UNAVAILABLE);
@@ -409,9 +413,9 @@ a_vault_that_speaks_nonsense_loses_its_link(void **state UNUSED)
 static void
 too_few_sealed_values_are_an_error(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_SHORT, STEP_END}};
-    struct vault_seal_item items[] = {{.place = place, .plain = SLICE("a")},
-                                      {.place = place, .plain = SLICE("b")}};
+    struct fixture f = { .script.steps = { STEP_SHORT, STEP_END } };
+    struct vault_seal_item items[] = { { .place = place, .plain = SLICE("a") },
+                                       { .place = place, .plain = SLICE("b") } };
 
     begin(&f, 10000);
     assert_int_equal(vault_seal_many(&f.vault, VAULT_CONTENT, items, 2, f.arena), ERR_FRAME);
@@ -429,7 +433,7 @@ static void *
 relink_when_dead(void *arg)
 {
     struct relinker *relinker = arg;
-    struct pollfd wait = {.fd = relinker->dead->fd, .events = 0};
+    struct pollfd wait = { .fd = relinker->dead->fd, .events = 0 };
 
     while (poll(&wait, 1, -1) < 0 || (wait.revents & POLLHUP) == 0)
         ; /* until the client has closed its end */
@@ -440,13 +444,13 @@ relink_when_dead(void *arg)
 static void
 a_call_outlives_the_vault(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_DIE, STEP_END}};
-    struct script next = {.steps = {STEP_ANSWER, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_DIE, STEP_END } };
+    struct script next = { .steps = { STEP_ANSWER, STEP_END } };
     struct vault_facts facts;
     pthread_t thread;
 
     begin(&f, 10000);
-    struct relinker relinker = {&f.script, &next, f.vault.client, script_start(&next)};
+    struct relinker relinker = { &f.script, &next, f.vault.client, script_start(&next) };
     assert_int_equal(pthread_create(&thread, NULL, relink_when_dead, &relinker), 0);
     assert_ok(vault_facts(&f.vault, &facts));
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -457,9 +461,9 @@ a_call_outlives_the_vault(void **state UNUSED)
 static void
 a_client_without_a_link_waits_for_one(void **state UNUSED)
 {
-    struct script script = {.steps = {STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
-                                      STEP_ANSWER, STEP_ANSWER, STEP_END}};
-    struct vault vault = {0};
+    struct script script = { .steps = { STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
+                                        STEP_ANSWER, STEP_ANSWER, STEP_END } };
+    struct vault vault = { 0 };
     struct vault_facts facts;
 
     assert_ok(vault_client_new(-1, 20, &vault.client));
@@ -476,12 +480,12 @@ a_client_without_a_link_waits_for_one(void **state UNUSED)
 static void
 a_value_over_the_limit_is_not_sent(void **state UNUSED)
 {
-    struct fixture f = {.script.steps = {STEP_ANSWER, STEP_END}};
+    struct fixture f = { .script.steps = { STEP_ANSWER, STEP_END } };
     char *much = calloc(1, VAULT_PLAIN_BYTES_MAX + 1);
     struct slice over = slice_of(much, VAULT_PLAIN_BYTES_MAX + 1),
                  half = slice_of(much, VAULT_PLAIN_BYTES_MAX);
-    struct vault_seal_item items[] = {{.place = place, .plain = half}, {.place = place, .plain = half}};
-    struct vault_sealed sealed = {.cipher = over, .key_version = 1};
+    struct vault_seal_item items[] = { { .place = place, .plain = half }, { .place = place, .plain = half } };
+    struct vault_sealed sealed = { .cipher = over, .key_version = 1 };
     struct vault_facts facts;
     unsigned char mac[32];
     struct slice plain;
@@ -515,7 +519,7 @@ asker_run(void *arg)
 
     for (int i = 0; i < 200; i++) {
         char text[64];
-        struct vault_sealed sealed = {.cipher = slice_of(text, sizeof(text)), .key_version = 1};
+        struct vault_sealed sealed = { .cipher = slice_of(text, sizeof(text)), .key_version = 1 };
         struct slice plain;
         memset(text, asker->byte, sizeof(text));
         if (arena == NULL || vault_open_content(asker->vault, &place, &sealed, arena, &plain) != ERR_OK ||
@@ -549,8 +553,8 @@ echo_run(void *arg)
 static void
 threads_share_a_client(void **state UNUSED)
 {
-    struct script script = {.fd = -1};
-    struct vault vault = {0};
+    struct script script = { .fd = -1 };
+    struct vault vault = { 0 };
     struct asker askers[4];
     pthread_t threads[COUNT_OF(askers)];
     int fds[2];
@@ -560,7 +564,7 @@ threads_share_a_client(void **state UNUSED)
     assert_ok(vault_client_new(fds[0], 10000, &vault.client));
     assert_int_equal(pthread_create(&script.thread, NULL, echo_run, &script), 0);
     for (size_t i = 0; i < COUNT_OF(askers); i++) {
-        askers[i] = (struct asker){&vault, (unsigned char)('a' + i), 0};
+        askers[i] = (struct asker){ &vault, (unsigned char)('a' + i), 0 };
         assert_int_equal(pthread_create(&threads[i], NULL, asker_run, &askers[i]), 0);
     }
     for (size_t i = 0; i < COUNT_OF(askers); i++) {

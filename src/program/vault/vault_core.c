@@ -170,7 +170,7 @@ kek_derive(struct vault_core *core, struct slice master_key, uint32_t version,
         secret_free(key);
         return err == ERR_OVERFLOW ? ERR_LIMIT : err;
     }
-    core->keks[core->kek_count++] = (struct kek){version, key};
+    core->keks[core->kek_count++] = (struct kek){ version, key };
     *key_out = key;
     return ERR_OK;
 }
@@ -199,8 +199,9 @@ kek_make(struct vault_core *core, struct slice master_key, uint32_t version, str
     struct associated associated;
     struct secret *key;
 
-    *out = (struct vault_kek){.version = version,
-                              .scrypt = {.n = core->options.scrypt_n, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P}};
+    *out =
+        (struct vault_kek){ .version = version,
+                            .scrypt = { .n = core->options.scrypt_n, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P } };
     enum err err = random_fill(out->scrypt.salt, sizeof(out->scrypt.salt));
     if (err == ERR_OK)
         err = kek_derive(core, master_key, version, &out->scrypt, &key);
@@ -219,7 +220,7 @@ vault_core_boot(struct vault_core *core, const struct vault_boot *boot, struct v
 
     if (core->kek_count != 0)
         bug("a vault booted twice");
-    *booted_out = (struct vault_booted){.memory = secret_pool_memory()};
+    *booted_out = (struct vault_booted){ .memory = secret_pool_memory() };
     for (size_t i = 0; i < boot->kek_count && err == ERR_OK; i++) {
         err = boot->keks[i].version > version ? kek_take(core, boot->master_key, &boot->keks[i]) : ERR_LIMIT;
         version = boot->keks[i].version;
@@ -252,8 +253,8 @@ kek_in_force(const struct vault_core *core)
 static enum err
 value_key(struct vault_core *core, const struct vault_held_key *key, const struct associated *associated)
 {
-    const struct slice pieces[] = {slice_of(value_key_label, sizeof(value_key_label)),
-                                   associated_slice(associated)};
+    const struct slice pieces[] = { slice_of(value_key_label, sizeof(value_key_label)),
+                                    associated_slice(associated) };
     return mac_sha256_pieces(key->bytes, pieces, COUNT_OF(pieces), secret_bytes(core->work));
 }
 
@@ -452,7 +453,7 @@ done:
 static enum err
 op_index(struct vault_core *core)
 {
-    const struct slice pieces[] = {core->request.label, SLICE("\0"), core->request.data};
+    const struct slice pieces[] = { core->request.label, SLICE("\0"), core->request.data };
     struct vault_held_key key;
 
     enum err err = key_find(core, core->request.tenant, VAULT_INDEX, 0, &key);
@@ -499,10 +500,10 @@ op_make_keys(struct vault_core *core)
     for (size_t i = 0; i < VAULT_PURPOSE_COUNT && err == ERR_OK; i++) {
         struct vault_wrapped_key *wrapped = &core->answer.keys[i];
         struct associated associated;
-        *wrapped = (struct vault_wrapped_key){.tenant = core->request.tenant,
-                                              .purpose = (enum vault_purpose)(VAULT_CONTENT + i),
-                                              .version = 1,
-                                              .kek_version = kek->version};
+        *wrapped = (struct vault_wrapped_key){ .tenant = core->request.tenant,
+                                               .purpose = (enum vault_purpose)(VAULT_CONTENT + i),
+                                               .version = 1,
+                                               .kek_version = kek->version };
         associated_of_key(wrapped, &associated);
         err = random_fill(secret_bytes(core->work), secret_len(core->work));
         if (err == ERR_OK)
@@ -584,7 +585,7 @@ vault_core_handle(struct vault_core *core, enum vault_role role, struct slice re
     buf_clear(answer);
     if (vault_request_decode(request, &core->request) != ERR_OK)
         return ERR_FRAME;
-    core->answer = (struct vault_answer){.op = core->request.op, .id = core->request.id};
+    core->answer = (struct vault_answer){ .op = core->request.op, .id = core->request.id };
     buf_init(&work, VAULT_FRAME_BYTES_MAX);
     core->answer.result = vault_result_of(request_run(core, role, &work));
     if (core->answer.result == VAULT_RESULT_FORBIDDEN)
@@ -595,7 +596,7 @@ vault_core_handle(struct vault_core *core, enum vault_role role, struct slice re
         buf_clear(answer);
         vault_answer_encode(answer, &core->answer);
     }
-    *outcome_out = (struct vault_outcome){core->answer.op, core->answer.result};
+    *outcome_out = (struct vault_outcome){ core->answer.op, core->answer.result };
     buf_release_wiped(&work);
     /* Both point into memory that is gone or somebody else's, and the answer may hold a signature. */
     secret_wipe(&core->answer, sizeof(core->answer));

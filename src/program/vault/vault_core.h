@@ -28,7 +28,7 @@ struct vault_core_options {
 #define VAULT_KEY_SEALS_MAX                                                                                  \
     (UINT64_C(1) << 32) /* SP 800-38D, 8.3, although each key seals for one place only */
 #define VAULT_CORE_OPTIONS                                                                                   \
-    ((struct vault_core_options){VAULT_KEY_CAPACITY, KDF_SCRYPT_N, VAULT_KEY_SEALS_MAX})
+    ((struct vault_core_options){ VAULT_KEY_CAPACITY, KDF_SCRYPT_N, VAULT_KEY_SEALS_MAX })
 /* What the core takes of the secret pool: its keyring, its KEKs, and one credential at a time. */
 #define VAULT_CORE_SECRET_BYTES (VAULT_KEY_CAPACITY * VAULT_KEY_BYTES + 65536u)
 

@@ -139,9 +139,9 @@ vault_keyring_find(struct vault_keyring *ring, struct id tenant, enum vault_purp
         return ERR_VAULT_KEY_MISSING;
     use_unlink(ring, at);
     use_link(ring, at);
-    *out = (struct vault_held_key){.bytes = slice_of(key_bytes(ring, at), VAULT_KEY_BYTES),
-                                   .version = ring->slots[at].version,
-                                   .seals = &ring->slots[at].seals};
+    *out = (struct vault_held_key){ .bytes = slice_of(key_bytes(ring, at), VAULT_KEY_BYTES),
+                                    .version = ring->slots[at].version,
+                                    .seals = &ring->slots[at].seals };
     return ERR_OK;
 }
 
@@ -176,11 +176,11 @@ vault_keyring_put(struct vault_keyring *ring, struct id tenant, enum vault_purpo
     }
     at = slot_take(ring);
     uint32_t *bucket = bucket_of(ring, tenant, purpose);
-    ring->slots[at] = (struct slot){.tenant = tenant,
-                                    .purpose = purpose,
-                                    .version = version,
-                                    .is_newest = is_newest,
-                                    .next_in_bucket = *bucket};
+    ring->slots[at] = (struct slot){ .tenant = tenant,
+                                     .purpose = purpose,
+                                     .version = version,
+                                     .is_newest = is_newest,
+                                     .next_in_bucket = *bucket };
     *bucket = at;
     memcpy(key_bytes(ring, at), bytes.ptr, VAULT_KEY_BYTES);
     use_link(ring, at);

@@ -6,7 +6,7 @@
 static struct id
 tenant_of(uint32_t number)
 {
-    struct id id = {{0}};
+    struct id id = { { 0 } };
     num_u32be_put(id.bytes + 12, number);
     return id;
 }
@@ -83,7 +83,7 @@ the_newest_is_the_highest_that_was_put_as_such(void **state UNUSED)
 static void
 a_held_key_is_not_replaced(void **state UNUSED)
 {
-    unsigned char other[VAULT_KEY_BYTES] = {1};
+    unsigned char other[VAULT_KEY_BYTES] = { 1 };
     struct vault_keyring *ring;
 
     assert_ok(vault_keyring_new(8, &ring));

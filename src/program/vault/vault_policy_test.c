@@ -55,9 +55,10 @@ static const char *const allowed_others[] = {
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
     "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key", "kek",   "messag",         "messages"};
-static const char *const columns[] = {"peer",         "content", "body",  "access_token", "app_secret",
-                                      "verify_token", "secret",  "secre", "secrets",      "wrapped"};
+    "tenant_key", "kek",   "messag",         "messages"
+};
+static const char *const columns[] = { "peer",         "content", "body",  "access_token", "app_secret",
+                                       "verify_token", "secret",  "secre", "secrets",      "wrapped" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

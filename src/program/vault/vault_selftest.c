@@ -89,7 +89,7 @@ hmac_test(void)
 static enum err
 scrypt_test(void)
 {
-    struct kdf_scrypt with = {.n = KDF_SCRYPT_N_MIN, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P};
+    struct kdf_scrypt with = { .n = KDF_SCRYPT_N_MIN, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P };
     unsigned char key[KDF_KEY_BYTES];
 
     for (size_t i = 0; i < sizeof(with.salt); i++)
@@ -127,7 +127,7 @@ secret_test(void)
 enum err
 vault_selftest(void)
 {
-    enum err (*const tests[])(void) = {secret_test, random_test, hmac_test, gcm_test, scrypt_test};
+    enum err (*const tests[])(void) = { secret_test, random_test, hmac_test, gcm_test, scrypt_test };
 
     for (size_t i = 0; i < COUNT_OF(tests); i++) {
         enum err err = tests[i]();

@@ -235,7 +235,7 @@ take_memory(struct input *in)
 static struct id
 take_id(struct input *in)
 {
-    struct id id = {{0}};
+    struct id id = { { 0 } };
     take_octets(in, id.bytes, sizeof(id.bytes));
     return id;
 }
@@ -417,7 +417,7 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
 enum err
 vault_request_decode(struct slice frame, struct vault_request *out)
 {
-    struct input in = {.rest = frame};
+    struct input in = { .rest = frame };
 
     memset(out, 0, sizeof(*out));
     take_frame_version(&in);
@@ -556,7 +556,7 @@ take_answer_fields(struct input *in, struct vault_answer *out)
 enum err
 vault_answer_decode(struct slice frame, struct vault_answer *out)
 {
-    struct input in = {.rest = frame};
+    struct input in = { .rest = frame };
 
     memset(out, 0, sizeof(*out));
     take_frame_version(&in);
@@ -591,7 +591,7 @@ vault_boot_encode(struct buf *out, const struct vault_boot *boot)
 enum err
 vault_boot_decode(struct slice frame, struct vault_boot *out)
 {
-    struct input in = {.rest = frame};
+    struct input in = { .rest = frame };
 
     memset(out, 0, sizeof(*out));
     take_frame_version(&in);
@@ -620,7 +620,7 @@ vault_booted_encode(struct buf *out, const struct vault_booted *booted)
 enum err
 vault_booted_decode(struct slice frame, struct vault_booted *out)
 {
-    struct input in = {.rest = frame};
+    struct input in = { .rest = frame };
 
     memset(out, 0, sizeof(*out));
     take_frame_version(&in);

@@ -14,17 +14,17 @@ id_filled(uint8_t byte)
 static struct vault_frame_place
 place_of(const char *table, const char *column)
 {
-    return (struct vault_frame_place){.tenant = id_filled(1),
-                                      .table = slice_text(table),
-                                      .column = slice_text(column),
-                                      .row = id_filled(2),
-                                      .generation = 0x01020304};
+    return (struct vault_frame_place){ .tenant = id_filled(1),
+                                       .table = slice_text(table),
+                                       .column = slice_text(column),
+                                       .row = id_filled(2),
+                                       .generation = 0x01020304 };
 }
 
 static struct vault_sealed
 sealed_of(const char *cipher)
 {
-    struct vault_sealed sealed = {.cipher = slice_text(cipher), .key_version = 7};
+    struct vault_sealed sealed = { .cipher = slice_text(cipher), .key_version = 7 };
     memset(sealed.iv, 0x11, sizeof(sealed.iv));
     memset(sealed.tag, 0x22, sizeof(sealed.tag));
     return sealed;
@@ -34,7 +34,8 @@ static struct vault_wrapped_key
 wrapped_key(enum vault_purpose purpose)
 {
     struct vault_wrapped_key key = {
-        .tenant = id_filled(3), .purpose = purpose, .version = 4, .kek_version = 5};
+        .tenant = id_filled(3), .purpose = purpose, .version = 4, .kek_version = 5
+    };
     memset(key.cipher, 0x33, sizeof(key.cipher));
     memset(key.iv, 0x44, sizeof(key.iv));
     memset(key.tag, 0x55, sizeof(key.tag));
@@ -135,7 +136,7 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
 static struct vault_kek
 kek_of(uint32_t version)
 {
-    struct vault_kek kek = {.version = version, .scrypt = {.n = 1u << 17, .r = 8, .p = 1}};
+    struct vault_kek kek = { .version = version, .scrypt = { .n = 1u << 17, .r = 8, .p = 1 } };
     memset(kek.scrypt.salt, 0x88, sizeof(kek.scrypt.salt));
     memset(kek.check_cipher, 0x99, sizeof(kek.check_cipher));
     memset(kek.check_iv, 0xaa, sizeof(kek.check_iv));
@@ -246,16 +247,16 @@ kek_assert_equal(const struct vault_kek *a, const struct vault_kek *b)
 static void
 a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
 {
-    struct vault_boot boot = {.master_key = SLICE("0123456789abcdef0123456789abcdef"),
-                              .keks = {kek_of(1), kek_of(2)},
-                              .kek_count = 2,
-                              .make_version = 3};
+    struct vault_boot boot = { .master_key = SLICE("0123456789abcdef0123456789abcdef"),
+                               .keks = { kek_of(1), kek_of(2) },
+                               .kek_count = 2,
+                               .make_version = 3 };
     struct vault_boot boot_out;
-    struct vault_booted booted = {.result = VAULT_RESULT_KEK_WRONG,
-                                  .kek_version = 2,
-                                  .memory = SECRET_MEMORY_LOCKED,
-                                  .has_made = true,
-                                  .made = kek_of(3)};
+    struct vault_booted booted = { .result = VAULT_RESULT_KEK_WRONG,
+                                   .kek_version = 2,
+                                   .memory = SECRET_MEMORY_LOCKED,
+                                   .has_made = true,
+                                   .made = kek_of(3) };
     struct vault_booted booted_out;
     struct buf frame;
 
@@ -320,19 +321,19 @@ values_that_mean_nothing_are_refused(void **state UNUSED)
         size_t at;
         uint8_t byte;
     } cases[] = {
-        {"another version of the format", VAULT_OP_FACTS, 0, 2},
-        {"no operation", VAULT_OP_FACTS, 1, 0},
-        {"an unknown operation", VAULT_OP_FACTS, 1, VAULT_OP_LAST + 1},
-        {"no purpose", VAULT_OP_SEAL, 6, 0},
-        {"an unknown purpose", VAULT_OP_SEAL, 6, 4},
-        {"more items than there may be", VAULT_OP_SEAL, 7, 1},
-        {"no items", VAULT_OP_SEAL, 8, 0},
-        {"a table with no name", VAULT_OP_OPEN, 7 + 16, 0},
-        {"a table whose name is too long", VAULT_OP_OPEN, 7 + 16, 64},
-        {"a table with a letter it may not have", VAULT_OP_OPEN, 7 + 16 + 1, 'W'},
-        {"a table with a NUL", VAULT_OP_OPEN, 7 + 16 + 1, 0},
-        {"a flag that is neither", VAULT_OP_KEY_LOAD, 6, 2},
-        {"a label with a NUL, which would end it", VAULT_OP_INDEX, 6 + 16 + 1, 0},
+        { "another version of the format", VAULT_OP_FACTS, 0, 2 },
+        { "no operation", VAULT_OP_FACTS, 1, 0 },
+        { "an unknown operation", VAULT_OP_FACTS, 1, VAULT_OP_LAST + 1 },
+        { "no purpose", VAULT_OP_SEAL, 6, 0 },
+        { "an unknown purpose", VAULT_OP_SEAL, 6, 4 },
+        { "more items than there may be", VAULT_OP_SEAL, 7, 1 },
+        { "no items", VAULT_OP_SEAL, 8, 0 },
+        { "a table with no name", VAULT_OP_OPEN, 7 + 16, 0 },
+        { "a table whose name is too long", VAULT_OP_OPEN, 7 + 16, 64 },
+        { "a table with a letter it may not have", VAULT_OP_OPEN, 7 + 16 + 1, 'W' },
+        { "a table with a NUL", VAULT_OP_OPEN, 7 + 16 + 1, 0 },
+        { "a flag that is neither", VAULT_OP_KEY_LOAD, 6, 2 },
+        { "a label with a NUL, which would end it", VAULT_OP_INDEX, 6 + 16 + 1, 0 },
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
