@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh Debian 12: make run, make test. The rest is for work on the code.
+.POSIX:
+.PHONY: help run test bench fuzz lint fmt clean build
+
+help: ## Says what there is
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
+
+run: ## Sets up, builds, starts Harkara with sandbox carriers and a demo workspace
+	@scripts/bootstrap run
+	@scripts/build build/run
+	@exec scripts/run build/run
+
+test: ## Sets up, runs every test
+	@scripts/bootstrap test
+	@scripts/test
+
+build: ## Sets up and builds into build/run
+	@scripts/bootstrap run
+	@scripts/build build/run
+
+bench: ## Measures against the database's own ceiling
+	@scripts/bootstrap test
+	@scripts/bench
+
+fuzz: ## Fuzzes every target for SECONDS each (default 30)
+	@scripts/bootstrap test
+	@scripts/fuzz $${SECONDS_EACH:-30}
+
+lint: ## clang-tidy, the contract, the format
+	@scripts/bootstrap test
+	@scripts/lint
+
+fmt: ## Lays the C source out as .clang-format says
+	@git ls-files "src/*.c" "src/*.h" | xargs clang-format-14 -i
+
+clean: ## Removes what was built; data and downloads stay
+	@rm -rf build
