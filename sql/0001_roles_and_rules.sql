@@ -120,5 +120,5 @@ create table consumer_cursor (
     updated_at timestamptz not null default now()
 );
 insert into consumer_cursor (consumer) values ('webhooks');
-grant select, update on consumer_cursor to harkara_webhooks;
+grant select, update (xid, id, updated_at) on consumer_cursor to harkara_webhooks;
 grant select on consumer_cursor to harkara_scheduler;

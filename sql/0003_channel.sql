@@ -18,7 +18,7 @@ create unique index channel_by_id on channel (id);
 select protect_tenant_table('channel');
 -- A provider's callback names only the channel: the gateway finds its tenant.
 select allow_across('channel', 'harkara_gateway', 'provider.callback', 'select');
-grant select, insert, update on channel to harkara_gateway;
+grant select, insert, update (name, state, state_reason, updated_at, revision) on channel to harkara_gateway;
 grant select, update (state, state_reason, updated_at, revision) on channel to harkara_dispatcher;
 grant select on channel to harkara_webhooks, harkara_scheduler, harkara_admin;
 
@@ -56,7 +56,11 @@ grant insert on whatsapp_channel to harkara_gateway;
 grant select (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number, access_token_generation,
               app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version, app_secret_generation,
               verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, verify_token_generation),
-      update, delete on whatsapp_channel to harkara_gateway;
+      update (display_phone_number,
+              access_token_ct, access_token_iv, access_token_tag, access_token_key_version, access_token_generation,
+              app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version, app_secret_generation,
+              verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, verify_token_generation),
+      delete on whatsapp_channel to harkara_gateway;
 grant select (tenant_id, channel_id, waba_id, phone_number_id, access_token_ct, access_token_iv, access_token_tag,
               access_token_key_version, access_token_generation) on whatsapp_channel to harkara_dispatcher;
 
@@ -71,5 +75,5 @@ create table dispatch_lane (
 );
 select protect_tenant_table('dispatch_lane');
 select allow_across('dispatch_lane', 'harkara_dispatcher', 'dispatch.claim', 'select');
-grant select, insert, update on dispatch_lane to harkara_gateway;
+grant select, insert, update (is_open, not_before) on dispatch_lane to harkara_gateway;
 grant select, update (is_open, not_before) on dispatch_lane to harkara_dispatcher;

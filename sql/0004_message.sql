@@ -84,7 +84,8 @@ create index dispatch_queue_uncertain on dispatch_queue (due_at) where state = '
 select protect_tenant_table('dispatch_queue');
 select allow_across('dispatch_queue', 'harkara_dispatcher', 'dispatch.claim', 'select', 'update');
 grant select, insert, delete on dispatch_queue to harkara_gateway;
-grant select, update, delete on dispatch_queue to harkara_dispatcher;
+grant select, update (state, due_at, attempt, fence, lease_owner, lease_until), delete on dispatch_queue
+    to harkara_dispatcher;
 
 -- The event log: whatever happens is a row, written in the transaction that made it happen. `data` holds nothing
 -- personal; what is personal lies sealed in content_*. Consumers read in the order (xid, id), below the oldest

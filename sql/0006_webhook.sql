@@ -24,9 +24,12 @@ create table webhook_endpoint (
 );
 select protect_tenant_table('webhook_endpoint');
 select allow_across('webhook_endpoint', 'harkara_webhooks', 'webhook.claim', 'select');
+select allow_across('webhook_endpoint', 'harkara_webhooks', 'webhook.fanout', 'select');
 -- The gateway never reads a secret's ciphertext back.
-grant select (tenant_id, id, url, description, events, state, disabled_reason, generation, failing_since, created_at,
-              updated_at, revision), insert, update on webhook_endpoint to harkara_gateway;
+grant select (tenant_id, id, url, description, events, state, disabled_reason, generation, failing_since, not_before,
+              created_at, updated_at, revision), insert,
+      update (url, description, events, state, disabled_reason, generation, key_version, secret_ct, secret_iv, secret_tag,
+              failing_since, not_before, updated_at, revision) on webhook_endpoint to harkara_gateway;
 grant select, update (state, disabled_reason, failing_since, not_before, updated_at, revision)
     on webhook_endpoint to harkara_webhooks;
 
