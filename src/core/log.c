@@ -139,6 +139,18 @@ level_name(enum log_level level)
     bug("a log level that does not exist");
 }
 
+enum err
+log_level_parse(struct slice text, enum log_level *out)
+{
+    for (enum log_level level = LOG_DEBUG; level <= LOG_ERROR; level++) {
+        if (slice_eq(text, level_name(level))) {
+            *out = level;
+            return ERR_OK;
+        }
+    }
+    return ERR_CONFIG;
+}
+
 /* A member of the object; one that does not fit leaves no part of itself. */
 static void
 line_add_field(struct line *line, const struct log_field *field)

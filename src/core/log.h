@@ -43,6 +43,8 @@ struct log_field {
 
 /* Once per process, before threads: the role's name (a literal), the lowest level written, the descriptor. */
 void log_open(const char *role, enum log_level level, int fd);
+/* "debug", "info", "warn" or "error". ERR_CONFIG otherwise. */
+MUST_CHECK enum err log_level_parse(struct slice text, enum log_level *out);
 /* One write(2) per line, at most LOG_LINE_BYTES_MAX; a longer one is cut at a field. Thread-safe. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 

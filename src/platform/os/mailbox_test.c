@@ -1,6 +1,7 @@
 #include "core/unit.h"
 #include "platform/os/mailbox.h"
 #include <poll.h>
+#include <stdbool.h>
 
 struct letter {
     struct mailbox_item item;

@@ -8,6 +8,7 @@
  *     ... threads, database connections
  *     role_ready(&role);
  *     ... the loop, with role_heartbeat() each second, until events.drain was called
+ *     role_watch_stop(&role); // before what the events use is freed
  *     return role_end(&role, err); // main's one exit, also after the first error
  *
  * The supervisor starts libexec/harkara/NAME with a clean environment that holds only the role's own settings
@@ -89,6 +90,8 @@ MUST_CHECK enum err role_lock_in(struct role *role, const struct sandbox_rules *
 
 /* A thread that reads the supervisor's link and calls the events. ERR_SYSTEM. `events` is copied. */
 MUST_CHECK enum err role_watch_start(struct role *role, const struct role_events *events);
+/* Ends the thread; no event is called afterwards. Does nothing without one. */
+void role_watch_stop(struct role *role);
 /* For a process with one thread: poll role_fd for reading, then call role_step. */
 int role_fd(const struct role *role);
 void role_step(struct role *role, const struct role_events *events);

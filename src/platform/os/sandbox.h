@@ -63,7 +63,8 @@
 #define SANDBOX_PORTS_MAX 16u
 
 struct sandbox_rules {
-    const char *user; /* to become when we are root; NULL: stay */
+    const char *user;      /* to become when we are root; NULL: stay */
+    bool dies_with_parent; /* SIGKILL when the parent ends */
     /* Files, or folders with all below; one that is not there is passed over. */
     const char *const *paths_read;
     size_t path_count;
@@ -72,7 +73,7 @@ struct sandbox_rules {
     size_t port_count;
     const int *calls;
     size_t call_count;
-    bool kills_on_refusal; /* a call in no table ends the process, instead of failing with EPERM */
+    bool kills_on_refusal; /* a call in no table ends the process, instead of failing with ENOSYS */
 };
 
 struct sandbox_facts {

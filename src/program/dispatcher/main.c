@@ -327,6 +327,7 @@ main(void)
         role_ready(&role);
         err = dispatcher_run(&dispatcher);
     }
+    role_watch_stop(&role);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);
     return role_end(&role, err);

@@ -177,6 +177,7 @@ main(void)
         role_ready(&role);
         err = http_server_run(server, on_tick, NULL);
     }
+    role_watch_stop(&role);
     atomic_store(&api_server, NULL);
     committer_free(gateway.committer); /* answers what it still holds */
     http_server_free(server);

@@ -238,6 +238,7 @@ main(void)
         role_ready(&role);
         err = webhooks_run(&webhooks);
     }
+    role_watch_stop(&role);
     http_client_free(webhooks.http); /* what is in flight settles as broken, and is recorded as an attempt */
     delivery_store_free(webhooks.store);
     return role_end(&role, err);
