@@ -86,6 +86,16 @@ address_port(const struct sockaddr *address)
     return ntohs(in.sin_port);
 }
 
+void
+address_port_set(struct sockaddr_storage *address, uint16_t port)
+{
+    struct sockaddr_in in;
+
+    memcpy(&in, address, sizeof(in));
+    in.sin_port = htons(port);
+    memcpy(address, &in, sizeof(in));
+}
+
 bool
 address_range_holds(const struct address_range *range, const struct sockaddr *address)
 {

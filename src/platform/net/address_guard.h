@@ -55,6 +55,8 @@ bool address_range_holds(const struct address_range *range, const struct sockadd
 /* Text of an address to a sockaddr with port 0, numeric only. IPv4-mapped IPv6 becomes IPv4.
  * ERR_NUMBER_SYNTAX. */
 MUST_CHECK enum err address_parse(struct slice text, struct sockaddr_storage *out);
+/* For IPv4 and IPv6. */
+void address_port_set(struct sockaddr_storage *address, uint16_t port);
 /* The address without its port; IPv4-mapped IPv6 as IPv4. Empty for other families. */
 struct slice address_print(const struct sockaddr *address, char out[static ADDRESS_TEXT_BYTES]);
 

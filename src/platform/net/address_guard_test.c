@@ -9,10 +9,7 @@ address_of(const char *text, uint16_t port)
 
     if (address_parse(slice_text(text), &address) != ERR_OK)
         fail_msg("not an address: %s", text);
-    if (address.ss_family == AF_INET)
-        ((struct sockaddr_in *)&address)->sin_port = htons(port);
-    else
-        ((struct sockaddr_in6 *)&address)->sin6_port = htons(port);
+    address_port_set(&address, port);
     return address;
 }
 

@@ -2,7 +2,10 @@
  * Outgoing HTTP on libcurl multi, driven by the caller's thread: HTTP/2 over TLS where offered, connections
  * reused, no redirects, no proxies from the environment, no cookies, TLS always verified. Each new connection
  * passes the address guard with the address it is about to use, so a name cannot be re-bound between check
- * and use.
+ * and use; each request passes it again with the address its connection really has.
+ *
+ * A request is sent at most once. libcurl would by itself repeat one that dies on a reused connection; that
+ * is stopped, because the peer may have acted on the first.
  */
 #ifndef PLATFORM_NET_HTTP_CLIENT_H
 #define PLATFORM_NET_HTTP_CLIENT_H
@@ -12,38 +15,45 @@
 #include "core/slice.h"
 #include "platform/net/address_guard.h"
 
+#define HTTP_CLIENT_HEADERS_MAX      32u
+#define HTTP_CLIENT_HEAD_BYTES_MAX   16384u /* of an answer, all its fields together */
+#define HTTP_CLIENT_BEARER_BYTES_MAX 4096u
+
 struct http_client; /* belongs to one thread */
 struct http_result;
 
 enum http_failure { /* why there is no answer; finer than enum err, for delivery logs */
                     HTTP_FAILURE_NONE,
                     HTTP_FAILURE_DNS,
-                    HTTP_FAILURE_BLOCKED,
+                    HTTP_FAILURE_BLOCKED, /* the address guard refused every address that the name has */
                     HTTP_FAILURE_CONNECT,
                     HTTP_FAILURE_TLS,
                     HTTP_FAILURE_TIMEOUT,
-                    HTTP_FAILURE_SIZE,
-                    HTTP_FAILURE_BROKEN,
+                    HTTP_FAILURE_SIZE,   /* the answer is larger than allowed; its status is known */
+                    HTTP_FAILURE_BROKEN, /* the connection broke, or what came is no HTTP */
                     HTTP_FAILURE_URL,
 };
-/* "dns", "connect", ...: the word stored and shown. */
+/* "none", "dns", "connect", ...: the word stored and shown. */
 const char *http_failure_word(enum http_failure failure);
 
 struct http_client_config {
-    const char *ca_file;               /* PEM bundle */
+    const char *ca_file;               /* PEM bundle; read when TLS is first spoken, and again each day */
     const struct address_guard *guard; /* borrowed */
     size_t in_flight_max, connections_per_host_max;
     size_t response_bytes_max;
     const char *user_agent;
+    const char *const
+        *resolve; /* "host:port:address": answers in place of the resolver's, for tests; NULL: none */
 };
 
 struct http_call {
-    const char *method; /* "POST" */
-    const char *url;
-    const char *const *headers; /* "Name: value" lines, NULL-terminated; CR or LF refused */
+    const char *method;         /* "POST" */
+    const char *url;            /* as address_guard_check_url permits */
+    const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none. See http_client_start */
     struct slice body;          /* borrowed until done */
-    struct slice bearer; /* sent as "Authorization: Bearer ..." from locked memory and wiped; empty: none */
-    int timeout_ms, connect_timeout_ms;
+    struct slice bearer;        /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
+    int timeout_ms;             /* of the whole, waiting for a connection included; above 0, as the next */
+    int connect_timeout_ms;     /* of finding the name, TCP and TLS together */
     void *ctx;
     void (*done)(void *ctx, const struct http_result *result);
 };
@@ -53,21 +63,32 @@ struct http_result {
     bool was_sent; /* false: not one byte of the request can have reached the peer, so a retry is no duplicate
                     */
     int status;    /* 0 when there is no answer */
-    struct slice body;     /* borrowed for the call of done */
+    struct slice body;     /* borrowed for the call of done; with HTTP_FAILURE_SIZE what fitted of it */
     int64_t retry_after_s; /* -1: none; seconds or an HTTP date, already turned into seconds */
     int64_t elapsed_us;
-    int http_version; /* 10, 11, 2 */
+    int http_version; /* 10, 11, 2; 0 when there is no answer */
 };
 
 MUST_CHECK enum err http_client_new(const struct http_client_config *config, struct http_client **out);
-/* Calls in flight end with HTTP_FAILURE_BROKEN. */
+/* Calls in flight end with HTTP_FAILURE_BROKEN. Accepts NULL. */
 void http_client_free(struct http_client *client);
-/* Copies everything but the body. ERR_BUSY at in_flight_max; ERR_URL_INVALID; ERR_NO_MEMORY. `done` is called
- * once. */
+/*
+ * Copies everything but the body. `done` is called once, from http_client_run or http_client_free, and may
+ * start other calls. ERR_BUSY at in_flight_max; ERR_URL_INVALID, ERR_ADDRESS_BLOCKED (both judged before
+ * anything else); ERR_HTTP_HEADER: a line that is no field, Host, Content-Length, Transfer-Encoding,
+ * Connection or Expect (they are ours), or a bearer with other than visible characters; ERR_NO_MEMORY, also
+ * when the secret pool is full.
+ *
+ * The bearer is kept in locked memory and wiped when the call is done. libcurl copies it into its request
+ * buffer on the ordinary heap, and OpenSSL into its own: libcurl's heap is wiped piece by piece as it is
+ * freed.
+ */
 MUST_CHECK enum err http_client_start(struct http_client *client, const struct http_call *call);
 size_t http_client_in_flight(const struct http_client *client);
-/* Moves transfers on: waits up to timeout_ms for them or for `wake_fd` (-1: none) to be readable, then calls
- * `done`s. */
+/*
+ * Moves transfers on: waits up to timeout_ms for them or for `wake_fd` (-1: none; it is not read) to be
+ * readable, then calls `done`s. ERR_SYSTEM.
+ */
 MUST_CHECK enum err http_client_run(struct http_client *client, int wake_fd, int timeout_ms);
 
 #endif
