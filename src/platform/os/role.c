@@ -26,7 +26,8 @@
 /* One per process. */
 struct role_private {
     struct secret *database; /* NUL-terminated; NULL: none */
-    uint16_t database_port;
+    uint16_t ports[ROLE_DATABASE_PORTS_MAX];
+    size_t port_count;
     struct link_reader reader;
     struct role_events events; /* of the watch thread; written before it starts */
     pthread_t watch;
@@ -111,7 +112,8 @@ settings_receive(struct role *role)
         goto done;
     role->index = settings.index;
     role->instance = settings.instance;
-    own->database_port = settings.database_port;
+    memcpy(own->ports, settings.ports, sizeof(own->ports));
+    own->port_count = settings.port_count;
     if (settings.conninfo.len > 0) {
         own->database = secret_new(settings.conninfo.len + 1);
         if (own->database == NULL)
@@ -233,11 +235,10 @@ role_lock_in(struct role *role, const struct sandbox_rules *rules)
     snprintf(user, sizeof(user), "harkara-%s", role->name);
     mine.user = user;
     mine.dies_with_parent = true;
-    if (role->private->database_port != 0 && !mine.may_connect_any_port) {
-        if (mine.port_count == SANDBOX_PORTS_MAX)
-            return ERR_LIMIT;
-        mine.ports[mine.port_count++] = role->private->database_port;
-    }
+    if (role->private->port_count > SANDBOX_PORTS_MAX - mine.port_count)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < role->private->port_count; i++)
+        mine.ports[mine.port_count++] = role->private->ports[i];
     enum err err = sandbox_enter(&mine, &role->sandbox);
     if (err == ERR_OK)
         log_event(LOG_INFO, "role.locked_in", LOG_NUM("user_dropped", role->sandbox.is_user_dropped),

@@ -2,15 +2,17 @@
 #include "core/num.h"
 #include "platform/ipc/link.h"
 
-#define HEAD_BYTES (1u + 2u + 2u + ID_BYTES)
+#define HEAD_BYTES (1u + 2u + ID_BYTES + 1u)
 
 void
 role_settings_print(struct buf *frame, const struct role_settings *settings)
 {
     buf_add_byte(frame, LINK_SETTINGS);
     buf_add_u16be(frame, settings->index);
-    buf_add_u16be(frame, settings->database_port);
     buf_add(frame, slice_of(settings->instance.bytes, ID_BYTES));
+    buf_add_byte(frame, (char)settings->port_count);
+    for (size_t i = 0; i < settings->port_count; i++)
+        buf_add_u16be(frame, settings->ports[i]);
     buf_add(frame, settings->conninfo);
 }
 
@@ -19,12 +21,16 @@ role_settings_parse(struct slice frame, struct role_settings *out)
 {
     if (frame.len < HEAD_BYTES || frame.ptr[0] != LINK_SETTINGS)
         return ERR_FRAME;
-    struct slice conninfo = slice_drop(frame, HEAD_BYTES);
-    if (conninfo.len > ROLE_CONNINFO_BYTES_MAX || slice_find(conninfo, '\0') < conninfo.len)
+    struct slice rest = slice_drop(frame, HEAD_BYTES);
+    *out = (struct role_settings){ .index = num_u16be_get(frame.ptr + 1),
+                                   .port_count = (unsigned char)frame.ptr[HEAD_BYTES - 1] };
+    memcpy(out->instance.bytes, frame.ptr + 3, ID_BYTES);
+    if (out->port_count > ROLE_DATABASE_PORTS_MAX || rest.len < 2 * out->port_count)
         return ERR_FRAME;
-    out->index = num_u16be_get(frame.ptr + 1);
-    out->database_port = num_u16be_get(frame.ptr + 3);
-    memcpy(out->instance.bytes, frame.ptr + 5, ID_BYTES);
-    out->conninfo = conninfo;
+    for (size_t i = 0; i < out->port_count; i++)
+        out->ports[i] = num_u16be_get(rest.ptr + 2 * i);
+    out->conninfo = slice_drop(rest, 2 * out->port_count);
+    if (out->conninfo.len > ROLE_CONNINFO_BYTES_MAX || slice_find(out->conninfo, '\0') < out->conninfo.len)
+        return ERR_FRAME;
     return ERR_OK;
 }

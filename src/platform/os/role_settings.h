@@ -1,6 +1,7 @@
 /*
  * The first frame of the supervisor's link to a role: who it is, and how it reaches the database. One byte of
- * LINK_SETTINGS, two of index, two of database port, sixteen of instance, the rest is the connection string.
+ * LINK_SETTINGS, two of index, sixteen of instance, one that counts ports and two for each, the rest is the
+ * connection string.
  */
 #ifndef PLATFORM_OS_ROLE_SETTINGS_H
 #define PLATFORM_OS_ROLE_SETTINGS_H
@@ -10,11 +11,14 @@
 #include "core/slice.h"
 
 #define ROLE_CONNINFO_BYTES_MAX 4096u
+#define ROLE_DATABASE_PORTS_MAX 4u
 
 struct role_settings {
     uint16_t index;
-    uint16_t database_port; /* 0: by a unix socket, or no database */
     struct id instance;
+    uint16_t
+        ports[ROLE_DATABASE_PORTS_MAX]; /* where the database is reached by TCP; unix sockets have none */
+    size_t port_count;
     struct slice conninfo; /* borrowed; empty: no database. Holds a password: wipe what it lies in. */
 };
 

@@ -83,8 +83,7 @@ say_settings(const struct started *child)
 
     buf_init(&frame, 8192);
     role_settings_print(
-        &frame, &(struct role_settings){
-                    .index = 3, .database_port = 0, .instance = instance, .conninfo = SLICE(CONNINFO) });
+        &frame, &(struct role_settings){ .index = 3, .instance = instance, .conninfo = SLICE(CONNINFO) });
     say(child, buf_slice(&frame), -1);
     buf_release(&frame);
 }
@@ -160,11 +159,17 @@ a_first_frame_that_is_none_ends_the_role_and_says_why(void **state UNUSED)
     const struct slice frames[] = {
         SLICE("\2"),
         SLICE("\6"),
-        SLICE("\6\0\0\0\0"
-              "0123456789abcde"),
-        SLICE("\6\0\0\0\0"
+        SLICE("\6\0\0"
+              "0123456789abcdef"),
+        SLICE("\6\0\0"
               "0123456789abcdef"
-              "with a \0 inside"),
+              "\5aabbccddee"),
+        SLICE("\6\0\0"
+              "0123456789abcdef"
+              "\2aab"),
+        SLICE("\6\0\0"
+              "0123456789abcdef"
+              "\0with a \0 inside"),
     };
 
     for (size_t i = 0; i < COUNT_OF(frames); i++) {
@@ -353,9 +358,11 @@ a_setting_of_another_role_is_refused(void **state UNUSED)
 static void
 settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
 {
-    struct role_settings in = {
-        .index = 513, .database_port = 65535, .instance = instance, .conninfo = SLICE(CONNINFO)
-    };
+    struct role_settings in = { .index = 513,
+                                .ports = { 5432, 65535 },
+                                .port_count = 2,
+                                .instance = instance,
+                                .conninfo = SLICE(CONNINFO) };
     struct role_settings out;
     struct buf frame;
 
@@ -363,7 +370,9 @@ settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
     role_settings_print(&frame, &in);
     assert_ok(role_settings_parse(buf_slice(&frame), &out));
     assert_int_equal(out.index, in.index);
-    assert_int_equal(out.database_port, in.database_port);
+    assert_int_equal(out.port_count, 2);
+    assert_int_equal(out.ports[0], 5432);
+    assert_int_equal(out.ports[1], 65535);
     assert_true(id_eq(out.instance, in.instance));
     assert_true(slice_eq(out.conninfo, in.conninfo));
     for (size_t n = 0; n < frame.len - in.conninfo.len; n++)
