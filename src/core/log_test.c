@@ -197,6 +197,22 @@ only_levels_from_the_lowest_up_are_written(void **state UNUSED)
     }
 }
 
+static void
+a_level_is_read_by_its_name_only(void **state UNUSED)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    static const char *const bad[] = { "", "Debug", "INFO", "warning", "err", "errors", "error ", "0" };
+    enum log_level level = LOG_DEBUG;
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        assert_ok(log_level_parse(slice_text(names[i]), &level));
+        assert_int_equal(level, i);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(log_level_parse(slice_text(bad[i]), &level), ERR_CONFIG);
+    assert_int_equal(level, LOG_ERROR); /* unchanged by what was refused */
+}
+
 /* Words come from us; were one not a word after all, the line still is one line of JSON. */
 static void
 no_word_breaks_out_of_its_quotes(void **state UNUSED)
@@ -421,6 +437,7 @@ a_line_that_cannot_be_written_is_counted(void **state UNUSED)
 UNIT_MAIN(cmocka_unit_test(an_event_is_one_line_of_json_with_its_fields_in_order),
           cmocka_unit_test(an_event_needs_no_fields),
           cmocka_unit_test(only_levels_from_the_lowest_up_are_written),
+          cmocka_unit_test(a_level_is_read_by_its_name_only),
           cmocka_unit_test(no_word_breaks_out_of_its_quotes),
           cmocka_unit_test(an_address_shows_its_last_two_characters_at_most),
           cmocka_unit_test(a_sqlstate_is_five_capitals_or_digits),
