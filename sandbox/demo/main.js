@@ -1,0 +1,175 @@
+#!/usr/bin/env node
+// @ts-check
+/**
+ * `make run`: a platform on its embedded PostgreSQL, the simulated WhatsApp beside it, a demo workspace, and a first
+ * message followed from POST to the signed webhook. Then it serves until Ctrl-C. What it made is kept for the next time.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { buildFolder, freePort, request, startHarkara, startReceiver, startSandbox, until } from './platform.js';
+
+const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'webhooks:read', 'webhooks:manage', 'keys:manage'];
+const PERSON = '+919812345678';
+const isRoot = process.getuid?.() === 0;
+const stateDir = process.env.HARKARA_STATE_DIR ?? (isRoot ? '/var/lib/harkara' : path.join(homedir(), '.local/state/harkara'));
+const runDir = process.env.HARKARA_RUN_DIR ?? (isRoot ? '/run/harkara' : path.join(stateDir, 'run'));
+const demoDir = process.env.HARKARA_DEMO_DIR ?? (isRoot ? '/var/lib/harkara-demo' : path.join(homedir(), '.local/state/harkara-demo'));
+const demoFile = path.join(demoDir, 'demo.json');
+const say = (text = '') => process.stdout.write(`${text}\n`);
+const bold = (text) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
+const dim = (text) => (process.stdout.isTTY ? `\x1b[2m${text}\x1b[0m` : text);
+
+/** What the demo has made: ids, its key and secrets, readable by its owner only. */
+const demo = existsSync(demoFile) ? JSON.parse(readFileSync(demoFile, 'utf8')) : {};
+function keep(more) {
+    Object.assign(demo, more);
+    writeFileSync(demoFile, JSON.stringify(demo, null, 2), { mode: 0o600 });
+}
+
+let sandbox, harkara, receiver, stopping = false;
+
+async function stopAll(code) {
+    if (stopping)
+        return;
+    stopping = true;
+    say();
+    say('Stopping ...');
+    await harkara?.stop().catch(() => {});
+    await sandbox?.stop().catch(() => {});
+    receiver?.stop();
+    say('Stopped. Everything is kept; "make run" goes on from here.');
+    process.exit(code);
+}
+
+const api = (method, target, body, headers = {}) =>
+    request(`${harkara.url}${target}`, { method, body, headers: { authorization: `Bearer ${demo.key}`, ...headers } });
+
+async function must(method, target, body, headers) {
+    const answer = await api(method, target, body, headers);
+    if (answer.status >= 300)
+        throw new Error(`${method} ${target} answered ${answer.status}: ${answer.text}`);
+    return answer.json;
+}
+
+async function workspace() {
+    if (demo.tenant === undefined) {
+        const tenant = await harkara.json('tenant', 'create', '--name', 'Demo workspace', '--slug', 'demo');
+        keep({ tenant: tenant.id });
+    }
+    if (demo.key === undefined) {
+        const key = await harkara.json('key', 'create', '--tenant', demo.tenant, '--name', 'Demo key', ...SCOPES.flatMap((scope) => ['--scope', scope]));
+        keep({ key: key.key });
+    }
+    if (demo.channel === undefined) {
+        const secrets = { access_token: `EAAsandbox${randomBytes(24).toString('hex')}`, app_secret: randomBytes(16).toString('hex'), verify_token: randomBytes(12).toString('hex') };
+        const ids = { waba_id: '102290129340398', phone_number_id: '106540352242922', display_phone_number: '+1 555 078 3881' };
+        const channel = await must('POST', '/v1/channels', { kind: 'whatsapp', name: 'WhatsApp (sandbox)', whatsapp: { ...ids, ...secrets } });
+        keep({ channel: channel.id, account: { ...ids, display_phone_number: '15550783881', ...secrets } });
+    }
+    /* The simulator learns the number and its callback each time: the port may have changed. */
+    const account = await sandbox.control('POST', '/accounts', {
+        ...demo.account, callback_url: `${harkara.url}/callbacks/whatsapp/${demo.channel}`, settings: { window: 'ignore', auto_read: true },
+    });
+    if (account.status >= 300 && account.status !== 409)
+        throw new Error(`the sandbox refused the account: ${account.text}`);
+    await endpoint();
+}
+
+async function endpoint() {
+    if (demo.endpoint !== undefined) {
+        const moved = await api('PATCH', `/v1/webhook-endpoints/${demo.endpoint}`, { url: receiver.url, state: 'enabled' });
+        if (moved.status < 300)
+            return;
+    }
+    const made = await must('POST', '/v1/webhook-endpoints', { url: receiver.url, description: 'The demo itself', events: ['*'] });
+    keep({ endpoint: made.id, secret: made.secret });
+}
+
+/** Standard Webhooks, as any receiver would check it. */
+function verifies({ headers, body }) {
+    const key = Buffer.from(demo.secret.slice('whsec_'.length), 'base64');
+    const wanted = createHmac('sha256', key).update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`).digest();
+    return String(headers['webhook-signature']).split(' ').some((part) => {
+        const given = Buffer.from(part.replace(/^v1,/, ''), 'base64');
+        return part.startsWith('v1,') && given.length === wanted.length && timingSafeEqual(given, wanted);
+    });
+}
+
+async function firstMessage() {
+    const message = await must('POST', '/v1/messages', {
+        channel_id: demo.channel, to: PERSON, reference: 'first-message',
+        content: { type: 'text', text: { body: 'Namaste from Harkara! This message went through the whole platform.' } },
+    }, { 'idempotency-key': `demo-${randomBytes(8).toString('hex')}` });
+    say(`${bold('A first message')}  ${message.id} to ${PERSON}`);
+    const seen = await until(async () => {
+        const now = await must('GET', `/v1/messages/${message.id}`);
+        return ['read', 'failed'].includes(now.status) && now;
+    }, 'the message to be read', 30_000);
+    for (const step of seen.timeline)
+        say(`    ${step.at.slice(11, 23)}  ${step.type.padEnd(18)}${step.attempt ? dim(`attempt ${step.attempt}`) : ''}${step.error ? step.error.title : ''}`);
+    const webhook = await until(() => receiver.received.find(({ body }) => {
+        const event = JSON.parse(body);
+        return event.data.message_id === message.id && event.type === 'message.read';
+    }), 'the webhook', 30_000);
+    say();
+    say(`${bold('The signed webhook it caused')}  (signature ${verifies(webhook) ? 'verified' : 'DOES NOT VERIFY'})`);
+    for (const name of ['webhook-id', 'webhook-timestamp', 'webhook-signature'])
+        say(`    ${name}: ${webhook.headers[name]}`);
+    say(`    ${webhook.body}`);
+    if (seen.status !== 'read' || !verifies(webhook))
+        throw new Error('the first message did not come through as it should');
+}
+
+function whatToOpen() {
+    say();
+    say(bold('Harkara is running. Open:'));
+    say(`    ${`${sandbox.url}/handset`.padEnd(44)} the person's phone: see what arrived, and reply`);
+    say(`    ${`${sandbox.url}/_sandbox`.padEnd(44)} the simulated provider: log and faults`);
+    say(`    ${`${harkara.url}/v1/openapi.json`.padEnd(44)} the API contract`);
+    say();
+    say(bold('Try:'));
+    say(`    curl ${harkara.url}/v1/messages \\`);
+    say(`      -H 'Authorization: Bearer ${demo.key}' \\`);
+    say(`      -H 'Content-Type: application/json' -H 'Idempotency-Key: try-1' \\`);
+    say(`      -d '{"channel_id":"${demo.channel}","to":"${PERSON}","content":{"type":"text","text":{"body":"Hello"}}}'`);
+    say();
+    say(dim(`State in ${stateDir}, log in ${path.join(demoDir, 'harkara.log')}. This key is for the demo workspace on this machine.`));
+    say(dim('Ctrl-C stops everything; "make run" goes on where it was.'));
+}
+
+async function main() {
+    mkdirSync(demoDir, { recursive: true, mode: 0o700 });
+    const port = await freePort(Number(process.env.HARKARA_DEMO_PORT ?? 8080));
+    const sandboxPort = await freePort(Number(process.env.HARKARA_DEMO_SANDBOX_PORT ?? 4010));
+    const log = createWriteStream(path.join(demoDir, 'sandbox.log'), { flags: 'a' });
+    await new Promise((resolve) => log.once('open', resolve));
+    say(`Starting Harkara on an embedded PostgreSQL ... ${dim(stateDir)}`);
+    sandbox = await startSandbox({ args: ['--listen', `127.0.0.1:${sandboxPort}`, '--data', path.join(demoDir, 'sandbox.jsonl'), '--auto-read'], log });
+    receiver = await startReceiver({ port: await freePort(4011) });
+    harkara = await startHarkara({
+        build: buildFolder(process.argv[2]), stateDir, runDir, port, logFile: path.join(demoDir, 'harkara.log'),
+        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8' },
+    });
+    void harkara.ended.then(({ code, signal }) => {
+        if (stopping)
+            return;
+        say(`harkara serve ended with ${code ?? signal}. Its last words, from ${path.join(demoDir, 'harkara.log')}:`);
+        say(readFileSync(path.join(demoDir, 'harkara.log'), 'utf8').trimEnd().split('\n').slice(-5).join('\n'));
+        void stopAll(1);
+    });
+    await harkara.ready();
+    await workspace();
+    await firstMessage();
+    whatToOpen();
+    if (process.env.HARKARA_DEMO_ONCE === '1')
+        await stopAll(0);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => void stopAll(0));
+main().catch((error) => {
+    say(`The demo failed: ${error.message}`);
+    void stopAll(1);
+});
