@@ -32,8 +32,9 @@ create table message (
 ) partition by range (id);
 select protect_tenant_table('message');
 create index message_by_peer on message (tenant_id, peer_index, id);
-grant select, insert, update (status, provider_id, error_code, error_title, error_class, attempt_count, updated_at)
+grant select, update (status, provider_id, error_code, error_title, error_class, attempt_count, updated_at)
     on message to harkara_gateway, harkara_dispatcher;
+grant insert on message to harkara_gateway;
 grant select (tenant_id, id, channel_id, direction, kind, category, status, updated_at) on message to harkara_scheduler;
 
 -- How a provider's own id leads back to a message: within one channel, never across tenants.

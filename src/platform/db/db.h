@@ -104,7 +104,7 @@ struct db_tx {
 
 /* BEGIN and the tenant, in one round trip. On failure the transaction is not open. */
 MUST_CHECK enum err db_begin(struct db *db, struct id tenant, struct db_tx *tx_out);
-/* For one declared purpose across tenants, such as "dispatch.claim": see docs/architecture.md. */
+/* For one declared purpose across tenants, such as "dispatch.claim": see docs/database.md. */
 MUST_CHECK enum err db_begin_across(struct db *db, const char *purpose, struct db_tx *tx_out);
 /*
  * Turns the same open transaction to another tenant: for batches of many tenants that commit together.
