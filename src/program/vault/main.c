@@ -1,0 +1,288 @@
+/*
+ * The vault: the one process that holds keys. It speaks to nobody but over socketpairs that the supervisor
+ * gave it; after its start it has no files, no network and no users' rights. One thread, one request at a
+ * time.
+ */
+#include "core/log.h"
+#include "core/metric.h"
+#include "core/secret.h"
+#include "platform/ipc/link.h"
+#include "platform/os/role.h"
+#include "program/vault/vault_core.h"
+#include "program/vault/vault_selftest.h"
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* 16 gateways, 16 dispatchers, the others, commands that run now, and each once more while it is being
+ * replaced. */
+#define LINKS_MAX       96u
+#define BOOT_TIMEOUT_MS 60000
+#define SEND_TIMEOUT_MS 5000
+#define HEARTBEAT_MS    1000
+
+/*
+ * All that the loop below needs of the kernel: to wait, to receive and send on links that are there, to write
+ * its log, memory, randomness and time. Whatever else it calls ends it.
+ */
+static const int calls[] = {
+    SCMP_SYS(poll),       SCMP_SYS(ppoll),         SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg),
+    SCMP_SYS(write),      SCMP_SYS(close),         SCMP_SYS(brk),          SCMP_SYS(mmap),
+    SCMP_SYS(munmap),     SCMP_SYS(mremap),        SCMP_SYS(madvise),      SCMP_SYS(futex),
+    SCMP_SYS(getrandom),  SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+    SCMP_SYS(exit_group),
+};
+/* No file, no port, no other call. */
+static const struct sandbox_rules rules = { .calls = calls,
+                                            .call_count = COUNT_OF(calls),
+                                            .kills_on_refusal = true };
+
+struct vault_link {
+    int fd; /* owned */
+    enum vault_role peer;
+    struct link_reader reader;
+    struct link_writer writer;
+    uint64_t refused, failed; /* answers of this kind so far */
+};
+
+static struct {
+    struct role role;
+    struct vault_core *core;
+    struct vault_link links[LINKS_MAX];
+    size_t link_count;
+    bool is_draining;
+} vault;
+
+/* Starting. */
+
+static const char *
+memory_name(void)
+{
+    switch (secret_pool_memory()) {
+    case SECRET_MEMORY_FD:
+        return "memfd_secret";
+    case SECRET_MEMORY_LOCKED:
+        return "mlock";
+    case SECRET_MEMORY_NONE:
+        break;
+    }
+    return "none";
+}
+
+/* From the supervisor: the master key and what the database knows of the KEKs. The key is wiped when they are
+ * made. */
+static enum err
+boot(void)
+{
+    struct vault_boot with;
+    struct vault_booted booted;
+    struct buf frame;
+    int fd;
+
+    buf_init(&frame, VAULT_FRAME_BYTES_MAX);
+    enum err err = role_receive(&vault.role, &frame, &fd, BOOT_TIMEOUT_MS);
+    if (fd >= 0)
+        close(fd);
+    if (err == ERR_OK &&
+        (frame.ptr[0] != LINK_BOOT || vault_boot_decode(slice_drop(buf_slice(&frame), 1), &with) != ERR_OK))
+        err = ERR_FRAME;
+    if (err != ERR_OK)
+        goto done;
+    err = vault_core_boot(vault.core, &with, &booted);
+    buf_release_wiped(&frame);
+    if (err == ERR_OK)
+        log_event(LOG_INFO, "vault.booted", LOG_NUM("kek_version", booted.kek_version),
+                  LOG_WORD("memory", memory_name()), LOG_NUM("is_new", booted.has_made));
+    else
+        log_event(LOG_ERROR, "vault.boot_failed", LOG_ERR(err), LOG_NUM("kek_version", booted.kek_version));
+    buf_add_byte(&frame, LINK_BOOTED);
+    vault_booted_encode(&frame, &booted);
+    enum err told = buf_done(&frame);
+    if (told == ERR_OK)
+        told = link_send(role_fd(&vault.role), buf_slice(&frame), -1, SEND_TIMEOUT_MS);
+    if (err == ERR_OK)
+        err = told;
+done:
+    buf_release_wiped(&frame);
+    return err;
+}
+
+/* Links. */
+
+static void
+link_drop(size_t at)
+{
+    struct vault_link *link = &vault.links[at];
+
+    link_reader_release(&link->reader);
+    link_writer_release(&link->writer);
+    close(link->fd);
+    *link = vault.links[--vault.link_count];
+}
+
+/* A new peer; from the supervisor only. What the peer is, is fixed here for good. */
+static void
+link_adopt(void *ctx UNUSED, int fd, uint8_t peer_role)
+{
+    enum vault_role peer;
+
+    if (vault_role_from(peer_role, &peer) != ERR_OK || vault.link_count == LINKS_MAX) {
+        log_event(LOG_ERROR, "vault.link_refused", LOG_NUM("peer_role", peer_role),
+                  LOG_NUM("links", vault.link_count));
+        close(fd);
+        return;
+    }
+    struct vault_link *link = &vault.links[vault.link_count++];
+    *link = (struct vault_link){ .fd = fd, .peer = peer };
+    link_reader_init(&link->reader, fd);
+    link_writer_init(&link->writer, fd);
+    log_event(LOG_INFO, "vault.link_adopted", LOG_WORD("peer", vault_role_name(peer)));
+}
+
+static void
+drain(void *ctx UNUSED)
+{
+    vault.is_draining = true;
+}
+
+/* The first, second, fourth, eighth ... of a kind: a peer that asks for what it may not cannot fill the log.
+ */
+static bool
+is_worth_a_line(uint64_t times)
+{
+    return (times & (times - 1)) == 0;
+}
+
+static void
+outcome_log(struct vault_link *link, const struct vault_outcome *outcome)
+{
+    if (outcome->result == VAULT_RESULT_FORBIDDEN && is_worth_a_line(++link->refused))
+        log_event(LOG_ERROR, "vault.refused", LOG_WORD("peer", vault_role_name(link->peer)),
+                  LOG_WORD("op", vault_op_name(outcome->op)), LOG_NUM("times", link->refused));
+    if ((outcome->result == VAULT_RESULT_CORRUPT || outcome->result == VAULT_RESULT_LIMIT ||
+         outcome->result == VAULT_RESULT_NO_MEMORY || outcome->result == VAULT_RESULT_FAILED) &&
+        is_worth_a_line(++link->failed))
+        log_event(LOG_WARN, "vault.failed", LOG_WORD("peer", vault_role_name(link->peer)),
+                  LOG_WORD("op", vault_op_name(outcome->op)), LOG_ERR(vault_result_err(outcome->result)),
+                  LOG_NUM("times", link->failed));
+}
+
+/* One request, if it is there whole; its answer goes as far as the peer takes it. Any error: drop the link.
+ */
+static enum err
+link_answer(struct vault_link *link)
+{
+    struct vault_outcome outcome;
+    struct slice request;
+    struct buf answer;
+    int rider;
+
+    enum err err = link_reader_fill(&link->reader);
+    if (err == ERR_FRAME && link->reader.header_len == 0)
+        return ERR_NOTHING;
+    if (err != ERR_OK)
+        return err;
+    if (link_reader_take(&link->reader, &request, &rider) != ERR_OK)
+        return ERR_OK;
+    if (rider >= 0) { /* nobody has a descriptor to give to the vault */
+        close(rider);
+        return ERR_FRAME;
+    }
+    buf_init(&answer, VAULT_FRAME_BYTES_MAX);
+    err = vault_core_handle(vault.core, link->peer, request, &answer, &outcome);
+    link_reader_forget(&link->reader);
+    if (err == ERR_OK) {
+        outcome_log(link, &outcome);
+        err = link_writer_put(&link->writer, buf_slice(&answer));
+    }
+    buf_release_wiped(&answer);
+    if (err == ERR_OK)
+        err = link_writer_flush(&link->writer);
+    return err == ERR_INCOMPLETE ? ERR_OK : err;
+}
+
+/* A peer that does not take its answers is asked for no more requests: it fills neither memory nor time. */
+static enum err
+link_serve(struct vault_link *link, short events)
+{
+    if (link_writer_is_idle(&link->writer))
+        return link_answer(link);
+    if ((events & (POLLOUT | POLLERR | POLLHUP)) == 0)
+        return ERR_OK;
+    enum err err = link_writer_flush(&link->writer);
+    return err == ERR_INCOMPLETE ? ERR_OK : err;
+}
+
+/* One round over all links that have something: each gets one request's turn. */
+static void
+links_serve(const struct pollfd *waits)
+{
+    for (size_t at = vault.link_count;
+         at-- > 0;) { /* backwards, because a dropped one is filled from the end */
+        struct vault_link *link = &vault.links[at];
+        if (waits[at].revents == 0)
+            continue;
+        enum err err = link_serve(link, waits[at].revents);
+        if (err == ERR_OK)
+            continue;
+        if (err == ERR_NOTHING)
+            log_event(LOG_INFO, "vault.link_closed", LOG_WORD("peer", vault_role_name(link->peer)));
+        else
+            log_event(LOG_WARN, "vault.link_dropped", LOG_WORD("peer", vault_role_name(link->peer)),
+                      LOG_ERR(err));
+        link_drop(at);
+    }
+}
+
+static enum err
+serve(void)
+{
+    const struct role_events events = { .drain = drain, .adopt = link_adopt };
+    struct pollfd waits[1 + LINKS_MAX];
+    struct mono_time beat_at = clock_mono(clock_system());
+
+    while (!vault.is_draining) {
+        size_t count = vault.link_count;
+        waits[0] = (struct pollfd){ .fd = role_fd(&vault.role), .events = POLLIN };
+        for (size_t i = 0; i < count; i++)
+            waits[1 + i] =
+                (struct pollfd){ .fd = vault.links[i].fd,
+                                 .events = link_writer_is_idle(&vault.links[i].writer) ? POLLIN : POLLOUT };
+        if (poll(waits, 1 + count, HEARTBEAT_MS) < 0 && errno != EINTR)
+            return ERR_SYSTEM;
+        if (clock_mono(clock_system()).us - beat_at.us >= HEARTBEAT_MS * 1000) {
+            beat_at = clock_mono(clock_system());
+            role_heartbeat();
+        }
+        links_serve(waits + 1);
+        if (waits[0].revents != 0) /* after the links, because it may add some */
+            role_step(&vault.role, &events);
+    }
+    return ERR_OK;
+}
+
+int
+main(void)
+{
+    const struct vault_core_options options = VAULT_CORE_OPTIONS;
+
+    enum err err = role_begin("vault", CONFIG_VAULT, VAULT_CORE_SECRET_BYTES,
+                              &vault.role); /* no cores, not dumpable, secret memory */
+    if (err == ERR_OK)
+        err = vault_selftest(); /* known answers; fetches every algorithm, draws random once */
+    if (err == ERR_OK)
+        err = vault_core_new(&options, &vault.core);
+    if (err == ERR_OK)
+        err = boot(); /* scrypt; wipes the master key; refuses a wrong one */
+    if (err == ERR_OK)
+        err = role_lock_in(&vault.role,
+                           &rules); /* user, dumpable again, no new privileges, Landlock, seccomp */
+    if (err == ERR_OK) {
+        role_ready(&vault.role);
+        err = serve();
+    }
+    while (vault.link_count > 0)
+        link_drop(0);
+    vault_core_free(vault.core);
+    return role_end(&vault.role, err);
+}
