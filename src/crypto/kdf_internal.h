@@ -1,4 +1,4 @@
-/* scrypt without our bounds, for the published vectors in kdf_test.c. */
+/* scrypt at any cost, salt and length: the published vectors lie outside what kdf_scrypt allows. */
 #ifndef CRYPTO_KDF_INTERNAL_H
 #define CRYPTO_KDF_INTERNAL_H
 #include "core/err.h"
