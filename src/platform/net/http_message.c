@@ -84,29 +84,28 @@ http_answer_note(const struct http_request *request, const struct http_response 
                  struct mono_time now)
 {
     struct mono_time from = request->handed_at.us == 0 ? request->began_at : request->handed_at;
-    struct log_field fields[9];
-    size_t count = 0;
+    /* The pattern, never the path or the query: they may hold what somebody typed. */
+    const char *route = request->route == NULL ? "-" : request->route;
+    const char *method = http_method_word(request->method);
+    struct slice trace = slice_of(request->trace.trace, request->has_trace ? TRACE_ID_BYTES : 0);
+    int64_t us = now.us - from.us;
 
     metric_add(METRIC_HTTP_REQUESTS, 1);
     if (response->status >= 500)
         metric_add(METRIC_HTTP_SERVER_ERRORS, 1);
     else if (response->status >= 400)
         metric_add(METRIC_HTTP_CLIENT_ERRORS, 1);
-    metric_observe_us(METRIC_HTTP_SECONDS, now.us - from.us);
-    /* The pattern, never the path or the query: they may hold what somebody typed. */
-    fields[count++] = LOG_ID("request", ID_REQUEST, request->id);
-    fields[count++] = LOG_WORD("method", http_method_word(request->method));
-    fields[count++] = LOG_WORD("route", request->route == NULL ? "-" : request->route);
-    fields[count++] = LOG_NUM("status", response->status);
-    fields[count++] = LOG_NUM("us", now.us - from.us);
-    fields[count++] = LOG_NUM("bytes", response->body.len);
-    if (!id_is_zero(request->tenant))
-        fields[count++] = LOG_ID("tenant", ID_TENANT, request->tenant);
-    if (request->has_trace)
-        fields[count++] = LOG_HASH("trace", slice_of(request->trace.trace, TRACE_ID_BYTES));
-    if (request->error != ERR_OK)
-        fields[count++] = LOG_ERR(request->error);
-    log_write(LOG_INFO, "http.answered", fields, count);
+    metric_observe_us(METRIC_HTTP_SECONDS, us);
+    if (id_is_zero(request->tenant))
+        log_event(LOG_INFO, "http.answered", LOG_ID("request", ID_REQUEST, request->id),
+                  LOG_WORD("method", method), LOG_WORD("route", route), LOG_NUM("status", response->status),
+                  LOG_NUM("us", us), LOG_NUM("bytes", response->body.len), LOG_ERR(request->error),
+                  LOG_HASH("trace", trace));
+    else
+        log_event(LOG_INFO, "http.answered", LOG_ID("request", ID_REQUEST, request->id),
+                  LOG_WORD("method", method), LOG_WORD("route", route), LOG_NUM("status", response->status),
+                  LOG_NUM("us", us), LOG_NUM("bytes", response->body.len), LOG_ERR(request->error),
+                  LOG_HASH("trace", trace), LOG_ID("tenant", ID_TENANT, request->tenant));
 }
 
 static bool

@@ -104,32 +104,60 @@ row_find(const struct router *router, enum http_method method, struct slice path
     return best;
 }
 
+/* What the row says of itself must be what the contract says: clients read the contract. */
+static bool
+row_agrees(const struct router *router, const struct row *row)
+{
+    const struct http_route *route = row->route;
+    const struct contract_route *declared;
+
+    for (size_t i = 0; (declared = contract_route_at(router->config.contract, i)) != NULL; i++) {
+        if (!slice_eq(declared->operation_id, slice_text(route->operation_id)))
+            continue;
+        struct slice scope = route->access == HTTP_ACCESS_KEY ? slice_text(route->scope) : SLICE_EMPTY;
+        return slice_eq_nocase(declared->method, slice_text(http_method_word(route->method))) &&
+               patterns_clash(declared->path, slice_text(route->path)) && slice_eq(declared->scope, scope) &&
+               contract_has_body(row->operation) == (route->body_bytes_max != 0);
+    }
+    return false;
+}
+
+static bool
+row_clashes(const struct router *router, const struct http_route *route)
+{
+    for (size_t i = 0; i < router->count; i++)
+        if (router->rows[i].route->method == route->method &&
+            patterns_clash(slice_text(router->rows[i].route->path), slice_text(route->path)))
+            return true;
+    return false;
+}
+
 static enum err
 row_add(struct router *router, const struct http_route *route)
 {
     struct row *row = &router->rows[router->count];
+    const char *method = http_method_word(route->method);
 
     *row = (struct row){ .route = route };
-    for (size_t i = 0; i < router->count; i++) {
-        const struct http_route *other = router->rows[i].route;
-        if (other->method == route->method &&
-            patterns_clash(slice_text(other->path), slice_text(route->path))) {
-            log_event(LOG_ERROR, "router.clash", LOG_WORD("route", route->path));
-            return ERR_CONFIG;
-        }
+    if (row_clashes(router, route)) {
+        log_event(LOG_ERROR, "router.clash", LOG_WORD("method", method), LOG_WORD("route", route->path));
+        return ERR_CONFIG;
+    }
+    if (route->access == HTTP_ACCESS_KEY && router->config.authenticate == NULL) {
+        log_event(LOG_ERROR, "router.unguarded", LOG_WORD("method", method), LOG_WORD("route", route->path));
+        return ERR_CONFIG;
     }
     if (route->operation_id != NULL) {
-        row->operation = router->config.contract == NULL
-                             ? NULL
-                             : contract_find(router->config.contract, route->operation_id);
+        if (router->config.contract != NULL)
+            row->operation = contract_find(router->config.contract, route->operation_id);
         if (row->operation == NULL) {
             log_event(LOG_ERROR, "router.operation_missing", LOG_WORD("operation", route->operation_id));
             return ERR_CONFIG;
         }
-    }
-    if (route->access == HTTP_ACCESS_KEY && router->config.authenticate == NULL) {
-        log_event(LOG_ERROR, "router.unguarded", LOG_WORD("route", route->path));
-        return ERR_CONFIG;
+        if (!row_agrees(router, row)) {
+            log_event(LOG_ERROR, "router.operation_differs", LOG_WORD("operation", route->operation_id));
+            return ERR_CONFIG;
+        }
     }
     router->count++;
     return ERR_OK;

@@ -39,7 +39,11 @@ struct router_config {
     enum err (*authenticate)(struct http_request *request, const char *scope);
 };
 
-/* ERR_CONFIG: two rows clash, or an operation is missing from the contract: said on the log. */
+/*
+ * ERR_CONFIG, said on the log: two rows clash, a row needs a key and there is no `authenticate`, or an
+ * operation is missing from the contract or differs there in method, path, scope or in whether it takes a
+ * body.
+ */
 MUST_CHECK enum err router_new(const struct router_config *config, struct router **out);
 void router_free(struct router *router);
 
