@@ -1,0 +1,240 @@
+/* The group commit of the accept path, against a real PostgreSQL. */
+#include "domain/message/message.h"
+#include "domain/message/message_testing.h"
+#include <stdio.h>
+
+static struct db *db;
+static struct arena *arena;
+static struct id acme, bolt, acme_channel, bolt_channel;
+
+static int
+opened(void **state UNUSED)
+{
+    if (id_is_zero(acme)) {
+        acme = test_cluster_tenant("acme");
+        bolt = test_cluster_tenant("bolt");
+        acme_channel = message_testing_channel(acme);
+        bolt_channel = message_testing_channel(bolt);
+    }
+    db = test_cluster_open("harkara_gateway");
+    arena = arena_new(8u << 20);
+    return 0;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    db_close(db);
+    arena_free(arena);
+    return 0;
+}
+
+static struct message_new
+keyed(struct id tenant, struct id channel, const char *key, unsigned char print)
+{
+    struct message_new message = message_testing_new(tenant, channel, MESSAGE_SERVICE);
+
+    message.idempotency_key = slice_text(key);
+    memset(message.fingerprint, print, sizeof(message.fingerprint));
+    return message;
+}
+
+static struct message_accepted
+accept_one(struct message_new message)
+{
+    struct message_accepted accepted;
+
+    assert_ok(message_accept_batch(db, clock_system(), &message, &accepted, 1, arena));
+    return accepted;
+}
+
+static void
+an_accepted_message_is_stored_queued_and_told(void **state UNUSED)
+{
+    struct message_accepted accepted = accept_one(message_testing_new(acme, acme_channel, MESSAGE_OTP));
+    char id[ID_UUID_BYTES];
+
+    id_uuid_print(accepted.id, id);
+    assert_ok(accepted.err);
+    assert_false(accepted.is_replay);
+    message_testing_assert_status(accepted.id, "accepted");
+    assert_int_equal(
+        message_testing_count("select priority from harkara.dispatch_queue where message_id = '%s'", id), 0);
+    assert_int_equal(message_testing_count("select count(*) from harkara.event where subject_id = '%s'"
+                                           " and type = 'message.accepted' and data->>'status' = 'accepted'"
+                                           " and data->>'direction' = 'outbound' and data ? 'reference'",
+                                           id),
+                     1);
+}
+
+static void
+a_batch_of_several_tenants_commits_together(void **state UNUSED)
+{
+    struct message_new messages[6];
+    struct message_accepted accepted[6];
+
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        messages[i] = i % 2 == 0 ? message_testing_new(acme, acme_channel, MESSAGE_SERVICE)
+                                 : message_testing_new(bolt, bolt_channel, MESSAGE_PROMOTIONAL);
+        messages[i].owner = (void *)(uintptr_t)i;
+    }
+    struct id first = messages[0].id, last = messages[5].id;
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, COUNT_OF(messages), arena));
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        assert_ok(accepted[i].err);
+        assert_true(id_eq(accepted[i].id, messages[i].id)); /* sorted together */
+        assert_true(id_eq(messages[i].tenant, (uintptr_t)messages[i].owner % 2 == 0 ? acme : bolt));
+    }
+    message_testing_assert_status(first, "accepted");
+    message_testing_assert_status(last, "accepted");
+}
+
+static void
+a_foreign_or_unknown_channel_refuses_only_its_own_message(void **state UNUSED)
+{
+    struct message_new messages[3] = { message_testing_new(acme, acme_channel, MESSAGE_SERVICE),
+                                       message_testing_new(acme, bolt_channel, MESSAGE_SERVICE),
+                                       message_testing_new(acme, id_new(clock_system()), MESSAGE_SERVICE) };
+    struct message_accepted accepted[3];
+    struct id good = messages[0].id;
+
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, 3, arena));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(accepted[i].err, id_eq(messages[i].id, good) ? ERR_OK : ERR_CHANNEL_UNKNOWN);
+    assert_int_equal(
+        message_testing_count("select count(*) from harkara.dispatch_queue q left join harkara.message m"
+                              " on m.id = q.message_id where m.id is null"),
+        0);
+}
+
+static void
+a_paused_channel_takes_nothing(void **state UNUSED)
+{
+    struct id channel = message_testing_channel(acme);
+
+    char id[ID_UUID_BYTES], text[256];
+    id_uuid_print(channel, id);
+    snprintf(text, sizeof(text), "update harkara.channel set state = 'paused' where id = '%s'", id);
+    test_cluster_sql(text);
+    assert_int_equal(accept_one(message_testing_new(acme, channel, MESSAGE_SERVICE)).err,
+                     ERR_CHANNEL_NOT_READY);
+}
+
+static void
+the_same_key_and_request_give_the_same_message(void **state UNUSED)
+{
+    struct message_accepted first = accept_one(keyed(acme, acme_channel, "order-1", 1));
+    struct message_accepted again = accept_one(keyed(acme, acme_channel, "order-1", 1));
+
+    assert_ok(first.err);
+    assert_false(first.is_replay);
+    assert_ok(again.err);
+    assert_true(again.is_replay);
+    assert_true(id_eq(first.id, again.id));
+}
+
+static void
+the_same_key_with_another_request_is_refused(void **state UNUSED)
+{
+    assert_ok(accept_one(keyed(acme, acme_channel, "order-2", 1)).err);
+    assert_int_equal(accept_one(keyed(acme, acme_channel, "order-2", 2)).err, ERR_IDEMPOTENCY_MISMATCH);
+}
+
+static void
+a_key_belongs_to_its_tenant(void **state UNUSED)
+{
+    struct message_accepted of_acme = accept_one(keyed(acme, acme_channel, "shared", 1));
+    struct message_accepted of_bolt = accept_one(keyed(bolt, bolt_channel, "shared", 9));
+
+    assert_ok(of_bolt.err);
+    assert_false(of_bolt.is_replay);
+    assert_false(id_eq(of_acme.id, of_bolt.id));
+}
+
+/* A retry is answered as the first request was, also when the channel could take nothing new by now. */
+static void
+a_replay_does_not_ask_for_the_channel_again(void **state UNUSED)
+{
+    struct id channel = message_testing_channel(acme);
+    struct message_accepted first = accept_one(keyed(acme, channel, "order-3", 1));
+    char id[ID_UUID_BYTES], text[256];
+
+    id_uuid_print(channel, id);
+    snprintf(text, sizeof(text), "update harkara.channel set state = 'broken' where id = '%s'", id);
+    test_cluster_sql(text);
+    struct message_accepted again = accept_one(keyed(acme, channel, "order-3", 1));
+    assert_ok(again.err);
+    assert_true(again.is_replay);
+    assert_true(id_eq(first.id, again.id));
+}
+
+static void
+a_refused_message_does_not_use_up_its_key(void **state UNUSED)
+{
+    assert_int_equal(accept_one(keyed(acme, id_new(clock_system()), "order-4", 1)).err, ERR_CHANNEL_UNKNOWN);
+    struct message_accepted accepted = accept_one(keyed(acme, acme_channel, "order-4", 2));
+    assert_ok(accepted.err);
+    assert_false(accepted.is_replay);
+}
+
+static void
+a_filtered_list_finds_and_pages(void **state UNUSED)
+{
+    struct id channel = message_testing_channel(acme), ids[5];
+    struct message_filter filter = { .channel = channel };
+    struct message *found;
+    size_t count;
+    struct db_tx tx;
+
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        struct message_new message =
+            message_testing_new(acme, channel, i == 2 ? MESSAGE_PROMOTIONAL : MESSAGE_SERVICE);
+        message.reference = i == 3 ? SLICE("third") : SLICE_EMPTY;
+        message.sealed = message_testing_sealed(i == 4 ? "+4915" : "+4916");
+        ids[i] = message_testing_accept(db, &message);
+    }
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(message_list(&tx, &filter, 2, arena, &found, &count));
+    assert_int_equal(count, 3); /* one more, to tell that more follow */
+    assert_true(id_eq(found[0].id, ids[4]));
+    assert_true(id_eq(found[1].id, ids[3]));
+    filter.cursor = found[1].id;
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 3);
+    assert_true(id_eq(found[0].id, ids[2]));
+    assert_int_equal(found[0].category, MESSAGE_PROMOTIONAL);
+    filter = (struct message_filter){ .channel = channel, .reference = SLICE("third") };
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 1);
+    assert_true(slice_eq(found[0].reference, SLICE("third")));
+    filter = (struct message_filter){ .channel = channel, .has_peer = true };
+    memcpy(filter.peer_index, "+4915", 5);
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 1);
+    filter = (struct message_filter){ .channel = channel,
+                                      .statuses = { MESSAGE_FAILED, MESSAGE_SENT },
+                                      .status_count = 2 };
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 0);
+    filter =
+        (struct message_filter){ .channel = channel, .has_before = true, .created_before = id_time(ids[0]) };
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 0);
+    db_rollback(&tx);
+    assert_ok(db_begin(db, bolt, &tx));
+    filter = (struct message_filter){ .channel = channel };
+    assert_ok(message_list(&tx, &filter, 10, arena, &found, &count));
+    assert_int_equal(count, 0); /* another tenant's */
+    struct message one;
+    assert_int_equal(message_get(&tx, ids[0], arena, &one), ERR_NOT_FOUND);
+    db_rollback(&tx);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(an_accepted_message_is_stored_queued_and_told),
+             TEST(a_batch_of_several_tenants_commits_together),
+             TEST(a_foreign_or_unknown_channel_refuses_only_its_own_message),
+             TEST(a_paused_channel_takes_nothing), TEST(the_same_key_and_request_give_the_same_message),
+             TEST(the_same_key_with_another_request_is_refused), TEST(a_key_belongs_to_its_tenant),
+             TEST(a_replay_does_not_ask_for_the_channel_again),
+             TEST(a_refused_message_does_not_use_up_its_key), TEST(a_filtered_list_finds_and_pages))

@@ -1,0 +1,79 @@
+#include "domain/message/message_testing.h"
+#include <stdio.h>
+
+struct id
+message_testing_channel(struct id tenant)
+{
+    struct id channel = id_new(clock_system());
+    char text[1024], tenant_text[ID_UUID_BYTES], channel_text[ID_UUID_BYTES];
+
+    id_uuid_print(tenant, tenant_text);
+    id_uuid_print(channel, channel_text);
+    snprintf(
+        text, sizeof(text),
+        "set search_path = harkara; insert into channel (tenant_id, id, kind, name) values ('%s', '%s', 'whatsapp', 'c');"
+        "insert into dispatch_lane (tenant_id, channel_id) values ('%s', '%s')",
+        tenant_text, channel_text, tenant_text, channel_text);
+    test_cluster_sql(text);
+    return channel;
+}
+
+struct message_sealed
+message_testing_sealed(const char *peer)
+{
+    struct message_sealed sealed = { .peer = { .cipher = slice_text(peer), .key_version = 1 },
+                                     .content = { .cipher = SLICE("sealed content"), .key_version = 1 } };
+    size_t len = strlen(peer);
+
+    memcpy(sealed.peer_index, peer, len < VAULT_INDEX_BYTES ? len : VAULT_INDEX_BYTES);
+    return sealed;
+}
+
+struct message_new
+message_testing_new(struct id tenant, struct id channel, enum message_category category)
+{
+    return (struct message_new){ .id = id_new(clock_system()),
+                                 .tenant = tenant,
+                                 .channel = channel,
+                                 .category = category,
+                                 .kind = SLICE("text"),
+                                 .sealed = message_testing_sealed("+14155550123") };
+}
+
+struct id
+message_testing_accept(struct db *db, const struct message_new *message)
+{
+    struct arena *arena = arena_new(1u << 20);
+    struct message_new copy = *message;
+    struct message_accepted accepted;
+
+    assert_non_null(arena);
+    assert_ok(message_accept_batch(db, clock_system(), &copy, &accepted, 1, arena));
+    assert_ok(accepted.err);
+    arena_free(arena);
+    return accepted.id;
+}
+
+void
+message_testing_assert_status(struct id message, const char *status)
+{
+    char id[ID_UUID_BYTES];
+
+    id_uuid_print(message, id);
+    assert_int_equal(
+        message_testing_count("select count(*) from harkara.message where id = '%s' and status = '%s'", id,
+                              status),
+        1);
+}
+
+int64_t
+message_testing_count(const char *format, ...)
+{
+    char text[1024];
+    va_list values;
+
+    va_start(values, format);
+    vsnprintf(text, sizeof(text), format, values);
+    va_end(values);
+    return test_cluster_number(text);
+}

@@ -1,0 +1,18 @@
+/* For the tests of this room: a tenant with a channel, and messages whose seals are not real. */
+#ifndef DOMAIN_MESSAGE_MESSAGE_TESTING_H
+#define DOMAIN_MESSAGE_MESSAGE_TESTING_H
+#include "domain/message/message.h"
+#include "platform/db/test_cluster.h"
+
+/* A channel of the tenant with an open lane, straight into the tables. */
+struct id message_testing_channel(struct id tenant);
+/* Sealed columns of the right widths around these bytes; nobody opens them here. */
+struct message_sealed message_testing_sealed(const char *peer);
+struct message_new message_testing_new(struct id tenant, struct id channel, enum message_category category);
+/* Accepts one and returns its id. */
+struct id message_testing_accept(struct db *db, const struct message_new *message);
+/* The message's status, read past row-level security. */
+void message_testing_assert_status(struct id message, const char *status);
+int64_t message_testing_count(const char *format, ...) FORMAT_LIKE(1, 2);
+
+#endif
