@@ -1,6 +1,7 @@
 /*
- * The server's own verdict on a stream of bodies, for differential.test.js: a line holds an operation, a space and
- * JSON; the answer is a line "ok", "unreadable", or the pointers of the errors, separated by spaces.
+ * The server's own verdict on a stream of bodies, for differential.test.js: a line holds an operation, a
+ * space and JSON; the answer is a line "ok", "unreadable", or the pointers of the errors, separated by
+ * spaces.
  */
 #include "wire/json/json.h"
 #include "wire/openapi/contract.h"
@@ -11,7 +12,7 @@ static int
 answer_line(const struct contract *contract, struct slice line)
 {
     struct slice name = slice_take_until(&line, ' ');
-    struct problem problem = {.count = 0};
+    struct problem problem = { .count = 0 };
     struct arena *arena = arena_new(1 << 20);
     char id[64];
     json_t *body;

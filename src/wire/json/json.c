@@ -159,7 +159,7 @@ canonical_object(struct buf *out, const json_t *object, unsigned depth)
         return ERR_NO_MEMORY;
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
-        members[n++] = (struct canonical_member){slice_text(key), value};
+        members[n++] = (struct canonical_member){ slice_text(key), value };
     }
     qsort(members, n, sizeof(*members), canonical_member_compare);
     buf_add_byte(out, '{');
@@ -260,7 +260,8 @@ json_add_escaped(struct buf *out, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
     static const char short_form[0x20] = {
-        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
+    };
 
     buf_add_byte(out, '\\');
     if (c >= 0x20) {

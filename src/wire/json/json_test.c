@@ -20,35 +20,35 @@ what_is_not_json_is_refused_with_its_reason(void **state UNUSED)
         struct slice text;
         enum err err;
     } rows[] = {
-        {SLICE(""), ERR_JSON_SYNTAX},
-        {SLICE(" "), ERR_JSON_SYNTAX},
-        {SLICE("{"), ERR_JSON_SYNTAX},
-        {SLICE("{} {}"), ERR_JSON_SYNTAX},
-        {SLICE("{}\0"), ERR_JSON_SYNTAX},
-        {SLICE("{\"a\":1,}"), ERR_JSON_SYNTAX},
-        {SLICE("[1,]"), ERR_JSON_SYNTAX},
-        {SLICE("{a:1}"), ERR_JSON_SYNTAX},
-        {SLICE("'a'"), ERR_JSON_SYNTAX},
-        {SLICE("NaN"), ERR_JSON_SYNTAX},
-        {SLICE("[Infinity]"), ERR_JSON_SYNTAX},
-        {SLICE("01"), ERR_JSON_SYNTAX},
-        {SLICE("+1"), ERR_JSON_SYNTAX},
-        {SLICE("1e999"), ERR_JSON_SYNTAX},
-        {SLICE("9223372036854775808"), ERR_JSON_SYNTAX},
-        {SLICE("{\"a\":1,\"a\":2}"), ERR_JSON_SYNTAX},
-        {SLICE("{\"a\":1,\"\\u0061\":2}"), ERR_JSON_SYNTAX}, /* the same name, written differently */
-        {SLICE("\"\\u0000\""), ERR_JSON_SYNTAX},
-        {SLICE("{\"a\\u0000b\":1}"), ERR_JSON_SYNTAX},
-        {SLICE("\"\\ud800\""), ERR_JSON_SYNTAX},
-        {SLICE("\"a\nb\""), ERR_JSON_SYNTAX},
-        {SLICE("\"a"), ERR_JSON_SYNTAX},
-        {SLICE("\"\\"), ERR_JSON_SYNTAX},
-        {SLICE("\xef\xbb\xbf{}"), ERR_JSON_SYNTAX}, /* a byte order mark */
-        {SLICE("// a\n{}"), ERR_JSON_SYNTAX},
-        {SLICE("\"\xff\""), ERR_UTF8},
-        {SLICE("\"\xc0\xaf\""), ERR_UTF8},
-        {SLICE("\"\xed\xa0\x80\""), ERR_UTF8},
-        {SLICE("\xff\xfe{\0}\0"), ERR_UTF8}, /* UTF-16 */
+        { SLICE(""), ERR_JSON_SYNTAX },
+        { SLICE(" "), ERR_JSON_SYNTAX },
+        { SLICE("{"), ERR_JSON_SYNTAX },
+        { SLICE("{} {}"), ERR_JSON_SYNTAX },
+        { SLICE("{}\0"), ERR_JSON_SYNTAX },
+        { SLICE("{\"a\":1,}"), ERR_JSON_SYNTAX },
+        { SLICE("[1,]"), ERR_JSON_SYNTAX },
+        { SLICE("{a:1}"), ERR_JSON_SYNTAX },
+        { SLICE("'a'"), ERR_JSON_SYNTAX },
+        { SLICE("NaN"), ERR_JSON_SYNTAX },
+        { SLICE("[Infinity]"), ERR_JSON_SYNTAX },
+        { SLICE("01"), ERR_JSON_SYNTAX },
+        { SLICE("+1"), ERR_JSON_SYNTAX },
+        { SLICE("1e999"), ERR_JSON_SYNTAX },
+        { SLICE("9223372036854775808"), ERR_JSON_SYNTAX },
+        { SLICE("{\"a\":1,\"a\":2}"), ERR_JSON_SYNTAX },
+        { SLICE("{\"a\":1,\"\\u0061\":2}"), ERR_JSON_SYNTAX }, /* the same name, written differently */
+        { SLICE("\"\\u0000\""), ERR_JSON_SYNTAX },
+        { SLICE("{\"a\\u0000b\":1}"), ERR_JSON_SYNTAX },
+        { SLICE("\"\\ud800\""), ERR_JSON_SYNTAX },
+        { SLICE("\"a\nb\""), ERR_JSON_SYNTAX },
+        { SLICE("\"a"), ERR_JSON_SYNTAX },
+        { SLICE("\"\\"), ERR_JSON_SYNTAX },
+        { SLICE("\xef\xbb\xbf{}"), ERR_JSON_SYNTAX }, /* a byte order mark */
+        { SLICE("// a\n{}"), ERR_JSON_SYNTAX },
+        { SLICE("\"\xff\""), ERR_UTF8 },
+        { SLICE("\"\xc0\xaf\""), ERR_UTF8 },
+        { SLICE("\"\xed\xa0\x80\""), ERR_UTF8 },
+        { SLICE("\xff\xfe{\0}\0"), ERR_UTF8 }, /* UTF-16 */
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         json_t *tree = (json_t *)&tree;
@@ -101,8 +101,8 @@ nesting_is_counted_outside_of_strings_before_the_tree_is_built(void **state UNUS
 static void
 any_value_may_stand_on_top(void **state UNUSED)
 {
-    static const char *const texts[] = {"null", "true", "false", "0",  "-1",
-                                        "1.5",  "\"\"", "[]",    "{}", " {} \n"};
+    static const char *const texts[] = { "null", "true", "false", "0",  "-1",
+                                         "1.5",  "\"\"", "[]",    "{}", " {} \n" };
 
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_t *tree;
@@ -131,12 +131,12 @@ static void
 a_tree_prints_compact_in_its_own_order(void **state UNUSED)
 {
     static const char *const rows[][2] = {
-        {"{ \"b\" : 1 , \"a\" : [ true , null ] }", "{\"b\":1,\"a\":[true,null]}"},
-        {"12.9715987", "12.9715987"},
-        {"0.1", "0.1"},
-        {"9007199254740993", "9007199254740993"},
-        {"-9223372036854775808", "-9223372036854775808"},
-        {"\"\\u0041\\/\\n\\u00e9\xe2\x82\xac\"", "\"A/\\n\xc3\xa9\xe2\x82\xac\""},
+        { "{ \"b\" : 1 , \"a\" : [ true , null ] }", "{\"b\":1,\"a\":[true,null]}" },
+        { "12.9715987", "12.9715987" },
+        { "0.1", "0.1" },
+        { "9007199254740993", "9007199254740993" },
+        { "-9223372036854775808", "-9223372036854775808" },
+        { "\"\\u0041\\/\\n\\u00e9\xe2\x82\xac\"", "\"A/\\n\xc3\xa9\xe2\x82\xac\"" },
     };
     assert_printed(rows, COUNT_OF(rows), json_print);
 }
@@ -145,27 +145,27 @@ static void
 the_same_value_has_one_canonical_form(void **state UNUSED)
 {
     static const char *const rows[][2] = {
-        {"{\"b\":1,\"a\":{\"d\":2,\"c\":3}}", "{\"a\":{\"c\":3,\"d\":2},\"b\":1}"},
-        {"{\"a\":{\"c\":3,\"d\":2},\"b\":1}", "{\"a\":{\"c\":3,\"d\":2},\"b\":1}"},
-        {"{\"aa\":1,\"a\":2,\"B\":3,\"\":4,\"\\u00e9\":5}",
-         "{\"\":4,\"B\":3,\"a\":2,\"aa\":1,\"\xc3\xa9\":5}"},
-        {"[3,1,2]", "[3,1,2]"}, /* the order of an array means something */
-        {"1", "1"},
-        {"1.0", "1.0"},
-        {"1e0", "1.0"},
-        {"1.00", "1.0"},
-        {"100e-2", "1.0"},
-        {"-0", "0"},
-        {"-0.0", "-0.0"},
-        {"0.1", "0.1"},
-        {"0.10000000000000001", "0.1"},
-        {"0.30000000000000004", "0.30000000000000004"},
-        {"1e300", "1e+300"},
-        {"123456789012345680000.0", "1.2345678901234568e+20"},
-        {"5e-324", "5e-324"},
-        {"1.7976931348623157e308", "1.7976931348623157e+308"},
-        {"\"\\u0041\\u001f\\u007f\"", "\"A\\u001f\x7f\""},
-        {"[true,false,null,\"\\\\\\\"\"]", "[true,false,null,\"\\\\\\\"\"]"},
+        { "{\"b\":1,\"a\":{\"d\":2,\"c\":3}}", "{\"a\":{\"c\":3,\"d\":2},\"b\":1}" },
+        { "{\"a\":{\"c\":3,\"d\":2},\"b\":1}", "{\"a\":{\"c\":3,\"d\":2},\"b\":1}" },
+        { "{\"aa\":1,\"a\":2,\"B\":3,\"\":4,\"\\u00e9\":5}",
+          "{\"\":4,\"B\":3,\"a\":2,\"aa\":1,\"\xc3\xa9\":5}" },
+        { "[3,1,2]", "[3,1,2]" }, /* the order of an array means something */
+        { "1", "1" },
+        { "1.0", "1.0" },
+        { "1e0", "1.0" },
+        { "1.00", "1.0" },
+        { "100e-2", "1.0" },
+        { "-0", "0" },
+        { "-0.0", "-0.0" },
+        { "0.1", "0.1" },
+        { "0.10000000000000001", "0.1" },
+        { "0.30000000000000004", "0.30000000000000004" },
+        { "1e300", "1e+300" },
+        { "123456789012345680000.0", "1.2345678901234568e+20" },
+        { "5e-324", "5e-324" },
+        { "1.7976931348623157e308", "1.7976931348623157e+308" },
+        { "\"\\u0041\\u001f\\u007f\"", "\"A\\u001f\x7f\"" },
+        { "[true,false,null,\"\\\\\\\"\"]", "[true,false,null,\"\\\\\\\"\"]" },
     };
     assert_printed(rows, COUNT_OF(rows), json_print_canonical);
 }
@@ -173,9 +173,9 @@ the_same_value_has_one_canonical_form(void **state UNUSED)
 static void
 different_values_differ_in_their_canonical_form(void **state UNUSED)
 {
-    static const char *const texts[] = {"1",         "1.0",  "\"1\"",    "true", "[1]",
-                                        "{\"1\":1}", "null", "\"null\"", "[[]]", "[{}]",
-                                        "[]",        "{}",   "\"\"",     "0.1",  "0.10000000000000002"};
+    static const char *const texts[] = { "1",         "1.0",  "\"1\"",    "true", "[1]",
+                                         "{\"1\":1}", "null", "\"null\"", "[[]]", "[{}]",
+                                         "[]",        "{}",   "\"\"",     "0.1",  "0.10000000000000002" };
     struct buf forms[COUNT_OF(texts)];
 
     for (size_t i = 0; i < COUNT_OF(texts); i++) {

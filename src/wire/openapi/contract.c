@@ -16,7 +16,7 @@ struct builder {
     struct schema_set *schemas;
 };
 
-static const char *const methods[] = {"get", "put", "post", "delete", "options", "head", "patch", "trace"};
+static const char *const methods[] = { "get", "put", "post", "delete", "options", "head", "patch", "trace" };
 
 static struct slice
 at_format(struct builder *builder, struct slice at, const char *token)
@@ -35,11 +35,19 @@ query_add(struct builder *builder, struct contract_operation *operation, const j
     if (query->name.len == 0)
         return schema_set_refuse(builder->schemas, at, "a parameter without a name");
     enum err err = schema_compile(builder->schemas, json_member(parameter, "schema"), at, &query->schema);
-    if (err != ERR_OK || schema_text_of(query->schema) != SCHEMA_TEXT_ARRAY)
+    if (err != ERR_OK)
         return err;
-    /* The commas of one value separate its items: the only form there is. */
-    if (!json_is_false(json_member(parameter, "explode")) || schema_items(query->schema) == NULL)
-        return schema_set_refuse(builder->schemas, at, "a list parameter without explode: false and items");
+    enum schema_text text = schema_text_of(query->schema);
+    if (text == SCHEMA_TEXT_ARRAY) { /* the commas of one value separate its items: the only form there is */
+        if (!json_is_false(json_member(parameter, "explode")) || schema_items(query->schema) == NULL)
+            return schema_set_refuse(builder->schemas, at,
+                                     "a list parameter without explode: false and items");
+        text = schema_text_of(schema_items(query->schema));
+        if (text == SCHEMA_TEXT_ARRAY)
+            text = SCHEMA_TEXT_NONE;
+    }
+    if (text == SCHEMA_TEXT_NONE)
+        return schema_set_refuse(builder->schemas, at, "a parameter of a type that no text stands for");
     return ERR_OK;
 }
 
@@ -156,9 +164,10 @@ contract_compile(struct slice document, struct contract **out, char *why, size_t
     err = schema_set_new(contract->document, false, &contract->schemas);
     if (err != ERR_OK)
         goto done;
-    struct builder builder = {contract, contract->schemas};
-    err = ERR_CONTRACT;
-    if (slice_starts_with(json_text_of(contract->document, "openapi"), SLICE("3.1.")))
+    struct builder builder = { contract, contract->schemas };
+    if (!slice_starts_with(json_text_of(contract->document, "openapi"), SLICE("3.1.")))
+        err = schema_set_refuse(contract->schemas, SLICE("#"), "not OpenAPI 3.1");
+    else
         err = paths_read(&builder, json_member(contract->document, "paths"));
     if (err == ERR_OK)
         err = schema_set_seal(contract->schemas);
@@ -209,8 +218,8 @@ enum err
 contract_check_body(const struct contract_operation *operation, const json_t *body, struct arena *arena,
                     struct problem *problem)
 {
-    struct pattern_scratch scratch = {NULL};
-    struct schema_check check = {.arena = arena, .problem = problem, .scratch = &scratch};
+    struct pattern_scratch scratch = { NULL };
+    struct schema_check check = { .arena = arena, .problem = problem, .scratch = &scratch };
 
     if (operation->body == NULL || body == NULL)
         return ERR_CONTRACT;

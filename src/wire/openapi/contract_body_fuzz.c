@@ -78,7 +78,7 @@ check_error(const json_t *body, const struct problem_error *error)
 FUZZ_TARGET(data, size)
 {
     struct slice body = slice_of(data, size), name = slice_take_until(&body, '\n');
-    struct problem first = {.count = 0}, second = {.count = 0};
+    struct problem first = { .count = 0 }, second = { .count = 0 };
     const struct contract_operation *operation;
     struct arena *arena = NULL;
     char id[64];

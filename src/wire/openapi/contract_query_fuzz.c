@@ -30,7 +30,7 @@ FUZZ_TARGET(data, size)
     struct slice query = slice_of(data, size), name = slice_take_until(&query, '\n');
     struct contract_parameter parameters[PARAMETERS_MAX];
     const struct contract_operation *operation;
-    struct problem problem = {.count = 0};
+    struct problem problem = { .count = 0 };
     size_t count = 0;
     char id[64];
 

@@ -31,7 +31,7 @@ answer_add(struct contract_responses *responses, struct slice operation_id, stru
         return err;
     if (answer == NULL)
         return ERR_NO_MEMORY;
-    *answer = (struct answer){operation_id, status, NULL, responses->answers};
+    *answer = (struct answer){ operation_id, status, NULL, responses->answers };
     responses->answers = answer;
     content = json_member(node, "content");
     if (json_object_size(content) > 1)
@@ -130,8 +130,8 @@ answer_find(const struct contract_responses *responses, const char *operation_id
 static enum err
 answer_check(const struct answer *answer, const json_t *body, struct arena *arena, struct problem *problem)
 {
-    struct pattern_scratch scratch = {NULL};
-    struct schema_check check = {.arena = arena, .problem = problem, .scratch = &scratch};
+    struct pattern_scratch scratch = { NULL };
+    struct schema_check check = { .arena = arena, .problem = problem, .scratch = &scratch };
 
     if (answer == NULL)
         return ERR_NOT_FOUND;

@@ -31,7 +31,7 @@ static enum err
 check(const char *operation, const char *name, int status, const json_t *body, char error[static 512])
 {
     struct arena *arena = arena_new(64 * 1024);
-    struct problem problem = {.count = 0};
+    struct problem problem = { .count = 0 };
     enum err err = operation == NULL
                        ? contract_responses_check_event(responses, name, body, arena, &problem)
                        : contract_responses_check(responses, operation, status, body, arena, &problem);
@@ -81,9 +81,9 @@ static void
 the_examples_of_answers_and_events_fit_the_closed_contract(void **state UNUSED)
 {
     static const char *const schemas[][3] = {
-        {"getChannel", "Channel", "200"},
-        {"getWebhookEndpoint", "WebhookEndpoint", "200"},
-        {"getApiKey", "ApiKey", "200"},
+        { "getChannel", "Channel", "200" },
+        { "getWebhookEndpoint", "WebhookEndpoint", "200" },
+        { "getApiKey", "ApiKey", "200" },
     };
     const char *path, *method, *status;
     json_t *item, *operation, *answer;

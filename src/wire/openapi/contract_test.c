@@ -37,7 +37,7 @@ contract_close(void **state UNUSED)
 static enum err
 check_body(const char *operation_id, const json_t *body, char *errors, size_t errors_bytes)
 {
-    struct problem problem = {.count = 0};
+    struct problem problem = { .count = 0 };
     struct arena *arena = arena_new(256 * 1024);
     const struct contract_operation *operation = contract_find(contract, operation_id);
     size_t used = 0;
@@ -124,7 +124,7 @@ expect(struct walk *walk, json_t *value, const char *pointer, bool may_pass)
     assert_non_null(copy);
     for (size_t i = 0; i + 1 < walk->depth; i++)
         node = step_into(node, walk->steps[i]);
-    struct step last = walk->depth == 0 ? (struct step){NULL, 0} : walk->steps[walk->depth - 1];
+    struct step last = walk->depth == 0 ? (struct step){ NULL, 0 } : walk->steps[walk->depth - 1];
     if (walk->depth == 0) {
         json_decref(copy);
         copy = value;
@@ -171,9 +171,9 @@ long_text(void)
 static void
 break_scalar(struct walk *walk, const json_t *node, const char *pointer)
 {
-    static const char *const may_be_empty[] = {"/emoji", "/description"};
-    static const char *const unbounded[] = {"/amount_1000", "/expiration_time_ms"};
-    static const char *const fractions[] = {"/latitude", "/longitude"};
+    static const char *const may_be_empty[] = { "/emoji", "/description" };
+    static const char *const unbounded[] = { "/amount_1000", "/expiration_time_ms" };
+    static const char *const fractions[] = { "/latitude", "/longitude" };
     struct slice at = slice_text(pointer);
 
     expect(walk, json_object(), pointer, false);
@@ -199,8 +199,8 @@ break_scalar(struct walk *walk, const json_t *node, const char *pointer)
 static void
 break_array(struct walk *walk, const json_t *node, const char *pointer)
 {
-    static const char *const may_be_empty[] = {"/components", "/addresses", "/emails",
-                                               "/phones",     "/urls",      "/allowed_cidrs"};
+    static const char *const may_be_empty[] = { "/components", "/addresses", "/emails",
+                                                "/phones",     "/urls",      "/allowed_cidrs" };
     json_t *many = json_array();
 
     for (size_t i = 0; i < 300; i++)
@@ -214,13 +214,13 @@ break_array(struct walk *walk, const json_t *node, const char *pointer)
 static void
 break_object(struct walk *walk, const char *pointer)
 {
-    static const char *const names[] = {"unknown", "a/b~c", "", "\xf0\x9f\x98\x80"};
-    static const char *const tokens[] = {"unknown", "a~1b~0c", "", "\xf0\x9f\x98\x80"};
+    static const char *const names[] = { "unknown", "a/b~c", "", "\xf0\x9f\x98\x80" };
+    static const char *const tokens[] = { "unknown", "a~1b~0c", "", "\xf0\x9f\x98\x80" };
     char member[1024];
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         snprintf(member, sizeof(member), "%s/%s", pointer, tokens[i]);
-        walk->steps[walk->depth++] = (struct step){names[i], 0};
+        walk->steps[walk->depth++] = (struct step){ names[i], 0 };
         expect(walk, json_string("x"), member, false);
         walk->depth--;
     }
@@ -275,7 +275,7 @@ pointer_of(const struct walk *walk, char *text, size_t bytes)
 static void
 walk_node(struct walk *walk, const json_t *node)
 {
-    static const char *const open[] = {"/data", "/flow_action_data", "/order_details"};
+    static const char *const open[] = { "/data", "/flow_action_data", "/order_details" };
     char pointer[1024];
     const char *name;
     json_t *child;
@@ -293,14 +293,14 @@ walk_node(struct walk *walk, const json_t *node)
         break_scalar(walk, node, pointer);
     json_object_foreach((json_t *)(uintptr_t)node, name, child)
     {
-        walk->steps[walk->depth++] = (struct step){name, 0};
+        walk->steps[walk->depth++] = (struct step){ name, 0 };
         walk_node(walk, child);
         break_by_removal(walk, pointer_of(walk, pointer, sizeof(pointer)));
         walk->depth--;
     }
     json_array_foreach(node, index, child)
     {
-        walk->steps[walk->depth++] = (struct step){NULL, index};
+        walk->steps[walk->depth++] = (struct step){ NULL, index };
         walk_node(walk, child);
         walk->depth--;
     }
@@ -314,8 +314,8 @@ a_fault_in_any_field_of_any_operation_is_found_and_named(void **state UNUSED)
 
     json_array_foreach(samples, i, sample)
     {
-        struct walk walk = {.operation_id = json_string_value(json_object_get(sample, "operation")),
-                            .body = json_object_get(sample, "body")};
+        struct walk walk = { .operation_id = json_string_value(json_object_get(sample, "operation")),
+                             .body = json_object_get(sample, "body") };
         walk_node(&walk, walk.body);
         tried += walk.tried;
     }
@@ -331,78 +331,78 @@ each_fault_is_told_in_words_that_help(void **state UNUSED)
     static const struct {
         const char *operation_id, *body, *errors;
     } rows[] = {
-        {"createMessage", "{}", "/channel_id: is required\n/to: is required\n/content: is required\n"},
-        {"createMessage", "[]", ": must be an object\n"},
-        {"createMessage",
-         TEXT("\"to\":\"4155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
-         "/to: must be E.164, such as +14155550123\n"},
-        {"createMessage",
-         TEXT("\"to\":14155550123,\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
-         "/to: must be a string\n"},
-        {"createMessage", CONTENT("{}"), "/content/type: is required\n"},
-        {"createMessage", CONTENT("{\"type\":\"fax\"}"),
-         "/content/type: must be one of \"audio\", \"contacts\", \"document\", \"image\", \"interactive\", "
-         "\"location\", \"reaction\", \"sticker\", \"template\", \"text\", \"video\"\n"},
-        {"createMessage", CONTENT("{\"type\":7}"), "/content/type: must be a string\n"},
-        {"createMessage", CONTENT("{\"type\":\"text\"}"), "/content/text: is required\n"},
-        {"createMessage", CONTENT("{\"type\":\"text\",\"text\":{\"body\":\"\"}}"),
-         "/content/text/body: must not be empty\n"},
-        {"createMessage", CONTENT("{\"type\":\"text\",\"text\":{\"body\":\"x\"},\"image\":{}}"),
-         "/content/image: is not a known field\n"},
-        {"createMessage", CONTENT("{\"type\":\"image\",\"image\":{}}"),
-         "/content/image: must have exactly one of \"id\", \"link\"\n"},
-        {"createMessage",
-         CONTENT("{\"type\":\"image\",\"image\":{\"id\":\"1\",\"link\":\"https://a.example/\"}}"),
-         "/content/image: must have exactly one of \"id\", \"link\"\n"},
-        {"createMessage", CONTENT("{\"type\":\"image\",\"image\":{\"link\":\"ftp://a.example/\"}}"),
-         "/content/image/link: must begin with https:// or http://\n"},
-        {"createMessage", CONTENT("{\"type\":\"image\",\"image\":{\"link\":\"https://a b\"}}"),
-         "/content/image/link: must be a complete URI in ASCII, such as https://example.com/a\n"},
-        {"createMessage",
-         CONTENT("{\"type\":\"location\",\"location\":{\"latitude\":90.5,\"longitude\":-181}}"),
-         "/content/location/latitude: must be at most 90\n/content/location/longitude: must be at least "
-         "-180\n"},
-        {"createMessage",
-         CONTENT("{\"type\":\"contacts\",\"contacts\":[{\"name\":{\"formatted_name\":\"x\"},"
-                 "\"birthday\":\"1.1.1999\",\"emails\":[{\"email\":\"x\"}]}]}"),
-         "/content/contacts/0/name: must have at least one of \"first_name\", \"last_name\", "
-         "\"middle_name\", "
-         "\"suffix\", \"prefix\"\n"
-         "/content/contacts/0/birthday: must be a date, such as 2026-01-31\n"
-         "/content/contacts/0/emails/0/email: must be an e-mail address, such as name@example.com\n"},
-        {"createMessage",
-         CONTENT("{\"type\":\"template\",\"template\":{\"name\":\"A\",\"language\":{\"code\":\"en_US\"},"
-                 "\"components\":[{\"type\":\"button\",\"sub_type\":\"url\",\"index\":true,"
-                 "\"parameters\":[]}]}}"),
-         "/content/template/name: must be lower-case letters, digits and underscores, at most 512\n"
-         "/content/template/components/0/index: must be a string or an integer\n"
-         "/content/template/components/0/parameters: must not be empty\n"},
-        {"createMessage",
-         TEXT("\"to\":\"+14155550123\",\"category\":\"spam\",\"content\":{\"type\":\"text\",\"text\":"
-              "{\"body\":\"x\"}}"),
-         "/category: must be one of \"otp\", \"transactional\", \"service\", \"promotional\"\n"},
-        {"createMessage",
-         "{\"channel_id\":\"msg_01jd8h0m4zfg5v2c9x7k3q6t1n\",\"to\":\"+14155550123\",\"content\":"
-         "{\"type\":\"text\",\"text\":{\"body\":\"x\"}}}",
-         "/channel_id: must be an id that begins with chn_\n"},
-        {"updateChannel", "{}", ": must not be empty\n"},
-        {"updateChannel", "{\"state\":\"broken\"}", "/state: must be one of \"active\", \"paused\"\n"},
-        {"createChannel", "{\"kind\":\"pigeon\"}", "/kind: must be \"whatsapp\"\n"},
-        {"createChannel", "{\"kind\":\"whatsapp\",\"name\":\"x\",\"whatsapp\":{\"access_token\":\"short\"}}",
-         "/whatsapp/waba_id: is required\n/whatsapp/phone_number_id: is required\n"
-         "/whatsapp/display_phone_number: is required\n/whatsapp/app_secret: is required\n"
-         "/whatsapp/verify_token: is required\n/whatsapp/access_token: must be at least 8 characters\n"},
-        {"createApiKey",
-         "{\"name\":\"x\",\"scopes\":[\"messages:send\",\"messages:send\"],\"expires_at\":\"soon\"}",
-         "/scopes/1: must not repeat an earlier item\n"
-         "/expires_at: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n"},
-        {"createWebhookEndpoint", "{\"url\":\"https://a.example/\",\"events\":[\"message.exploded\"]}",
-         "/events/0: must be one of \"*\", \"message.accepted\", \"message.queued\", \"message.sending\", "
-         "\"message.sent\", \"message.delivered\", \"message.read\", \"message.failed\", "
-         "\"message.expired\", "
-         "\"message.uncertain\", \"message.received\", \"channel.created\", \"channel.updated\", "
-         "\"channel.broken\", "
-         "\"channel.deleted\"\n"},
+        { "createMessage", "{}", "/channel_id: is required\n/to: is required\n/content: is required\n" },
+        { "createMessage", "[]", ": must be an object\n" },
+        { "createMessage",
+          TEXT("\"to\":\"4155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
+          "/to: must be E.164, such as +14155550123\n" },
+        { "createMessage",
+          TEXT("\"to\":14155550123,\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
+          "/to: must be a string\n" },
+        { "createMessage", CONTENT("{}"), "/content/type: is required\n" },
+        { "createMessage", CONTENT("{\"type\":\"fax\"}"),
+          "/content/type: must be one of \"audio\", \"contacts\", \"document\", \"image\", \"interactive\", "
+          "\"location\", \"reaction\", \"sticker\", \"template\", \"text\", \"video\"\n" },
+        { "createMessage", CONTENT("{\"type\":7}"), "/content/type: must be a string\n" },
+        { "createMessage", CONTENT("{\"type\":\"text\"}"), "/content/text: is required\n" },
+        { "createMessage", CONTENT("{\"type\":\"text\",\"text\":{\"body\":\"\"}}"),
+          "/content/text/body: must not be empty\n" },
+        { "createMessage", CONTENT("{\"type\":\"text\",\"text\":{\"body\":\"x\"},\"image\":{}}"),
+          "/content/image: is not a known field\n" },
+        { "createMessage", CONTENT("{\"type\":\"image\",\"image\":{}}"),
+          "/content/image: must have exactly one of \"id\", \"link\"\n" },
+        { "createMessage",
+          CONTENT("{\"type\":\"image\",\"image\":{\"id\":\"1\",\"link\":\"https://a.example/\"}}"),
+          "/content/image: must have exactly one of \"id\", \"link\"\n" },
+        { "createMessage", CONTENT("{\"type\":\"image\",\"image\":{\"link\":\"ftp://a.example/\"}}"),
+          "/content/image/link: must begin with https:// or http://\n" },
+        { "createMessage", CONTENT("{\"type\":\"image\",\"image\":{\"link\":\"https://a b\"}}"),
+          "/content/image/link: must be a complete URI in ASCII, such as https://example.com/a\n" },
+        { "createMessage",
+          CONTENT("{\"type\":\"location\",\"location\":{\"latitude\":90.5,\"longitude\":-181}}"),
+          "/content/location/latitude: must be at most 90\n/content/location/longitude: must be at least "
+          "-180\n" },
+        { "createMessage",
+          CONTENT("{\"type\":\"contacts\",\"contacts\":[{\"name\":{\"formatted_name\":\"x\"},"
+                  "\"birthday\":\"1.1.1999\",\"emails\":[{\"email\":\"x\"}]}]}"),
+          "/content/contacts/0/name: must have at least one of \"first_name\", \"last_name\", "
+          "\"middle_name\", "
+          "\"suffix\", \"prefix\"\n"
+          "/content/contacts/0/birthday: must be a date, such as 2026-01-31\n"
+          "/content/contacts/0/emails/0/email: must be an e-mail address, such as name@example.com\n" },
+        { "createMessage",
+          CONTENT("{\"type\":\"template\",\"template\":{\"name\":\"A\",\"language\":{\"code\":\"en_US\"},"
+                  "\"components\":[{\"type\":\"button\",\"sub_type\":\"url\",\"index\":true,"
+                  "\"parameters\":[]}]}}"),
+          "/content/template/name: must be lower-case letters, digits and underscores, at most 512\n"
+          "/content/template/components/0/index: must be a string or an integer\n"
+          "/content/template/components/0/parameters: must not be empty\n" },
+        { "createMessage",
+          TEXT("\"to\":\"+14155550123\",\"category\":\"spam\",\"content\":{\"type\":\"text\",\"text\":"
+               "{\"body\":\"x\"}}"),
+          "/category: must be one of \"otp\", \"transactional\", \"service\", \"promotional\"\n" },
+        { "createMessage",
+          "{\"channel_id\":\"msg_01jd8h0m4zfg5v2c9x7k3q6t1n\",\"to\":\"+14155550123\",\"content\":"
+          "{\"type\":\"text\",\"text\":{\"body\":\"x\"}}}",
+          "/channel_id: must be an id that begins with chn_\n" },
+        { "updateChannel", "{}", ": must not be empty\n" },
+        { "updateChannel", "{\"state\":\"broken\"}", "/state: must be one of \"active\", \"paused\"\n" },
+        { "createChannel", "{\"kind\":\"pigeon\"}", "/kind: must be \"whatsapp\"\n" },
+        { "createChannel", "{\"kind\":\"whatsapp\",\"name\":\"x\",\"whatsapp\":{\"access_token\":\"short\"}}",
+          "/whatsapp/waba_id: is required\n/whatsapp/phone_number_id: is required\n"
+          "/whatsapp/display_phone_number: is required\n/whatsapp/app_secret: is required\n"
+          "/whatsapp/verify_token: is required\n/whatsapp/access_token: must be at least 8 characters\n" },
+        { "createApiKey",
+          "{\"name\":\"x\",\"scopes\":[\"messages:send\",\"messages:send\"],\"expires_at\":\"soon\"}",
+          "/scopes/1: must not repeat an earlier item\n"
+          "/expires_at: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n" },
+        { "createWebhookEndpoint", "{\"url\":\"https://a.example/\",\"events\":[\"message.exploded\"]}",
+          "/events/0: must be one of \"*\", \"message.accepted\", \"message.queued\", \"message.sending\", "
+          "\"message.sent\", \"message.delivered\", \"message.read\", \"message.failed\", "
+          "\"message.expired\", "
+          "\"message.uncertain\", \"message.received\", \"channel.created\", \"channel.updated\", "
+          "\"channel.broken\", "
+          "\"channel.deleted\"\n" },
     };
     char errors[8192];
 
@@ -418,7 +418,7 @@ each_fault_is_told_in_words_that_help(void **state UNUSED)
 static void
 lengths_count_code_points(void **state UNUSED)
 {
-    static const char *const units[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    static const char *const units[] = { "x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
     char errors[1024], *text = calloc(4097, 4);
 
     for (size_t i = 0; i < COUNT_OF(units); i++) {
@@ -498,7 +498,7 @@ without_memory_nothing_passes_that_should_not(void **state UNUSED)
 
     for (size_t bytes = 0; bytes < 2048; bytes += 16) {
         struct arena *arena = arena_new(bytes);
-        struct problem problem = {.count = 0};
+        struct problem problem = { .count = 0 };
         enum err err = contract_check_body(operation, body, arena, &problem);
         assert_true(err == ERR_CONTRACT || err == ERR_NO_MEMORY);
         arena_free(arena);
@@ -537,7 +537,7 @@ static void
 check_query(const struct query_row *row)
 {
     struct contract_parameter parameters[64];
-    struct problem problem = {.count = 0};
+    struct problem problem = { .count = 0 };
     struct arena *arena = arena_new(64 * 1024);
     struct slice rest = slice_text(row->query);
     char errors[8192] = "";
@@ -568,45 +568,45 @@ query_parameters_are_checked_as_the_values_they_stand_for(void **state UNUSED)
     "\"blocked\", "                                                                                          \
     "\"failed\", \"expired\", \"canceled\", \"uncertain\", \"received\"\n"
     static const struct query_row rows[] = {
-        {"listMessages", "", ""},
-        {"listMessages",
-         "status=failed,expired&channel_id=chn_01jd8h0m4zfg5v2c9x7k3q6t1n&direction=outbound&category=otp&to="
-         "+14155550123&"
-         "reference=order, "
-         "1042&created_after=2026-01-01T00:00:00Z&created_before=2026-02-01T00:00:00+05:30&limit=100&"
-         "cursor=abc_-9",
-         ""},
-        {"listMessages", "limit=1", ""},
-        {"listMessages", "limit=0", "limit: must be at least 1\n"},
-        {"listMessages", "limit=101", "limit: must be at most 100\n"},
-        {"listMessages", "limit=99999999999999999999", "limit: must be an integer\n"},
-        {"listMessages", "limit=ten", "limit: must be an integer\n"},
-        {"listMessages", "limit=", "limit: must be an integer\n"},
-        {"listMessages", "limit=1.0", "limit: must be an integer\n"},
-        {"listMessages", "limit=+1", "limit: must be an integer\n"},
-        {"listMessages", "limit=5&limit=6", "limit: must not be repeated\n"},
-        {"listMessages", "limit=5&limit=6&limit=7", "limit: must not be repeated\n"},
-        {"listMessages", "status=", "status: must not be empty\n"},
-        {"listMessages", "status=failed,", "status: " STATUSES},
-        {"listMessages", "status=,",
-         "status: must not repeat an earlier item\nstatus: " STATUSES "status: " STATUSES},
-        {"listMessages", "status=Failed", "status: " STATUSES},
-        {"listMessages", "status=failed,failed", "status: must not repeat an earlier item\n"},
-        {"listMessages", "channel_id=x", "channel_id: must be an id that begins with chn_\n"},
-        {"listMessages", "to= 14155550123", "to: must be E.164, such as +14155550123\n"},
-        {"listMessages", "created_after=yesterday",
-         "created_after: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n"},
-        {"listMessages", "cursor=a b", "cursor: must be the next_cursor of an earlier page\n"},
-        {"listMessages", "Limit=5", "Limit: is not a known parameter\n"},
-        {"listMessages", "a=1&a=2", "a: is not a known parameter\na: must not be repeated\n"},
-        {"listMessages", "=1", "(empty): is not a known parameter\n"},
-        {"listMessages",
-         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xf0\x9f\x98\x80xxxxxx=1",
-         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: is not a known parameter\n"},
-        {"listChannels", "status=failed", "status: is not a known parameter\n"},
-        {"getMessage", "limit=1", "limit: is not a known parameter\n"},
-        {"createMessage", "x=1", "x: is not a known parameter\n"},
-        {"listWebhookDeliveries", "state=pending,failed,delivered,canceled", ""},
+        { "listMessages", "", "" },
+        { "listMessages",
+          "status=failed,expired&channel_id=chn_01jd8h0m4zfg5v2c9x7k3q6t1n&direction=outbound&category=otp&to="
+          "+14155550123&"
+          "reference=order, "
+          "1042&created_after=2026-01-01T00:00:00Z&created_before=2026-02-01T00:00:00+05:30&limit=100&"
+          "cursor=abc_-9",
+          "" },
+        { "listMessages", "limit=1", "" },
+        { "listMessages", "limit=0", "limit: must be at least 1\n" },
+        { "listMessages", "limit=101", "limit: must be at most 100\n" },
+        { "listMessages", "limit=99999999999999999999", "limit: must be an integer\n" },
+        { "listMessages", "limit=ten", "limit: must be an integer\n" },
+        { "listMessages", "limit=", "limit: must be an integer\n" },
+        { "listMessages", "limit=1.0", "limit: must be an integer\n" },
+        { "listMessages", "limit=+1", "limit: must be an integer\n" },
+        { "listMessages", "limit=5&limit=6", "limit: must not be repeated\n" },
+        { "listMessages", "limit=5&limit=6&limit=7", "limit: must not be repeated\n" },
+        { "listMessages", "status=", "status: must not be empty\n" },
+        { "listMessages", "status=failed,", "status: " STATUSES },
+        { "listMessages", "status=,",
+          "status: must not repeat an earlier item\nstatus: " STATUSES "status: " STATUSES },
+        { "listMessages", "status=Failed", "status: " STATUSES },
+        { "listMessages", "status=failed,failed", "status: must not repeat an earlier item\n" },
+        { "listMessages", "channel_id=x", "channel_id: must be an id that begins with chn_\n" },
+        { "listMessages", "to= 14155550123", "to: must be E.164, such as +14155550123\n" },
+        { "listMessages", "created_after=yesterday",
+          "created_after: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n" },
+        { "listMessages", "cursor=a b", "cursor: must be the next_cursor of an earlier page\n" },
+        { "listMessages", "Limit=5", "Limit: is not a known parameter\n" },
+        { "listMessages", "a=1&a=2", "a: is not a known parameter\na: must not be repeated\n" },
+        { "listMessages", "=1", "(empty): is not a known parameter\n" },
+        { "listMessages",
+          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xf0\x9f\x98\x80xxxxxx=1",
+          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: is not a known parameter\n" },
+        { "listChannels", "status=failed", "status: is not a known parameter\n" },
+        { "getMessage", "limit=1", "limit: is not a known parameter\n" },
+        { "createMessage", "x=1", "x: is not a known parameter\n" },
+        { "listWebhookDeliveries", "state=pending,failed,delivered,canceled", "" },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         check_query(&rows[i]);

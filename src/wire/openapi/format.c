@@ -11,11 +11,11 @@ static const struct {
     struct slice name;
     const char *detail;
 } formats[] = {
-    [FORMAT_NONE] = {{NULL, 0}, "is not valid"},
-    [FORMAT_DATE_TIME] = {{"date-time", 9}, "must be an RFC 3339 time, such as 2026-01-31T12:00:00Z"},
-    [FORMAT_DATE] = {{"date", 4}, "must be a date, such as 2026-01-31"},
-    [FORMAT_URI] = {{"uri", 3}, "must be a complete URI in ASCII, such as https://example.com/a"},
-    [FORMAT_EMAIL] = {{"email", 5}, "must be an e-mail address, such as name@example.com"},
+    [FORMAT_NONE] = { { NULL, 0 }, "is not valid" },
+    [FORMAT_DATE_TIME] = { { "date-time", 9 }, "must be an RFC 3339 time, such as 2026-01-31T12:00:00Z" },
+    [FORMAT_DATE] = { { "date", 4 }, "must be a date, such as 2026-01-31" },
+    [FORMAT_URI] = { { "uri", 3 }, "must be a complete URI in ASCII, such as https://example.com/a" },
+    [FORMAT_EMAIL] = { { "email", 5 }, "must be an e-mail address, such as name@example.com" },
 };
 
 bool

@@ -67,8 +67,14 @@ struct schema_check {
 
 void schema_check_value(const struct schema *schema, const json_t *value, struct schema_check *check);
 
-/* The types that a query parameter's text may be turned into; the schema behind allOf and $ref counts. */
-enum schema_text { SCHEMA_TEXT_STRING, SCHEMA_TEXT_INTEGER, SCHEMA_TEXT_BOOLEAN, SCHEMA_TEXT_ARRAY };
+/* What a query parameter's text stands for: the schema's one type, or that of its first allOf. */
+enum schema_text {
+    SCHEMA_TEXT_NONE, /* another type, several, or none */
+    SCHEMA_TEXT_STRING,
+    SCHEMA_TEXT_INTEGER,
+    SCHEMA_TEXT_BOOLEAN,
+    SCHEMA_TEXT_ARRAY
+};
 enum schema_text schema_text_of(const struct schema *schema);
 /* Of an array; NULL when there is none. */
 const struct schema *schema_items(const struct schema *schema);

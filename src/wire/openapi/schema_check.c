@@ -15,13 +15,13 @@ static void check_at(const struct schema *schema, const json_t *value, const str
 static struct place
 place_member(const struct place *parent, struct slice name)
 {
-    return (struct place){parent, name, 0, parent == NULL ? 1 : parent->depth + 1};
+    return (struct place){ parent, name, 0, parent == NULL ? 1 : parent->depth + 1 };
 }
 
 static struct place
 place_item(const struct place *parent, size_t index)
 {
-    return (struct place){parent, SLICE_EMPTY, index, parent == NULL ? 1 : parent->depth + 1};
+    return (struct place){ parent, SLICE_EMPTY, index, parent == NULL ? 1 : parent->depth + 1 };
 }
 
 static void
@@ -114,9 +114,9 @@ report_type(struct schema_check *check, const struct place *place, unsigned type
         enum schema_type type;
         const char *name;
     } rows[] = {
-        {SCHEMA_OBJECT, "an object"},   {SCHEMA_ARRAY, "an array"},  {SCHEMA_STRING, "a string"},
-        {SCHEMA_INTEGER, "an integer"}, {SCHEMA_NUMBER, "a number"}, {SCHEMA_BOOLEAN, "true or false"},
-        {SCHEMA_NULL, "null"},
+        { SCHEMA_OBJECT, "an object" },   { SCHEMA_ARRAY, "an array" },  { SCHEMA_STRING, "a string" },
+        { SCHEMA_INTEGER, "an integer" }, { SCHEMA_NUMBER, "a number" }, { SCHEMA_BOOLEAN, "true or false" },
+        { SCHEMA_NULL, "null" },
     };
     struct slice detail = SLICE("must be");
 
@@ -330,7 +330,7 @@ static bool
 would_pass(const struct schema *schema, const json_t *value, const struct place *place,
            struct schema_check *check)
 {
-    struct schema_check silent = {.arena = check->arena, .scratch = check->scratch};
+    struct schema_check silent = { .arena = check->arena, .scratch = check->scratch };
 
     check_at(schema, value, place, &silent);
     if (silent.err != ERR_OK)
@@ -453,18 +453,20 @@ schema_check_value(const struct schema *schema, const json_t *value, struct sche
 enum schema_text
 schema_text_of(const struct schema *schema)
 {
-    if ((schema->types & SCHEMA_STRING) != 0)
+    switch (schema->types) {
+    case SCHEMA_STRING:
         return SCHEMA_TEXT_STRING;
-    if ((schema->types & (SCHEMA_INTEGER | SCHEMA_NUMBER)) != 0)
+    case SCHEMA_INTEGER:
         return SCHEMA_TEXT_INTEGER;
-    if ((schema->types & SCHEMA_BOOLEAN) != 0)
+    case SCHEMA_BOOLEAN:
         return SCHEMA_TEXT_BOOLEAN;
-    if ((schema->types & SCHEMA_ARRAY) != 0)
+    case SCHEMA_ARRAY:
         return SCHEMA_TEXT_ARRAY;
-    for (size_t i = 0; i < schema->all_of.count; i++)
-        if (schema_text_of(schema->all_of.items[i]) != SCHEMA_TEXT_STRING)
-            return schema_text_of(schema->all_of.items[i]);
-    return SCHEMA_TEXT_STRING;
+    case 0:
+        return schema->all_of.count == 0 ? SCHEMA_TEXT_NONE : schema_text_of(schema->all_of.items[0]);
+    default:
+        return SCHEMA_TEXT_NONE;
+    }
 }
 
 const struct schema *

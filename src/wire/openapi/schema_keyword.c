@@ -33,9 +33,9 @@ type_bit(const json_t *name, unsigned *types)
         const char *name;
         enum schema_type type;
     } rows[] = {
-        {"null", SCHEMA_NULL},     {"boolean", SCHEMA_BOOLEAN}, {"integer", SCHEMA_INTEGER},
-        {"number", SCHEMA_NUMBER}, {"string", SCHEMA_STRING},   {"array", SCHEMA_ARRAY},
-        {"object", SCHEMA_OBJECT},
+        { "null", SCHEMA_NULL },     { "boolean", SCHEMA_BOOLEAN }, { "integer", SCHEMA_INTEGER },
+        { "number", SCHEMA_NUMBER }, { "string", SCHEMA_STRING },   { "array", SCHEMA_ARRAY },
+        { "object", SCHEMA_OBJECT },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (json_is_string(name) && strcmp(json_string_value(name), rows[i].name) == 0) {
@@ -314,29 +314,29 @@ static const struct keyword {
     const char *name;
     enum err (*read)(struct job *job, const json_t *value);
 } keywords[] = {
-    {"type", keyword_type},
-    {"enum", keyword_enum},
-    {"const", keyword_const},
-    {"minLength", keyword_min_length},
-    {"maxLength", keyword_max_length},
-    {"pattern", keyword_pattern},
-    {"x-detail", keyword_detail},
-    {"format", keyword_format},
-    {"minimum", keyword_minimum},
-    {"maximum", keyword_maximum},
-    {"items", keyword_items},
-    {"minItems", keyword_min_items},
-    {"maxItems", keyword_max_items},
-    {"uniqueItems", keyword_unique},
-    {"properties", keyword_properties},
-    {"required", keyword_required},
-    {"additionalProperties", keyword_additional},
-    {"minProperties", keyword_min_properties},
-    {"maxProperties", keyword_max_properties},
-    {"allOf", keyword_all_of},
-    {"anyOf", keyword_any_of},
-    {"oneOf", keyword_one_of},
-    {"discriminator", keyword_discriminator},
+    { "type", keyword_type },
+    { "enum", keyword_enum },
+    { "const", keyword_const },
+    { "minLength", keyword_min_length },
+    { "maxLength", keyword_max_length },
+    { "pattern", keyword_pattern },
+    { "x-detail", keyword_detail },
+    { "format", keyword_format },
+    { "minimum", keyword_minimum },
+    { "maximum", keyword_maximum },
+    { "items", keyword_items },
+    { "minItems", keyword_min_items },
+    { "maxItems", keyword_max_items },
+    { "uniqueItems", keyword_unique },
+    { "properties", keyword_properties },
+    { "required", keyword_required },
+    { "additionalProperties", keyword_additional },
+    { "minProperties", keyword_min_properties },
+    { "maxProperties", keyword_max_properties },
+    { "allOf", keyword_all_of },
+    { "anyOf", keyword_any_of },
+    { "oneOf", keyword_one_of },
+    { "discriminator", keyword_discriminator },
 };
 
 static enum err
@@ -493,11 +493,11 @@ finish(struct job *job)
 enum err
 schema_read(struct schema_set *set, const json_t *node, struct slice at, struct schema *schema)
 {
-    struct job job = {set, node, at, schema};
+    struct job job = { set, node, at, schema };
     const char *key;
     json_t *value;
 
-    *schema = (struct schema){.length_max = SIZE_MAX, .items_max = SIZE_MAX, .properties_max = SIZE_MAX};
+    *schema = (struct schema){ .length_max = SIZE_MAX, .items_max = SIZE_MAX, .properties_max = SIZE_MAX };
     json_object_foreach((json_t *)(uintptr_t)node, key, value)
     {
         enum err err = read_keyword(&job, key, value);

@@ -63,9 +63,9 @@ make_string(struct maker *maker, const char *pointer)
 {
     size_t min = draw(maker, 5), max = min + draw(maker, 5),
            length = min + draw(maker, (unsigned)(max - min) + 1);
-    struct made made = {json_pack("{ss sI sI ss}", "type", "string", "minLength", (json_int_t)min,
-                                  "maxLength", (json_int_t)max, "pattern", "^a*$"),
-                        letters(length, 'a')};
+    struct made made = { json_pack("{ss sI sI ss}", "type", "string", "minLength", (json_int_t)min,
+                                   "maxLength", (json_int_t)max, "pattern", "^a*$"),
+                         letters(length, 'a') };
 
     if (min > 0 && fault_here(maker, pointer))
         replace(&made, letters(min - 1, 'a'));
@@ -82,8 +82,8 @@ static struct made
 make_integer(struct maker *maker, const char *pointer)
 {
     json_int_t min = (json_int_t)draw(maker, 100) - 50, max = min + draw(maker, 10);
-    struct made made = {json_pack("{ss sI sI}", "type", "integer", "minimum", min, "maximum", max),
-                        json_integer(min + draw(maker, (unsigned)(max - min) + 1))};
+    struct made made = { json_pack("{ss sI sI}", "type", "integer", "minimum", min, "maximum", max),
+                         json_integer(min + draw(maker, (unsigned)(max - min) + 1)) };
 
     if (fault_here(maker, pointer))
         replace(&made, json_integer(min - 1));
@@ -97,8 +97,8 @@ make_integer(struct maker *maker, const char *pointer)
 static struct made
 make_choice(struct maker *maker, const char *pointer)
 {
-    struct made made = {json_pack("{s[s,i,n,{si}]}", "enum", "x", 1, "y", 2),
-                        draw(maker, 2) == 0 ? json_null() : json_pack("{si}", "y", 2)};
+    struct made made = { json_pack("{s[s,i,n,{si}]}", "enum", "x", 1, "y", 2),
+                         draw(maker, 2) == 0 ? json_null() : json_pack("{si}", "y", 2) };
 
     if (fault_here(maker, pointer))
         replace(&made, json_pack("{si}", "y", 3));
@@ -111,9 +111,9 @@ static struct made
 make_array(struct maker *maker, const char *pointer, unsigned depth)
 {
     unsigned count = draw(maker, 4), min = draw(maker, count + 1), max = count + draw(maker, 3);
-    struct made made = {
-        json_pack("{ss sI sI}", "type", "array", "minItems", (json_int_t)min, "maxItems", (json_int_t)max),
-        json_array()};
+    struct made made = { json_pack("{ss sI sI}", "type", "array", "minItems", (json_int_t)min, "maxItems",
+                                   (json_int_t)max),
+                         json_array() };
     char item[512];
     json_t *schema = NULL;
     uint64_t seed = maker->random;
@@ -142,10 +142,10 @@ make_array(struct maker *maker, const char *pointer, unsigned depth)
 static struct made
 make_object(struct maker *maker, const char *pointer, unsigned depth)
 {
-    static const char *const names[] = {"a", "b", "a/b", "~", "", "\xe2\x82\xac", "kind"};
-    static const char *const tokens[] = {"a", "b", "a~1b", "~0", "", "\xe2\x82\xac", "kind"};
+    static const char *const names[] = { "a", "b", "a/b", "~", "", "\xe2\x82\xac", "kind" };
+    static const char *const tokens[] = { "a", "b", "a~1b", "~0", "", "\xe2\x82\xac", "kind" };
     json_t *properties = json_object(), *required = json_array();
-    struct made made = {json_pack("{ss}", "type", "object"), json_object()};
+    struct made made = { json_pack("{ss}", "type", "object"), json_object() };
     bool is_closed = draw(maker, 2) == 0;
     char member[512];
 
@@ -196,10 +196,10 @@ make_discriminated(struct maker *maker, const char *pointer, unsigned depth)
     snprintf(other_path, sizeof(other_path), "#/others/%s", other);
     snprintf(member, sizeof(member), "%s/v", pointer);
     struct made inner = make(maker, member, depth + 1);
-    struct made made = {json_pack("{s[{ss}{ss}] s{ss s{ss ss}}}", "oneOf", "$ref", path, "$ref", other_path,
-                                  "discriminator", "propertyName", "kind", "mapping", name, path, other,
-                                  other_path),
-                        json_pack("{ss so}", "kind", name, "v", inner.value)};
+    struct made made = { json_pack("{s[{ss}{ss}] s{ss s{ss ss}}}", "oneOf", "$ref", path, "$ref", other_path,
+                                   "discriminator", "propertyName", "kind", "mapping", name, path, other,
+                                   other_path),
+                         json_pack("{ss so}", "kind", name, "v", inner.value) };
     json_object_set_new(maker->others, name,
                         json_pack("{s[ss] sb s{s{ss} so}}", "required", "kind", "v", "additionalProperties",
                                   0, "properties", "kind", "const", name, "v", inner.schema));
@@ -273,13 +273,13 @@ make(struct maker *maker, const char *pointer, unsigned depth)
 static size_t
 try_one(uint64_t seed, size_t fault)
 {
-    struct maker maker = {.random = seed, .fault = fault, .others = json_object()};
+    struct maker maker = { .random = seed, .fault = fault, .others = json_object() };
     struct made made = make(&maker, "", 0);
     json_t *document = json_pack("{so so}", "it", made.schema, "others", maker.others);
     struct arena *arena = arena_new(256 * 1024);
-    struct pattern_scratch scratch = {NULL};
-    struct problem problem = {.count = 0};
-    struct schema_check check = {.arena = arena, .problem = &problem, .scratch = &scratch};
+    struct pattern_scratch scratch = { NULL };
+    struct problem problem = { .count = 0 };
+    struct schema_check check = { .arena = arena, .problem = &problem, .scratch = &scratch };
     const struct schema *schema = NULL;
     struct schema_set *set;
 

@@ -102,8 +102,8 @@ schema_set_pattern(struct schema_set *set, struct slice text, const struct patte
 bool
 schema_is_annotation(struct slice keyword)
 {
-    static const char *const names[] = {"title",   "description", "example", "examples",
-                                        "default", "deprecated",  "$comment"};
+    static const char *const names[] = { "title",   "description", "example", "examples",
+                                         "default", "deprecated",  "$comment" };
 
     if (slice_starts_with(keyword, SLICE("x-")))
         return true;
@@ -193,7 +193,7 @@ schema_compile(struct schema_set *set, const json_t *node, struct slice at, cons
 static bool
 applies_itself(struct schema *schema)
 {
-    const struct schema_list *lists[] = {&schema->all_of, &schema->any_of, &schema->one_of};
+    const struct schema_list *lists[] = { &schema->all_of, &schema->any_of, &schema->one_of };
 
     if (schema->visit != SCHEMA_UNSEEN)
         return schema->visit == SCHEMA_OPEN;
@@ -209,14 +209,14 @@ applies_itself(struct schema *schema)
 enum err
 schema_set_seal(struct schema_set *set)
 {
-    struct pattern_scratch scratch = {NULL};
+    struct pattern_scratch scratch = { NULL };
     enum err err = ERR_OK;
 
     for (struct compiled *one = set->compiled; one != NULL; one = one->next)
         if (applies_itself(one->schema))
             return schema_set_refuse(set, SLICE("#"), "a schema applies itself to the same value");
     for (struct compiled *one = set->compiled; one != NULL && err == ERR_OK; one = one->next) {
-        struct schema_check check = {.scratch = &scratch};
+        struct schema_check check = { .scratch = &scratch };
         const json_t *fallback = json_member(one->node, "default");
         if (fallback == NULL)
             continue;
