@@ -1,0 +1,20 @@
+/* The sockets that roles are handed already listening: so no role may bind anything itself. */
+#ifndef PROGRAM_HARKARA_LISTENER_H
+#define PROGRAM_HARKARA_LISTENER_H
+#include "core/err.h"
+#include "program/harkara/complaint.h"
+#include <sys/stat.h>
+
+/*
+ * "127.0.0.1:8080", "[::1]:8080" (loopback only: the network's side is nginx's), or "unix:/absolute/path"
+ * with mode 0660, for a folder whose group is nginx's. Non-blocking, close-on-exec. ERR_CONFIG: not such an
+ * address; ERR_BUSY: in use; ERR_SYSTEM.
+ */
+MUST_CHECK enum err listener_open(const char *address, int *fd_out, struct complaint *complaint);
+/* A unix socket of this mode. One that is there and answered by nobody is replaced. */
+MUST_CHECK enum err listener_open_unix(const char *path, mode_t mode, int *fd_out,
+                                       struct complaint *complaint);
+/* Removes the name of "unix:/path" or of a path; does nothing for TCP. */
+void listener_unlink(const char *address);
+
+#endif
