@@ -1,0 +1,89 @@
+#include "program/scheduler/housekeeping.h"
+
+/* Held to the end of the transaction: a second scheduler passes by. */
+static const struct db_stmt leader_stmt = {
+    "housekeeping_leader", "SELECT pg_try_advisory_xact_lock(hashtext('harkara.scheduler'))"
+};
+static const struct db_stmt partition_stmt = { "housekeeping_partition",
+                                               "SELECT ensure_month_partition($1, $2)" };
+static const struct db_stmt keys_stmt = {
+    "housekeeping_keys",
+    "DELETE FROM idempotency_key WHERE (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency_key"
+    " WHERE created_at < now() - make_interval(hours => $1::int) ORDER BY created_at LIMIT $2)"
+};
+/* What was not interpreted is never removed: it is not ours to lose. */
+static const struct db_stmt events_stmt = {
+    "housekeeping_events",
+    "DELETE FROM provider_event WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM provider_event"
+    " WHERE received_at < now() - make_interval(days => $1::int) AND state <> 'stored' ORDER BY received_at LIMIT $2)"
+};
+static const struct db_stmt deliveries_stmt = {
+    "housekeeping_deliveries", /* attempts go with their delivery */
+    "DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_delivery"
+    " WHERE created_at < now() - make_interval(days => $1::int) ORDER BY created_at LIMIT $2)"
+};
+
+static enum err
+partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
+{
+    static const char *const tables[] = { "message", "event" };
+    enum err err = ERR_OK;
+
+    for (size_t t = 0; t < COUNT_OF(tables); t++)
+        for (int month = 0; err == ERR_OK && month <= PARTITION_MONTHS_AHEAD; month++) {
+            struct db_rows *rows = NULL;
+            struct wall_time at = wall_month_start(clock_wall(clock), month);
+            err = db_query(tx, &partition_stmt, DB_ARGS(DB_TEXT_Z(tables[t]), DB_TIME(at)), &rows);
+            if (err == ERR_OK)
+                *made_out += db_bool(rows, 0, 0);
+            db_rows_free(rows);
+        }
+    return err;
+}
+
+static enum err
+remove_old(struct db_tx *tx, const struct db_stmt *stmt, int64_t age, size_t *removed_out, bool *has_more)
+{
+    enum err err = db_exec(tx, stmt, DB_ARGS(DB_I64(age), DB_I64(HOUSEKEEPING_BATCH_MAX)), removed_out);
+
+    *has_more |= err == ERR_OK && *removed_out == HOUSEKEEPING_BATCH_MAX;
+    return err;
+}
+
+struct run {
+    const struct clock *clock;
+    struct housekeeping_result result;
+};
+
+static enum err
+run_in(struct db_tx *tx, void *ctx)
+{
+    struct run *run = ctx;
+    struct housekeeping_result *result = &run->result;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &leader_stmt, DB_NO_ARGS, &rows);
+
+    *result = (struct housekeeping_result){ .was_leader = err == ERR_OK && db_bool(rows, 0, 0) };
+    db_rows_free(rows);
+    if (err != ERR_OK || !result->was_leader)
+        return err;
+    err = partitions_make(tx, run->clock, &result->partitions_made);
+    if (err == ERR_OK)
+        err = remove_old(tx, &keys_stmt, IDEMPOTENCY_KEY_HOURS, &result->keys_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &events_stmt, PROVIDER_EVENT_DAYS, &result->events_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &deliveries_stmt, WEBHOOK_DELIVERY_DAYS, &result->deliveries_removed,
+                         &result->has_more);
+    return err;
+}
+
+enum err
+housekeeping_run(struct db *db, const struct clock *clock, struct housekeeping_result *out)
+{
+    struct run run = { .clock = clock };
+    enum err err = db_run_across(db, "retention", run_in, &run);
+
+    *out = run.result;
+    return err;
+}

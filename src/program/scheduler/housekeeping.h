@@ -1,0 +1,25 @@
+/*
+ * What has to be done now and then, by one scheduler at a time: partitions ahead of time, and the end of what
+ * has been kept long enough. Each run is one bounded transaction; what it leaves, the next one takes.
+ */
+#ifndef PROGRAM_SCHEDULER_HOUSEKEEPING_H
+#define PROGRAM_SCHEDULER_HOUSEKEEPING_H
+#include "platform/db/db.h"
+
+#define HOUSEKEEPING_BATCH_MAX 5000
+#define IDEMPOTENCY_KEY_HOURS  24
+#define PROVIDER_EVENT_DAYS    7 /* after it was interpreted, or given up */
+#define WEBHOOK_DELIVERY_DAYS  30
+#define PARTITION_MONTHS_AHEAD 3
+
+struct housekeeping_result {
+    bool was_leader; /* false: another scheduler is at it; nothing was done */
+    size_t partitions_made;
+    size_t keys_removed, events_removed, deliveries_removed;
+    bool has_more; /* a batch was full: come again soon */
+};
+
+MUST_CHECK enum err housekeeping_run(struct db *db, const struct clock *clock,
+                                     struct housekeeping_result *out);
+
+#endif

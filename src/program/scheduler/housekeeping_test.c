@@ -1,0 +1,111 @@
+/* Partitions ahead and the end of what is old, against a real PostgreSQL. */
+#include "core/clock.h"
+#include "platform/db/test_cluster.h"
+#include "program/scheduler/housekeeping.h"
+#include <stdio.h>
+
+static struct db *db;
+static char tenant[ID_UUID_BYTES];
+
+static int
+opened(void **state UNUSED)
+{
+    if (tenant[0] == '\0')
+        id_uuid_print(test_cluster_tenant("acme"), tenant);
+    db = test_cluster_open("harkara_scheduler");
+    return 0;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    db_close(db);
+    return 0;
+}
+
+static struct housekeeping_result
+run(const struct clock *clock)
+{
+    struct housekeeping_result result;
+
+    assert_ok(housekeeping_run(db, clock, &result));
+    return result;
+}
+
+static void
+old_keys_go_and_young_ones_stay(void **state UNUSED)
+{
+    char text[512];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into harkara.idempotency_key (tenant_id, key, fingerprint, message_id, created_at) select '%s', k,"
+        " decode(repeat('00', 32), 'hex'), gen_random_uuid(), now() - a from (values ('old', interval '25 hours'),"
+        " ('young', interval '23 hours')) v (k, a)",
+        tenant);
+    test_cluster_sql(text);
+    struct housekeeping_result result = run(clock_system());
+    assert_true(result.was_leader);
+    assert_int_equal(result.keys_removed, 1);
+    assert_int_equal(test_cluster_number("select count(*) from harkara.idempotency_key where key = 'young'"),
+                     1);
+    assert_int_equal(run(clock_system()).keys_removed, 0);
+}
+
+static void
+what_was_never_interpreted_is_kept(void **state UNUSED)
+{
+    char text[1024];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into harkara.provider_event (tenant_id, id, channel_id, digest, state, received_at, key_version, body_ct,"
+        " body_iv, body_tag) select '%s', gen_random_uuid(), gen_random_uuid(), sha256(s::bytea), s, now() - interval"
+        " '8 days', 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
+        " from unnest(array['stored', 'interpreted', 'failed']) s",
+        tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).events_removed, 2);
+    assert_int_equal(
+        test_cluster_number("select count(*) from harkara.provider_event where state = 'stored'"), 1);
+}
+
+/* A year from now: the months that no migration made. */
+static void
+partitions_are_there_before_they_are_needed(void **state UNUSED)
+{
+    struct clock_manual later;
+
+    clock_manual_init(&later, wall_month_start(clock_wall(clock_system()), 12));
+    int64_t before =
+        test_cluster_number("select count(*) from pg_inherits where inhparent = 'harkara.message'::regclass");
+    assert_int_equal(run(&later.clock).partitions_made, 2 * (PARTITION_MONTHS_AHEAD + 1));
+    assert_int_equal(run(&later.clock).partitions_made, 0);
+    assert_int_equal(
+        test_cluster_number("select count(*) from pg_inherits where inhparent = 'harkara.message'::regclass"),
+        before + PARTITION_MONTHS_AHEAD + 1);
+    assert_int_equal(
+        test_cluster_number("select count(*) from pg_class where relkind = 'r' and relname ~ '^(message|event)_\\d' and not"
+                            " (relrowsecurity and relforcerowsecurity)"),
+        0);
+}
+
+static void
+one_scheduler_works_at_a_time(void **state UNUSED)
+{
+    static const struct db_stmt lock = { "test_lock",
+                                         "select pg_advisory_xact_lock(hashtext('harkara.scheduler'))" };
+    struct db *other = test_cluster_open("harkara_scheduler");
+    struct db_tx tx;
+
+    assert_ok(db_begin_across(other, "retention", &tx));
+    assert_ok(db_exec(&tx, &lock, DB_NO_ARGS, NULL));
+    assert_false(run(clock_system()).was_leader);
+    db_rollback(&tx);
+    assert_true(run(clock_system()).was_leader);
+    db_close(other);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(what_was_never_interpreted_is_kept),
+             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))

@@ -1,0 +1,86 @@
+/*
+ * The scheduler: what is done by the clock. Of several, one works at a time. It never listens, and speaks to
+ * the database alone.
+ */
+#include "core/log.h"
+#include "platform/os/role.h"
+#include "program/scheduler/housekeeping.h"
+#include <poll.h>
+
+#define SECRET_POOL_BYTES 65536u
+#define TICK_MS           1000
+#define RUN_MS            15000 /* between runs; at once when a batch was full */
+#define DB_REOPEN_MS      5000
+
+static const int scheduler_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_LOOP, SANDBOX_CALLS_FILES,
+                                       SANDBOX_CALLS_CLIENT };
+static const char *const scheduler_paths[] = { SANDBOX_PATHS_RESOLVER }; /* for a database that is named */
+
+static const struct sandbox_rules scheduler_rules = {
+    .paths_read = scheduler_paths,
+    .path_count = COUNT_OF(scheduler_paths),
+    .calls = scheduler_calls,
+    .call_count = COUNT_OF(scheduler_calls),
+};
+
+static void
+on_drain(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static enum err
+run_once(struct db *db, int64_t *wait_ms_out)
+{
+    struct housekeeping_result result;
+    enum err err = housekeeping_run(db, clock_system(), &result);
+
+    *wait_ms_out = RUN_MS;
+    if (err == ERR_DB_UNAVAILABLE) {
+        log_event(LOG_WARN, "scheduler.database_away", LOG_ERR(err));
+        if (db_reopen(db, DB_REOPEN_MS) == ERR_OK)
+            *wait_ms_out = 0;
+        return ERR_OK;
+    }
+    if (err != ERR_OK)
+        return err;
+    if (result.has_more)
+        *wait_ms_out = 0;
+    if (result.partitions_made + result.keys_removed + result.events_removed + result.deliveries_removed > 0)
+        log_event(LOG_INFO, "scheduler.kept_house", LOG_NUM("partitions", result.partitions_made),
+                  LOG_NUM("keys", result.keys_removed), LOG_NUM("events", result.events_removed),
+                  LOG_NUM("deliveries", result.deliveries_removed));
+    return ERR_OK;
+}
+
+int
+main(void)
+{
+    static struct role role;
+    struct db *db = NULL;
+    bool is_draining = false;
+    struct role_events events = { .ctx = &is_draining, .drain = on_drain };
+    struct mono_time run_at = { 0 };
+    enum err err = role_begin("scheduler", CONFIG_SCHEDULER, SECRET_POOL_BYTES, &role);
+
+    if (err == ERR_OK)
+        err = role_lock_in(&role, &scheduler_rules);
+    if (err == ERR_OK)
+        err = db_open(role_database(&role), &db);
+    if (err == ERR_OK)
+        role_ready(&role);
+    while (err == ERR_OK && !is_draining) {
+        struct mono_time now = clock_mono(clock_system());
+        int64_t wait_ms = 0;
+        if (now.us >= run_at.us) {
+            err = run_once(db, &wait_ms);
+            run_at = mono_after_ms(now, wait_ms);
+        }
+        role_heartbeat();
+        struct pollfd fd = { .fd = role_fd(&role), .events = POLLIN };
+        if (poll(&fd, 1, wait_ms == 0 && run_at.us == now.us ? 0 : TICK_MS) > 0)
+            role_step(&role, &events);
+    }
+    db_close(db);
+    return role_end(&role, err);
+}
