@@ -1,10 +1,14 @@
 /* Transactions, tenants, lost connections and news, against a real server. */
 #include "platform/db/db_internal.h"
 #include "platform/db/test_cluster.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct db *db;
 static struct id acme, bolt;
@@ -497,6 +501,28 @@ a_wrong_password_or_no_server_is_unavailable(void **state UNUSED)
     assert_int_equal(db_open("no connection string", &none), ERR_DB_UNAVAILABLE);
 }
 
+/* The kernel takes the connection, and nobody answers: half-dead servers and balancers do that. */
+static void
+a_server_that_accepts_and_says_nothing_is_given_up(void **state UNUSED)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char conninfo[256];
+    struct db *none;
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    /* Two seconds are the least that libpq waits; without a word it is five. */
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%d dbname=x user=x connect_timeout=2",
+             ntohs(address.sin_port));
+    struct mono_time before = clock_mono(clock_system());
+    assert_int_equal(db_open(conninfo, &none), ERR_DB_UNAVAILABLE);
+    assert_in_range((clock_mono(clock_system()).us - before.us) / 1000, 1000, 4500);
+    close(listener);
+}
+
 static int
 setup(void **state)
 {
@@ -545,6 +571,7 @@ main(void)
         test(news_wakes_the_listener_when_it_is_committed),
         test(a_listener_listens_again_after_opening_again),
         test(a_wrong_password_or_no_server_is_unavailable),
+        test(a_server_that_accepts_and_says_nothing_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, setup, test_cluster_teardown);

@@ -1,0 +1,571 @@
+/*
+ * Two tenants with a row in every table, and every login role at every table that it reaches: by raw SQL,
+ * without a WHERE that could hide a hole. What a role reaches is read from the catalogue (catalogue_test.c
+ * holds that against what is declared), so a new table is tested without a line here, except that it wants
+ * its sample rows.
+ */
+#include "core/num.h"
+#include "platform/db/test_cluster.h"
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REACH_MAX   512u
+#define SQL_BYTES   8192u
+#define DENIED      "42501"
+#define RLS_MESSAGE "row-level security"
+
+/* One role at one table. */
+struct reach {
+    char role[64], table[64];
+    char select_column[64];    /* one that it may read; empty: none */
+    char update_column[64];    /* one that it may write; empty: none */
+    char insert_columns[1024]; /* those that it may give; empty: none */
+    bool reads_tenant, may_delete;
+    PGconn *conn; /* of the role; borrowed */
+};
+
+static struct reach reaches[REACH_MAX];
+static size_t reach_count;
+static struct {
+    char role[64];
+    PGconn *conn;
+} roles[16];
+static size_t role_count;
+static PGconn *superuser;
+static char acme[ID_UUID_BYTES], bolt[ID_UUID_BYTES];
+static char sqlstate[6], message[512]; /* of the last statement; empty: it succeeded */
+
+/* One row in every table. Columns are what the table wants; nothing is opened here, so seals are zeros. */
+static const char sample_sql[] =
+    "do $$ declare"
+    " t uuid := '%s'; s text := '%s'; k uuid := pg_temp.new_id(); c uuid := pg_temp.new_id(); m uuid := pg_temp.new_id();"
+    " e uuid := pg_temp.new_id(); w uuid := pg_temp.new_id(); d uuid := pg_temp.new_id();"
+    " b12 bytea := decode(repeat('00', 12), 'hex'); b16 bytea := decode(repeat('00', 16), 'hex');"
+    " b32 bytea := decode(repeat('00', 32), 'hex'); "
+    "begin"
+    " insert into tenant (tenant_id, name, slug) values (t, s, s);"
+    " insert into tenant_key values (t, 1, 1, 1, b32, b12, b16);"
+    " insert into api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes)"
+    "  values (t, k, 'k', 'live', b16, b32, 'abcd', '{messages:send}');"
+    " insert into channel (tenant_id, id, kind, name) values (t, c, 'whatsapp', 'c');"
+    " insert into whatsapp_channel (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number,"
+    "  access_token_ct, access_token_iv, access_token_tag, access_token_key_version, app_secret_ct, app_secret_iv,"
+    "  app_secret_tag, app_secret_key_version, verify_token_ct, verify_token_iv, verify_token_tag,"
+    "  verify_token_key_version) values (t, c, '1', '2', '3', '', b12, b16, 1, '', b12, b16, 1, '', b12, b16, 1);"
+    " insert into dispatch_lane (tenant_id, channel_id) values (t, c);"
+    " insert into message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"
+    "  peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
+    "  values (t, m, c, 'out', 'text', 'otp', 'queued', b32, 1, '', b12, b16, '', b12, b16);"
+    " insert into provider_ref values (t, c, 'wamid', m);"
+    " insert into idempotency_key (tenant_id, key, fingerprint, message_id) values (t, 'key', b32, m);"
+    " insert into dispatch_queue (tenant_id, message_id, channel_id, priority) values (t, m, c, 0);"
+    " insert into event (tenant_id, id, type, subject_id, occurred_at) values (t, e, 'message.accepted', m, now());"
+    " insert into provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv, body_tag)"
+    "  values (t, pg_temp.new_id(), c, b32, 1, '', b12, b16);"
+    " insert into webhook_endpoint (tenant_id, id, url, events, key_version, secret_ct, secret_iv, secret_tag)"
+    "  values (t, w, 'https://example.org', '{*}', 1, '', b12, b16);"
+    " insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
+    "  body_tag) values (t, d, w, e, 'message.accepted', 1, '', b12, b16);"
+    " insert into webhook_attempt values (t, pg_temp.new_id(), d, 1, now(), 'delivered', 200, 5);"
+    "end $$";
+
+/* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on
+ * error. */
+static int64_t
+try_sql(PGconn *conn, const char *sql)
+{
+    PGresult *result = PQexec(conn, sql);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    int64_t number = 0;
+
+    snprintf(sqlstate, sizeof(sqlstate), "%s", state == NULL ? "" : state);
+    snprintf(message, sizeof(message), "%s", PQresultErrorMessage(result));
+    if (state != NULL)
+        number = -1;
+    else if (PQntuples(result) > 0)
+        assert_true(num_i64_parse(slice_text(PQgetvalue(result, 0, 0)), &number) == ERR_OK);
+    else if (PQcmdTuples(result)[0] != '\0')
+        assert_true(num_i64_parse(slice_text(PQcmdTuples(result)), &number) == ERR_OK);
+    PQclear(result);
+    return number;
+}
+
+static int64_t
+must_sql(PGconn *conn, const char *sql)
+{
+    int64_t number = try_sql(conn, sql);
+
+    if (sqlstate[0] != '\0')
+        fail_msg("%s: %s", sql, message);
+    return number;
+}
+
+static void
+enter(PGconn *conn, const char *tenant, const char *purpose)
+{
+    char sql[512];
+
+    must_sql(conn, "begin");
+    snprintf(
+        sql, sizeof(sql),
+        "select length(set_config('harkara.tenant', '%s', true) || set_config('harkara.across', '%s', true))",
+        tenant, purpose);
+    must_sql(conn, sql);
+}
+
+static void
+leave(PGconn *conn)
+{
+    must_sql(conn, "rollback");
+}
+
+/* What the statement does within such a transaction, which is then undone. */
+static int64_t
+within(PGconn *conn, const char *tenant, const char *purpose, const char *sql)
+{
+    enter(conn, tenant, purpose);
+    int64_t number = try_sql(conn, sql);
+    char state[6], text[sizeof(message)];
+    memcpy(state, sqlstate, sizeof(state));
+    memcpy(text, message, sizeof(text));
+    leave(conn);
+    memcpy(sqlstate, state, sizeof(state));
+    memcpy(message, text, sizeof(text));
+    return number;
+}
+
+static void
+assert_number(const struct reach *reach, const char *what, int64_t number, int64_t expected)
+{
+    if (number != expected)
+        fail_msg("%s at %s: %s: %lld instead of %lld %s", reach->role, reach->table, what, (long long)number,
+                 (long long)expected, message);
+}
+
+/* How many rows of the tenant there are in truth; NULL: of all. */
+static int64_t
+truth(const struct reach *reach, const char *tenant)
+{
+    char sql[512];
+
+    snprintf(sql, sizeof(sql),
+             "select count(*) from %s where tenant_id = coalesce(nullif('%s', '')::uuid, tenant_id)",
+             reach->table, tenant == NULL ? "" : tenant);
+    return must_sql(superuser, sql);
+}
+
+static PGconn *
+connection_of(const char *role)
+{
+    for (size_t i = 0; i < role_count; i++)
+        if (strcmp(roles[i].role, role) == 0)
+            return roles[i].conn;
+    assert_true(role_count < COUNT_OF(roles));
+    PGconn *conn = PQconnectdb(test_cluster_conninfo(role));
+    assert_int_equal(PQstatus(conn), CONNECTION_OK);
+    must_sql(conn, "set client_min_messages = 'error'");
+    snprintf(roles[role_count].role, sizeof(roles[role_count].role), "%s", role);
+    roles[role_count++].conn = conn;
+    return conn;
+}
+
+static void
+reaches_read(void)
+{
+    PGresult *rows = PQexec(
+        superuser,
+        "select rolname, relname,"
+        " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'select')), ''),"
+        " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'update')), ''),"
+        " coalesce(string_agg(attname::text, ', ') filter (where has_column_privilege(r.oid, c.oid, attnum, 'insert')), ''),"
+        " coalesce(bool_or(has_column_privilege(r.oid, c.oid, attnum, 'select')) filter (where attname = 'tenant_id'), false)::integer,"
+        " has_table_privilege(r.oid, c.oid, 'delete')::integer"
+        " from pg_roles r cross join pg_class c join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped"
+        " where rolname like 'harkara\\_%' and rolcanlogin and relnamespace = 'harkara'::regnamespace and relkind in ('r', 'p')"
+        " and not relispartition and exists (select from pg_attribute where attrelid = c.oid and attname = 'tenant_id')"
+        " group by r.oid, rolname, c.oid, relname order by rolname, relname");
+
+    assert_int_equal(PQresultStatus(rows), PGRES_TUPLES_OK);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        assert_true(reach_count < REACH_MAX);
+        struct reach *reach = &reaches[reach_count++];
+        snprintf(reach->role, sizeof(reach->role), "%s", PQgetvalue(rows, row, 0));
+        snprintf(reach->table, sizeof(reach->table), "%s", PQgetvalue(rows, row, 1));
+        snprintf(reach->select_column, sizeof(reach->select_column), "%s", PQgetvalue(rows, row, 2));
+        snprintf(reach->update_column, sizeof(reach->update_column), "%s", PQgetvalue(rows, row, 3));
+        snprintf(reach->insert_columns, sizeof(reach->insert_columns), "%s", PQgetvalue(rows, row, 4));
+        reach->reads_tenant = PQgetvalue(rows, row, 5)[0] == '1';
+        reach->may_delete = PQgetvalue(rows, row, 6)[0] == '1';
+        reach->conn = connection_of(reach->role);
+    }
+    PQclear(rows);
+}
+
+static int
+setup(void **state)
+{
+    char sql[SQL_BYTES];
+
+    if (test_cluster_setup(state) != 0)
+        return -1;
+    superuser = PQconnectdb(test_cluster_conninfo("postgres"));
+    must_sql(superuser, "set search_path = harkara");
+    must_sql(superuser,
+             "create function pg_temp.new_id() returns uuid language sql volatile as $$ select"
+             " (left(harkara.id_at(now())::text, 13) || substr(gen_random_uuid()::text, 14))::uuid $$");
+    must_sql(superuser, "insert into kek values (1, 16384, 8, 1, decode(repeat('00', 32), 'hex'), '',"
+                        " decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'))");
+    id_uuid_print(id_new(clock_system()), acme);
+    id_uuid_print(id_new(clock_system()), bolt);
+    snprintf(sql, sizeof(sql), sample_sql, acme, "acme");
+    must_sql(superuser, sql);
+    snprintf(sql, sizeof(sql), sample_sql, bolt, "bolt");
+    must_sql(superuser, sql);
+    reaches_read();
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    for (size_t i = 0; i < role_count; i++)
+        PQfinish(roles[i].conn);
+    PQfinish(superuser);
+    return test_cluster_teardown(state);
+}
+
+/* Else the other tests would prove nothing about it. */
+static void
+every_table_has_rows_of_both_tenants(void **state UNUSED)
+{
+    assert_true(reach_count > 30);
+    for (size_t i = 0; i < reach_count; i++) {
+        if (truth(&reaches[i], acme) == 0 || truth(&reaches[i], bolt) == 0)
+            fail_msg("%s has no sample row: add one to sample_sql", reaches[i].table);
+    }
+}
+
+static void
+without_a_tenant_nothing_is_seen(void **state UNUSED)
+{
+    char sql[512];
+
+    for (size_t i = 0; i < reach_count; i++) {
+        const struct reach *reach = &reaches[i];
+        if (reach->select_column[0] == '\0')
+            continue;
+        snprintf(sql, sizeof(sql), "select count(*) from %s", reach->table);
+        assert_number(reach, "outside any transaction", must_sql(reach->conn, sql), 0);
+        assert_number(reach, "with an empty tenant", within(reach->conn, "", "", sql), 0);
+        assert_number(reach, "for a tenant that does not exist",
+                      within(reach->conn, "00000000-0000-0000-0000-000000000000", "", sql), 0);
+        assert_number(reach, "for a purpose that nobody declared", within(reach->conn, "", "everything", sql),
+                      0);
+        assert_number(reach, "for a tenant that is none", within(reach->conn, "acme", "", sql), -1);
+        assert_string_equal(sqlstate, "22P02");
+    }
+}
+
+static void
+with_a_tenant_nothing_of_another_is_seen(void **state UNUSED)
+{
+    char sql[512];
+
+    for (size_t i = 0; i < reach_count; i++) {
+        const struct reach *reach = &reaches[i];
+        if (reach->select_column[0] == '\0')
+            continue;
+        snprintf(sql, sizeof(sql), "select count(*) from %s", reach->table);
+        assert_number(reach, "of its tenant", within(reach->conn, acme, "", sql), truth(reach, acme));
+        assert_true(reach->reads_tenant);
+        snprintf(sql, sizeof(sql), "select count(*) from %s where tenant_id <> '%s'", reach->table, acme);
+        assert_number(reach, "of others", within(reach->conn, acme, "", sql), 0);
+    }
+}
+
+/* A setting is the transaction's: the next one on the same connection begins with none. */
+static void
+a_tenant_ends_with_its_transaction(void **state UNUSED)
+{
+    char sql[512];
+
+    for (size_t i = 0; i < reach_count; i++) {
+        const struct reach *reach = &reaches[i];
+        if (reach->select_column[0] == '\0')
+            continue;
+        snprintf(sql, sizeof(sql), "select count(*) from %s", reach->table);
+        enter(reach->conn, acme, "");
+        assert_true(must_sql(reach->conn, sql) > 0);
+        must_sql(reach->conn, "commit");
+        assert_number(reach, "after the commit", must_sql(reach->conn, sql), 0);
+    }
+}
+
+/* A superuser's row as the role would insert it, in the name of `tenant`. */
+static void
+insert_sql(const struct reach *reach, const char *tenant, char *out, size_t max)
+{
+    char sql[SQL_BYTES];
+
+    snprintf(sql, sizeof(sql), "select to_jsonb(t) from %s t where tenant_id = '%s' limit 1", reach->table,
+             tenant);
+    PGresult *row = PQexec(superuser, sql);
+    assert_int_equal(PQntuples(row), 1);
+    snprintf(out, max, "insert into %s (%s) select %s from jsonb_populate_record(null::%s, '%s')",
+             reach->table, reach->insert_columns, reach->insert_columns, reach->table, PQgetvalue(row, 0, 0));
+    PQclear(row);
+}
+
+static void
+no_row_is_inserted_for_another_tenant(void **state UNUSED)
+{
+    static char sql[SQL_BYTES * 2];
+    size_t tried = 0;
+
+    for (size_t i = 0; i < reach_count; i++) {
+        const struct reach *reach = &reaches[i];
+        if (reach->insert_columns[0] == '\0')
+            continue;
+        tried++;
+        insert_sql(reach, bolt, sql, sizeof(sql));
+        const char *const strangers[] = { acme, "" };
+        for (size_t s = 0; s < COUNT_OF(strangers); s++) {
+            assert_number(reach, "inserts a foreign row", within(reach->conn, strangers[s], "", sql), -1);
+            assert_string_equal(sqlstate, DENIED);
+            assert_non_null(strstr(message, RLS_MESSAGE));
+        }
+        /* The statement itself is good: for its own tenant it gets as far as the key, which is there already.
+         */
+        within(reach->conn, bolt, "", sql);
+        assert_string_equal(sqlstate, "23505");
+    }
+    assert_true(tried > 10);
+}
+
+static void
+no_row_of_another_tenant_is_updated_or_deleted(void **state UNUSED)
+{
+    char sql[1024];
+    size_t tried = 0;
+
+    for (size_t i = 0; i < reach_count; i++) {
+        const struct reach *reach = &reaches[i];
+        for (int is_delete = 0; is_delete <= 1; is_delete++) {
+            if (is_delete ? !reach->may_delete : reach->update_column[0] == '\0')
+                continue;
+            tried++;
+            if (is_delete)
+                snprintf(sql, sizeof(sql), "delete from %s", reach->table);
+            else
+                snprintf(sql, sizeof(sql), "update %s set %s = default", reach->table, reach->update_column);
+            assert_number(reach, "changes without a tenant", within(reach->conn, "", "", sql), 0);
+            size_t len = strlen(sql);
+            snprintf(sql + len, sizeof(sql) - len, " where tenant_id = '%s'", bolt);
+            assert_number(reach, "changes a foreign row", within(reach->conn, acme, "", sql), 0);
+            /* For its own tenant the same statement finds the row: it changes it, or meets a constraint on
+             * it. */
+            if (within(reach->conn, bolt, "", sql) <= 0)
+                assert_true(strncmp(sqlstate, "23", 2) == 0);
+        }
+    }
+    assert_true(tried > 10);
+}
+
+/* Of the purposes and what they open: see docs/database.md; here that they open no more than their policies
+ * say. */
+static void
+a_purpose_opens_what_it_declares_and_to_whom(void **state UNUSED)
+{
+    PGresult *purposes =
+        PQexec(superuser, "select distinct substring(pg_get_expr(coalesce(polqual, polwithcheck),"
+                          " polrelid) from '''([a-z.]+)''::text\\)$') from pg_policy where polname <>"
+                          " 'one_tenant'");
+    char sql[1024];
+    size_t opened = 0;
+
+    assert_true(PQntuples(purposes) >= 8);
+    for (int p = 0; p < PQntuples(purposes); p++) {
+        const char *purpose = PQgetvalue(purposes, p, 0);
+        for (size_t i = 0; i < reach_count; i++) {
+            const struct reach *reach = &reaches[i];
+            static const char *const commands[] = { "r", "w", "d" };
+            const int64_t all = truth(reach, NULL);
+            for (size_t c = 0; c < COUNT_OF(commands); c++) {
+                if (c == 0   ? reach->select_column[0] == '\0'
+                    : c == 1 ? reach->update_column[0] == '\0'
+                             : !reach->may_delete)
+                    continue;
+                snprintf(
+                    sql, sizeof(sql),
+                    "select count(*) from pg_policy where polrelid = '%s'::regclass and polcmd = '%s' and '%s'::regrole ="
+                    " any (polroles) and pg_get_expr(polqual, polrelid) like '%%''%s''::text)'",
+                    reach->table, commands[c], reach->role, purpose);
+                const bool is_open = must_sql(superuser, sql) == 1;
+                opened += is_open;
+                if (c == 0)
+                    snprintf(sql, sizeof(sql), "select count(*) from %s", reach->table);
+                else if (c == 1)
+                    snprintf(sql, sizeof(sql), "update %s set %s = default", reach->table,
+                             reach->update_column);
+                else
+                    snprintf(sql, sizeof(sql), "delete from %s", reach->table);
+                int64_t touched = within(reach->conn, "", purpose, sql);
+                if (is_open && touched < 0)
+                    assert_true(strncmp(sqlstate, "23", 2) == 0);
+                else
+                    assert_number(reach, purpose, touched, is_open ? all : 0);
+            }
+        }
+    }
+    assert_true(opened >= 15);
+    PQclear(purposes);
+}
+
+static void
+no_purpose_lets_anybody_insert(void **state UNUSED)
+{
+    static char sql[SQL_BYTES * 2];
+    PGresult *purposes =
+        PQexec(superuser, "select distinct substring(pg_get_expr(polqual, polrelid) from"
+                          " '''([a-z.]+)''::text\\)$') from pg_policy where polname <> 'one_tenant'");
+
+    for (int p = 0; p < PQntuples(purposes); p++) {
+        for (size_t i = 0; i < reach_count; i++) {
+            if (reaches[i].insert_columns[0] == '\0')
+                continue;
+            insert_sql(&reaches[i], bolt, sql, sizeof(sql));
+            within(reaches[i].conn, "", PQgetvalue(purposes, p, 0), sql);
+            assert_string_equal(sqlstate, DENIED);
+        }
+    }
+    PQclear(purposes);
+}
+
+/* FORCE: not even whoever owns the tables, and a partition no more than its parent. */
+static void
+the_owner_is_bound_too(void **state UNUSED)
+{
+    PGresult *tables =
+        PQexec(superuser, "select relname from pg_class c where relnamespace = 'harkara'::regnamespace and"
+                          " relkind in ('r', 'p') and exists (select from pg_attribute where attrelid ="
+                          " c.oid and attname = 'tenant_id')");
+    char sql[256];
+
+    must_sql(superuser, "set role harkara_owner");
+    for (int row = 0; row < PQntuples(tables); row++) {
+        snprintf(sql, sizeof(sql), "select count(*) from %s", PQgetvalue(tables, row, 0));
+        assert_int_equal(must_sql(superuser, sql), 0);
+    }
+    must_sql(superuser, "reset role");
+    PQclear(tables);
+}
+
+static void
+what_is_not_granted_is_refused(void **state UNUSED)
+{
+    PGresult *columns =
+        PQexec(superuser,
+               "select rolname, relname, attname from pg_roles r cross join pg_class c join pg_attribute a"
+               " on attrelid = c.oid and attnum > 0 and not attisdropped where rolname like 'harkara\\_%'"
+               " and rolcanlogin and relnamespace = 'harkara'::regnamespace and relkind in ('r', 'p') and"
+               " not has_column_privilege(r.oid, c.oid, attnum, 'select')");
+    char sql[256];
+    size_t credentials = 0;
+
+    for (int row = 0; row < PQntuples(columns); row++) {
+        const char *role = PQgetvalue(columns, row, 0), *column = PQgetvalue(columns, row, 2);
+        snprintf(sql, sizeof(sql), "select count(%s) from %s", column, PQgetvalue(columns, row, 1));
+        within(connection_of(role), acme, "", sql);
+        assert_string_equal(sqlstate, DENIED);
+        credentials += strcmp(role, "harkara_gateway") == 0 &&
+                       (strcmp(column, "access_token_ct") == 0 || strcmp(column, "secret_ct") == 0);
+    }
+    assert_int_equal(credentials, 2);
+    PQclear(columns);
+}
+
+/* Turning the policies off is an error for those whom they bind, not a way around them. */
+static void
+row_security_cannot_be_turned_off(void **state UNUSED)
+{
+    char sql[512];
+
+    for (size_t i = 0; i < reach_count; i++) {
+        if (reaches[i].select_column[0] == '\0')
+            continue;
+        snprintf(sql, sizeof(sql), "set local row_security = off; select count(*) from %s", reaches[i].table);
+        within(reaches[i].conn, acme, "", sql);
+        assert_string_equal(sqlstate, DENIED);
+    }
+}
+
+/* A condition is not tried on rows that may not be seen: else its error would tell of them. */
+static void
+a_condition_cannot_feel_for_foreign_rows(void **state UNUSED)
+{
+    PGconn *conn = connection_of("harkara_gateway");
+    static const char sql[] =
+        "select count(*) from tenant where 1 / (case slug when 'bolt' then 0 else 1 end) = 1";
+
+    assert_int_equal(within(conn, acme, "", sql), 1);
+    assert_int_equal(within(conn, bolt, "", sql), -1);
+    assert_string_equal(sqlstate, "22012"); /* division by zero: on its own row it is tried */
+}
+
+static void
+a_partition_is_made_protected_and_without_holding_up_inserts(void **state UNUSED)
+{
+    static char insert[SQL_BYTES * 2];
+    PGconn *gateway = connection_of("harkara_gateway"), *scheduler = connection_of("harkara_scheduler");
+    const struct reach *message_reach = NULL;
+
+    for (size_t i = 0; i < reach_count; i++)
+        if (strcmp(reaches[i].role, "harkara_gateway") == 0 && strcmp(reaches[i].table, "message") == 0)
+            message_reach = &reaches[i];
+    assert_non_null(message_reach);
+    insert_sql(message_reach, acme, insert, sizeof(insert));
+    size_t len = strlen(insert);
+    snprintf(insert + len, sizeof(insert) - len, " on conflict do nothing");
+    enter(gateway, acme, "");
+    must_sql(gateway, insert); /* and stays open, with its lock on the table */
+    must_sql(scheduler, "set lock_timeout = '2s'");
+    must_sql(scheduler, "select ensure_month_partition('message', now() + interval '5 months')::integer");
+    leave(gateway);
+    assert_int_equal(
+        must_sql(scheduler, "select ensure_month_partition('message', now() + interval '5 months')::integer"),
+        0);
+    assert_int_equal(
+        must_sql(superuser,
+                 "select count(*) from pg_inherits i join pg_class c on c.oid = inhrelid where"
+                 " inhparent = 'message'::regclass and relrowsecurity and relforcerowsecurity and"
+                 " (select count(*) from pg_policy where polrelid = c.oid) = 1 and (select count(*)"
+                 " from pg_index where indrelid = c.oid) = 2"),
+        6);
+    try_sql(scheduler, "select ensure_month_partition('tenant', now())::integer");
+    assert_string_equal(sqlstate, "P0001");
+    try_sql(gateway, "select ensure_month_partition('message', now())::integer");
+    assert_string_equal(sqlstate, DENIED);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_table_has_rows_of_both_tenants),
+        cmocka_unit_test(without_a_tenant_nothing_is_seen),
+        cmocka_unit_test(with_a_tenant_nothing_of_another_is_seen),
+        cmocka_unit_test(a_tenant_ends_with_its_transaction),
+        cmocka_unit_test(no_row_is_inserted_for_another_tenant),
+        cmocka_unit_test(no_row_of_another_tenant_is_updated_or_deleted),
+        cmocka_unit_test(a_purpose_opens_what_it_declares_and_to_whom),
+        cmocka_unit_test(no_purpose_lets_anybody_insert),
+        cmocka_unit_test(the_owner_is_bound_too),
+        cmocka_unit_test(what_is_not_granted_is_refused),
+        cmocka_unit_test(row_security_cannot_be_turned_off),
+        cmocka_unit_test(a_condition_cannot_feel_for_foreign_rows),
+        cmocka_unit_test(a_partition_is_made_protected_and_without_holding_up_inserts),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
