@@ -1,0 +1,89 @@
+// @ts-check
+/** One workspace never sees, changes or learns of another's objects: a foreign id is 404, the same as one that is not there. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { contract, startPlatform, Client } from './support.js';
+
+/** @type {Awaited<ReturnType<typeof startPlatform>>} */
+let platform;
+let acme, bolt, theirs;
+before(async () => {
+    platform = await startPlatform();
+    acme = await platform.workspace();
+    bolt = await platform.workspace({ endpoint: true });
+    const message = await bolt.client.must(202, 'POST', '/v1/messages', bolt.client.text(bolt.channel, { reference: 'bolt-only' }));
+    await bolt.client.follow(message.id, ['read']);
+    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId };
+});
+after(() => platform?.stop());
+
+const operations = Object.entries(contract.paths).flatMap(([template, item]) => ['get', 'post', 'patch', 'put', 'delete'].filter((method) => item[method] !== undefined)
+    .map((method) => ({ method: method.toUpperCase(), template, operation: item[method] })));
+
+describe('every endpoint with another workspace\'s ids', () => {
+    for (const { method, template, operation } of operations.filter(({ template }) => template.includes('{')))
+        test(`${method} ${template}`, async () => {
+            const media = operation.requestBody?.content['application/json'];
+            const example = media === undefined ? undefined : Object.values(media.examples ?? { one: { value: media.example } })[0].value;
+            const target = template.replace(/\{([^}]+)\}/g, (_, name) => theirs[name]);
+            const foreign = await acme.client.call(method, target, example);
+            const absent = await acme.client.call(method, target.replace(/(?<=_)[0-9a-z]{26}/, '0'.repeat(26)), example);
+            assert.equal(foreign.status, 404, foreign.text);
+            assert.equal(absent.status, 404);
+            const bare = ({ json }) => ({ ...json, instance: '' });
+            assert.deepEqual(bare(foreign), bare(absent), 'nothing tells them apart');
+        });
+
+    test('their objects are as they were', async () => {
+        assert.equal((await bolt.client.must(200, 'GET', `/v1/channels/${theirs.channel_id}`)).state, 'active');
+        assert.equal((await bolt.client.must(200, 'GET', `/v1/webhook-endpoints/${theirs.endpoint_id}`)).state, 'enabled');
+        assert.equal((await bolt.client.must(200, 'GET', `/v1/api-keys/${theirs.key_id}`)).revoked_at, null);
+    });
+});
+
+describe('ids inside a request', () => {
+    test('a foreign channel does not send', async () => {
+        const answer = await acme.client.call('POST', '/v1/messages', acme.client.text(bolt.channel));
+        assert.equal(answer.status, 422);
+        assert.equal(answer.json.code, 'channel-unknown');
+    });
+
+    test('a foreign message cannot be answered or reacted to', async () => {
+        for (const more of [{ reply_to: theirs.message_id }, { content: { type: 'reaction', reaction: { message_id: theirs.message_id, emoji: '👍' } } }]) {
+            const answer = await acme.client.call('POST', '/v1/messages', acme.client.text(acme.channel, more));
+            assert.equal(answer.status, 422, answer.text);
+        }
+    });
+
+    test('filters by foreign ids find nothing', async () => {
+        for (const query of [`channel_id=${theirs.channel_id}`, 'reference=bolt-only', `cursor=${theirs.message_id.slice(4)}&reference=bolt-only`])
+            assert.deepEqual((await acme.client.must(200, 'GET', `/v1/messages?${query}`)).data, []);
+    });
+
+    test('lists hold only what is one\'s own', async () => {
+        for (const target of ['/v1/messages', '/v1/channels', '/v1/webhook-endpoints', '/v1/api-keys']) {
+            const text = JSON.stringify(await acme.client.must(200, 'GET', target));
+            for (const id of Object.values(theirs))
+                assert.ok(!text.includes(id), `${target} shows ${id}`);
+        }
+    });
+});
+
+describe('the provider\'s callbacks', () => {
+    test('a status posted to one workspace\'s callback does not touch another\'s message', async () => {
+        /* Signed with acme's own secret, naming bolt's message and number: what a tenant who is also an attacker can do. */
+        const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: acme.account.waba_id, changes: [{ field: 'messages', value: {
+            messaging_product: 'whatsapp', metadata: { display_phone_number: '1', phone_number_id: bolt.account.phone_number_id },
+            statuses: [{ id: 'wamid.forged', status: 'failed', timestamp: '1700000000', recipient_id: '14155550123', biz_opaque_callback_data: theirs.message_id, errors: [{ code: 131026 }] }] } }] }] });
+        const { createHmac } = await import('node:crypto');
+        const signature = `sha256=${createHmac('sha256', acme.account.app_secret).update(body).digest('hex')}`;
+        const path = new URL(acme.callback).pathname;
+        const answer = await new Client(platform.url, null).raw('POST', path, body, { 'content-type': 'application/json', 'x-hub-signature-256': signature });
+        assert.equal(answer.status, 200);
+        const refused = await new Client(platform.url, null).raw('POST', new URL(bolt.callback).pathname, body, { 'content-type': 'application/json', 'x-hub-signature-256': signature });
+        assert.equal(refused.status, 401);
+        const { until } = await import('./support.js');
+        await until(() => platform.sql("select count(*) from harkara.provider_event where state = 'stored'") === '0', 'the body to be interpreted');
+        assert.equal((await bolt.client.must(200, 'GET', `/v1/messages/${theirs.message_id}`)).status, 'read');
+    });
+});
