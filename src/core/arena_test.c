@@ -3,6 +3,7 @@
 #include "core/unit_fault.h"
 #include "core/unit_wipe.h"
 #include <stdalign.h>
+#include <stdlib.h>
 
 #define UNIT alignof(max_align_t)
 
@@ -43,6 +44,24 @@ pieces_are_zeroed_aligned_and_apart(void **state UNUSED)
         for (size_t j = 0; j < pieces[i].len; j++)
             assert_true(pieces[i].at[j] == i % 255 + 1);
     arena_free(arena);
+}
+
+/* Up to a block's last byte, and not beyond: what lies behind it is the heap's, which would notice. */
+static void
+small_pieces_fill_blocks_to_their_end(void **state UNUSED)
+{
+    for (size_t len = 1; len <= 4 * UNIT; len++) {
+        struct arena *arena = arena_new(1u << 20);
+        for (int i = 0; i < 3000; i++) {
+            void *piece = arena_alloc(arena, len);
+            assert_non_null(piece);
+            memset(piece, 0xFF, len);
+        }
+        void *other = malloc(100000);
+        assert_non_null(other);
+        free(other);
+        arena_free(arena);
+    }
 }
 
 static void
@@ -174,6 +193,7 @@ an_arena_that_was_never_used_is_freed_too(void **state UNUSED)
 }
 
 UNIT_MAIN(cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
+          cmocka_unit_test(small_pieces_fill_blocks_to_their_end),
           cmocka_unit_test(the_limit_counts_padding_and_can_be_used_up_to_the_last_byte),
           cmocka_unit_test(sizes_that_wrap_are_refused), cmocka_unit_test(copies_belong_to_the_arena),
           cmocka_unit_test(a_c_string_is_made_only_of_text_without_nul),

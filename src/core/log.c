@@ -71,11 +71,12 @@ line_add_hash(struct line *line, struct slice digest)
 static void
 line_add_address(struct line *line, struct slice address)
 {
-    char text[3] = {'*', 0, 0};
+    char text[3] = { '*' };
+    size_t kept = address.len > 4 ? 2 : 0;
 
-    if (address.len > 4)
-        memcpy(text + 1, address.ptr + address.len - 2, 2);
-    line_add_word(line, slice_of(text, address.len > 4 ? 3 : 1));
+    if (kept != 0)
+        memcpy(text + 1, address.ptr + address.len - kept, kept);
+    line_add_word(line, slice_of(text, 1 + kept));
 }
 
 static struct slice
@@ -111,7 +112,7 @@ line_add_value(struct line *line, const struct log_field *field)
         line_add_address(line, field->text);
         return;
     case LOG_FIELD_TIME:
-        line_add_word(line, wall_print((struct wall_time){field->num}, text));
+        line_add_word(line, wall_print((struct wall_time){ field->num }, text));
         return;
     case LOG_FIELD_SQLSTATE:
         line_add_word(line, sqlstate_checked(field->text));
@@ -177,7 +178,7 @@ line_end(struct line *line)
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    struct line line = {.len = 0};
+    struct line line = { .len = 0 };
     char at[WALL_TEXT_BYTES];
     ssize_t written;
 

@@ -32,14 +32,21 @@ struct log_field {
     struct slice text;
 };
 
-#define LOG_ID(key_, kind_, id_)  ((struct log_field){ .key = "" key_, .type = LOG_FIELD_ID, .kind = (kind_), .id = (id_) })
-#define LOG_NUM(key_, num_)       ((struct log_field){ .key = "" key_, .type = LOG_FIELD_NUM, .num = (int64_t)(num_) })
-#define LOG_WORD(key_, word_)     ((struct log_field){ .key = "" key_, .type = LOG_FIELD_WORD, .text = slice_text(word_) })
-#define LOG_ERR(err_)             ((struct log_field){ .key = "err", .type = LOG_FIELD_ERR, .num = (int64_t)(err_) })
-#define LOG_ADDRESS(key_, text_)  ((struct log_field){ .key = "" key_, .type = LOG_FIELD_ADDRESS, .text = (text_) })
-#define LOG_TIME(key_, wall_)     ((struct log_field){ .key = "" key_, .type = LOG_FIELD_TIME, .num = (wall_).us })
-#define LOG_SQLSTATE(text_)       ((struct log_field){ .key = "sqlstate", .type = LOG_FIELD_SQLSTATE, .text = slice_text(text_) })
-#define LOG_HASH(key_, digest_)   ((struct log_field){ .key = "" key_, .type = LOG_FIELD_HASH, .text = (digest_) })
+#define LOG_ID(key_, kind_, id_)                                                                             \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_ID, .kind = (kind_), .id = (id_) })
+#define LOG_NUM(key_, num_)                                                                                  \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_NUM, .num = (int64_t)(num_) })
+#define LOG_WORD(key_, word_)                                                                                \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_WORD, .text = slice_text(word_) })
+#define LOG_ERR(err_) ((struct log_field){ .key = "err", .type = LOG_FIELD_ERR, .num = (int64_t)(err_) })
+#define LOG_ADDRESS(key_, text_)                                                                             \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_ADDRESS, .text = (text_) })
+#define LOG_TIME(key_, wall_)                                                                                \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_TIME, .num = (wall_).us })
+#define LOG_SQLSTATE(text_)                                                                                  \
+    ((struct log_field){ .key = "sqlstate", .type = LOG_FIELD_SQLSTATE, .text = slice_text(text_) })
+#define LOG_HASH(key_, digest_)                                                                              \
+    ((struct log_field){ .key = "" key_, .type = LOG_FIELD_HASH, .text = (digest_) })
 
 /* Once per process, before threads: the role's name (a literal), the lowest level written, the descriptor. */
 void log_open(const char *role, enum log_level level, int fd);
@@ -49,8 +56,8 @@ MUST_CHECK enum err log_level_parse(struct slice text, enum log_level *out);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
 #define LOG_LINE_BYTES_MAX 2048u
-#define log_event(level, event, ...)                                                                                  \
-    log_write((level), "" event, (const struct log_field[]){ { .key = NULL }, __VA_ARGS__ },                          \
+#define log_event(level, event, ...)                                                                         \
+    log_write((level), "" event, (const struct log_field[]){ { .key = NULL }, __VA_ARGS__ },                 \
               sizeof((const struct log_field[]){ { .key = NULL }, __VA_ARGS__ }) / sizeof(struct log_field))
 
 #endif

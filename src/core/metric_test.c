@@ -393,6 +393,24 @@ an_observation_falls_into_the_first_bucket_that_holds_it(void **state UNUSED)
     }
 }
 
+/* A clock that stepped back must not make the sum of all times nonsense. */
+static void
+a_negative_time_counts_as_none(void **state UNUSED)
+{
+    const void *page = page_new("tester");
+    struct buf out;
+
+    metric_observe_us(METRIC_SEND_SECONDS, -5);
+    metric_observe_us(METRIC_SEND_SECONDS, INT64_MIN);
+    metric_observe_us(METRIC_SEND_SECONDS, 250000);
+    buf_init(&out, 1u << 20);
+    metric_print(&out, &page, 1);
+    assert_ok(buf_done(&out));
+    assert_true(slice_contains(buf_slice(&out), SLICE("\nharkara_send_seconds_sum{role=\"tester\"} 0.25\n")));
+    assert_true(slice_contains(buf_slice(&out), SLICE("\nharkara_send_seconds_count{role=\"tester\"} 3\n")));
+    buf_release(&out);
+}
+
 static void
 a_page_that_does_not_fit_the_buffer_marks_it_as_failed(void **state UNUSED)
 {
@@ -446,5 +464,6 @@ UNIT_MAIN(cmocka_unit_test(without_a_page_nothing_happens),
           cmocka_unit_test(using_a_metric_as_another_kind_or_a_bad_role_is_a_bug),
           cmocka_unit_test(the_text_has_each_family_once_with_a_sample_of_each_page),
           cmocka_unit_test(an_observation_falls_into_the_first_bucket_that_holds_it),
+          cmocka_unit_test(a_negative_time_counts_as_none),
           cmocka_unit_test(a_page_that_does_not_fit_the_buffer_marks_it_as_failed),
           cmocka_unit_test(no_count_is_lost_between_threads))

@@ -27,8 +27,8 @@ slices_are_equal_when_their_bytes_are(void **state UNUSED)
         { SLICE("a\0b"), SLICE("a\0b"), true, true },
         { SLICE("a\0b"), SLICE("a\0c"), false, false },
         { SLICE("Content-Type"), SLICE("content-TYPE"), false, true },
-        { SLICE("@[`{"), SLICE("@[`{"), true, true },
-        { SLICE("@["), SLICE("`{"), false, false },     /* the neighbours of A to Z are no letters */
+        { SLICE("@"), SLICE("`"), false, false }, /* the neighbours of A and Z are no letters */
+        { SLICE("["), SLICE("{"), false, false },
         { SLICE("\xC4"), SLICE("\xE4"), false, false }, /* only ASCII has two cases */
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

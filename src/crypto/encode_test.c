@@ -121,6 +121,8 @@ what_is_no_base64_is_refused(void **state UNUSED)
         { SLICE("Z==="), false, false },
         { SLICE("Z"), false, false },
         { SLICE("Zm9vZ"), false, false },
+        { SLICE("A"), false, false }, /* six bits are no octet, also when they are zero */
+        { SLICE("Zm9vA"), false, false },
         { SLICE("Z=g="), false, false },
         { SLICE("Zg==Zg=="), false, false },
         { SLICE("Zh=="), false, false }, /* spare bits that are not zero */

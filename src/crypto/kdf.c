@@ -13,8 +13,7 @@ kdf_scrypt_derive(struct slice password, struct slice salt, uint32_t n, uint32_t
                   unsigned char *out, size_t len)
 {
     uint64_t n_wide = n;
-    /* RFC 7914: V takes 128*N*r octets, B 128*r*p; the library adds a little, and by default stops at 32 MiB.
-     */
+    /* RFC 7914: V takes 128*N*r octets, B 128*r*p; the library adds a little. Its own limit is 32 MiB. */
     uint64_t bytes_max = 128 * (uint64_t)r * ((uint64_t)n + p + 32) + 65536;
     /* The library takes these without const, and only reads them. */
     void *password_in = (void *)(uintptr_t)(password.len == 0 ? "" : password.ptr);

@@ -1,7 +1,10 @@
 #include "core/unit.h"
 #include "core/unit_child.h"
 #include "crypto/random.h"
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 static void
 exactly_the_octets_asked_for_are_filled(void **state UNUSED)
@@ -22,6 +25,38 @@ exactly_the_octets_asked_for_are_filled(void **state UNUSED)
         }
     }
     assert_ok(random_fill(NULL, 0));
+}
+
+static volatile sig_atomic_t alarm_count;
+
+static void
+on_alarm(int signal_number UNUSED)
+{
+    alarm_count++;
+}
+
+/* A signal makes the system give less than was asked for: the next call must go on behind it. */
+static void
+signals_in_between_leave_no_gap(void **state UNUSED)
+{
+    const size_t len = 32u << 20;
+    const struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { { 0, 0 }, { 0, 0 } };
+    struct sigaction action = { .sa_handler = on_alarm }, before;
+    unsigned char *bytes = calloc(1, len);
+    size_t zeros = 0;
+
+    assert_non_null(bytes);
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    enum err err = random_fill(bytes, len);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    assert_ok(err);
+    assert_true(alarm_count > 0);
+    for (size_t at = len - 4096; at < len; at++)
+        zeros += bytes[at] == 0;
+    assert_true(zeros < 128); /* 16 are to be expected */
+    free(bytes);
 }
 
 static void
@@ -81,5 +116,5 @@ forked_children_do_not_share_a_stream(void **state UNUSED)
 }
 
 UNIT_MAIN(cmocka_unit_test(exactly_the_octets_asked_for_are_filled),
-          cmocka_unit_test(no_two_draws_are_the_same), cmocka_unit_test(octets_are_evenly_spread),
-          cmocka_unit_test(forked_children_do_not_share_a_stream))
+          cmocka_unit_test(signals_in_between_leave_no_gap), cmocka_unit_test(no_two_draws_are_the_same),
+          cmocka_unit_test(octets_are_evenly_spread), cmocka_unit_test(forked_children_do_not_share_a_stream))
