@@ -99,11 +99,22 @@ test('events are the same everywhere they are listed', () => {
     const types = [...events.keys()];
     assert.deepEqual(document.components.schemas.EventType.enum, types);
     assert.deepEqual(document.components.schemas.EventFilter.items.enum, ['*', ...types]);
+    const source = readFileSync(`${root}src/domain/event/event.def`, 'utf8');
+    const rows = [...source.matchAll(/^EVENT\(\w+, "([^"]+)", (true|false)\)/gm)];
+    assert.equal(rows.length, source.match(/^EVENT\(/gm).length);
+    assert.deepEqual(rows.filter(([, , isPublic]) => isPublic === 'true').map(([, type]) => type).sort(), [...types].sort());
     for (const [type, { operation }] of events) {
         const schema = resolve(operation.requestBody.content['application/json'].schema);
         const of = resolve(schema.properties.type);
         assert.ok(of.const === type || of.enum?.includes(type), type);
     }
+});
+
+test('scopes are the same in the contract and in scope.def', () => {
+    const source = readFileSync(`${root}src/domain/identity/scope.def`, 'utf8');
+    const scopes = [...source.matchAll(/^SCOPE\(\w+, "([^"]+)"\)/gm)].map(([, scope]) => scope);
+    assert.ok(scopes.length > 0);
+    assert.deepEqual(document.components.schemas.Scope.enum, scopes);
 });
 
 test('every operation that needs a key names a scope that a key can have', () => {
