@@ -182,6 +182,7 @@ a_huge_answer_is_as_good_as_none(void **state UNUSED)
     memset(body, ' ', len);
     memcpy(body, "{\"messages\":[{\"id\":\"wamid.A\"}]}", 31);
     assert_true(answer_of(200, slice_of(body, len - 1)).is_accepted);
+    assert_false(answer_of(200, slice_of(body, len)).is_accepted);
     assert_int_equal(answer_of(200, slice_of(body, len)).error.class, WHATSAPP_UNCERTAIN);
     free(body);
 }
