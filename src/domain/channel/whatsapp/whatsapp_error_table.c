@@ -1,14 +1,16 @@
 /*
- * Source: Meta's error pages (support/error-codes, groups, calling, block-users, flows) as of December 2025 to September
- * 2026. What the pages call "retry after the cause is mended" is WAIT where it stops a whole number or account, since
- * its messages need not die of it, and PERMANENT where only another message could succeed. A missing permission counts
- * as a broken credential: every message of the number would meet it.
+ * Source: Meta's error pages (support/error-codes, groups, calling, block-users, flows) as of December 2025
+ * to September 2026. What the pages call "retry after the cause is mended" is WAIT where it stops a whole
+ * number or account, since its messages need not die of it, and PERMANENT where only another message could
+ * succeed. A missing permission counts as a broken credential: every message of the number would meet it.
  */
 #include "core/attribute.h"
 #include "domain/channel/whatsapp/whatsapp_error_internal.h"
 
-#define ROW(code, class, scope, wait, title)         {code, code, WHATSAPP_##class, WHATSAPP_SCOPE_##scope, wait, title},
-#define RANGE(first, last, class, scope, wait, title) {first, last, WHATSAPP_##class, WHATSAPP_SCOPE_##scope, wait, title},
+#define ROW(code, class, scope, wait, title)                                                                 \
+    { code, code, WHATSAPP_##class, WHATSAPP_SCOPE_##scope, wait, title },
+#define RANGE(first, last, class, scope, wait, title)                                                        \
+    { first, last, WHATSAPP_##class, WHATSAPP_SCOPE_##scope, wait, title },
 
 /* clang-format off */
 const struct whatsapp_error_row whatsapp_error_rows[] = {
