@@ -1,0 +1,126 @@
+// @ts-check
+/** API keys: scoped, expiring, bound to addresses, revoked within a second in every process, never stored as they are. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Client, SCOPES, contract, startPlatform, until } from './support.js';
+
+/** @type {Awaited<ReturnType<typeof startPlatform>>} */
+let platform;
+let shop;
+before(async () => {
+    platform = await startPlatform({ env: { HARKARA_GATEWAYS: '2' } });
+    shop = await platform.workspace({ endpoint: true });
+});
+after(() => platform?.stop());
+
+const made = (more) => shop.client.must(201, 'POST', '/v1/api-keys', { name: 'A key', scopes: ['messages:read'], ...more });
+
+describe('who may ask', () => {
+    test('no key, a broken key, an unknown key, a key with another secret', async () => {
+        const other = await made({});
+        const [, , id, secret] = other.key.split('_');
+        const wrong = `hk_live_${id}_${secret.slice(0, -4)}${secret.endsWith('AAA') ? 'BBBA' : 'AAAA'}`;
+        for (const [key, code] of [[null, 'key-missing'], ['nonsense', 'key-invalid'], [`hk_live_${'0'.repeat(26)}_${secret}`, 'key-invalid'],
+            [wrong, 'key-invalid'], [other.key.replace('hk_live', 'hk_test'), 'key-invalid']]) {
+            const answer = await new Client(platform.url, key).call('GET', '/v1/messages');
+            assert.equal(answer.status, 401, String(key));
+            assert.equal(answer.json.code, code);
+            assert.ok(answer.headers.get('www-authenticate') !== null, 'the answer says how to authenticate');
+        }
+    });
+
+    test('each operation wants its own scope, and no other', async () => {
+        const keys = {};
+        for (const scope of SCOPES)
+            keys[scope] = new Client(platform.url, (await made({ scopes: [scope] })).key);
+        const ids = { message_id: 'msg_00000000000000000000000000', channel_id: 'chn_00000000000000000000000000', endpoint_id: 'whe_00000000000000000000000000', key_id: 'key_00000000000000000000000000' };
+        for (const [template, item] of Object.entries(contract.paths))
+            for (const [method, operation] of Object.entries(item)) {
+                if (operation['x-scope'] === undefined)
+                    continue;
+                const target = template.replace(/\{([^}]+)\}/g, (_, name) => ids[name]);
+                const body = operation.requestBody === undefined ? undefined : {};
+                for (const [scope, client] of Object.entries(keys)) {
+                    const answer = await client.call(method.toUpperCase(), target, body);
+                    if (scope === operation['x-scope'])
+                        assert.notEqual(answer.status, 403, `${operation.operationId} takes ${scope}`);
+                    else
+                        assert.equal(answer.json?.code, 'scope-missing', `${operation.operationId} refuses ${scope}`);
+                }
+            }
+    });
+
+    test('a key gives no more than its maker has', async () => {
+        const maker = new Client(platform.url, (await made({ scopes: ['keys:manage'] })).key);
+        const answer = await maker.call('POST', '/v1/api-keys', { name: 'More', scopes: ['messages:send'] });
+        assert.equal(answer.status, 403);
+        assert.equal(answer.json.errors[0].pointer, '/scopes/0');
+    });
+
+    test('an allow-list of addresses is held', async () => {
+        const here = new Client(platform.url, (await made({ allowed_cidrs: ['127.0.0.0/8'] })).key);
+        const elsewhere = new Client(platform.url, (await made({ allowed_cidrs: ['203.0.113.0/24', '2001:db8::/32'] })).key);
+        await here.must(200, 'GET', '/v1/messages');
+        const answer = await elsewhere.call('GET', '/v1/messages');
+        assert.equal(answer.status, 403);
+        assert.equal(answer.json.code, 'address-not-allowed');
+        /* Nobody is believed about his address who is not a proxy of ours. */
+        assert.equal((await elsewhere.call('GET', '/v1/messages', undefined, { 'x-forwarded-for': '203.0.113.7' })).status, 403);
+        const bad = await shop.client.call('POST', '/v1/api-keys', { name: 'x', scopes: ['messages:read'], allowed_cidrs: ['203.0.113.7/24'] });
+        assert.equal(bad.json.errors[0].pointer, '/allowed_cidrs/0');
+    });
+
+    test('an expired key is refused; one cannot be made', async () => {
+        const soon = new Date(Date.now() + 1500).toISOString();
+        const short = new Client(platform.url, (await made({ expires_at: soon })).key);
+        await short.must(200, 'GET', '/v1/messages');
+        await until(async () => (await short.call('GET', '/v1/messages')).json.code === 'key-expired', 'the key to expire');
+        const past = await shop.client.call('POST', '/v1/api-keys', { name: 'x', scopes: ['messages:read'], expires_at: '2020-01-01T00:00:00Z' });
+        assert.equal(past.json.errors[0].pointer, '/expires_at');
+    });
+});
+
+describe('a key\'s life', () => {
+    test('is shown once, then only its last four', async () => {
+        const key = await made({ name: 'Shown once' });
+        const again = await shop.client.must(200, 'GET', `/v1/api-keys/${key.id}`);
+        assert.equal(again.key, undefined);
+        assert.equal(again.last_four, key.key.slice(-4));
+        const secret = key.key.split('_').slice(3).join('_');
+        assert.equal(platform.sql(`select count(*) from harkara.api_key k where k::text like '%${secret.slice(0, 20)}%'`), '0');
+    });
+
+    test('use is noted with time and address', async () => {
+        const key = await made({});
+        await new Client(platform.url, key.key).must(200, 'GET', '/v1/messages');
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/api-keys/${key.id}`)).last_used_at !== null, 'the use to be noted');
+        assert.equal(platform.sql("select count(*) from harkara.api_key where last_used_from = '127.0.0.1'") > '0', true);
+    });
+
+    test('revoked, it stops within a second in every gateway', async () => {
+        const key = await made({});
+        const client = new Client(platform.url, key.key);
+        /* Warm the caches of both gateways: fresh connections land on either. */
+        for (let i = 0; i < 20; i++)
+            await client.must(200, 'GET', '/v1/messages');
+        assert.equal((await shop.client.call('DELETE', `/v1/api-keys/${key.id}`)).status, 204);
+        const end = Date.now() + 1000;
+        while (Date.now() < end)
+            await client.call('GET', '/v1/messages');
+        for (let i = 0; i < 40; i++)
+            assert.equal((await client.call('GET', '/v1/messages', undefined, { connection: 'close' })).json.code, 'key-revoked');
+        assert.equal((await shop.client.call('DELETE', `/v1/api-keys/${key.id}`)).status, 204, 'revoking again succeeds');
+    });
+
+    test('the command line lists and revokes too', async () => {
+        const key = await platform.harkara.json('key', 'create', '--tenant', shop.slug, '--name', 'From the shell', '--scope', 'messages:read');
+        const client = new Client(platform.url, key.key);
+        await client.must(200, 'GET', '/v1/messages');
+        const listed = await platform.harkara.json('key', 'list', '--tenant', shop.slug);
+        assert.ok(JSON.stringify(listed).includes(key.id));
+        assert.ok(!JSON.stringify(listed).includes(key.key));
+        const { code } = await platform.harkara.cli('key', 'revoke', '--tenant', shop.slug, key.id);
+        assert.equal(code, 0);
+        await until(async () => (await client.call('GET', '/v1/messages')).status === 401, 'the revocation', 1500);
+    });
+});

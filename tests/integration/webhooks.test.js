@@ -1,0 +1,148 @@
+// @ts-check
+/** Deliveries to tenants' endpoints: signed, retried by the schedule, logged, and never to where they must not go. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Webhook } from 'standardwebhooks';
+import { startPlatform, until } from './support.js';
+
+/** @type {Awaited<ReturnType<typeof startPlatform>>} */
+let platform;
+let shop;
+before(async () => {
+    platform = await startPlatform({ env: { HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_WEBHOOK_TIMEOUT_MS: '1500' } });
+    shop = await platform.workspace();
+});
+after(() => platform?.stop());
+
+async function endpoint(events = ['*']) {
+    const receiver = await platform.receiver();
+    const made = await shop.client.must(201, 'POST', '/v1/webhook-endpoints', { url: receiver.url, events });
+    return { receiver, ...made };
+}
+const send = async (more) => (await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel, more))).id;
+const deliveries = async (id, query = '') => (await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}/deliveries?limit=100${query}`)).data;
+
+describe('delivery', () => {
+    test('only what was asked for, each event once, the same id on every attempt', async () => {
+        const { receiver, id } = await endpoint(['message.sent', 'message.read']);
+        let failures = 2;
+        receiver.answer = () => (failures-- > 0 ? 500 : 200);
+        const message = await send();
+        await until(() => receiver.events().some(({ type }) => type === 'message.read'), 'the last event');
+        await until(async () => (await deliveries(id)).every(({ state }) => state === 'delivered'), 'all to be delivered');
+        const mine = receiver.events().filter(({ data }) => data.message_id === message);
+        assert.deepEqual(new Set(mine.map(({ type }) => type)), new Set(['message.sent', 'message.read']));
+        const byId = Map.groupBy ? null : new Map();
+        for (const { headers, body } of receiver.received) {
+            const seen = (byId ?? new Map()).get(headers['webhook-id']);
+            assert.ok(seen === undefined || seen === body, 'a retry is byte for byte the same');
+            byId?.set(headers['webhook-id'], body);
+        }
+        const log = await deliveries(id);
+        assert.equal(log.length, 2);
+        assert.ok(log.some(({ attempts }) => attempts.length > 1 && attempts[0].outcome === 'status' && attempts[0].status_code === 500 && attempts.at(-1).outcome === 'delivered'));
+        assert.ok(!JSON.stringify(log).includes('whsec_'));
+    });
+
+    test('a rotated secret signs from then on', async () => {
+        const { receiver, id, secret } = await endpoint(['message.accepted']);
+        const rotated = await shop.client.must(200, 'POST', `/v1/webhook-endpoints/${id}/rotate-secret`);
+        assert.notEqual(rotated.secret, secret);
+        await send();
+        const [{ headers, body }] = await until(() => receiver.received.length > 0 && receiver.received, 'a delivery');
+        assert.ok(new Webhook(rotated.secret).verify(body, headers));
+        assert.throws(() => new Webhook(secret).verify(body, headers));
+        assert.equal((await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`)).secret, undefined);
+    });
+
+    test('a redirect is a failure and is not followed', async () => {
+        const { receiver, id } = await endpoint(['message.accepted']);
+        const other = await platform.receiver();
+        receiver.answer = () => ({ status: 302, headers: { location: other.url } });
+        await send();
+        await until(async () => (await deliveries(id))[0]?.attempts.length > 0, 'an attempt');
+        assert.equal((await deliveries(id))[0].attempts[0].status_code, 302);
+        assert.equal(other.received.length, 0);
+    });
+
+    test('a slow endpoint times out and does not hold up another', async () => {
+        const slow = await endpoint(['message.accepted']), quick = await endpoint(['message.accepted']);
+        slow.receiver.server.removeAllListeners('request');
+        slow.receiver.server.on('request', () => {}); /* never answers */
+        const ids = await Promise.all(Array.from({ length: 20 }, () => send()));
+        await until(() => ids.every((id) => quick.receiver.events().some(({ data }) => data.message_id === id)), 'the quick endpoint to have all');
+        await until(async () => (await deliveries(slow.id)).some(({ attempts }) => attempts[0]?.outcome === 'timeout'), 'a time-out');
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${slow.id}`, { state: 'disabled' });
+    });
+
+    test('429 with Retry-After leaves the endpoint alone', async () => {
+        const { receiver, id } = await endpoint(['message.accepted']);
+        receiver.answer = () => ({ status: 429, headers: { 'retry-after': '3600' } });
+        await send();
+        await until(async () => (await deliveries(id))[0]?.attempts.length === 1, 'the first attempt');
+        const [delivery] = await deliveries(id);
+        assert.ok(Date.parse(delivery.next_attempt_at) > Date.now() + 3_000_000, delivery.next_attempt_at);
+    });
+});
+
+describe('the end of an endpoint', () => {
+    test('410 disables it and cancels what waits', async () => {
+        const { receiver, id } = await endpoint(['*']);
+        receiver.answer = () => 410;
+        await send();
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`)).state === 'disabled', 'the endpoint to be disabled');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`)).disabled_reason, 'gone');
+        await until(async () => (await deliveries(id, '&state=pending')).length === 0, 'nothing to wait');
+    });
+
+    test('all attempts used up, a delivery fails and says so', async () => {
+        const { receiver, id } = await endpoint(['message.accepted']);
+        receiver.answer = () => 500;
+        await send();
+        /* 1 % of the schedule is 17 minutes: the later waits are taken away by hand. */
+        await until(async () => {
+            platform.sql("update harkara.webhook_delivery set due_at = now() where state = 'pending' and lease_until is null");
+            return (await deliveries(id))[0]?.state === 'failed';
+        }, 'the delivery to be given up');
+        assert.equal((await deliveries(id))[0].attempts.length, 8);
+        assert.notEqual((await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`)).failing_since, null);
+    });
+
+    test('deleted, it hears no more and is not found', async () => {
+        const { receiver, id } = await endpoint(['*']);
+        assert.equal((await shop.client.call('DELETE', `/v1/webhook-endpoints/${id}`)).status, 204);
+        assert.equal((await shop.client.call('GET', `/v1/webhook-endpoints/${id}`)).status, 404);
+        const message = await send();
+        await shop.client.follow(message, ['read']);
+        assert.equal(receiver.received.length, 0);
+        assert.equal(platform.sql(`select octet_length(secret_ct) from harkara.webhook_endpoint where state = 'deleted' limit 1`), '0');
+    });
+});
+
+describe('addresses', () => {
+    for (const url of ['http://shop.example/hook', 'https://127.0.0.1.nip.io:22/x', 'https://10.0.0.1/x', 'https://[::1]/x', 'https://169.254.169.254/latest', 'https://localhost/x',
+        'https://user@shop.example/x', 'https://shop.example/x#y', 'https://0x7f.1/x', 'https://2130706433/x', 'ftp://shop.example/x', 'https://shop.example:6379/x'])
+        test(`${url} is refused at once`, async () => {
+            const answer = await shop.client.call('POST', '/v1/webhook-endpoints', { url, events: ['*'] });
+            assert.equal(answer.status, 422, answer.text);
+            assert.equal(answer.json.errors[0].pointer, '/url');
+        });
+
+    test('a name that turns private after it was registered is refused at connect', async () => {
+        const strict = await startPlatform({ env: { HARKARA_WEBHOOK_ALLOW: '' } });
+        try {
+            const own = await strict.workspace();
+            /* localhost.localdomain-like names resolve through /etc/hosts: registered by hand, as if DNS had changed since. */
+            const made = await own.client.must(201, 'POST', '/v1/webhook-endpoints', { url: 'https://hook.example/x', events: ['*'] });
+            strict.sql(`update harkara.webhook_endpoint set url = 'https://localhost/x' where url = 'https://hook.example/x'`);
+            await own.client.must(202, 'POST', '/v1/messages', own.client.text(own.channel));
+            const shown = await until(async () => {
+                const now = await own.client.must(200, 'GET', `/v1/webhook-endpoints/${made.id}`);
+                return now.state === 'disabled' && now;
+            }, 'the endpoint to be disabled');
+            assert.equal(shown.disabled_reason, 'address-blocked');
+        } finally {
+            await strict.stop();
+        }
+    });
+});
