@@ -287,7 +287,7 @@ function wait(sb, query) {
         return list.total >= count ? list : null;
     };
     return new Promise((resolve, reject) => {
-        const events = ['message', 'status', 'delivery', 'heard'];
+        const events = ['message', 'status', 'delivery', 'settled'];
         /** @param {(() => void)} end */
         const finish = (end) => {
             clearTimeout(timer);

@@ -140,21 +140,28 @@ async function linkFailure(sb, phone, ref) {
         return null;
     const cached = sb.store.media.get(sb.linkMedia.get(String(ref.link)) ?? '');
     if (cached !== undefined && sb.now() - cached.created_at < LINK_CACHE_MS)
-        return null;
+        return typeFailure(cached.mime_type, ref.kind);
     try {
         const answer = await fetch(url, { redirect: isLoopback ? 'error' : 'follow', signal: AbortSignal.timeout(10_000) });
         if (answer.status !== 200)
             return `Downloading media from weblink failed with http code ${answer.status}, status message ${answer.statusText}`;
         const type = (answer.headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase();
         const bytes = Buffer.from(await answer.arrayBuffer());
-        const rule = KINDS[type];
-        if (rule === undefined || (rule[0] !== ref.kind && ref.kind !== 'document'))
-            return `Downloading media from weblink failed: unsupported type ${type === '' ? 'unknown' : type} for ${ref.kind}`;
-        if (bytes.length > rule[1])
-            return `Downloading media from weblink failed: the file is larger than ${rule[1]} bytes`;
+        const failure = typeFailure(type, ref.kind);
+        if (failure !== null)
+            return failure;
+        if (bytes.length > KINDS[type][1])
+            return `Downloading media from weblink failed: the file is larger than ${KINDS[type][1]} bytes`;
         sb.linkMedia.set(String(ref.link), keepMedia(sb, phone.id, type, bytes, {}).id);
         return null;
     } catch {
         return 'Downloading media from weblink failed: the host cannot be reached';
     }
+}
+
+/** @param {string} type @param {string} kind @returns {string|null} */
+function typeFailure(type, kind) {
+    const rule = KINDS[type];
+    return rule === undefined || (rule[0] !== kind && kind !== 'document')
+        ? `Downloading media from weblink failed: unsupported type ${type === '' ? 'unknown' : type} for ${kind}` : null;
 }

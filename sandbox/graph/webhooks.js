@@ -103,6 +103,7 @@ export class WebhookSender {
         if (url === null) {
             this.sb.count('webhooks.unheard');
             this.sb.store.remove('update', update.id);
+            this.sb.bus.emit('settled', update);
             return;
         }
         const queue = this.queues.get(url);
@@ -174,6 +175,7 @@ export class WebhookSender {
             if (accepted) {
                 this.sb.store.remove('update', update.id);
                 this.sb.bus.emit('heard', update);
+                this.sb.bus.emit('settled', update);
             } else
                 this.#retryLater(update);
         }
@@ -185,6 +187,7 @@ export class WebhookSender {
         if (this.sb.now() - update.at > this.sb.setting('retry_for_ms', update.waba_id)) {
             this.sb.count('webhooks.given_up');
             this.sb.store.remove('update', update.id);
+            this.sb.bus.emit('settled', update);
             return;
         }
         this.sb.count('webhooks.retries');

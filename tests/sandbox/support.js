@@ -10,6 +10,24 @@ export const WABA = '102290129340398';
 export const PHONE = '106540352242922';
 export const PERSON = '16505551234';
 
+const deferred = new WeakMap();
+
+/** Undoes things after a test, the last one first; one that fails does not keep the others from being undone. */
+export function defer(t, undo) {
+    if (!deferred.has(t)) {
+        const stack = [];
+        deferred.set(t, stack);
+        t.after(async () => {
+            const failures = [];
+            for (const run of stack.reverse())
+                await Promise.resolve().then(run).catch((error) => failures.push(error));
+            if (failures.length > 0)
+                throw failures[0];
+        });
+    }
+    deferred.get(t).push(undo);
+}
+
 /** A callback as a careful receiver writes it: handshake, signature over the raw bytes, then JSON. */
 export class Callback {
     constructor() {
@@ -95,7 +113,7 @@ export class Callback {
 export async function startWorld(t, { settings = {}, account = {}, ...options } = {}) {
     const callback = await new Callback().start();
     const running = await startSandbox({ settings: { statuses_delay_ms: 1, window: 'ignore', template_review_ms: 1, ...settings }, ...options });
-    t.after(async () => {
+    defer(t, async () => {
         await running.stop();
         callback.stop();
     });

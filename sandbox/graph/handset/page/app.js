@@ -208,8 +208,8 @@ function upsert(message) {
   const index = messages.findIndex((other) => other.id === message.id);
   if (index < 0)
     messages.push(message);
-  else
-    messages[index] = message;
+  else if (messages[index].statuses.length <= message.statuses.length)
+    messages[index] = message; /* an answer can come after the event that is newer than it */
   if (message.direction === 'in')
     state.chat.window_until = Math.max(state.chat.window_until, message.at + 86_400_000);
   else

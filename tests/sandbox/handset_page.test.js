@@ -1,0 +1,82 @@
+/** The handset page in a real browser: what arrives is shown and harmless, what a person does is sent. */
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { PERSON, PHONE, startWorld, defer } from './support.js';
+import { openBrowser } from './browser.js';
+
+const skip = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].some(existsSync) ? false : 'no Chromium on this machine';
+const HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script> *bold* javascript:alert(1) https://a.example/"onmouseover="window.pwned=1';
+
+async function openChat(t, world, size) {
+  const browser = await openBrowser();
+  defer(t, () => browser.close());
+  const page = await browser.page(`${world.url}/handset#${PERSON}/${PHONE}`, size);
+  await page.until(`document.querySelector('.composer') !== null`);
+  return page;
+}
+
+test('hostile text stays text, in the handset and in the log', { skip }, async (t) => {
+  const world = await startWorld(t, { account: { verified_name: HOSTILE.slice(0, 70), templates: [{ name: 'bad', language: 'en', components: [{ type: 'BODY', text: HOSTILE }, { type: 'BUTTONS', buttons: [{ type: 'URL', text: HOSTILE, url: 'javascript:window.pwned=1' }, { type: 'QUICK_REPLY', text: HOSTILE }] }] }] } });
+  await world.control('inbound', { from: PERSON, name: HOSTILE, text: HOSTILE });
+  await world.send({ text: { body: HOSTILE } });
+  await world.send({ type: 'template', template: { name: 'bad', language: { code: 'en' } } });
+  await world.send({ type: 'document', document: { link: 'https://a.example/x', filename: HOSTILE.slice(0, 200) } });
+  await world.send({ type: 'location', location: { latitude: 1, longitude: 2, name: HOSTILE, address: HOSTILE } });
+  await world.callback.until((callback) => callback.statuses.length === 8);
+  const page = await openChat(t, world, [1280, 900]);
+  await page.until(`document.querySelectorAll('.bubble').length === 5`);
+  assert.equal(await page.run(`document.querySelectorAll('img[src="x"], #app script, a[href^="javascript"]').length`), 0);
+  assert.equal(await page.run(`[...document.querySelectorAll('.words')].some((words) => words.textContent.includes('<script>window.pwned=1</script>'))`), true);
+  await page.go(`${world.url}/_sandbox`);
+  await page.until(`document.querySelectorAll('tbody tr').length >= 5`);
+  assert.equal(await page.run('window.pwned === undefined'), true);
+  assert.deepEqual(page.complaints, [], 'no error and no breach of the content security policy');
+});
+
+test('without a phone it says what to do, and makes one', { skip }, async (t) => {
+  const world = await startWorld(t);
+  const browser = await openBrowser();
+  defer(t, () => browser.close());
+  const page = await browser.page(`${world.url}/handset`, [1280, 800]);
+  await page.until(`document.querySelector('.empty .button') !== null`);
+  await page.run(`document.querySelector('.empty .button').click()`);
+  await page.run(`document.querySelector('[name=wa_id]').value = '+91 98765 43210', document.querySelector('[name=name]').value = 'Asha'`);
+  await page.run(`document.querySelector('.new-phone .primary').click()`);
+  await page.until(`document.querySelector('.composer') !== null`);
+  assert.match(await page.run('location.hash'), new RegExp(`^#919876543210/${PHONE}$`));
+});
+
+test('a person reads, taps, picks, writes; and it is live', { skip }, async (t) => {
+  const world = await startWorld(t);
+  await world.control('inbound', { from: PERSON, name: 'Ana', text: 'hello' });
+  const chat = await openChat(t, world, [390, 844]);
+  const buttons = (await world.send({ type: 'interactive', interactive: { type: 'button', body: { text: 'Pick *one*' }, action: { buttons: [{ type: 'reply', reply: { id: 'yes', title: 'Yes' } }] } } })).body.messages[0].id;
+  await chat.until(`document.querySelector('[data-id="${buttons}"] .action')?.textContent === 'Yes'`);
+  assert.equal(await chat.run(`document.querySelector('[data-id="${buttons}"] strong').textContent`), 'one');
+  await chat.run(`document.querySelector('[data-id="${buttons}"] .action').click()`);
+  await world.callback.until((callback) => callback.inbound.some((message) => message.interactive?.button_reply?.id === 'yes'));
+  await world.callback.until((callback) => callback.statuses.some((status) => status.id === buttons && status.status === 'read'), 'answering reads');
+
+  const list = (await world.send({ type: 'interactive', interactive: { type: 'list', body: { text: 'When?' }, action: { button: 'Times', sections: [{ rows: [{ id: 't1', title: 'Morning' }, { id: 't2', title: 'Evening' }] }] } } })).body.messages[0].id;
+  await chat.until(`document.querySelector('[data-id="${list}"] .action') !== null`);
+  await chat.run(`document.querySelector('[data-id="${list}"] .action').click()`);
+  await chat.run(`document.querySelector('input[value="t2"]').click()`);
+  await chat.run(`document.querySelector('.list-form button').click()`);
+  await world.callback.until((callback) => callback.inbound.some((message) => message.interactive?.list_reply?.id === 't2'));
+
+  await chat.run(`document.querySelector('.compose-box').focus()`);
+  await chat.type('Thank you 🙏');
+  await chat.key('Enter');
+  const [text] = await world.callback.until((callback) => { const found = callback.inbound.filter((message) => message.text?.body === 'Thank you 🙏'); return found.length > 0 && found; });
+  await chat.until(`document.querySelector('[data-id="${text.id}"] .ticks.delivered') !== null`);
+  await world.send({ to: undefined, status: 'read', message_id: text.id });
+  await chat.until(`document.querySelector('[data-id="${text.id}"] .ticks.read') !== null`);
+
+  const last = (await world.send({ text: { body: 'Bye' } })).body.messages[0].id;
+  await chat.until(`document.querySelector('#read button') !== null`);
+  await chat.run(`document.querySelector('#read button').click()`);
+  await world.callback.until((callback) => callback.statuses.some((status) => status.id === last && status.status === 'read'));
+  assert.equal(await chat.run('document.documentElement.scrollWidth <= innerWidth'), true, 'nothing sticks out at 390 px');
+  assert.deepEqual(chat.complaints, []);
+});
