@@ -1,6 +1,7 @@
 #include "core/unit.h"
 #include "crypto/aead.h"
 #include "crypto/encode.h"
+#include "crypto/unit_alloc.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -267,11 +268,51 @@ threads_seal_side_by_side(void **state UNUSED)
     }
 }
 
-/* The threads run first, so that they race for the one fetch of the algorithm. */
-UNIT_MAIN(cmocka_unit_test(threads_seal_side_by_side), cmocka_unit_test(the_published_ciphertexts_open),
+/* Has to come before the library's first allocation. */
+static void
+the_library_takes_our_allocator(void **state UNUSED)
+{
+    assert_true(unit_alloc_install());
+}
+
+static void
+each_allocation_that_fails_is_an_error_and_leaves_no_plaintext(void **state UNUSED)
+{
+    struct sealed sealed = sealed_make(40, 24);
+    unsigned char cipher[PLAIN_MAX], iv[AEAD_IV_BYTES], tag[AEAD_TAG_BYTES], plain[PLAIN_MAX];
+    struct slice key = slice_of(sealed.key, sizeof(sealed.key));
+    long count = 0;
+    enum err err;
+
+    for (;; count++) {
+        unit_alloc_arm(count);
+        err = aead_seal(key, SLICE("abc"), SLICE("plain"), cipher, iv, tag);
+        if (!unit_alloc_disarm())
+            break;
+        assert_int_equal(err, ERR_CRYPTO);
+    }
+    assert_ok(err);
+    assert_true(count > 0);
+    for (count = 0;; count++) {
+        memset(plain, 0xEE, sizeof(plain));
+        unit_alloc_arm(count);
+        err = sealed_open(&sealed, plain);
+        if (!unit_alloc_disarm())
+            break;
+        assert_int_equal(err, ERR_CRYPTO);
+        assert_true(is_all(plain, sealed.len, 0));
+    }
+    assert_ok(err);
+    assert_true(count > 0);
+}
+
+/* The threads run before the rest, so that they race for the one fetch of the algorithm. */
+UNIT_MAIN(cmocka_unit_test(the_library_takes_our_allocator), cmocka_unit_test(threads_seal_side_by_side),
+          cmocka_unit_test(the_published_ciphertexts_open),
           cmocka_unit_test(what_is_sealed_opens_at_every_length),
           cmocka_unit_test(any_bit_that_changed_is_refused),
           cmocka_unit_test(other_lengths_and_parts_of_another_seal_are_refused),
           cmocka_unit_test(each_seal_has_an_iv_of_its_own),
           cmocka_unit_test(a_key_of_another_length_is_refused),
-          cmocka_unit_test(the_limits_of_length_are_held))
+          cmocka_unit_test(the_limits_of_length_are_held),
+          cmocka_unit_test(each_allocation_that_fails_is_an_error_and_leaves_no_plaintext))

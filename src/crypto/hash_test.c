@@ -1,6 +1,7 @@
 #include "core/unit.h"
 #include "crypto/encode.h"
 #include "crypto/hash.h"
+#include "crypto/unit_alloc.h"
 #include <pthread.h>
 
 static void
@@ -90,6 +91,33 @@ threads_hash_side_by_side(void **state UNUSED)
     }
 }
 
-/* The threads run first, so that they race for the one fetch of the algorithm. */
-UNIT_MAIN(cmocka_unit_test(threads_hash_side_by_side), cmocka_unit_test(the_published_digests_are_reached),
-          cmocka_unit_test(pieces_hash_as_the_whole_wherever_it_is_cut))
+/* Has to come before the library's first allocation. */
+static void
+the_library_takes_our_allocator(void **state UNUSED)
+{
+    assert_true(unit_alloc_install());
+}
+
+static void
+each_allocation_that_fails_is_an_error(void **state UNUSED)
+{
+    unsigned char out[HASH_BYTES];
+    long count = 0;
+    enum err err;
+
+    for (;; count++) {
+        unit_alloc_arm(count);
+        err = hash_sha256(SLICE("abc"), out);
+        if (!unit_alloc_disarm())
+            break;
+        assert_int_equal(err, ERR_CRYPTO);
+    }
+    assert_ok(err);
+    assert_true(count > 0);
+}
+
+/* The threads run before the rest, so that they race for the one fetch of the algorithm. */
+UNIT_MAIN(cmocka_unit_test(the_library_takes_our_allocator), cmocka_unit_test(threads_hash_side_by_side),
+          cmocka_unit_test(the_published_digests_are_reached),
+          cmocka_unit_test(pieces_hash_as_the_whole_wherever_it_is_cut),
+          cmocka_unit_test(each_allocation_that_fails_is_an_error))

@@ -2,6 +2,7 @@
 #include "crypto/encode.h"
 #include "crypto/kdf.h"
 #include "crypto/kdf_internal.h"
+#include "crypto/unit_alloc.h"
 
 /* RFC 7914, 12. The fourth vector needs 1 GiB and is left out. */
 static void
@@ -102,7 +103,33 @@ the_cost_of_new_salts_is_within_the_bounds(void **state UNUSED)
     assert_memory_not_equal(out, zero, sizeof(out));
 }
 
-UNIT_MAIN(cmocka_unit_test(the_published_keys_are_derived),
+/* Has to come before the library's first allocation. */
+static void
+the_library_takes_our_allocator(void **state UNUSED)
+{
+    assert_true(unit_alloc_install());
+}
+
+static void
+each_allocation_that_fails_is_an_error(void **state UNUSED)
+{
+    unsigned char out[32];
+    long count = 0;
+    enum err err;
+
+    for (;; count++) {
+        unit_alloc_arm(count);
+        err = kdf_scrypt_derive(SLICE("password"), SLICE("salt"), 16, 1, 1, out, sizeof(out));
+        if (!unit_alloc_disarm())
+            break;
+        assert_int_equal(err, ERR_CRYPTO);
+    }
+    assert_ok(err);
+    assert_true(count > 0);
+}
+
+UNIT_MAIN(cmocka_unit_test(the_library_takes_our_allocator), cmocka_unit_test(the_published_keys_are_derived),
           cmocka_unit_test(parameters_out_of_bounds_are_refused),
           cmocka_unit_test(the_key_is_that_of_its_password_salt_and_cost),
-          cmocka_unit_test(the_cost_of_new_salts_is_within_the_bounds))
+          cmocka_unit_test(the_cost_of_new_salts_is_within_the_bounds),
+          cmocka_unit_test(each_allocation_that_fails_is_an_error))

@@ -1,6 +1,7 @@
 #include "core/unit.h"
 #include "crypto/encode.h"
 #include "crypto/mac.h"
+#include "crypto/unit_alloc.h"
 #include <pthread.h>
 
 #define TEN(text) text text text text text text text text text text
@@ -134,8 +135,35 @@ threads_work_side_by_side(void **state UNUSED)
     }
 }
 
-/* The threads run first, so that they race for the one fetch of the algorithm. */
-UNIT_MAIN(cmocka_unit_test(threads_work_side_by_side), cmocka_unit_test(the_published_macs_are_reached),
+/* Has to come before the library's first allocation. */
+static void
+the_library_takes_our_allocator(void **state UNUSED)
+{
+    assert_true(unit_alloc_install());
+}
+
+static void
+each_allocation_that_fails_is_an_error(void **state UNUSED)
+{
+    unsigned char out[MAC_BYTES];
+    long count = 0;
+    enum err err;
+
+    for (;; count++) {
+        unit_alloc_arm(count);
+        err = mac_sha256(SLICE("key"), SLICE("abc"), out);
+        if (!unit_alloc_disarm())
+            break;
+        assert_int_equal(err, ERR_CRYPTO);
+    }
+    assert_ok(err);
+    assert_true(count > 0);
+}
+
+/* The threads run before the rest, so that they race for the one fetch of the algorithm. */
+UNIT_MAIN(cmocka_unit_test(the_library_takes_our_allocator), cmocka_unit_test(threads_work_side_by_side),
+          cmocka_unit_test(the_published_macs_are_reached),
           cmocka_unit_test(pieces_give_the_mac_of_the_whole_wherever_it_is_cut),
           cmocka_unit_test(an_empty_key_and_an_empty_message_have_a_mac),
-          cmocka_unit_test(every_bit_of_key_and_message_counts))
+          cmocka_unit_test(every_bit_of_key_and_message_counts),
+          cmocka_unit_test(each_allocation_that_fails_is_an_error))
