@@ -14,7 +14,7 @@ depth_of(const json_t *value)
     size_t index;
 
     if (json_is_object(value)) {
-        json_object_foreach((json_t *)(uintptr_t)value, key, child)
+        json_object_foreach(json_iterable(value), key, child)
         {
             size_t depth = depth_of(child);
             deepest = depth > deepest ? depth : deepest;

@@ -135,7 +135,7 @@ paths_read(struct builder *builder, const json_t *paths)
                     sizeof(*contract->operations));
     if (contract->operations == NULL)
         return ERR_NO_MEMORY;
-    json_object_foreach((json_t *)(uintptr_t)paths, path, item)
+    json_object_foreach(json_iterable(paths), path, item)
     {
         for (size_t i = 0; i < COUNT_OF(methods); i++) {
             const json_t *source = json_member(item, methods[i]);

@@ -36,7 +36,7 @@ answer_add(struct contract_responses *responses, struct slice operation_id, stru
     content = json_member(node, "content");
     if (json_object_size(content) > 1)
         return schema_set_refuse(responses->schemas, operation_id, "an answer in several media types");
-    json_object_foreach((json_t *)(uintptr_t)content, type, media)
+    json_object_foreach(json_iterable(content), type, media)
     {
         return schema_compile(responses->schemas, json_member(media, "schema"), operation_id,
                               &answer->schema);
@@ -51,7 +51,7 @@ operation_read(struct contract_responses *responses, const json_t *operation)
     const char *status;
     json_t *source;
 
-    json_object_foreach((json_t *)(uintptr_t)json_member(operation, "responses"), status, source)
+    json_object_foreach(json_iterable(json_member(operation, "responses")), status, source)
     {
         enum err err = answer_add(responses, operation_id, slice_text(status), source);
         if (err != ERR_OK)
@@ -67,7 +67,7 @@ document_read(struct contract_responses *responses)
     json_t *item, *operation;
     enum err err = ERR_OK;
 
-    json_object_foreach((json_t *)(uintptr_t)json_member(responses->document, "paths"), name, item)
+    json_object_foreach(json_iterable(json_member(responses->document, "paths")), name, item)
     {
         json_object_foreach(item, method, operation)
         {
@@ -75,7 +75,7 @@ document_read(struct contract_responses *responses)
                 err = operation_read(responses, operation);
         }
     }
-    json_object_foreach((json_t *)(uintptr_t)json_member(responses->document, "webhooks"), name, item)
+    json_object_foreach(json_iterable(json_member(responses->document, "webhooks")), name, item)
     {
         const json_t *body = json_member(json_member(item, "post"), "requestBody");
         if (err == ERR_OK)

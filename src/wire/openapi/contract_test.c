@@ -291,7 +291,7 @@ walk_node(struct walk *walk, const json_t *node)
         break_array(walk, node, pointer);
     else
         break_scalar(walk, node, pointer);
-    json_object_foreach((json_t *)(uintptr_t)node, name, child)
+    json_object_foreach(json_iterable(node), name, child)
     {
         walk->steps[walk->depth++] = (struct step){ name, 0 };
         walk_node(walk, child);

@@ -293,7 +293,7 @@ static void
 check_members(const struct schema *schema, const json_t *value, const struct place *place,
               struct schema_check *check)
 {
-    void *object = (void *)(uintptr_t)value;
+    json_t *object = json_iterable(value);
 
     for (void *at = json_object_iter(object); at != NULL && !is_done(check);
          at = json_object_iter_next(object, at)) {
@@ -380,12 +380,12 @@ only_branch_for(const struct schema_list *list, const json_t *value)
     const struct schema *only = NULL;
 
     for (size_t i = 0; i < list->count; i++) {
-        unsigned types = list->items[i]->types;
+        unsigned types = list->items[i].schema->types;
         if (types != 0 && (types & type_of(value)) == 0)
             continue;
         if (only != NULL)
             return NULL;
-        only = list->items[i];
+        only = list->items[i].schema;
     }
     return only;
 }
@@ -399,7 +399,7 @@ check_alternatives(const struct schema *schema, const json_t *value, const struc
     size_t passed = 0;
 
     for (size_t i = 0; i < list->count && check->err == ERR_OK; i++)
-        if (would_pass(list->items[i], value, place, check))
+        if (would_pass(list->items[i].schema, value, place, check))
             passed++;
     if (check->err != ERR_OK || passed == 1 || (passed > 1 && !is_one))
         return;
@@ -435,7 +435,7 @@ check_at(const struct schema *schema, const json_t *value, const struct place *p
     else if (type == SCHEMA_OBJECT)
         check_object(schema, value, place, check);
     for (size_t i = 0; i < schema->all_of.count && !is_done(check); i++)
-        check_at(schema->all_of.items[i], value, place, check);
+        check_at(schema->all_of.items[i].schema, value, place, check);
     if (is_done(check))
         return;
     if (schema->discriminator.len > 0)
@@ -463,7 +463,7 @@ schema_text_of(const struct schema *schema)
     case SCHEMA_ARRAY:
         return SCHEMA_TEXT_ARRAY;
     case 0:
-        return schema->all_of.count == 0 ? SCHEMA_TEXT_NONE : schema_text_of(schema->all_of.items[0]);
+        return schema->all_of.count == 0 ? SCHEMA_TEXT_NONE : schema_text_of(schema->all_of.items[0].schema);
     default:
         return SCHEMA_TEXT_NONE;
     }

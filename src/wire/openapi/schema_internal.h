@@ -20,45 +20,47 @@ struct schema_named { /* a property, or a value of the discriminator */
     const struct schema *schema;
 };
 
+struct schema_branch { /* of allOf, anyOf, oneOf */
+    const struct schema *schema;
+};
+
 struct schema_list {
-    const struct schema **items;
+    struct schema_branch *items;
     size_t count;
 };
 
 /* Everything lies in the set's arena or in the document. A maximum that is not set is SIZE_MAX. */
 struct schema {
     unsigned types; /* 0: any */
+    enum format format;
     const json_t *enumeration, *constant;
     struct slice values_detail; /* for both: what a problem says */
 
     size_t length_min, length_max;
     const struct pattern *pattern;
     struct slice pattern_detail;
-    enum format format;
 
     const json_t *minimum, *maximum;
 
     const struct schema *items;
     size_t items_min, items_max;
-    bool is_unique;
 
     struct schema_named *properties; /* sorted by name */
     size_t property_count;
     struct slice *required;
     size_t required_count;
-    bool is_closed;
     size_t properties_min, properties_max;
 
     struct schema_list all_of, any_of, one_of;
-    bool is_choice_of_fields;   /* oneOf or anyOf, every branch with nothing but `required` */
-    struct slice choice_detail; /* for it: what a problem says */
+    struct slice choice_detail; /* for is_choice_of_fields: what a problem says */
     struct slice discriminator; /* empty: none */
     struct schema_named *mapping;
     size_t mapping_count;
     struct slice mapping_detail;
 
-    bool is_only_required; /* nothing but `required` */
-    enum { SCHEMA_UNSEEN, SCHEMA_OPEN, SCHEMA_DONE } visit;
+    bool is_unique, is_closed;
+    bool is_choice_of_fields; /* oneOf or anyOf, every branch with nothing but `required` */
+    bool is_only_required;    /* such a branch */
 };
 
 /* schema_keyword.c: every keyword of the node. */

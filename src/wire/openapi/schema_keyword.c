@@ -201,7 +201,7 @@ keyword_properties(struct job *job, const json_t *value)
         arena_array(schema_set_arena(job->set), json_object_size(value) + 1, sizeof(*schema->properties));
     if (schema->properties == NULL)
         return ERR_NO_MEMORY;
-    json_object_foreach((json_t *)(uintptr_t)value, key, property)
+    json_object_foreach(json_iterable(value), key, property)
     {
         struct schema_named *named = &schema->properties[schema->property_count++];
         named->name = slice_text(key);
@@ -250,7 +250,7 @@ read_list(struct job *job, const char *keyword, const json_t *value, struct sche
     for (size_t i = 0; i < json_array_size(value); i++) {
         struct slice at =
             arena_format(schema_set_arena(job->set), "%.*s/%s/%zu", SLICE_FMT(job->at), keyword, i);
-        enum err err = schema_compile(job->set, json_array_get(value, i), at, &out->items[i]);
+        enum err err = schema_compile(job->set, json_array_get(value, i), at, &out->items[i].schema);
         if (err != ERR_OK)
             return err;
         out->count++;
@@ -291,7 +291,7 @@ keyword_discriminator(struct job *job, const json_t *value)
         arena_array(schema_set_arena(job->set), json_object_size(mapping), sizeof(*schema->mapping));
     if (schema->mapping == NULL)
         return ERR_NO_MEMORY;
-    json_object_foreach((json_t *)(uintptr_t)mapping, key, target)
+    json_object_foreach(json_iterable(mapping), key, target)
     {
         struct schema_named *named = &schema->mapping[schema->mapping_count++];
         json_t *reference = json_pack("{sO}", "$ref", target);
@@ -408,9 +408,9 @@ choice_detail(struct job *job, const struct schema_list *list, const char *how_m
     buf_init(&out, DETAIL_BYTES_MAX);
     buf_add_format(&out, "must have %s one of ", how_many);
     for (size_t i = 0; i < list->count; i++) {
-        for (size_t j = 0; j < list->items[i]->required_count; j++) {
+        for (size_t j = 0; j < list->items[i].schema->required_count; j++) {
             buf_add_text(&out, j > 0 ? " with " : i > 0 ? ", " : "");
-            json_add_string(&out, list->items[i]->required[j]);
+            json_add_string(&out, list->items[i].schema->required[j]);
         }
     }
     return detail_from(job, &out, SLICE("must have one of the fields that the contract lists"));
@@ -420,7 +420,7 @@ static bool
 list_is_choice(const struct schema_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (!list->items[i]->is_only_required)
+        if (!list->items[i].schema->is_only_required)
             return false;
     return list->count > 0;
 }
@@ -429,7 +429,7 @@ static bool
 list_has(const struct schema_list *list, const struct schema *schema)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i] == schema)
+        if (list->items[i].schema == schema)
             return true;
     return false;
 }
@@ -455,7 +455,7 @@ finish_discriminator(struct job *job)
         if (!list_has(&schema->one_of, schema->mapping[i].schema))
             return refuse(job, "discriminator leads to a schema that is not in oneOf");
     for (size_t i = 0; i < schema->one_of.count; i++)
-        if (!mapping_has(schema, schema->one_of.items[i]))
+        if (!mapping_has(schema, schema->one_of.items[i].schema))
             return refuse(job, "a schema of oneOf has no value of the discriminator");
     schema->mapping_detail = mapping_detail(job);
     return schema->mapping_detail.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -498,7 +498,7 @@ schema_read(struct schema_set *set, const json_t *node, struct slice at, struct 
     json_t *value;
 
     *schema = (struct schema){ .length_max = SIZE_MAX, .items_max = SIZE_MAX, .properties_max = SIZE_MAX };
-    json_object_foreach((json_t *)(uintptr_t)node, key, value)
+    json_object_foreach(json_iterable(node), key, value)
     {
         enum err err = read_keyword(&job, key, value);
         if (err != ERR_OK)

@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SET_BYTES_MAX  (8u * 1024u * 1024u)
+#define SET_BYTES_MAX  ((size_t)8 * 1024 * 1024)
 #define REFERENCES_MAX 16u /* from one $ref to the next */
 
 struct compiled { /* what was compiled from which node */
     const json_t *node;
     struct schema *schema;
+    enum { VISIT_NONE, VISIT_OPEN, VISIT_DONE } visit; /* while the set is sealed */
     struct compiled *next;
 };
 
@@ -143,7 +144,7 @@ schema_set_node(struct schema_set *set, const json_t *node, struct slice at, con
         }
         const char *key;
         json_t *value;
-        json_object_foreach((json_t *)(uintptr_t)node, key, value)
+        json_object_foreach(json_iterable(node), key, value)
         {
             if (strcmp(key, "$ref") != 0 && !schema_is_annotation(slice_text(key)))
                 return schema_set_refuse(set, at, "$ref stands beside another keyword");
@@ -189,20 +190,30 @@ schema_compile(struct schema_set *set, const json_t *node, struct slice at, cons
     return schema_read(set, real, at, record->schema);
 }
 
+static struct compiled *
+compiled_of(const struct schema_set *set, const struct schema *schema)
+{
+    struct compiled *one = set->compiled;
+
+    while (one->schema != schema) /* every schema of a set is in it */
+        one = one->next;
+    return one;
+}
+
 /* A schema that reaches itself through allOf, anyOf or oneOf would check the same value for ever. */
 static bool
-applies_itself(struct schema *schema)
+applies_itself(const struct schema_set *set, struct compiled *one)
 {
-    const struct schema_list *lists[] = { &schema->all_of, &schema->any_of, &schema->one_of };
+    const struct schema_list *lists[] = { &one->schema->all_of, &one->schema->any_of, &one->schema->one_of };
 
-    if (schema->visit != SCHEMA_UNSEEN)
-        return schema->visit == SCHEMA_OPEN;
-    schema->visit = SCHEMA_OPEN;
+    if (one->visit != VISIT_NONE)
+        return one->visit == VISIT_OPEN;
+    one->visit = VISIT_OPEN;
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         for (size_t j = 0; j < lists[i]->count; j++)
-            if (applies_itself((struct schema *)(uintptr_t)lists[i]->items[j]))
+            if (applies_itself(set, compiled_of(set, lists[i]->items[j].schema)))
                 return true;
-    schema->visit = SCHEMA_DONE;
+    one->visit = VISIT_DONE;
     return false;
 }
 
@@ -213,7 +224,7 @@ schema_set_seal(struct schema_set *set)
     enum err err = ERR_OK;
 
     for (struct compiled *one = set->compiled; one != NULL; one = one->next)
-        if (applies_itself(one->schema))
+        if (applies_itself(set, one))
             return schema_set_refuse(set, SLICE("#"), "a schema applies itself to the same value");
     for (struct compiled *one = set->compiled; one != NULL && err == ERR_OK; one = one->next) {
         struct schema_check check = { .scratch = &scratch };
