@@ -61,7 +61,7 @@ grant select (tenant_id, channel_id, waba_id, phone_number_id, display_phone_num
               app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version, app_secret_generation,
               verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, verify_token_generation),
       delete on whatsapp_channel to harkara_gateway;
-grant select (tenant_id, channel_id, waba_id, phone_number_id, access_token_ct, access_token_iv, access_token_tag,
+grant select (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number, access_token_ct, access_token_iv, access_token_tag,
               access_token_key_version, access_token_generation) on whatsapp_channel to harkara_dispatcher;
 
 -- One lane per sender: what the dispatcher needs to know before it claims.

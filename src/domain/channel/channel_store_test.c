@@ -1,0 +1,262 @@
+/* Channels and their sealed credentials in the tables, against a real PostgreSQL. The seals are not real. */
+#include "domain/channel/channel.h"
+#include "platform/db/test_cluster.h"
+#include <stdio.h>
+
+static struct db *gateway, *dispatcher;
+static struct arena *arena;
+static struct id acme, bolt;
+static int numbers;
+
+static int
+opened(void **state UNUSED)
+{
+    if (id_is_zero(acme)) {
+        acme = test_cluster_tenant("acme");
+        bolt = test_cluster_tenant("bolt");
+    }
+    gateway = test_cluster_open("harkara_gateway");
+    dispatcher = test_cluster_open("harkara_dispatcher");
+    arena = arena_new(1u << 20);
+    return 0;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    db_close(gateway);
+    db_close(dispatcher);
+    arena_free(arena);
+    return 0;
+}
+
+static struct vault_sealed
+sealed(const char *text)
+{
+    return (struct vault_sealed){ .cipher = slice_text(text), .key_version = 1 };
+}
+
+static struct channel_new
+new_channel(void)
+{
+    return (struct channel_new){ .id = id_new(clock_system()),
+                                 .name = SLICE("Support"),
+                                 .waba_id = SLICE("1"),
+                                 .phone_number_id = arena_format(arena, "%d", ++numbers),
+                                 .display_phone_number = SLICE("+1 555"),
+                                 .sealed = { sealed("token"), sealed("secret"), sealed("verify") } };
+}
+
+static struct channel
+create(struct id tenant, const struct channel_new *with)
+{
+    struct channel channel;
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, tenant, &tx));
+    assert_ok(channel_create(&tx, clock_system(), with, arena, &channel));
+    assert_ok(db_commit(&tx));
+    return channel;
+}
+
+static enum err
+update(struct id channel, const struct channel_change *change, struct channel *out)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    enum err err = channel_update(&tx, clock_system(), channel, change, arena, out);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    return err;
+}
+
+static int64_t
+events(struct id channel, const char *type)
+{
+    char query[256], id[ID_UUID_BYTES];
+
+    id_uuid_print(channel, id);
+    snprintf(query, sizeof(query),
+             "select count(*) from harkara.event where subject_id = '%s' and type = '%s'", id, type);
+    return test_cluster_number(query);
+}
+
+static void
+a_new_channel_is_active_open_and_told(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+
+    assert_int_equal(channel.state, CHANNEL_ACTIVE);
+    assert_int_equal(channel.revision, 1);
+    assert_true(slice_eq(channel.phone_number_id, with.phone_number_id));
+    assert_int_equal(events(channel.id, "channel.created"), 1);
+}
+
+static void
+one_number_is_connected_once_in_a_workspace_and_may_be_in_another(void **state UNUSED)
+{
+    struct channel_new with = new_channel(), again;
+    struct channel channel;
+    struct db_tx tx;
+
+    create(acme, &with);
+    again = with;
+    again.id = id_new(clock_system());
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_int_equal(channel_create(&tx, clock_system(), &again, arena, &channel), ERR_EXISTS);
+    db_rollback(&tx);
+    create(bolt, &again); /* that it exists elsewhere is told to nobody */
+}
+
+static void
+the_dispatcher_reads_the_token_and_the_gateway_cannot(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+    struct vault_sealed found;
+    struct slice number;
+    uint32_t generation;
+    struct db_tx tx;
+
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(
+        channel_credential_read(&tx, channel.id, CHANNEL_ACCESS_TOKEN, arena, &found, &generation, &number));
+    assert_true(slice_eq(found.cipher, SLICE("token")));
+    assert_int_equal(generation, 1);
+    assert_true(slice_eq(number, with.phone_number_id));
+    db_rollback(&tx);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_int_equal(
+        channel_credential_read(&tx, channel.id, CHANNEL_APP_SECRET, arena, &found, &generation, &number),
+        ERR_DB_STATEMENT);
+    db_rollback(&tx);
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_int_equal(
+        channel_credential_read(&tx, channel.id, CHANNEL_ACCESS_TOKEN, arena, &found, &generation, &number),
+        ERR_DB_STATEMENT);
+    db_rollback(&tx);
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(
+        channel_credential_read(&tx, channel.id, CHANNEL_APP_SECRET, arena, &found, &generation, &number));
+    assert_true(slice_eq(found.cipher, SLICE("secret")));
+    db_rollback(&tx);
+}
+
+static void
+a_change_is_made_once_for_the_revision_it_was_meant_for(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with), changed;
+    struct channel_change rename = { .revision = 1, .name = SLICE("Sales") };
+
+    assert_ok(update(channel.id, &rename, &changed));
+    assert_true(slice_eq(changed.name, SLICE("Sales")));
+    assert_int_equal(changed.revision, 2);
+    assert_int_equal(update(channel.id, &rename, &changed), ERR_HTTP_PRECONDITION);
+    rename.revision = 0; /* whatever it is now */
+    assert_ok(update(channel.id, &rename, &changed));
+    assert_int_equal(update(id_new(clock_system()), &rename, &changed), ERR_NOT_FOUND);
+    assert_int_equal(events(channel.id, "channel.updated"), 2);
+}
+
+static void
+a_credential_is_replaced_alone_and_only_by_the_next_generation(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with), changed;
+    struct channel_change replace = { .has_credential = { [CHANNEL_ACCESS_TOKEN] = true },
+                                      .generation = { [CHANNEL_ACCESS_TOKEN] = 2 },
+                                      .sealed = { [CHANNEL_ACCESS_TOKEN] = sealed("newer") } };
+    uint32_t generations[CHANNEL_CREDENTIALS];
+    struct db_tx tx;
+
+    assert_ok(update(channel.id, &replace, &changed));
+    assert_int_equal(update(channel.id, &replace, &changed), ERR_HTTP_PRECONDITION); /* another came first */
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_generations(&tx, channel.id, generations));
+    db_rollback(&tx);
+    assert_int_equal(generations[CHANNEL_ACCESS_TOKEN], 2);
+    assert_int_equal(generations[CHANNEL_APP_SECRET], 1);
+}
+
+static void
+a_broken_channel_is_told_once_and_mended_by_activating(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with), changed;
+    struct channel_change activate = { .has_state = true, .state = CHANNEL_ACTIVE };
+    struct db_tx tx;
+
+    for (int i = 0; i < 2; i++) {
+        assert_ok(db_begin(dispatcher, acme, &tx));
+        assert_ok(
+            channel_break(&tx, clock_system(), channel.id, "The provider refused the access token.", arena));
+        assert_ok(db_commit(&tx));
+    }
+    assert_int_equal(events(channel.id, "channel.broken"), 1);
+    char query[256], id[ID_UUID_BYTES];
+    id_uuid_print(channel.id, id);
+    snprintf(query, sizeof(query),
+             "select count(*) from harkara.dispatch_lane where channel_id = '%s' and is_open", id);
+    assert_int_equal(test_cluster_number(query), 0);
+    assert_ok(update(channel.id, &activate, &changed));
+    assert_int_equal(changed.state, CHANNEL_ACTIVE);
+    assert_int_equal(changed.state_reason.len, 0);
+    assert_int_equal(test_cluster_number(query), 1);
+}
+
+static void
+a_deleted_channel_is_gone_with_its_credentials(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+    struct id tenant;
+    struct db_tx tx;
+
+    assert_ok(channel_tenant(gateway, channel.id, &tenant));
+    assert_true(id_eq(tenant, acme));
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_delete(&tx, clock_system(), channel.id, 0, arena));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(channel_tenant(gateway, channel.id, &tenant), ERR_NOT_FOUND);
+    assert_int_equal(events(channel.id, "channel.deleted"), 1);
+    char query[256], id[ID_UUID_BYTES];
+    id_uuid_print(channel.id, id);
+    snprintf(query, sizeof(query), "select count(*) from harkara.whatsapp_channel where channel_id = '%s'",
+             id);
+    assert_int_equal(test_cluster_number(query), 0);
+    with.id = id_new(clock_system());
+    create(acme, &with); /* the number may be connected again */
+}
+
+static void
+another_tenants_channel_is_not_there(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with), *channels;
+    struct channel_change rename = { .name = SLICE("Mine now") };
+    size_t count;
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, bolt, &tx));
+    assert_int_equal(channel_get(&tx, channel.id, arena, &channel), ERR_NOT_FOUND);
+    assert_int_equal(channel_update(&tx, clock_system(), channel.id, &rename, arena, &channel),
+                     ERR_NOT_FOUND);
+    assert_int_equal(channel_delete(&tx, clock_system(), channel.id, 0, arena), ERR_NOT_FOUND);
+    assert_ok(channel_list(&tx, (struct id){ { 0 } }, 100, arena, &channels, &count));
+    for (size_t i = 0; i < count; i++)
+        assert_false(id_eq(channels[i].id, channel.id));
+    db_rollback(&tx);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
+             TEST(one_number_is_connected_once_in_a_workspace_and_may_be_in_another),
+             TEST(the_dispatcher_reads_the_token_and_the_gateway_cannot),
+             TEST(a_change_is_made_once_for_the_revision_it_was_meant_for),
+             TEST(a_credential_is_replaced_alone_and_only_by_the_next_generation),
+             TEST(a_broken_channel_is_told_once_and_mended_by_activating),
+             TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there))
