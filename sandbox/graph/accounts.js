@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { GraphError } from './errors.js';
 import { newId } from './wamid.js';
 import { readSettings } from './sandbox.js';
-import { helloWorld, templatesOf } from './templates.js';
+import { helloWorld, normalise, templatesOf } from './templates.js';
 
 export const SCOPES = ['whatsapp_business_messaging', 'whatsapp_business_management'];
 
@@ -116,7 +116,7 @@ function seedTemplate(sb, wabaId, given) {
     const old = templatesOf(sb, wabaId).find((template) => template.name === given.name && template.language === given.language);
     const id = old?.id ?? newId();
     sb.store.put('template', id, { id, waba_id: wabaId, name: given.name, language: given.language, category: String(given.category ?? 'UTILITY').toUpperCase(),
-        status: 'APPROVED', parameter_format: String(given.parameter_format ?? 'POSITIONAL').toUpperCase(), components: given.components ?? [] });
+        status: 'APPROVED', parameter_format: String(given.parameter_format ?? 'POSITIONAL').toUpperCase(), components: normalise(given.components) });
 }
 
 /** @param {any} input @returns {string|null} */
@@ -135,7 +135,8 @@ function accountProblem(input) {
             return `${name}: digits`;
     }
     for (const given of input.templates ?? [])
-        if (typeof given?.name !== 'string' || typeof given?.language !== 'string' || !Array.isArray(given?.components))
+        if (typeof given?.name !== 'string' || typeof given?.language !== 'string' || !Array.isArray(given?.components)
+            || given.components.some((/** @type {any} */ part) => typeof part?.type !== 'string'))
             return 'templates: each is {name, language, category, components}';
     return input.settings === undefined ? null : readSettings(input.settings).problem;
 }

@@ -68,7 +68,7 @@ export class Faults {
         const problem = faultProblem(input);
         if (problem !== null)
             return { fault: null, problem };
-        const fault = { id: randomUUID(), on: input.on ?? 'messages', match: input.match ?? {}, skip: input.skip ?? 0,
+        const fault = { id: randomUUID(), on: input.on ?? 'messages', match: matchOf(input.match ?? {}), skip: input.skip ?? 0,
             times: input.times === undefined ? 1 : input.times, every: input.every ?? 1, effect: input.effect, seen: 0, struck: 0 };
         this.list.set(fault.id, fault);
         this.sb.bus.emit('fault', fault);
@@ -112,6 +112,9 @@ export class Faults {
         return true;
     }
 }
+
+/** Numbers as digits, however they were written. @param {Fault['match']} match */
+const matchOf = (match) => (match.to === undefined ? match : { ...match, to: match.to.replace(/[^0-9*]/g, '') });
 
 /** @param {Fault} fault @param {Target} target */
 function covers(fault, target) {

@@ -52,7 +52,10 @@ export function cutConnection(req) {
 /** Aborts when the client goes away. @param {Response} res @returns {AbortSignal} */
 export function goneSignal(res) {
     const controller = new AbortController();
-    res.on('close', () => controller.abort());
+    res.on('close', () => {
+        if (!res.writableFinished)
+            controller.abort();
+    });
     return controller.signal;
 }
 

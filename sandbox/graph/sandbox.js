@@ -58,6 +58,8 @@ export function readSettings(input) {
     return { settings, problem: null };
 }
 
+const TIMER_MS_MAX = 2 ** 31 - 1; /* beyond it, Node fires at once */
+
 export class Sandbox {
     /** @param {{data?: string|null, settings?: Partial<import('./types.js').Settings>, callbackCa?: string|null}} [options] */
     constructor(options = {}) {
@@ -98,7 +100,7 @@ export class Sandbox {
 
     /** Runs later, unless the simulator stops first. @param {number} ms @param {() => void} run */
     later(ms, run) {
-        const timer = setTimeout(() => { this.timers.delete(timer); run(); }, ms);
+        const timer = setTimeout(() => { this.timers.delete(timer); run(); }, Math.min(ms, TIMER_MS_MAX));
         this.timers.add(timer);
         return timer;
     }

@@ -156,7 +156,7 @@ function awaitReview(sb, template) {
 }
 
 /** Types and formats in capitals, as they come back. @param {any[]} components */
-function normalise(components) {
+export function normalise(components) {
     return components.map((item, i) => {
         const component = { ...object(item, `components[${i}]`) };
         component.type = text(component.type, `components[${i}]['type']`, 64).toUpperCase();

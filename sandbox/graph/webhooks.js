@@ -11,6 +11,7 @@ import { sign, webhookBytes } from './signature.js';
 const DELIVERIES_MAX = 1000;
 const BODY_MAX = 3 * 1024 * 1024;
 const ANSWER_MAX = 64 * 1024;
+const LOGGED_MAX = 64 * 1024; /* of each body, for the log */
 
 /**
  * @typedef {object} Delivery One POST, kept for the log.
@@ -35,12 +36,12 @@ export class WebhookSender {
             http: new http.Agent({ keepAlive: true, maxSockets: 64 }),
             https: new https.Agent({ keepAlive: true, maxSockets: 64, ...(ca === null ? {} : { ca }) }),
         };
-        /** What is ready to go, by callback URL. @type {Map<string, import('./types.js').Update[]>} */
+        /** What is ready to go, by callback URL. @type {Map<string, Fifo<import('./types.js').Update>>} */
         this.queues = new Map();
+        /** Keys of which an update is ready or in flight, with the ones behind it. @type {Map<string, import('./types.js').Update[]>} */
+        this.behind = new Map();
         /** @type {Map<string, number>} */
         this.inFlight = new Map();
-        /** @type {Set<string>} */
-        this.busyKeys = new Set();
         /** @type {Map<string, NodeJS.Timeout>} */
         this.lingering = new Map();
         /** @type {Delivery[]} */
@@ -88,7 +89,7 @@ export class WebhookSender {
     /** Drops what waits; what is in flight ends by itself. */
     forget() {
         this.queues.clear();
-        this.busyKeys.clear();
+        this.behind.clear();
         this.deliveries = [];
     }
 
@@ -106,58 +107,46 @@ export class WebhookSender {
             this.sb.bus.emit('settled', update);
             return;
         }
-        const queue = this.queues.get(url);
+        if (update.key !== null) {
+            const behind = this.behind.get(update.key);
+            if (behind !== undefined) {
+                behind.push(update);
+                return;
+            }
+            this.behind.set(update.key, []);
+        }
+        let queue = this.queues.get(url);
         if (queue === undefined)
-            this.queues.set(url, [update]);
-        else
-            queue.push(update);
+            this.queues.set(url, queue = new Fifo());
+        queue.push(update);
         this.#pump(url);
+    }
+
+    /** An update was taken, or will be tried again later: the next of its key may go. @param {import('./types.js').Update} update */
+    #release({ key }) {
+        if (key === null)
+            return;
+        const behind = this.behind.get(key) ?? [];
+        this.behind.delete(key);
+        for (const next of behind)
+            this.#ready(next); /* the first goes, the others line up behind it */
     }
 
     /** @param {string} url */
     #pump(url) {
-        const queue = this.queues.get(url) ?? [];
-        while (!this.stopped && queue.length > 0) {
-            const wabaId = queue[0].waba_id;
-            const max = Math.min(1000, Math.max(1, this.sb.setting('batch_max', wabaId)));
-            const linger = this.sb.setting('batch_wait_ms', wabaId);
-            if ((this.inFlight.get(url) ?? 0) >= this.sb.setting('webhook_concurrency', wabaId))
+        const queue = this.queues.get(url);
+        for (let first = queue?.first(); !this.stopped && queue !== undefined && first !== undefined; first = queue.first()) {
+            const max = Math.min(1000, Math.max(1, this.sb.setting('batch_max', first.waba_id)));
+            const linger = this.sb.setting('batch_wait_ms', first.waba_id);
+            if ((this.inFlight.get(url) ?? 0) >= this.sb.setting('webhook_concurrency', first.waba_id))
                 return;
-            if (max > 1 && linger > 0 && queue.length < max && this.sb.now() - queue[0].at < linger) {
+            if (max > 1 && linger > 0 && queue.size < max && this.sb.now() - first.at < linger) {
                 if (!this.lingering.has(url))
                     this.lingering.set(url, setTimeout(() => { this.lingering.delete(url); this.#pump(url); }, linger));
                 return;
             }
-            const batch = this.#takeBatch(queue, max);
-            if (batch.length === 0)
-                return;
-            void this.#deliver(url, batch);
+            void this.#deliver(url, takeBatch(queue, max));
         }
-    }
-
-    /** The next updates of one account whose keys are free. @param {import('./types.js').Update[]} queue @param {number} max */
-    #takeBatch(queue, max) {
-        const batch = /** @type {import('./types.js').Update[]} */ ([]);
-        const passed = new Set();
-        let bytes = 0;
-        for (let i = 0; i < queue.length && batch.length < max && i < 5000;) {
-            const update = queue[i];
-            const held = update.key !== null && (this.busyKeys.has(update.key) || passed.has(update.key));
-            const size = max > 1 ? JSON.stringify(update.value).length : 0;
-            if (held || bytes + size > BODY_MAX / 2 || (batch.length > 0 && batch[0].waba_id !== update.waba_id)) {
-                if (update.key !== null)
-                    passed.add(update.key);
-                i++;
-                continue;
-            }
-            bytes += size;
-            batch.push(update);
-            queue.splice(i, 1);
-        }
-        for (const update of batch)
-            if (update.key !== null)
-                this.busyKeys.add(update.key);
-        return batch;
     }
 
     /** @param {string} url @param {import('./types.js').Update[]} batch */
@@ -168,8 +157,6 @@ export class WebhookSender {
         const accepted = await this.#post(url, batch);
         this.inFlight.set(url, (this.inFlight.get(url) ?? 1) - 1);
         for (const update of batch) {
-            if (update.key !== null)
-                this.busyKeys.delete(update.key);
             if (this.stopped || !this.sb.store.updates.has(update.id))
                 continue; /* a reset came between */
             if (accepted) {
@@ -178,6 +165,7 @@ export class WebhookSender {
                 this.sb.bus.emit('settled', update);
             } else
                 this.#retryLater(update);
+            this.#release(update);
         }
         this.#pump(url);
     }
@@ -207,7 +195,7 @@ export class WebhookSender {
         const started = this.sb.now();
         const { status, error } = await this.#request(url, bytes, signature, this.sb.setting('webhook_timeout_ms', account.waba_id));
         const delivery = { id: randomUUID(), at: started, url, attempt: batch[0].attempt, updates: batch.length, what: batch.map(summary).join(', '),
-            status, error, took_ms: this.sb.now() - started, body: bytes.toString('ascii'), signature };
+            status, error, took_ms: this.sb.now() - started, body: bytes.subarray(0, LOGGED_MAX).toString('ascii'), signature };
         this.deliveries.push(delivery);
         if (this.deliveries.length > DELIVERIES_MAX)
             this.deliveries.shift();
@@ -259,6 +247,52 @@ export class WebhookSender {
             return { ok: false, status, error: error ?? `HTTP Status Code = ${status}` };
         return text === challenge ? { ok: true, status, error: null } : { ok: false, status, error: 'the answer is not the challenge' };
     }
+}
+
+/** First in, first out, without moving what waits: a callback that is down leaves long queues. @template T */
+class Fifo {
+    constructor() {
+        /** @type {T[]} */
+        this.items = [];
+        this.head = 0;
+    }
+
+    get size() {
+        return this.items.length - this.head;
+    }
+
+    /** @returns {T|undefined} */
+    first() {
+        return this.items[this.head];
+    }
+
+    /** @param {T} item */
+    push(item) {
+        this.items.push(item);
+    }
+
+    take() {
+        const item = this.items[this.head++];
+        if (this.head > 1024 && this.head * 2 > this.items.length) {
+            this.items = this.items.slice(this.head);
+            this.head = 0;
+        }
+        return item;
+    }
+}
+
+/** The first updates of the queue, of one account, as many as fit one POST.
+ * @param {Fifo<import('./types.js').Update>} queue @param {number} max */
+function takeBatch(queue, max) {
+    const batch = [queue.take()];
+    let bytes = 0;
+    for (let next = queue.first(); batch.length < max && next?.waba_id === batch[0].waba_id; next = queue.first()) {
+        bytes += JSON.stringify(next?.value).length;
+        if (bytes > BODY_MAX / 2)
+            break;
+        batch.push(queue.take());
+    }
+    return batch;
 }
 
 /** @param {import('./types.js').Update} update */
