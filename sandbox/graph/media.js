@@ -103,7 +103,7 @@ export function downloadMedia(sb, account, query) {
     const id = query.get('mid') ?? '';
     const ext = query.get('ext') ?? '';
     const media = sb.store.media.get(id);
-    if (media === undefined || query.get('hash') !== urlHash(id, ext) || Number(ext) * 1000 < sb.now()
+    if (media === undefined || query.get('hash') !== urlHash(id, ext) || Number(ext) * 1000 <= sb.now()
         || sb.store.phones.get(media.phone_number_id)?.waba_id !== account.waba_id)
         return null;
     const bytes = sb.store.getMediaBytes(id);
