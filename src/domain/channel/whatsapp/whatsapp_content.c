@@ -122,6 +122,19 @@ content_card_places_check(struct content_check *check, const json_t *cards)
     }
 }
 
+/* WhatsApp takes a text of white space alone for none. */
+static void
+text_check(struct content_check *check, const json_t *text)
+{
+    struct slice body = json_text_of(text, "body");
+    size_t blank = 0;
+
+    while (blank < body.len && memchr(" \t\r\n\v\f", body.ptr[blank], 6) != NULL)
+        blank++;
+    if (blank == body.len && body.len > 0)
+        content_fault_at(check, "body", "must not be blank");
+}
+
 static void
 media_check(struct content_check *check, const json_t *media)
 {
@@ -151,7 +164,7 @@ static const struct content_kind {
     bool is_array;
     void (*check)(struct content_check *check, const json_t *object);
 } kinds[] = {
-    { "text", false, contract_checked },
+    { "text", false, text_check },
     { "template", false, content_template_check },
     { "image", false, media_check },
     { "audio", false, media_check },
