@@ -83,23 +83,32 @@ json_depth_of(struct slice text)
 }
 
 enum err
-json_parse(struct slice text, json_t **out)
+json_load(struct slice text, size_t flags, json_t **out, enum json_error_code *why_out)
 {
     json_error_t error;
 
-    *out = NULL;
     (void)pthread_once(&jansson_once, jansson_prepare);
+    has_run_out = false;
+    *out = json_loadb(text.ptr, text.len, flags, &error);
+    *why_out = *out == NULL ? json_error_code(&error) : json_error_unknown;
+    if (*out != NULL)
+        return ERR_OK;
+    return has_run_out ? ERR_NO_MEMORY : ERR_JSON_SYNTAX;
+}
+
+enum err
+json_parse(struct slice text, json_t **out)
+{
+    enum json_error_code why;
+
+    *out = NULL;
     if (!slice_is_utf8(text))
         return ERR_UTF8;
     if (text.len == 0)
         return ERR_JSON_SYNTAX;
     if (json_depth_of(text) > JSON_DEPTH_MAX)
         return ERR_JSON_DEPTH;
-    has_run_out = false;
-    *out = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (*out != NULL)
-        return ERR_OK;
-    return has_run_out ? ERR_NO_MEMORY : ERR_JSON_SYNTAX;
+    return json_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, out, &why);
 }
 
 static int

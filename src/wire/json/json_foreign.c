@@ -1,5 +1,6 @@
 #include "wire/json/json_foreign.h"
 #include "wire/json/json.h"
+#include "wire/json/json_internal.h"
 #include <stdlib.h>
 
 /* Nesting of brackets outside of strings; strings end where the parser will see them end. */
@@ -97,7 +98,7 @@ strings_mend(char *text, size_t len)
 enum err
 json_parse_foreign(struct slice text, json_t **out)
 {
-    json_error_t error;
+    enum json_error_code why;
     enum err err = json_parse(text, out); /* nearly always enough */
 
     if (err == ERR_OK || err == ERR_NO_MEMORY || text.len == 0)
@@ -109,12 +110,10 @@ json_parse_foreign(struct slice text, json_t **out)
         return ERR_NO_MEMORY;
     memcpy(copy, text.ptr, text.len);
     strings_mend(copy, text.len);
-    *out = json_loadb(copy, text.len, JSON_DECODE_ANY, &error);
-    if (*out == NULL && json_error_code(&error) == json_error_numeric_overflow)
-        *out = json_loadb(copy, text.len, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &error);
+    err = json_load(slice_of(copy, text.len), JSON_DECODE_ANY, out, &why);
+    if (err == ERR_JSON_SYNTAX && why == json_error_numeric_overflow)
+        err = json_load(slice_of(copy, text.len), JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, out, &why);
     explicit_bzero(copy, text.len); /* message text */
     free(copy);
-    if (*out != NULL)
-        return ERR_OK;
-    return json_error_code(&error) == json_error_out_of_memory ? ERR_NO_MEMORY : ERR_JSON_SYNTAX;
+    return err;
 }

@@ -1,6 +1,7 @@
 #include "core/unit.h"
 #include "wire/json/json.h"
 #include "wire/json/json_foreign.h"
+#include "wire/json/json_testing.h"
 
 /* What the text reads as, printed compactly; or the error's code in angle brackets. */
 static void
@@ -75,6 +76,33 @@ nesting_has_its_own_limit(void **state UNUSED)
     }
 }
 
+/*
+ * The first reading or the second may be the one that runs out; neither may call the text bad for it. (A
+ * number of more than 15 characters has no part in this: there jansson 2.14 asserts when it runs out.)
+ */
+static void
+a_reader_without_memory_says_so(void **state UNUSED)
+{
+    static const char *const texts[] = { "{\"a\":[1,\"text\"]}", "{\"a\":\"\\u0000\",\"b\":[1,{}]}" };
+
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        json_t *tree = NULL;
+        size_t tries = 0;
+        enum err err;
+        assert_ok(json_parse_foreign(slice_text(texts[i]), &tree));
+        json_decref(tree);
+        do {
+            json_testing_starve(tries++);
+            err = json_parse_foreign(slice_text(texts[i]), &tree);
+            assert_true(err == ERR_OK || err == ERR_NO_MEMORY);
+        } while (err != ERR_OK);
+        json_testing_feed();
+        assert_true(tries > 4);
+        json_decref(tree);
+    }
+}
+
 UNIT_MAIN(cmocka_unit_test(what_is_in_order_reads_as_usual),
           cmocka_unit_test(odd_text_is_mended_and_the_rest_kept),
-          cmocka_unit_test(what_is_not_json_is_refused), cmocka_unit_test(nesting_has_its_own_limit))
+          cmocka_unit_test(what_is_not_json_is_refused), cmocka_unit_test(nesting_has_its_own_limit),
+          cmocka_unit_test(a_reader_without_memory_says_so))

@@ -1,6 +1,6 @@
 #include "core/unit.h"
 #include "domain/channel/whatsapp/whatsapp_answer.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #include "core/unit.h"
 #include "domain/channel/whatsapp/whatsapp_content.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "wire/json/json.h"
 
 #define ARENA_BYTES (1u << 20)

@@ -1,7 +1,7 @@
 /* The two tellings of what can be sent and received, ours and the contract's, must not differ. */
 #include "core/id.h"
 #include "core/unit.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "domain/channel/whatsapp/whatsapp_inbound.h"
 #include "wire/json/json.h"
 #include "wire/openapi/contract.h"

@@ -1,7 +1,7 @@
 #include "core/unit.h"
-#include "domain/channel/whatsapp/whatsapp_dump_internal.h"
+#include "domain/channel/whatsapp/whatsapp_dump_testing.h"
 #include "domain/channel/whatsapp/whatsapp_event.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "wire/json/json.h"
 #include "wire/json/json_foreign.h"
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "core/unit.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "domain/channel/whatsapp/whatsapp_send.h"
 #include "wire/json/json.h"
 

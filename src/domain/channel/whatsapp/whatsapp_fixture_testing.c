@@ -1,5 +1,5 @@
+#include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "core/unit.h"
-#include "domain/channel/whatsapp/whatsapp_fixture_internal.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

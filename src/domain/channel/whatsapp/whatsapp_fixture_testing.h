@@ -1,6 +1,6 @@
 /* For tests: the files of tests/fixtures/whatsapp. */
-#ifndef DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_FIXTURE_INTERNAL_H
-#define DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_FIXTURE_INTERNAL_H
+#ifndef DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_FIXTURE_TESTING_H
+#define DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_FIXTURE_TESTING_H
 #include "core/buf.h"
 
 /* "webhook", "answer" or "content" and a file name, read whole into `out` (initialised here). Fails the test.

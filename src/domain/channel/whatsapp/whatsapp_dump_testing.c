@@ -1,5 +1,5 @@
+#include "domain/channel/whatsapp/whatsapp_dump_testing.h"
 #include "core/unit.h"
-#include "domain/channel/whatsapp/whatsapp_dump_internal.h"
 #include "domain/channel/whatsapp/whatsapp_inbound.h"
 
 #define ARENA_BYTES (8u << 20)

@@ -1,6 +1,6 @@
 /* For tests: what whatsapp_event_read reports, as JSON that can be compared and kept in a file. */
-#ifndef DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_DUMP_INTERNAL_H
-#define DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_DUMP_INTERNAL_H
+#ifndef DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_DUMP_TESTING_H
+#define DOMAIN_CHANNEL_WHATSAPP_WHATSAPP_DUMP_TESTING_H
 #include "core/err.h"
 #include "core/slice.h"
 #include <jansson.h>
