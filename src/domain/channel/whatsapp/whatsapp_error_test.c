@@ -1,6 +1,9 @@
+#include "core/buf.h"
 #include "core/unit.h"
 #include "domain/channel/whatsapp/whatsapp_error.h"
 #include "domain/channel/whatsapp/whatsapp_error_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -158,9 +161,40 @@ a_code_is_printed_and_read_back_to_its_api_class(void **state UNUSED)
         assert_string_equal(whatsapp_error_api_class(slice_text(foreign[i])), "permanent");
 }
 
+/* docs/whatsapp.md carries the table for people: row for row the one that decides. */
+static void
+the_documented_table_is_the_one_that_decides(void **state UNUSED)
+{
+    const char *source = getenv("HARKARA_SOURCE");
+    char path[1024], row[512], code[32];
+    struct buf text;
+
+    snprintf(path, sizeof(path), "%s/docs/whatsapp.md", source == NULL ? "." : source);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    buf_init(&text, 1u << 20);
+    char *room = buf_reserve(&text, 1u << 20);
+    assert_non_null(room);
+    text.len = fread(room, 1, 1u << 20, file);
+    fclose(file);
+    for (size_t i = 0; i < whatsapp_error_row_count; i++) {
+        const struct whatsapp_error_row *from = &whatsapp_error_rows[i];
+        snprintf(code, sizeof(code), from->first == from->last ? "%d" : "%d-%d", from->first, from->last);
+        int len = snprintf(row, sizeof(row), "\n| %s | %s | %s | ", code,
+                           whatsapp_error_class_word(from->class), whatsapp_error_scope_word(from->scope));
+        if (from->retry_after_s > 0)
+            len += snprintf(row + len, sizeof(row) - (size_t)len, "%u", from->retry_after_s);
+        snprintf(row + len, sizeof(row) - (size_t)len, " | %s |\n", from->title);
+        if (!slice_contains(buf_slice(&text), slice_text(row)))
+            fail_msg("docs/whatsapp.md has no row%s", row);
+    }
+    buf_release(&text);
+}
+
 UNIT_MAIN(cmocka_unit_test(the_table_grows_and_does_not_overlap),
           cmocka_unit_test(every_title_is_a_bounded_sentence),
           cmocka_unit_test(each_code_of_a_range_finds_its_row),
           cmocka_unit_test(the_codes_that_matter_most_have_these_classes),
           cmocka_unit_test(the_http_status_decides_only_for_unlisted_codes),
-          cmocka_unit_test(a_code_is_printed_and_read_back_to_its_api_class))
+          cmocka_unit_test(a_code_is_printed_and_read_back_to_its_api_class),
+          cmocka_unit_test(the_documented_table_is_the_one_that_decides))
