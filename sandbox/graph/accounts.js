@@ -1,7 +1,7 @@
 // @ts-check
 /** Accounts, their numbers and tokens; and who a token is. */
 import { randomBytes } from 'node:crypto';
-import { GraphError } from './errors.js';
+import { GraphError, missing } from './errors.js';
 import { newId } from './wamid.js';
 import { readSettings } from './sandbox.js';
 import { helloWorld, normalise, templatesOf } from './templates.js';
@@ -26,6 +26,19 @@ export function authenticate(sb, authorization, query) {
         return { account, token };
     }
     throw new GraphError(190);
+}
+
+/** GET /debug_token: whose a token is and what it may do. @param {import('./sandbox.js').Sandbox} sb @param {string|null} input */
+export function debugToken(sb, input) {
+    if (input === null || input === '')
+        throw missing('input_token');
+    for (const account of sb.store.accounts.values()) {
+        const token = account.tokens.find((candidate) => candidate.token === input);
+        if (token !== undefined)
+            return { data: { app_id: account.app_id, type: 'SYSTEM_USER', application: 'Harkara', data_access_expires_at: 0, expires_at: 0, is_valid: token.state === 'valid',
+                scopes: token.scopes, granular_scopes: token.scopes.map((scope) => ({ scope, target_ids: [account.waba_id] })), user_id: account.app_id } };
+    }
+    return { data: { is_valid: false, scopes: [], error: { code: 190, message: 'Malformed access token' } } };
 }
 
 /** @param {import('./types.js').Token} token @param {string} scope */

@@ -63,8 +63,9 @@ export class Faults {
         this.tries = new Map();
     }
 
-    /** @param {any} input @returns {{fault: Fault|null, problem: string|null}} */
-    add(input) {
+    /** @param {any} given in the long form or the short one @returns {{fault: Fault|null, problem: string|null}} */
+    add(given) {
+        const input = longForm(given);
         const problem = faultProblem(input);
         if (problem !== null)
             return { fault: null, problem };
@@ -124,6 +125,18 @@ function covers(fault, target) {
     if (to !== undefined && (target.to === undefined || !(to.endsWith('*') ? target.to.startsWith(to.slice(0, -1)) : target.to === to)))
         return false;
     return (phone === undefined || phone === target.phone_number_id) && (type === undefined || type === target.type);
+}
+
+/**
+ * The short form, {to, phone_number_id, type, code, times ...}, is a refusal with that code.
+ * @param {any} input
+ */
+function longForm(input) {
+    if (typeof input !== 'object' || input === null || (input.effect !== undefined && input.code === undefined))
+        return input;
+    const { to, phone_number_id, type, code, ...rest } = input;
+    const match = Object.fromEntries(Object.entries({ to, phone_number_id, type }).filter(([, value]) => value !== undefined));
+    return { match, ...(code === undefined ? {} : { effect: { kind: 'error', code } }), ...rest };
 }
 
 /** @param {any} input @returns {string|null} */

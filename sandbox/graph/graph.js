@@ -1,6 +1,6 @@
 // @ts-check
 /** The Graph API: paths and methods to what they do. */
-import { authenticate, needScope } from './accounts.js';
+import { authenticate, debugToken, needScope } from './accounts.js';
 import { GraphError, unknownObject } from './errors.js';
 import { readBody, replyBytes, replyJson, originOf, goneSignal } from './http_io.js';
 import { strike } from './faults.js';
@@ -106,6 +106,10 @@ export async function serveGraph(sb, req, res, url) {
     sb.count('graph.requests');
     if (path === '/whatsapp_business/attachments/') {
         serveDownload(sb, res, account, url.searchParams);
+        return;
+    }
+    if (path === '/debug_token' && method === 'GET') {
+        replyJson(res, 200, debugToken(sb, url.searchParams.get('input_token')));
         return;
     }
     if (segments.length === 0 || segments.length > 2 || !/^[0-9]+$/.test(segments[0]))

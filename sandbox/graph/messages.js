@@ -126,7 +126,7 @@ function recipientOf(sb, phone, asked) {
 /** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone @param {string} waId @param {number} at */
 function takeLimits(sb, phone, waId, at) {
     const http = sb.setting('rate_limit_http', phone.waba_id);
-    if (!sb.limits.takeThroughput(phone.id, sb.setting('throughput_per_s', phone.waba_id), at)) {
+    if (!sb.limits.takeThroughput(phone.id, sb.setting('throughput_per_second', phone.waba_id), at)) {
         sb.count('messages.throttled');
         throw new GraphError(130429, { subcode: 2494055, http });
     }

@@ -27,7 +27,7 @@ function phoneFields(sb, phone) {
         display_phone_number: displayForm(phone.display_phone_number),
         quality_rating: phone.quality_rating,
         platform_type: phone.status === 'CONNECTED' ? 'CLOUD_API' : 'NOT_APPLICABLE',
-        throughput: { level: phone.status === 'CONNECTED' ? (sb.setting('throughput_per_s', phone.waba_id) > 80 ? 'HIGH' : 'STANDARD') : 'NOT_APPLICABLE' },
+        throughput: { level: phone.status === 'CONNECTED' ? (sb.setting('throughput_per_second', phone.waba_id) > 80 ? 'HIGH' : 'STANDARD') : 'NOT_APPLICABLE' },
         status: phone.status,
         name_status: 'APPROVED',
         account_mode: 'LIVE',

@@ -14,7 +14,7 @@ export const DEFAULTS = {
     statuses_delay_ms: 300,
     auto_read: false,
     window: 'enforce',
-    throughput_per_s: 80,
+    throughput_per_second: 80,
     rate_limit_http: 400,
     pair_limit: 'off',
     template_review_ms: 2000,

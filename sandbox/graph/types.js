@@ -6,7 +6,7 @@
  * @property {number} statuses_delay_ms pause before each of sent, delivered and read
  * @property {boolean} auto_read send `read` without a person reading
  * @property {'enforce'|'ignore'} window the 24-hour customer service window
- * @property {number} throughput_per_s messages a second for each business number; 0 is no limit
+ * @property {number} throughput_per_second messages a second for each business number; 0 is no limit
  * @property {400|429} rate_limit_http HTTP status of 130429 and 131056 (Meta's pages disagree)
  * @property {'on'|'off'} pair_limit burst of 45, then one message each 6 s to one user
  * @property {number} template_review_ms time from PENDING to APPROVED

@@ -37,6 +37,15 @@ test('authentication: no token, a bad one, an expired one, another account, a sc
   assert.equal(scope.body.error.code, 10);
 });
 
+test('debug_token says whose a token is', async (t) => {
+  const world = await startWorld(t);
+  const { body } = await world.graph(`/v23.0/debug_token?input_token=${TOKEN}`);
+  assert.equal(body.data.is_valid, true);
+  assert.deepEqual(body.data.granular_scopes[0], { scope: 'whatsapp_business_messaging', target_ids: [WABA] });
+  assert.equal((await world.graph('/v23.0/debug_token?input_token=other')).body.data.is_valid, false);
+  assert.equal((await world.graph('/v23.0/debug_token')).body.error.code, 100);
+});
+
 test('a token in the query or after OAuth counts too', async (t) => {
   const world = await startWorld(t);
   const body = { messaging_product: 'whatsapp', to: PERSON, text: { body: 'x' } };
@@ -115,7 +124,7 @@ const REFUSED = {
 };
 
 test('each wrong field is refused with its code and accepts nothing', async (t) => {
-  const world = await startWorld(t, { settings: { throughput_per_s: 0 } });
+  const world = await startWorld(t, { settings: { throughput_per_second: 0 } });
   for (const [name, [message, code]] of Object.entries(REFUSED)) {
     const answer = await world.send(message);
     assert.equal(answer.body.error?.code, code, `${name}: ${JSON.stringify(answer.body)}`);
@@ -126,7 +135,7 @@ test('each wrong field is refused with its code and accepts nothing', async (t) 
 });
 
 test('what lies exactly at a limit is accepted', async (t) => {
-  const world = await startWorld(t, { settings: { throughput_per_s: 0 } });
+  const world = await startWorld(t, { settings: { throughput_per_second: 0 } });
   const { body } = await world.graph(`/v23.0/${PHONE}/media`, { body: upload(png, 'image/png') });
   const good = {
     'text of 4096': { text: { body: text(4096) } }, 'text of 4096 emoji': { text: { body: text(4096, '👍') } }, 'opaque of 512': { text: { body: 'x' }, biz_opaque_callback_data: text(512) },

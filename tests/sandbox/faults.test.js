@@ -116,6 +116,14 @@ test('faults reach media, templates, numbers and webhooks too', async (t) => {
   await world.callback.until((callback) => callback.badSignatures === 1 && callback.inbound.length === 1);
 });
 
+test('the short form of a fault is a refusal with its code', async (t) => {
+  const world = await startWorld(t);
+  assert.equal((await world.control('faults', { to: `+${PERSON}`, phone_number_id: PHONE, code: 131026, times: 1 })).status, 200);
+  assert.equal((await world.send({ to: '919876543210', ...hello })).status, 200);
+  assert.equal((await world.send(hello)).body.error.code, 131026);
+  assert.equal((await world.send(hello)).status, 200);
+});
+
 test('a fault that makes no sense is refused', async (t) => {
   const world = await startWorld(t);
   for (const fault of [{}, { effect: {} }, { effect: { kind: 'melt' } }, { effect: { kind: 'error' } }, { effect: { kind: 'error', code: '1' } }, { on: 'moon', effect: { kind: 'slow' } }, { times: 0, effect: { kind: 'slow' } },
@@ -134,7 +142,7 @@ test('a number has 80 messages at once and 80 a second; a pair 45 at once and on
 });
 
 test('over the throughput of a number comes 130429 with the documented body', async (t) => {
-  const world = await startWorld(t, { settings: { throughput_per_s: 1 } });
+  const world = await startWorld(t, { settings: { throughput_per_second: 1 } });
   const many = () => Promise.all(Array.from({ length: 20 }, () => world.send(hello)));
   const [refused] = (await many()).filter((answer) => answer.status !== 200);
   const { fbtrace_id: trace, ...error } = refused.body.error;
@@ -144,12 +152,12 @@ test('over the throughput of a number comes 130429 with the documented body', as
     error_data: { messaging_product: 'whatsapp', details: 'Cloud API message throughput has been reached.' } });
   await world.control(`accounts/${WABA}`, { settings: { rate_limit_http: 429 } }, 'PATCH');
   assert.ok((await many()).some((answer) => answer.status === 429));
-  await world.control(`accounts/${WABA}`, { settings: { throughput_per_s: 0 } }, 'PATCH');
+  await world.control(`accounts/${WABA}`, { settings: { throughput_per_second: 0 } }, 'PATCH');
   assert.ok((await many()).every((answer) => answer.status === 200));
 });
 
 test('over the pair limit, when it is on, comes 131056', async (t) => {
-  const world = await startWorld(t, { settings: { pair_limit: 'on', throughput_per_s: 0 } });
+  const world = await startWorld(t, { settings: { pair_limit: 'on', throughput_per_second: 0 } });
   const answers = [];
   for (let i = 0; i < 60; i++)
     answers.push(await world.send(hello));

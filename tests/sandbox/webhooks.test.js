@@ -65,7 +65,7 @@ test('an update is given up after its time', async (t) => {
 });
 
 test('statuses of one message leave in order while the callback takes them, however slow it is', async (t) => {
-  const world = await startWorld(t, { settings: { auto_read: true, throughput_per_s: 0 } });
+  const world = await startWorld(t, { settings: { auto_read: true, throughput_per_second: 0 } });
   world.callback.answer = async () => { await new Promise((resolve) => setImmediate(resolve)); return 200; };
   const ids = [];
   for (let i = 0; i < 30; i++)
@@ -76,7 +76,7 @@ test('statuses of one message leave in order while the callback takes them, howe
 });
 
 test('updates are put together in one POST when that is asked for', async (t) => {
-  const world = await startWorld(t, { settings: { batch_max: 50, batch_wait_ms: 40, throughput_per_s: 0 } });
+  const world = await startWorld(t, { settings: { batch_max: 50, batch_wait_ms: 40, throughput_per_second: 0 } });
   await Promise.all(Array.from({ length: 20 }, (_, i) => world.send({ to: `1650555${1000 + i}`, text: { body: 'x' } })));
   await world.callback.until((callback) => callback.statuses.length === 40);
   assert.ok(world.callback.posts.length < 20, `${world.callback.posts.length} posts`);

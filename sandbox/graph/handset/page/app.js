@@ -119,10 +119,10 @@ function drawChat() {
 
 function drawHead() {
   const left = state.chat.window_until - Date.now();
-  const open = left > 0;
-  document.getElementById('window')?.replaceChildren(h('span', { class: `window ${open ? 'good' : 'warn'}`, title: open ? 'The business may write freely until the 24 hours since your last message are over.'
-    : state.chat.window === 'ignore' ? 'You have not written in 24 hours; this account ignores that.' : 'You have not written in 24 hours: the business may send templates only.' },
-  icon('clock', 'small'), open ? `Window open, ${spanOf(left)} left` : 'Window closed'));
+  const [kind, label, hint] = left > 0 ? ['good', `Window open, ${spanOf(left)} left`, 'The business may write freely until 24 hours after your last message.']
+    : state.chat.window === 'ignore' ? ['', 'Window not enforced', 'You have not written in 24 hours. This account is set to ignore that.']
+      : ['warn', 'Window closed', 'You have not written in 24 hours: the business may send templates only.'];
+  document.getElementById('window')?.replaceChildren(h('span', { class: `window ${kind}`, title: hint }, icon('clock', 'small'), label));
   const count = unread().length;
   document.getElementById('read')?.replaceChildren(count === 0 ? '' : h('button', { class: 'button', onclick: () => api.read(state.waId, state.phoneId).catch((error) => toast(error.message, 'bad')) },
     icon('check', 'small'), h('span', { class: 'wide-only' }, 'Mark as read'), h('span', { class: 'count' }, count)));
