@@ -143,12 +143,14 @@ listener_open(const char *address, int *fd_out, struct complaint *complaint)
 }
 
 void
-listener_unlink(const char *address)
+listener_close(const char *address, int fd)
 {
-    const char *path = slice_starts_with(slice_text(address), SLICE(UNIX_PREFIX))
-                           ? address + sizeof(UNIX_PREFIX) - 1
-                           : address;
+    bool is_unix = slice_starts_with(slice_text(address), SLICE(UNIX_PREFIX));
+    const char *path = is_unix ? address + sizeof(UNIX_PREFIX) - 1 : address;
 
+    if (fd < 0)
+        return;
+    close(fd);
     if (path[0] == '/' && unlink(path) != 0 && errno != ENOENT)
         return; /* the next start finds it abandoned */
 }

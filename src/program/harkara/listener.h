@@ -14,7 +14,7 @@ MUST_CHECK enum err listener_open(const char *address, int *fd_out, struct compl
 /* A unix socket of this mode. One that is there and answered by nobody is replaced. */
 MUST_CHECK enum err listener_open_unix(const char *path, mode_t mode, int *fd_out,
                                        struct complaint *complaint);
-/* Removes the name of "unix:/path" or of a path; does nothing for TCP. */
-void listener_unlink(const char *address);
+/* Closes it and removes the name of a unix socket. Does nothing with -1. */
+void listener_close(const char *address, int fd);
 
 #endif

@@ -96,10 +96,10 @@ a_socket_left_behind_is_replaced_and_one_in_use_is_not(void **state UNUSED)
     assert_ok(listener_open_unix(path, 0600, &second, &complaint));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    close(second);
-    listener_unlink(address);
+    listener_close(address, -1);
+    assert_int_equal(stat(path, &st), 0);
+    listener_close(address, second);
     assert_int_equal(stat(path, &st), -1);
-    listener_unlink("127.0.0.1:8080");
 }
 
 static void

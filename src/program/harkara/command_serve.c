@@ -1,0 +1,144 @@
+#include "core/log.h"
+#include "program/harkara/command.h"
+#include "program/harkara/database.h"
+#include "program/harkara/kek.h"
+#include "program/harkara/listener.h"
+#include "program/harkara/roster.h"
+#include "program/harkara/supervisor.h"
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define DATABASE_STOP_MS 20000
+#define CONTROL_MODE     0600
+#define ADMIN_MODE       0600
+
+/* As root every process drops to a user of its own: without one it would not start, so say it at once. */
+static enum err
+users_check(struct complaint *complaint)
+{
+    char name[48];
+
+    for (const struct roster_row *row = roster; geteuid() == 0 && row->name != NULL; row++) {
+        snprintf(name, sizeof(name), "harkara-%s", row->name);
+        if (getpwnam(name) == NULL) {
+            complaint_set(complaint,
+                          "there is no user %s: run scripts/bootstrap as root, or serve as an ordinary user",
+                          name);
+            return ERR_CONFIG;
+        }
+    }
+    return ERR_OK;
+}
+
+/*
+ * From the environment, else from HARKARA_MASTER_KEK_FILE; with --init-kek also from the state folder, where
+ * one is made if nothing was sealed yet. Beside the data it protects nothing but a copy of the data alone:
+ * for trying out.
+ */
+static enum err
+master_key_find(struct command_line *line, struct database *database)
+{
+    struct vault_kek keks[VAULT_KEKS_MAX];
+    size_t count = 0;
+    bool is_made_here = arguments_has(&line->arguments, "--init-kek");
+
+    if (line->master_key != NULL)
+        return ERR_OK;
+    if (line->config.master_kek_file[0] != '\0')
+        return kek_file_read(line->config.master_kek_file, &line->master_key, &line->complaint);
+    if (is_made_here && access(line->folders.master_kek, F_OK) == 0)
+        return kek_file_read(line->folders.master_kek, &line->master_key, &line->complaint);
+    enum err err = database_keks(database, keks, &count, &line->complaint);
+    if (err != ERR_OK)
+        return err;
+    if (is_made_here && count == 0) {
+        err = kek_file_make(line->folders.master_kek, &line->master_key, &line->complaint);
+        if (err == ERR_OK)
+            fprintf(
+                stderr,
+                "harkara: made a master key: %s\n"
+                "harkara: keep a copy apart from the data; without it nothing that is sealed can be opened\n",
+                line->folders.master_kek);
+        return err;
+    }
+    complaint_set(
+        &line->complaint,
+        count == 0
+            ? "there is no master key: give MASTER_KEK (64 hexadecimal digits: openssl rand -hex 32) in "
+              "the environment or HARKARA_MASTER_KEK_FILE, or let --init-kek make one"
+            : "there is no master key, and this database was sealed with one: give MASTER_KEK in the "
+              "environment, or HARKARA_MASTER_KEK_FILE");
+    return ERR_CONFIG;
+}
+
+static void
+say_serving(void *ctx)
+{
+    const struct command_line *line = ctx;
+
+    printf("harkara serves on %s\n", line->config.listen);
+    fflush(stdout);
+}
+
+static enum err
+serve_on(struct command_line *line, struct database *database)
+{
+    struct supervisor_options options = { .config = &line->config,
+                                          .folders = &line->folders,
+                                          .database = database,
+                                          .clock = clock_system(),
+                                          .listen_fd = -1,
+                                          .admin_fd = -1,
+                                          .control_fd = -1,
+                                          .serving = say_serving,
+                                          .ctx = line };
+    enum err err = master_key_find(line, database);
+
+    options.master_key = line->master_key;
+    if (err == ERR_OK)
+        err = listener_open(line->config.listen, &options.listen_fd, &line->complaint);
+    if (err == ERR_OK)
+        err = listener_open_unix(line->folders.admin_socket, ADMIN_MODE, &options.admin_fd, &line->complaint);
+    if (err == ERR_OK)
+        err = listener_open_unix(line->folders.control_socket, CONTROL_MODE, &options.control_fd,
+                                 &line->complaint);
+    if (err == ERR_OK)
+        err = supervisor_run(&options, &line->complaint);
+    listener_close(line->config.listen, options.listen_fd);
+    listener_close(line->folders.admin_socket, options.admin_fd);
+    listener_close(line->folders.control_socket, options.control_fd);
+    if (unlink(line->folders.status) != 0 && errno != ENOENT)
+        log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
+    return err;
+}
+
+enum exit_code
+command_serve(struct command_line *line)
+{
+    struct database *database = NULL;
+    enum log_level level = LOG_INFO;
+    int lock_fd = -1;
+    enum err err = log_level_parse(slice_text(line->config.log_level), &level);
+
+    log_open("supervisor", level, STDERR_FILENO);
+    if (err == ERR_OK)
+        err = users_check(&line->complaint);
+    if (err == ERR_OK)
+        err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
+    if (err == ERR_OK)
+        err = folders_lock(&line->folders, &lock_fd, &line->complaint);
+    if (err == ERR_OK)
+        err = supervisor_block_signals();
+    if (err == ERR_OK)
+        err = database_start(&line->config, &line->folders, &database, &line->complaint);
+    if (err == ERR_OK)
+        err = serve_on(line, database);
+    enum err stopped = database_stop(database, DATABASE_STOP_MS);
+    if (stopped != ERR_OK)
+        log_event(LOG_WARN, "supervisor.database_forced", LOG_ERR(stopped));
+    if (lock_fd >= 0)
+        close(lock_fd);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}

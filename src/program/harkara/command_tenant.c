@@ -1,0 +1,150 @@
+/* tenant create, tenant list. */
+#include "domain/tenant/tenant.h"
+#include "program/harkara/command.h"
+#include "program/harkara/control.h"
+#include "program/harkara/database.h"
+#include <stdio.h>
+
+#define ARENA_BYTES_MAX  (2u * 1024u * 1024u)
+#define VAULT_TIMEOUT_MS 10000
+
+static const struct argument_option create_options[] = {
+    { .name = "--name",
+      .value_name = "NAME",
+      .help = "What people call it; up to 120 characters.",
+      .is_required = true },
+    { .name = "--slug",
+      .value_name = "SLUG",
+      .help = "Its short name: a-z, 0-9 and dashes; else made from the name." },
+    COMMAND_JSON_OPTION,
+    COMMAND_COMMON_OPTIONS,
+    { .name = NULL },
+};
+static const struct argument_option list_options[] = { COMMAND_JSON_OPTION,
+                                                       COMMAND_COMMON_OPTIONS,
+                                                       { .name = NULL } };
+
+static const char *
+state_word(enum tenant_state state)
+{
+    switch (state) {
+    case TENANT_ACTIVE:
+        return "active";
+    case TENANT_SUSPENDED:
+        return "suspended";
+    case TENANT_CLOSED:
+        return "closed";
+    }
+    bug("a tenant's state outside the enum");
+}
+
+static json_t *
+tenant_json(const struct tenant *tenant)
+{
+    char id[ID_TEXT_BYTES], at[WALL_TEXT_BYTES];
+
+    return json_pack("{s:s,s:s%,s:s%,s:s,s:s}", "id", id_print(ID_TENANT, tenant->id, id).ptr, "name",
+                     tenant->name.ptr, tenant->name.len, "slug", tenant->slug.ptr, tenant->slug.len, "state",
+                     state_word(tenant->state), "created_at", wall_print(tenant->created_at, at).ptr);
+}
+
+/* The data keys are drawn and wrapped in the vault of the running server: this process never sees a key. */
+static enum err
+create_with_vault(struct command_line *line, struct db *db, struct arena *arena, struct tenant *out)
+{
+    const char *slug = arguments_value(&line->arguments, "--slug");
+    struct vault_client *client = NULL;
+    int link = -1;
+    enum err err = control_ask(line->folders.control_socket, &link, &line->complaint);
+
+    if (err == ERR_OK)
+        err = vault_client_new(link, VAULT_TIMEOUT_MS, &client);
+    if (err != ERR_OK)
+        return err;
+    struct vault vault = { .client = client };
+    err = tenant_create(db, &vault, clock_system(), slice_text(arguments_value(&line->arguments, "--name")),
+                        slug == NULL ? SLICE_EMPTY : slice_text(slug), arena, out);
+    if (err == ERR_EXISTS)
+        complaint_set(&line->complaint, "there is a tenant of this slug already: give another --slug");
+    else if (err == ERR_DB_DATA || err == ERR_DB_CONSTRAINT)
+        complaint_set(&line->complaint,
+                      "a name has 1 to 120 characters, a slug 1 to 63 of a-z, 0-9 and single dashes "
+                      "inside: give --slug if the name has none of them");
+    vault_client_free(client);
+    return err;
+}
+
+static enum exit_code
+create(struct command_line *line)
+{
+    struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    struct tenant tenant;
+    struct db *db = NULL;
+    char id[ID_TEXT_BYTES];
+    enum err err = arena == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK && !slice_is_utf8(slice_text(arguments_value(&line->arguments, "--name")))) {
+        complaint_set(&line->complaint, "--name is not valid UTF-8");
+        err = ERR_UTF8;
+    }
+    if (err == ERR_OK)
+        err = database_open_admin(&line->config, &line->folders, &db, &line->complaint);
+    if (err == ERR_OK)
+        err = create_with_vault(line, db, arena, &tenant);
+    if (err == ERR_OK && arguments_has(&line->arguments, "--json"))
+        command_print_json(tenant_json(&tenant));
+    else if (err == ERR_OK)
+        printf("%s  %.*s\n", id_print(ID_TENANT, tenant.id, id).ptr, SLICE_FMT(tenant.slug));
+    db_close(db);
+    arena_free(arena);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
+static void
+list_print(const struct command_line *line, const struct tenant *tenants, size_t count)
+{
+    json_t *all = arguments_has(&line->arguments, "--json") ? json_array() : NULL;
+    char id[ID_TEXT_BYTES], at[WALL_TEXT_BYTES];
+
+    for (size_t i = 0; i < count; i++) {
+        const struct tenant *tenant = &tenants[i];
+        if (all == NULL)
+            printf("%s  %-9s  %s  %.*s  %.*s\n", id_print(ID_TENANT, tenant->id, id).ptr,
+                   state_word(tenant->state), wall_print(tenant->created_at, at).ptr, SLICE_FMT(tenant->slug),
+                   SLICE_FMT(tenant->name));
+        else if (json_array_append_new(all, tenant_json(tenant)) != 0)
+            bug("a tenant that is no JSON");
+    }
+    if (all != NULL)
+        command_print_json(all);
+}
+
+static enum exit_code
+list(struct command_line *line)
+{
+    struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    struct tenant *tenants = NULL;
+    struct db *db = NULL;
+    size_t count = 0;
+    enum err err = arena == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK)
+        err = database_open_admin(&line->config, &line->folders, &db, &line->complaint);
+    if (err == ERR_OK)
+        err = tenant_list(db, arena, &tenants, &count);
+    if (err == ERR_OK)
+        list_print(line, tenants, count);
+    db_close(db);
+    arena_free(arena);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
+/* clang-format off */
+const struct command commands_tenant[] = {
+    { "tenant", "create", "--name NAME [--slug SLUG] [--json]", "Make a tenant (a workspace) and its data keys.",
+      "Prints its id and slug. Needs a running server: its vault makes the keys.",
+      create_options, 0, 0, true, create },
+    { "tenant", "list", "[--json]", "List all tenants: id, state, creation, slug, name.", NULL, list_options, 0, 0, true, list },
+    { .group = NULL },
+};
+/* clang-format on */

@@ -1,0 +1,46 @@
+#include "program/harkara/roster.h"
+#include <stddef.h>
+
+/* clang-format off */
+const struct roster_row roster[] = {
+    /* A gateway stops before what its requests need; the vault stops last, the database after it. */
+    { .name = "vault", .settings = CONFIG_VAULT, .stage = 2 },
+    { .name = "gateway", .settings = CONFIG_GATEWAY, .login = "harkara_gateway", .vault_role = VAULT_ROLE_GATEWAY,
+      .stage = 0, .has_listener = true, .has_admin = true },
+    { .name = "dispatcher", .settings = CONFIG_DISPATCHER, .login = "harkara_dispatcher",
+      .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows_files = true },
+    { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
+      .stage = 1, .follows_files = true },
+    { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler", .stage = 1 },
+    { .name = NULL },
+};
+/* clang-format on */
+
+/* Beside the workers: the committer, the interpreter, the admin socket's worker, and one being replaced. */
+#define GATEWAY_CONNECTIONS    6
+#define DISPATCHER_CONNECTIONS 3
+#define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
+
+unsigned
+roster_count(const struct roster_row *row, const struct config *config)
+{
+    switch (row->settings) {
+    case CONFIG_GATEWAY:
+        return (unsigned)config->gateways;
+    case CONFIG_DISPATCHER:
+        return (unsigned)config->dispatchers;
+    case CONFIG_SUPERVISOR:
+    case CONFIG_VAULT:
+    case CONFIG_WEBHOOKS:
+    case CONFIG_SCHEDULER:
+        break;
+    }
+    return 1;
+}
+
+int
+roster_connections(const struct config *config)
+{
+    return (int)(config->gateways * (config->gateway_workers + GATEWAY_CONNECTIONS) +
+                 config->dispatchers * DISPATCHER_CONNECTIONS + OTHER_CONNECTIONS);
+}

@@ -1,0 +1,619 @@
+#include "program/harkara/supervisor.h"
+#include "core/log.h"
+#include "core/metric.h"
+#include "crypto/random.h"
+#include "platform/ipc/link.h"
+#include "program/harkara/child.h"
+#include "program/harkara/control.h"
+#include "program/harkara/followed_files.h"
+#include "program/harkara/roster.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN_MAX     STATUS_PROCESSES_MAX
+#define TICK_MS          1000
+#define DRAIN_GRACE_MS   3000 /* beyond what processes give themselves */
+#define DATABASE_STOP_MS 20000
+#define FRAMES_PER_TURN  16u /* one process cannot keep the loop to itself */
+
+struct supervisor {
+    const struct supervisor_options *with;
+    struct child children[CHILDREN_MAX];
+    size_t child_count;
+    struct child *vault; /* the first */
+    char executables[CHILDREN_MAX][FOLDERS_PATH_BYTES];
+    struct vault_kek keks[VAULT_KEKS_MAX];
+    size_t kek_count;
+    struct followed_files files;
+    int signal_fd, pages_fd;
+    uint16_t ports[ROLE_DATABASE_PORTS_MAX];
+    size_t port_count;
+    struct restart database_restart;
+    struct mono_time database_up_at, database_start_at; /* the latter: when it is down */
+    uint64_t database_restarts;
+    struct wall_time started_at, database_started_at;
+    struct mono_time tick_at;
+    bool has_booted; /* the vault has served once: the master key is the right one */
+    bool is_serving; /* said so */
+    bool is_stopping, is_status_stale;
+    unsigned stage;
+    enum err err; /* why it stops; ERR_OK: it was asked to */
+    struct complaint *complaint;
+};
+
+enum err
+supervisor_block_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return ERR_SYSTEM;
+    return ERR_OK;
+}
+
+static int
+drain_limit_ms(const struct supervisor *s)
+{
+    return (int)s->with->config->drain_timeout_ms + DRAIN_GRACE_MS;
+}
+
+static bool
+vault_serves(const struct supervisor *s)
+{
+    return s->vault->state == STATUS_READY;
+}
+
+/* Status. */
+
+static bool
+all_ready(const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].state != STATUS_READY)
+            return false;
+    return true;
+}
+
+static void
+status_refresh(struct supervisor *s)
+{
+    static struct status status;
+
+    status = (struct status){ .pid = (int)getpid(), .started_at = s->started_at, .count = s->child_count };
+    status.state = s->is_stopping ? STATUS_DRAINING : all_ready(s) ? STATUS_READY : STATUS_STARTING;
+    for (size_t i = 0; i < s->child_count; i++)
+        child_status(&s->children[i], &status.processes[i]);
+    if (database_is_embedded(s->with->database) && status.count < STATUS_PROCESSES_MAX) {
+        struct status_process *postgres = &status.processes[status.count++];
+        pid_t pid = database_pid(s->with->database);
+        *postgres = (struct status_process){ .role = "postgres",
+                                             .pid = (int)pid,
+                                             .state = pid > 0 ? STATUS_READY : STATUS_WAITING,
+                                             .restarts = s->database_restarts,
+                                             .started_at = s->database_started_at };
+    }
+    enum err err = status_write(s->with->folders->status, &status);
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "supervisor.status_not_written", LOG_ERR(err), LOG_NUM("errno", errno));
+    s->is_status_stale = false;
+}
+
+/* Stopping: stage by stage; the vault is in the last one. */
+
+static bool
+stage_is_over(const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].row->stage == s->stage && s->children[i].pid > 0)
+            return false;
+    return true;
+}
+
+static void
+stage_drain(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].row->stage == s->stage)
+            child_drain(&s->children[i], drain_limit_ms(s), s->with->clock);
+}
+
+static void
+stop(struct supervisor *s, enum err why)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    s->err = why;
+    s->stage = 0;
+    s->is_status_stale = true;
+    metric_state_set(METRIC_STATE_DRAINING);
+    if (why == ERR_OK)
+        log_event(LOG_INFO, "supervisor.stopping");
+    else
+        log_event(LOG_ERROR, "supervisor.failed", LOG_ERR(why));
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].pid == 0)
+            s->children[i].state = STATUS_STOPPED;
+    stage_drain(s);
+}
+
+/* Whether all processes are gone. */
+static bool
+stop_step(struct supervisor *s)
+{
+    while (stage_is_over(s)) {
+        if (++s->stage == ROSTER_STAGES)
+            return true;
+        stage_drain(s);
+    }
+    return false;
+}
+
+static void
+stop_hard(struct supervisor *s)
+{
+    log_event(LOG_WARN, "supervisor.stopping_hard");
+    for (size_t i = 0; i < s->child_count; i++)
+        child_kill(&s->children[i]);
+}
+
+/* Links to the vault. */
+
+/* One end goes to the vault with its role for good; the other is returned. -1: the vault does not serve. */
+static int
+vault_link_make(struct supervisor *s, unsigned vault_role)
+{
+    const char frame[2] = { LINK_ADOPT, (char)vault_role };
+    int fds[2];
+
+    if (!vault_serves(s) || link_pair(fds) != ERR_OK)
+        return -1;
+    child_say(s->vault, slice_of(frame, sizeof(frame)), fds[0]);
+    close(fds[0]);
+    return fds[1];
+}
+
+/* The vault was started (again): everybody who talks to it gets a new link. */
+static void
+vault_links_renew(struct supervisor *s)
+{
+    const char kind = LINK_VAULT;
+
+    for (size_t i = 0; i < s->child_count; i++) {
+        struct child *child = &s->children[i];
+        if (child->row->vault_role == 0 || child->pid == 0)
+            continue;
+        int fd = vault_link_make(s, child->row->vault_role);
+        if (fd < 0)
+            continue;
+        child_say(child, slice_of(&kind, 1), fd);
+        close(fd);
+    }
+}
+
+/* A key-encryption key that the vault has just made: kept before anything is sealed under it. */
+static enum err
+kek_keep(struct supervisor *s, const struct vault_kek *made)
+{
+    enum err err = database_kek_add(s->with->database, made);
+
+    if (err == ERR_EXISTS) /* another host was faster: begin again with its key */
+        return database_keks(s->with->database, s->keks, &s->kek_count, s->complaint) == ERR_OK
+                   ? ERR_EXISTS
+                   : ERR_DB_UNAVAILABLE;
+    if (err == ERR_OK && s->kek_count < VAULT_KEKS_MAX)
+        s->keks[s->kek_count++] = *made;
+    return err;
+}
+
+static void
+booted_take(struct supervisor *s, struct slice frame)
+{
+    struct vault_booted booted;
+
+    if (vault_booted_decode(slice_drop(frame, 1), &booted) != ERR_OK) {
+        child_kill(s->vault);
+        return;
+    }
+    enum err err = vault_result_err(booted.result);
+    if (err == ERR_OK && booted.has_made) {
+        err = kek_keep(s, &booted.made);
+        if (err == ERR_EXISTS) {
+            s->vault->is_to_restart = true;
+            child_kill(s->vault);
+            return;
+        }
+    }
+    if (err == ERR_OK)
+        return;
+    if (s->has_booted) { /* it worked before: the process ends, and the back-off does the rest */
+        log_event(LOG_ERROR, "supervisor.vault_not_booted", LOG_ERR(err));
+        return;
+    }
+    if (err == ERR_VAULT_KEK_WRONG)
+        complaint_set(s->complaint,
+                      "the master key is not the one that this database was sealed with (it does not open "
+                      "key-encryption key %u); nothing was started",
+                      booted.kek_version);
+    else
+        complaint_set(s->complaint, "the vault did not start: %s", err_title(err));
+    stop(s, err);
+}
+
+/* Starting. */
+
+/* The master key goes through a buffer that is wiped. */
+static void
+vault_boot(struct supervisor *s)
+{
+    static struct vault_boot boot;
+    struct buf frame;
+
+    boot = (struct vault_boot){ .master_key = secret_slice(s->with->master_key),
+                                .kek_count = s->kek_count,
+                                .make_version = s->kek_count == 0 ? 1 : 0 };
+    memcpy(boot.keks, s->keks, s->kek_count * sizeof(s->keks[0]));
+    buf_init(&frame, 65536);
+    buf_add_byte(&frame, LINK_BOOT);
+    vault_boot_encode(&frame, &boot);
+    if (buf_done(&frame) != ERR_OK)
+        bug("a boot frame larger than its limit");
+    child_say(s->vault, buf_slice(&frame), -1);
+    buf_release_wiped(&frame);
+}
+
+static void
+start(struct supervisor *s, size_t at)
+{
+    struct child *child = &s->children[at];
+    const struct roster_row *row = child->row;
+    bool is_first = child->index == 0;
+    struct child_start with = {
+        .executable = s->executables[at],
+        .config = s->with->config,
+        .conninfo = row->login == NULL ? SLICE_EMPTY : database_conninfo(s->with->database, row->login),
+        .ports = s->ports,
+        .port_count = row->login == NULL ? 0 : s->port_count,
+        .vault_fd = row->vault_role == 0 ? -1 : vault_link_make(s, row->vault_role),
+        .listen_fd = row->has_listener ? s->with->listen_fd : -1,
+        .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
+        .pages_fd = row->has_admin && is_first ? s->pages_fd : -1,
+        .clock = s->with->clock,
+    };
+
+    enum err err = child_start(child, &with);
+    if (with.vault_fd >= 0)
+        close(with.vault_fd);
+    s->is_status_stale = true;
+    if (err != ERR_OK) { /* no memory, no processes: as if it had ended at once */
+        child_ended(child, 0x7f00, false, s->with->clock);
+        return;
+    }
+    if (child == s->vault)
+        vault_boot(s);
+}
+
+/* The vault comes first; the others wait for its first word, and after that for nothing but their own time.
+ */
+static void
+start_due(struct supervisor *s)
+{
+    struct mono_time now = clock_mono(s->with->clock);
+
+    for (size_t i = 0; i < s->child_count && !s->is_stopping; i++) {
+        struct child *child = &s->children[i];
+        if (child->pid == 0 && child->state == STATUS_WAITING && now.us >= child->start_at.us &&
+            (child == s->vault || s->has_booted))
+            start(s, i);
+    }
+    if (s->is_stopping || !database_is_embedded(s->with->database) || database_pid(s->with->database) > 0 ||
+        now.us < s->database_start_at.us)
+        return;
+    struct complaint complaint = { { 0 } };
+    enum err err = database_restart(s->with->database, &complaint);
+    now = clock_mono(s->with->clock);
+    s->is_status_stale = true;
+    s->database_restarts++;
+    metric_add(METRIC_RESTARTS, 1);
+    if (err == ERR_OK) {
+        s->database_up_at = now;
+        s->database_started_at = clock_wall(s->with->clock);
+        log_event(LOG_INFO, "supervisor.database_restarted");
+    } else {
+        s->database_start_at = mono_after_ms(now, restart_after(&s->database_restart, 0, false, 0));
+        log_event(LOG_ERROR, "supervisor.database_not_restarted", LOG_ERR(err));
+    }
+}
+
+/* Frames from a process. false: it broke the rules. */
+static bool
+frame_take(struct supervisor *s, struct child *child, struct slice frame)
+{
+    switch ((unsigned char)frame.ptr[0]) {
+    case LINK_READY:
+        if (child_ready(child, frame, s->with->clock) != ERR_OK)
+            return false;
+        if (child == s->vault && vault_serves(s)) {
+            s->has_booted = true;
+            vault_links_renew(s);
+        }
+        s->is_status_stale = true;
+        return true;
+    case LINK_FAILED:
+        if (frame.len != 3)
+            return false;
+        child->failure = (enum err)((unsigned char)frame.ptr[1] << 8 | (unsigned char)frame.ptr[2]);
+        if (child->failure <= ERR_OK || child->failure >= ERR_COUNT)
+            child->failure = ERR_FRAME;
+        return true;
+    case LINK_BOOTED:
+        if (child != s->vault)
+            return false;
+        booted_take(s, frame);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+link_read(struct supervisor *s, struct child *child)
+{
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; err == ERR_OK && child->link >= 0 && i < FRAMES_PER_TURN; i++) {
+        struct slice frame;
+        int fd = -1;
+        enum err filled = link_reader_fill(&child->reader);
+        err = link_reader_take(&child->reader, &frame, &fd);
+        if (fd >= 0)
+            close(fd); /* no process of ours hands one up */
+        if (err == ERR_OK && !frame_take(s, child, frame))
+            err = ERR_FRAME;
+        else if (err == ERR_INCOMPLETE && filled != ERR_OK && filled != ERR_INCOMPLETE)
+            err = filled;
+    }
+    if (err == ERR_OK || err == ERR_INCOMPLETE)
+        return;
+    /* It ended, or is about to: a process without its link is of no use. */
+    link_reader_release(&child->reader);
+    close(child->link);
+    child->link = -1;
+    child_kill(child);
+}
+
+/* Signals. */
+
+static void
+ended(struct supervisor *s, pid_t pid, int wait_status)
+{
+    struct mono_time now = clock_mono(s->with->clock);
+
+    s->is_status_stale = true;
+    if (pid == database_pid(s->with->database)) {
+        database_reaped(s->with->database);
+        s->database_start_at = mono_after_ms(
+            now, restart_after(&s->database_restart, (now.us - s->database_up_at.us) / 1000, false, 0));
+        log_event(LOG_ERROR, "supervisor.database_ended", LOG_NUM("status", wait_status));
+        return;
+    }
+    for (size_t i = 0; i < s->child_count; i++) {
+        struct child *child = &s->children[i];
+        if (child->pid != pid)
+            continue;
+        if (child->link >= 0)
+            link_read(s, child); /* its last words */
+        child_ended(child, wait_status, s->is_stopping, s->with->clock);
+        if (child == s->vault && !s->has_booted && !s->is_stopping && !child->is_to_restart) {
+            complaint_set(s->complaint, "the vault did not start: %s",
+                          child->failure == ERR_OK ? "see its last lines above" : err_title(child->failure));
+            stop(s, child->failure == ERR_OK ? ERR_SYSTEM : child->failure);
+        }
+        return;
+    }
+}
+
+static void
+signals_read(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    int wait_status;
+
+    while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+            if (s->is_stopping)
+                stop_hard(s); /* asked twice */
+            else
+                stop(s, ERR_OK);
+        }
+    }
+    for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;)
+        ended(s, pid, wait_status);
+}
+
+static void
+control_read(struct supervisor *s)
+{
+    int connection = -1;
+    enum err err = control_accept(s->with->control_fd, &connection);
+
+    if (err == ERR_SCOPE)
+        log_event(LOG_WARN, "supervisor.command_refused");
+    if (err != ERR_OK)
+        return;
+    int link = vault_link_make(s, VAULT_ROLE_ADMIN);
+    if (link < 0) {
+        close(connection);
+        return;
+    }
+    control_answer(connection, link);
+}
+
+/* Once a second. */
+static void
+tick(struct supervisor *s)
+{
+    struct mono_time now = clock_mono(s->with->clock);
+
+    if (now.us < s->tick_at.us)
+        return;
+    s->tick_at = mono_after_ms(now, TICK_MS);
+    metric_heartbeat(clock_wall(s->with->clock));
+    for (size_t i = 0; i < s->child_count; i++)
+        child_tick(&s->children[i], s->with->clock);
+    if (s->is_stopping || !followed_files_changed(&s->files))
+        return;
+    log_event(LOG_INFO, "supervisor.files_replaced");
+    for (size_t i = 0; i < s->child_count; i++) {
+        if (s->children[i].row->follows_files) {
+            child_drain(&s->children[i], drain_limit_ms(s), s->with->clock);
+            s->children[i].is_to_restart = true;
+        }
+    }
+}
+
+static void
+turn(struct supervisor *s)
+{
+    struct pollfd waits[CHILDREN_MAX + 2] = { { .fd = s->signal_fd, .events = POLLIN },
+                                              { .fd = s->with->control_fd, .events = POLLIN } };
+    struct mono_time now = clock_mono(s->with->clock);
+    int64_t until_us = s->tick_at.us;
+
+    for (size_t i = 0; i < s->child_count; i++) {
+        const struct child *child = &s->children[i];
+        waits[2 + i] = (struct pollfd){ .fd = child->link, .events = POLLIN }; /* -1: passed over */
+        if (child->pid == 0 && child->state == STATUS_WAITING && child->start_at.us < until_us &&
+            (child == s->vault || s->has_booted))
+            until_us = child->start_at.us;
+    }
+    int wait_ms = until_us <= now.us ? 0 : (int)((until_us - now.us + 999) / 1000);
+    if (poll(waits, 2 + (nfds_t)s->child_count, wait_ms) < 0 && errno != EINTR)
+        bug("poll of the supervisor's descriptors");
+    /* Words before deaths: a process that said why it ends is heard first. */
+    for (size_t i = 0; i < s->child_count; i++)
+        if (waits[2 + i].revents != 0 && s->children[i].link == waits[2 + i].fd)
+            link_read(s, &s->children[i]);
+    if (waits[1].revents != 0)
+        control_read(s);
+    signals_read(s);
+    tick(s);
+    start_due(s);
+    if (!s->is_serving && !s->is_stopping && all_ready(s)) {
+        s->is_serving = true;
+        metric_state_set(METRIC_STATE_READY);
+        log_event(LOG_INFO, "supervisor.serving");
+        s->is_status_stale = true;
+        if (s->with->serving != NULL) {
+            status_refresh(s);
+            s->with->serving(s->with->ctx);
+        }
+    }
+    if (s->is_status_stale)
+        status_refresh(s);
+}
+
+/* Our own page lies beside the others'. */
+static enum err
+own_page_open(const struct supervisor *s)
+{
+    char path[FOLDERS_PATH_BYTES + 32];
+
+    snprintf(path, sizeof(path), "%s/supervisor-0", s->with->folders->pages);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return ERR_SYSTEM;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)metric_page_bytes()) != 0)
+        return ERR_SYSTEM;
+    void *page = mmap(NULL, metric_page_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (page == MAP_FAILED)
+        return ERR_SYSTEM;
+    metric_open(page, "supervisor-0");
+    return ERR_OK;
+}
+
+static enum err
+prepare(struct supervisor *s)
+{
+    const struct supervisor_options *with = s->with;
+    struct complaint *complaint = s->complaint;
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    s->pages_fd = open(with->folders->pages, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->signal_fd < 0 || s->pages_fd < 0 || own_page_open(s) != ERR_OK) {
+        complaint_set(complaint, "%s: cannot be used (errno %d)", with->folders->pages, errno);
+        return ERR_SYSTEM;
+    }
+    for (const struct roster_row *row = roster; row->name != NULL; row++) {
+        for (unsigned index = 0; index < roster_count(row, with->config); index++) {
+            if (s->child_count == CHILDREN_MAX)
+                bug("more processes than there is room for");
+            size_t at = s->child_count++;
+            enum err err = folders_executable(with->folders, row->name, s->executables[at],
+                                              sizeof(s->executables[at]), complaint);
+            if (err != ERR_OK)
+                return err;
+            err = child_init(&s->children[at], row, index, with->folders->pages);
+            if (err != ERR_OK) {
+                complaint_set(complaint, "%s: a page cannot be made (errno %d)", with->folders->pages, errno);
+                return err;
+            }
+        }
+    }
+    s->vault = &s->children[0];
+    s->port_count = database_ports(with->database, s->ports);
+    s->started_at = s->database_started_at = clock_wall(with->clock);
+    s->database_up_at = clock_mono(with->clock);
+    followed_files_init(&s->files, with->config->ca_file);
+    return database_keks(with->database, s->keks, &s->kek_count, complaint);
+}
+
+enum err
+supervisor_run(const struct supervisor_options *options, struct complaint *complaint)
+{
+    struct supervisor *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return ERR_NO_MEMORY;
+    s->with = options;
+    s->complaint = complaint;
+    s->signal_fd = s->pages_fd = -1;
+    enum err err = prepare(s);
+    if (err == ERR_OK) {
+        start_due(s);
+        do
+            turn(s);
+        while (!s->is_stopping || !stop_step(s));
+        err = s->err;
+        metric_state_set(METRIC_STATE_STOPPED);
+        log_event(LOG_INFO, "supervisor.stopped");
+    }
+    for (size_t i = 0; i < s->child_count; i++)
+        child_release(&s->children[i]);
+    if (s->signal_fd >= 0)
+        close(s->signal_fd);
+    if (s->pages_fd >= 0)
+        close(s->pages_fd);
+    free(s);
+    return err;
+}
