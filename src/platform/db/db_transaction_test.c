@@ -279,7 +279,7 @@ a_real_deadlock_is_resolved_by_trying_again(void **state UNUSED)
     pthread_barrier_destroy(&both_hold);
     assert_ok(there.err);
     assert_ok(back.err);
-    assert_int_equal(there.tries + back.tries, 3); /* one of them was the victim, once */
+    assert_in_range(there.tries + back.tries, 3, 2 * DB_TRIES); /* one of them was the victim at least once */
     assert_int_equal(test_cluster_number("select sum(n) from pair"), 4);
 }
 
