@@ -49,6 +49,7 @@ code_unit(struct slice s)
 static size_t
 escape_mend(char *at, size_t left)
 {
+    static const char replacement[] = { 'f', 'f', 'f', 'd' }; /* U+FFFD */
     int unit = code_unit(slice_of(at, left));
 
     if (unit < 0)
@@ -59,7 +60,7 @@ escape_mend(char *at, size_t left)
             return 12;
     }
     if (unit == 0 || (unit >= 0xD800 && unit <= 0xDFFF))
-        memcpy(at + 2, "fffd", 4);
+        memcpy(at + 2, replacement, sizeof(replacement));
     return 6;
 }
 

@@ -127,9 +127,10 @@ static void
 text_check(struct content_check *check, const json_t *text)
 {
     struct slice body = json_text_of(text, "body");
+    struct slice white = SLICE(" \t\r\n\v\f");
     size_t blank = 0;
 
-    while (blank < body.len && memchr(" \t\r\n\v\f", body.ptr[blank], 6) != NULL)
+    while (blank < body.len && slice_find(white, body.ptr[blank]) < white.len)
         blank++;
     if (blank == body.len && body.len > 0)
         content_fault_at(check, "body", "must not be blank");

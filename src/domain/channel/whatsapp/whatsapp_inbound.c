@@ -88,11 +88,10 @@ put_text(struct maker *maker, json_t *object, const char *name, struct slice tex
     put(maker, object, name, json_stringn(text.len == 0 ? "" : text.ptr, text.len));
 }
 
-/* Shares the subtree with the body: both are only read from now on. */
 static void
-put_shared(struct maker *maker, json_t *object, const char *name, const json_t *value)
+put_copy(struct maker *maker, json_t *object, const char *name, const json_t *value)
 {
-    put(maker, object, name, json_incref((json_t *)(uintptr_t)value));
+    put(maker, object, name, json_deep_copy(value));
 }
 
 /* false: it is not there in any form. */
@@ -123,7 +122,7 @@ member_put(struct maker *maker, json_t *object, const struct member *member, con
     case TAKE_RAW:
         if (!json_is_object(value) && !json_is_array(value))
             return false;
-        put_shared(maker, object, member->name, value);
+        put_copy(maker, object, member->name, value);
         return true;
     }
     return false;
@@ -181,7 +180,7 @@ put_interactive(struct maker *maker, json_t *content, const json_t *raw)
         return false;
     object = json_object();
     put_text(maker, object, "type", word);
-    put_shared(maker, object, word.ptr, reply);
+    put_copy(maker, object, word.ptr, reply);
     put_text(maker, content, "type", SLICE("interactive"));
     put(maker, content, "interactive", object);
     return true;
@@ -195,7 +194,7 @@ put_contacts(struct maker *maker, json_t *content, const json_t *raw)
     if (json_array_size(cards) == 0)
         return false;
     put_text(maker, content, "type", SLICE("contacts"));
-    put_shared(maker, content, "contacts", cards);
+    put_copy(maker, content, "contacts", cards);
     return true;
 }
 
@@ -284,7 +283,7 @@ put_surroundings(struct maker *maker, json_t *content, const struct whatsapp_eve
     if (event->message.group_id.len > 0)
         put_text(maker, object, "group_id", event->message.group_id);
     if (json_object_size(object) > 0)
-        put_shared(maker, content, "context", object);
+        put_copy(maker, content, "context", object);
     json_decref(object);
     for (size_t i = 0; i < COUNT_OF(beside); i++)
         (void)member_put(maker, content, &beside[i], event->raw);

@@ -60,6 +60,7 @@ bool
 whatsapp_json_real(const json_t *object, const char *member, double *out)
 {
     const json_t *value = json_member(object, member);
+    struct slice decimal = SLICE("0123456789.-");
     char text[NUMBER_TEXT_MAX + 1], *end;
 
     if (json_is_number(value)) {
@@ -72,7 +73,7 @@ whatsapp_json_real(const json_t *object, const char *member, double *out)
     struct slice number = text_of(value);
     for (size_t i = 0; i < number.len;
          i++) /* decimal only: strtod alone would take hexadecimal, inf and nan */
-        if (memchr("0123456789.-", number.ptr[i], 12) == NULL)
+        if (slice_find(decimal, number.ptr[i]) == decimal.len)
             return false;
     memcpy(text, number.ptr, number.len);
     text[number.len] = '\0';
