@@ -9,6 +9,7 @@
  */
 #include "platform/net/http_server_internal.h"
 #include "wire/http/field.h"
+#include "wire/http/target.h"
 
 #define VERSION_BYTES 8u /* "HTTP/1.1" */
 
@@ -151,109 +152,38 @@ framing_check(struct http_exchange *exchange, const char *version)
     return ERR_OK;
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Of a query; false when it does not decode to UTF-8 without NUL. */
-static bool
-query_decode(struct arena *arena, struct slice text, struct slice *out)
-{
-    char *to = arena_alloc(arena, text.len);
-    size_t len = 0;
-
-    *out = SLICE_EMPTY;
-    if (to == NULL)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return false;
-            c = (char)(high * 16 + low);
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
-        }
-        to[len++] = c;
-    }
-    *out = slice_of(to, len);
-    return memchr(to, '\0', len) == NULL && slice_is_utf8(*out);
-}
-
 /* Faults here are of the content, not of the framing: ERR_QUERY, and the connection may live on. */
 static enum err
 query_read(struct http_exchange *exchange, struct slice query)
 {
     struct http_request *request = &exchange->request;
-    struct slice rest = query;
+    struct slice name, value;
 
-    while (rest.len != 0) {
-        struct slice value = slice_take_until(&rest, '&');
-        if (value.len == 0)
-            continue;
-        struct slice name = slice_take_until(&value, '=');
+    while (target_query_take(&query, &name, &value)) {
         if (request->query_count == HTTP_QUERY_MAX)
             return head_fault(exchange, ERR_QUERY, "There are more query parameters than allowed.");
         struct http_pair *pair = &request->query[request->query_count];
-        if (!query_decode(request->arena, name, &pair->name) ||
-            !query_decode(request->arena, value, &pair->value))
-            return head_fault(exchange, ERR_QUERY, "The query is not percent-encoded UTF-8.");
+        if (target_decode(request->arena, name, true, &pair->name) != ERR_OK ||
+            target_decode(request->arena, value, true, &pair->value) != ERR_OK)
+            return head_fault(exchange, ERR_QUERY, "The query is not percent-encoded UTF-8 text.");
         request->query_count++;
     }
     return ERR_OK;
 }
 
-static bool
-is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-/* RFC 9112, 3.2: origin form, absolute form (whose authority says no more than Host does), or "*" for
- * OPTIONS. */
 static enum err
-target_read(struct http_exchange *exchange)
+path_read(struct http_exchange *exchange)
 {
     struct http_request *request = &exchange->request;
-    struct slice rest = exchange->target;
-    bool is_plain = true;
+    struct target target;
+    enum err err = target_read(exchange->target, request->method == HTTP_OPTIONS, &target);
 
-    for (size_t i = 0; i < rest.len; i++)
-        if (rest.ptr[i] <= 0x20 || rest.ptr[i] >= 0x7F || strchr("\"#<>\\^`{|}", rest.ptr[i]) != NULL)
-            return head_fault(exchange, ERR_HTTP_SYNTAX,
-                              "The request target has characters that are not allowed.");
-    for (size_t i = 0; i < rest.len; i++)
-        if (rest.ptr[i] == '%' &&
-            (i + 2 >= rest.len || hex_digit(rest.ptr[i + 1]) < 0 || hex_digit(rest.ptr[i + 2]) < 0))
-            return head_fault(exchange, ERR_HTTP_SYNTAX, "The request target has a broken percent-encoding.");
-    size_t scheme = slice_eq_nocase(slice_first(rest, 7), SLICE("http://"))    ? 7
-                    : slice_eq_nocase(slice_first(rest, 8), SLICE("https://")) ? 8
-                                                                               : 0;
-    if (scheme != 0) {
-        rest = slice_drop(rest, scheme);
-        rest = slice_drop(rest, slice_find(rest, '/'));
-        if (rest.len == 0)
-            rest = SLICE("/");
-    }
-    request->path = slice_take_until(&rest, '?');
-    if (request->method == HTTP_OPTIONS && slice_eq(request->path, SLICE("*")))
-        return ERR_OK;
-    if (request->path.len == 0 || request->path.ptr[0] != '/')
-        return head_fault(exchange, ERR_HTTP_SYNTAX, "The request target must be a path.");
-    for (size_t i = 0; i < request->path.len; i++)
-        if (!is_letter_or_digit(request->path.ptr[i]) && strchr("/_.~-%", request->path.ptr[i]) == NULL)
-            is_plain = false;
-    /* Well-formed, but no resource of ours has such a name. */
-    exchange->refusal = is_plain ? query_read(exchange, rest) : ERR_HTTP_ROUTE;
+    if (err != ERR_OK)
+        return head_fault(exchange, err,
+                          "The request target is not a path, or has characters that are not allowed.");
+    request->path = target.path;
+    /* Well-formed otherwise, but no resource of ours has such a name. */
+    exchange->refusal = target.is_plain ? query_read(exchange, target.query) : ERR_HTTP_ROUTE;
     return ERR_OK;
 }
 
@@ -328,7 +258,7 @@ http_head_read(struct http_exchange *exchange, const char *url, const char *meth
     if (err == ERR_OK)
         err = framing_check(exchange, version);
     if (err == ERR_OK)
-        err = target_read(exchange);
+        err = path_read(exchange);
     if (err != ERR_OK)
         return err;
     request->has_trace = traceparent_parse(http_header(request, "traceparent"), &request->trace) == ERR_OK;

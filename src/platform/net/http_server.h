@@ -4,7 +4,8 @@
  * coding but chunked, no folded or control-carrying header, no line that ends in a bare LF. A request is
  * handed over whole, in its own arena, to a pool of workers; at the limit 503 is answered at once. A handler
  * answers now, or later from any thread. Bytes that do not even make a request line or a field line are
- * answered by the library itself, with a bare 4xx or 505, and the connection is closed.
+ * answered by the library itself, with a bare 4xx or 505, and the connection is closed. A client that closes
+ * its side before the answer has come gets none.
  */
 #ifndef PLATFORM_NET_HTTP_SERVER_H
 #define PLATFORM_NET_HTTP_SERVER_H
@@ -57,7 +58,8 @@ struct http_request {
         path; /* as sent, without the query; only [A-Za-z0-9/_.~-] and %XX get this far; "*" of OPTIONS */
     struct http_pair headers[HTTP_HEADERS_MAX]; /* values without blanks around them */
     size_t header_count;
-    struct http_pair query[HTTP_QUERY_MAX]; /* percent-decoded, '+' as a blank, valid UTF-8, no NUL */
+    struct http_pair
+        query[HTTP_QUERY_MAX]; /* percent-decoded, '+' as a blank; UTF-8 text without control characters */
     size_t query_count;
     struct http_pair path_parameters[HTTP_PATH_PARAMETERS_MAX]; /* filled by the router, percent-decoded */
     size_t path_parameter_count;

@@ -3,6 +3,7 @@
 #include "platform/net/http_server_internal.h"
 #include "wire/http/etag.h"
 #include "wire/http/field.h"
+#include "wire/http/target.h"
 #include "wire/json/json.h"
 #include <stdlib.h>
 
@@ -251,40 +252,6 @@ allow_add(const struct router *router, struct http_request *request, struct http
     return err;
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Of one segment; the server has made sure that each % has its two digits. ERR_HTTP_ROUTE: no name of ours.
- */
-static enum err
-segment_decode(struct arena *arena, struct slice segment, struct slice *out)
-{
-    char *to = arena_alloc(arena, segment.len);
-    size_t len = 0;
-
-    if (to == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < segment.len; i++) {
-        char c = segment.ptr[i];
-        if (c == '%' && i + 2 < segment.len) {
-            c = (char)(hex_digit(segment.ptr[i + 1]) * 16 + hex_digit(segment.ptr[i + 2]));
-            i += 2;
-        }
-        if ((unsigned char)c < 0x20 || c == 0x7F)
-            return ERR_HTTP_ROUTE;
-        to[len++] = c;
-    }
-    *out = slice_of(to, len);
-    return slice_is_utf8(*out) ? ERR_OK : ERR_HTTP_ROUTE;
-}
-
 static enum err
 parameters_read(struct http_request *request, struct slice pattern)
 {
@@ -297,9 +264,9 @@ parameters_read(struct http_request *request, struct slice pattern)
             return ERR_SYSTEM;
         struct http_pair *pair = &request->path_parameters[request->path_parameter_count++];
         pair->name = slice_first(slice_drop(want, 1), want.len - 2);
-        enum err err = segment_decode(request->arena, have, &pair->value);
+        enum err err = target_decode(request->arena, have, false, &pair->value);
         if (err != ERR_OK)
-            return err;
+            return err == ERR_ENCODING ? ERR_HTTP_ROUTE : err; /* no name of ours */
     }
     return ERR_OK;
 }
