@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -58,7 +59,9 @@ child_user(const struct embedded_child *child)
 NORETURN static void
 child_run(const struct embedded_child *child, pid_t parent)
 {
-    static const char *const environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC", NULL };
+    char path[] = "PATH=/usr/bin:/bin", locale[] = "LC_ALL=C", zone[] = "TZ=UTC";
+    char *const environment[] = { path, locale, zone, NULL };
+    char *const *arguments;                 /* execve writes into none of them, though its prototype could */
     const struct rlimit no_core = { 0, 0 }; /* a core would hold rows */
 
     child_signals();
@@ -70,7 +73,8 @@ child_run(const struct embedded_child *child, pid_t parent)
     /* After the change of user, which resets it; and the parent may have ended before. */
     if (prctl(PR_SET_PDEATHSIG, child->death_signal) != 0 || getppid() != parent)
         _exit(EXIT_NO_START);
-    execve(child->path, (char *const *)(uintptr_t)child->arguments, (char *const *)(uintptr_t)environment);
+    memcpy(&arguments, &child->arguments, sizeof(arguments));
+    execve(child->path, arguments, environment);
     _exit(EXIT_NO_START);
 }
 
