@@ -125,7 +125,7 @@ done:
 
 static const struct db_stmt message_lock_stmt = {
     "message_lock",
-    "SELECT status FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND direction = 'out'"
+    "SELECT status, updated_at FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND direction = 'out'"
     " FOR UPDATE"
 };
 static const struct db_stmt message_status_stmt = {
@@ -142,9 +142,18 @@ static const struct db_stmt provider_ref_insert_stmt = {
     " ON CONFLICT DO NOTHING"
 };
 
+/* Providers tell whole seconds: within the second of the step before it, a report comes after that step. */
+static struct wall_time
+report_time(const struct message_report *report, struct wall_time step_before)
+{
+    bool is_same_second = report->at.us / 1000000 == step_before.us / 1000000;
+
+    return is_same_second && report->at.us < step_before.us ? step_before : report->at;
+}
+
 static enum err
 report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-             enum message_status from, struct arena *arena)
+             enum message_status from, struct wall_time at, struct arena *arena)
 {
     enum message_status path[MESSAGE_STATUS_PATH_MAX];
     struct message_step steps[MESSAGE_STATUS_PATH_MAX];
@@ -164,7 +173,7 @@ report_write(struct db_tx *tx, const struct clock *clock, const struct message_r
                       DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message)),
                       NULL);
     for (size_t i = 0; i < count; i++)
-        steps[i] = (struct message_step){ .message = report->message, .status = path[i], .at = report->at };
+        steps[i] = (struct message_step){ .message = report->message, .status = path[i], .at = at };
     return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
 }
 
@@ -174,6 +183,7 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
 {
     struct db_rows *rows = NULL;
     enum message_status from = MESSAGE_ACCEPTED;
+    struct wall_time at = report->at;
     enum err err =
         db_query(tx, &message_lock_stmt, DB_ARGS(DB_ID(report->message), DB_ID(report->channel)), &rows);
 
@@ -182,10 +192,12 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
         err = message_status_parse(db_text(rows, 0, 0), &from);
+    if (err == ERR_OK)
+        at = report_time(report, db_time(rows, 0, 1));
     db_rows_free(rows);
     if (err != ERR_OK || !message_status_may_report(from, report->status))
         return err;
-    err = report_write(tx, clock, report, from, arena);
+    err = report_write(tx, clock, report, from, at, arena);
     *moved_out = err == ERR_OK;
     return err;
 }
