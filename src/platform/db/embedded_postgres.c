@@ -307,17 +307,51 @@ done:
     return err;
 }
 
+/* Whether the user itself passes the folder: by trying, since groups and access lists count too. */
+static bool
+may_pass(const struct embedded_place *place, const char *folder)
+{
+    const char *arguments[] = { "/usr/bin/test", "-x", folder, NULL };
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC), status = -1;
+    const struct embedded_child child = { arguments[0], arguments, place->uid, place->gid,
+                                          SIGKILL,      null_fd,   -1 };
+    pid_t pid = -1;
+    bool is_started = null_fd >= 0 && embedded_child_start(&child, &pid) == ERR_OK;
+
+    while (is_started && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (null_fd >= 0)
+        (void)close(null_fd);
+    return is_started && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Says which folder on the way it is. */
+static enum err
+check_way(const struct embedded_place *place, const char *state_folder, struct db_problem *problem)
+{
+    char path[EMBEDDED_PATH_BYTES];
+
+    if (may_pass(place, state_folder))
+        return ERR_OK;
+    for (size_t len = 1; state_folder[len - 1] != '\0'; len++) {
+        if (state_folder[len] != '/' && state_folder[len] != '\0')
+            continue;
+        snprintf(path, sizeof(path), "%.*s", (int)len, state_folder);
+        if (!may_pass(place, path))
+            break;
+    }
+    db_problem_set(problem, "%s is not there, or closed to PostgreSQL's user (chmod o+x)", path);
+    return ERR_CONFIG;
+}
+
 static enum err
 take_ownership(struct embedded_postgres *postgres, const char *state_folder, struct db_problem *problem)
 {
     const struct embedded_place *place = &postgres->place;
-    struct stat facts;
+    enum err err = check_way(place, state_folder, problem);
 
-    if (stat(state_folder, &facts) != 0 ||
-        (place->is_other_user && facts.st_uid != place->uid && (facts.st_mode & S_IXOTH) == 0)) {
-        db_problem_set(problem, "%s is not there, or closed to PostgreSQL's user (chmod o+x)", state_folder);
-        return ERR_CONFIG;
-    }
+    if (err != ERR_OK)
+        return err;
     /* Ours, not PostgreSQL's: what it reads there it cannot change. */
     if (mkdir(place->folder, 0711) != 0 && errno != EEXIST) {
         db_problem_set(problem, "%s cannot be made", place->folder);

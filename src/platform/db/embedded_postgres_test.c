@@ -464,6 +464,14 @@ what_cannot_work_is_said_clearly(void **state UNUSED)
     as_root.state_folder = closed;
     assert_int_equal(embedded_postgres_start(&as_root, &postgres, &problem), ERR_CONFIG);
     assert_non_null(strstr(problem.detail, "closed to PostgreSQL's user"));
+    /* Also when it is not the folder itself, but one above it. */
+    char inner[440];
+    snprintf(inner, sizeof(inner), "%s/inner", closed);
+    assert_int_equal(mkdir(inner, 0711), 0);
+    as_root.state_folder = inner;
+    assert_int_equal(embedded_postgres_start(&as_root, &postgres, &problem), ERR_CONFIG);
+    assert_null(strstr(problem.detail, inner));
+    assert_non_null(strstr(problem.detail, closed));
 }
 
 static int
