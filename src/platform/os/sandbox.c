@@ -28,6 +28,16 @@ become(const char *user)
     return ERR_OK;
 }
 
+/* Root could get back through a program of its own what it drops: not with an empty bounding set. */
+static enum err
+drop_bounding_set(void)
+{
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            return ERR_SYSTEM;
+    return ERR_OK;
+}
+
 /* Also what a service manager may have left to a process that is not root. */
 static enum err
 drop_capabilities(void)
@@ -49,6 +59,9 @@ sandbox_enter(const struct sandbox_rules *rules, struct sandbox_facts *facts_out
     enum err err;
 
     *facts_out = (struct sandbox_facts){ 0 };
+    if (geteuid() == 0 && drop_bounding_set() != ERR_OK)
+        log_event(LOG_WARN, "sandbox.bounding_set_kept",
+                  LOG_NUM("errno", errno)); /* a container's root may not */
     if (geteuid() == 0 && rules->user != NULL) {
         err = become(rules->user);
         if (err != ERR_OK)

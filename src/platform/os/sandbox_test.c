@@ -345,7 +345,8 @@ static bool
 has_another_user(void)
 {
     uid_t real, effective, saved;
-    return getresuid(&real, &effective, &saved) != 0 /* not in the table */ && getuid() != 0 &&
+    return status_is("CapBnd", "0000000000000000") &&
+           getresuid(&real, &effective, &saved) != 0 /* not in the table */ && getuid() != 0 &&
            geteuid() != 0 && getgid() != 0 && status_is("Groups", " ");
 }
 

@@ -32,35 +32,37 @@ users_check(struct complaint *complaint)
     return ERR_OK;
 }
 
+/* From the environment, else from HARKARA_MASTER_KEK_FILE, else none yet. */
+static enum err
+master_key_given(struct command_line *line)
+{
+    if (line->master_key != NULL || line->config.master_kek_file[0] == '\0')
+        return ERR_OK;
+    return kek_file_read(line->config.master_kek_file, &line->master_key, &line->complaint);
+}
+
 /*
- * From the environment, else from HARKARA_MASTER_KEK_FILE; with --init-kek also from the state folder, where
- * one is made if nothing was sealed yet. Beside the data it protects nothing but a copy of the data alone:
- * for trying out.
+ * With --init-kek from the state folder, where one is made if nothing was sealed yet. Lying beside the data
+ * it protects a copy of the database alone: it is for trying out.
  */
 static enum err
-master_key_find(struct command_line *line, struct database *database)
+master_key_of_state(struct command_line *line, struct database *database)
 {
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t count = 0;
-    bool is_made_here = arguments_has(&line->arguments, "--init-kek");
+    bool is_wanted = arguments_has(&line->arguments, "--init-kek");
 
     if (line->master_key != NULL)
         return ERR_OK;
-    if (line->config.master_kek_file[0] != '\0')
-        return kek_file_read(line->config.master_kek_file, &line->master_key, &line->complaint);
-    if (is_made_here && access(line->folders.master_kek, F_OK) == 0)
+    if (is_wanted && access(line->folders.master_kek, F_OK) == 0)
         return kek_file_read(line->folders.master_kek, &line->master_key, &line->complaint);
     enum err err = database_keks(database, keks, &count, &line->complaint);
     if (err != ERR_OK)
         return err;
-    if (is_made_here && count == 0) {
+    if (is_wanted && count == 0) {
         err = kek_file_make(line->folders.master_kek, &line->master_key, &line->complaint);
         if (err == ERR_OK)
-            fprintf(
-                stderr,
-                "harkara: made a master key: %s\n"
-                "harkara: keep a copy apart from the data; without it nothing that is sealed can be opened\n",
-                line->folders.master_kek);
+            log_event(LOG_WARN, "supervisor.master_key_made");
         return err;
     }
     complaint_set(
@@ -73,30 +75,44 @@ master_key_find(struct command_line *line, struct database *database)
     return ERR_CONFIG;
 }
 
-static void
-say_serving(void *ctx)
+static enum err
+serve_on(struct command_line *line, struct supervisor_options *options)
 {
-    const struct command_line *line = ctx;
+    struct database *database = NULL;
+    enum err err = database_start(&line->config, &line->folders, &database, &line->complaint);
 
-    printf("harkara serves on %s\n", line->config.listen);
-    fflush(stdout);
+    if (err == ERR_OK)
+        err = master_key_of_state(line, database);
+    options->database = database;
+    options->master_key = line->master_key;
+    if (err == ERR_OK)
+        err = supervisor_run(options, &line->complaint);
+    if (unlink(line->folders.status) != 0 && errno != ENOENT)
+        log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
+    enum err stopped = database_stop(database, DATABASE_STOP_MS);
+    if (stopped != ERR_OK)
+        log_event(LOG_WARN, "supervisor.database_forced", LOG_ERR(stopped));
+    return err;
 }
 
+/* What a person got wrong is found before anything is started; connections wait in the backlog until we
+ * serve. */
 static enum err
-serve_on(struct command_line *line, struct database *database)
+serve(struct command_line *line)
 {
     struct supervisor_options options = { .config = &line->config,
                                           .folders = &line->folders,
-                                          .database = database,
                                           .clock = clock_system(),
                                           .listen_fd = -1,
                                           .admin_fd = -1,
-                                          .control_fd = -1,
-                                          .serving = say_serving,
-                                          .ctx = line };
-    enum err err = master_key_find(line, database);
+                                          .control_fd = -1 };
+    int lock_fd = -1;
+    enum err err = master_key_given(line);
 
-    options.master_key = line->master_key;
+    if (err == ERR_OK)
+        err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
+    if (err == ERR_OK)
+        err = folders_lock(&line->folders, &lock_fd, &line->complaint);
     if (err == ERR_OK)
         err = listener_open(line->config.listen, &options.listen_fd, &line->complaint);
     if (err == ERR_OK)
@@ -105,40 +121,27 @@ serve_on(struct command_line *line, struct database *database)
         err = listener_open_unix(line->folders.control_socket, CONTROL_MODE, &options.control_fd,
                                  &line->complaint);
     if (err == ERR_OK)
-        err = supervisor_run(&options, &line->complaint);
+        err = serve_on(line, &options);
     listener_close(line->config.listen, options.listen_fd);
     listener_close(line->folders.admin_socket, options.admin_fd);
     listener_close(line->folders.control_socket, options.control_fd);
-    if (unlink(line->folders.status) != 0 && errno != ENOENT)
-        log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
+    if (lock_fd >= 0)
+        close(lock_fd);
     return err;
 }
 
 enum exit_code
 command_serve(struct command_line *line)
 {
-    struct database *database = NULL;
     enum log_level level = LOG_INFO;
-    int lock_fd = -1;
     enum err err = log_level_parse(slice_text(line->config.log_level), &level);
 
     log_open("supervisor", level, STDERR_FILENO);
     if (err == ERR_OK)
         err = users_check(&line->complaint);
     if (err == ERR_OK)
-        err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
-    if (err == ERR_OK)
-        err = folders_lock(&line->folders, &lock_fd, &line->complaint);
-    if (err == ERR_OK)
         err = supervisor_block_signals();
     if (err == ERR_OK)
-        err = database_start(&line->config, &line->folders, &database, &line->complaint);
-    if (err == ERR_OK)
-        err = serve_on(line, database);
-    enum err stopped = database_stop(database, DATABASE_STOP_MS);
-    if (stopped != ERR_OK)
-        log_event(LOG_WARN, "supervisor.database_forced", LOG_ERR(stopped));
-    if (lock_fd >= 0)
-        close(lock_fd);
+        err = serve(line);
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
 }

@@ -84,7 +84,7 @@ all_ready(const struct supervisor *s)
     for (size_t i = 0; i < s->child_count; i++)
         if (s->children[i].state != STATUS_READY)
             return false;
-    return true;
+    return !database_is_embedded(s->with->database) || database_pid(s->with->database) > 0;
 }
 
 static void
@@ -306,6 +306,13 @@ start(struct supervisor *s, size_t at)
         vault_boot(s);
 }
 
+/* Whether its next start depends on time alone. */
+static bool
+is_waiting(const struct supervisor *s, const struct child *child)
+{
+    return child->pid == 0 && child->state == STATUS_WAITING && (child == s->vault || s->has_booted);
+}
+
 /* The vault comes first; the others wait for its first word, and after that for nothing but their own time.
  */
 static void
@@ -314,9 +321,7 @@ start_due(struct supervisor *s)
     struct mono_time now = clock_mono(s->with->clock);
 
     for (size_t i = 0; i < s->child_count && !s->is_stopping; i++) {
-        struct child *child = &s->children[i];
-        if (child->pid == 0 && child->state == STATUS_WAITING && now.us >= child->start_at.us &&
-            (child == s->vault || s->has_booted))
+        if (is_waiting(s, &s->children[i]) && now.us >= s->children[i].start_at.us)
             start(s, i);
     }
     if (s->is_stopping || !database_is_embedded(s->with->database) || database_pid(s->with->database) > 0 ||
@@ -485,23 +490,30 @@ tick(struct supervisor *s)
     }
 }
 
+/* How long nothing is due. */
+static int
+wait_ms(const struct supervisor *s)
+{
+    int64_t now_us = clock_mono(s->with->clock).us, until_us = s->tick_at.us;
+
+    for (size_t i = 0; i < s->child_count; i++)
+        if (is_waiting(s, &s->children[i]) && s->children[i].start_at.us < until_us)
+            until_us = s->children[i].start_at.us;
+    return until_us <= now_us ? 0 : (int)((until_us - now_us + 999) / 1000);
+}
+
 static void
 turn(struct supervisor *s)
 {
-    struct pollfd waits[CHILDREN_MAX + 2] = { { .fd = s->signal_fd, .events = POLLIN },
-                                              { .fd = s->with->control_fd, .events = POLLIN } };
-    struct mono_time now = clock_mono(s->with->clock);
-    int64_t until_us = s->tick_at.us;
+    /* Commands wait in the backlog until the vault serves. */
+    struct pollfd waits[CHILDREN_MAX + 2] = {
+        { .fd = s->signal_fd, .events = POLLIN },
+        { .fd = vault_serves(s) ? s->with->control_fd : -1, .events = POLLIN },
+    };
 
-    for (size_t i = 0; i < s->child_count; i++) {
-        const struct child *child = &s->children[i];
-        waits[2 + i] = (struct pollfd){ .fd = child->link, .events = POLLIN }; /* -1: passed over */
-        if (child->pid == 0 && child->state == STATUS_WAITING && child->start_at.us < until_us &&
-            (child == s->vault || s->has_booted))
-            until_us = child->start_at.us;
-    }
-    int wait_ms = until_us <= now.us ? 0 : (int)((until_us - now.us + 999) / 1000);
-    if (poll(waits, 2 + (nfds_t)s->child_count, wait_ms) < 0 && errno != EINTR)
+    for (size_t i = 0; i < s->child_count; i++)
+        waits[2 + i] = (struct pollfd){ .fd = s->children[i].link, .events = POLLIN }; /* -1: passed over */
+    if (poll(waits, 2 + (nfds_t)s->child_count, wait_ms(s)) < 0 && errno != EINTR)
         bug("poll of the supervisor's descriptors");
     /* Words before deaths: a process that said why it ends is heard first. */
     for (size_t i = 0; i < s->child_count; i++)
@@ -513,14 +525,9 @@ turn(struct supervisor *s)
     tick(s);
     start_due(s);
     if (!s->is_serving && !s->is_stopping && all_ready(s)) {
-        s->is_serving = true;
+        s->is_serving = s->is_status_stale = true;
         metric_state_set(METRIC_STATE_READY);
         log_event(LOG_INFO, "supervisor.serving");
-        s->is_status_stale = true;
-        if (s->with->serving != NULL) {
-            status_refresh(s);
-            s->with->serving(s->with->ctx);
-        }
     }
     if (s->is_status_stale)
         status_refresh(s);
