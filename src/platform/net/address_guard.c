@@ -247,8 +247,7 @@ is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A last label of digits, or of hex behind 0x, makes the whole name a number to some resolvers: never a name.
- */
+/* A last label of digits, or of hex behind 0x, makes the whole a number to some resolvers: no name. */
 static bool
 label_is_number(struct slice label)
 {

@@ -1,7 +1,6 @@
 #include "platform/net/forwarded.h"
 
-/* "192.0.2.1", "192.0.2.1:1234", "2001:db8::1", "[2001:db8::1]" or "[2001:db8::1]:1234"; the port is dropped.
- */
+/* An address, or with a port that is dropped: "192.0.2.1:1234", "[2001:db8::1]:1234". */
 static enum err
 entry_parse(struct slice entry, struct sockaddr_storage *out)
 {

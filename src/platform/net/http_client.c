@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define METHOD_BYTES_MAX 16u
-#define IDLE_S           30L /* most servers close idle connections after 60 s or more: be first, it saves the race */
+#define IDLE_S           30L /* most servers close idle connections after 60 s or more: be first */
 #define DNS_CACHE_S      30L
 #define BEARER_PREFIX    "Authorization: Bearer "
 

@@ -60,9 +60,9 @@ struct http_call {
 
 struct http_result {
     enum http_failure failure;
-    bool was_sent; /* false: not one byte of the request can have reached the peer, so a retry is no duplicate
-                    */
-    int status;    /* 0 when there is no answer */
+    /* false: not one byte of the request can have reached the peer, so that a retry is no duplicate */
+    bool was_sent;
+    int status;            /* 0 when there is no answer */
     struct slice body;     /* borrowed for the call of done; with HTTP_FAILURE_SIZE what fitted of it */
     int64_t retry_after_s; /* -1: none; seconds or an HTTP date, already turned into seconds */
     int64_t elapsed_us;

@@ -1,5 +1,4 @@
-/* The client against a TLS server that the test plays on a thread, under certificates that it makes itself.
- */
+/* The client against a TLS server that the test plays on a thread, under certificates of its own. */
 #include "core/log.h"
 #include "core/secret.h"
 #include "core/unit.h"

@@ -117,11 +117,11 @@ has_header(const struct http_response *response, const char *name)
     return false;
 }
 
+/* `text` is room for the C string that the library wants: one for all fields of a response. */
 static bool
-header_put(struct MHD_Response *made, const char *name, struct slice value)
+header_put(struct MHD_Response *made, char text[static HTTP_RESPONSE_VALUE_BYTES_MAX + 1], const char *name,
+           struct slice value)
 {
-    char text[HTTP_RESPONSE_VALUE_BYTES_MAX + 1];
-
     if (value.len > HTTP_RESPONSE_VALUE_BYTES_MAX)
         return false;
     if (value.len != 0)
@@ -133,7 +133,7 @@ header_put(struct MHD_Response *made, const char *name, struct slice value)
 
 /* The caller's trace goes on with our request as its span: its first octets are time, its last are random. */
 static bool
-traceparent_put(struct MHD_Response *made, const struct http_request *request)
+traceparent_put(struct MHD_Response *made, char *room, const struct http_request *request)
 {
     char text[TRACEPARENT_TEXT_BYTES];
     struct traceparent trace = request->trace;
@@ -141,7 +141,7 @@ traceparent_put(struct MHD_Response *made, const struct http_request *request)
     if (!request->has_trace)
         return true;
     memcpy(trace.span, request->id.bytes + ID_BYTES - TRACE_SPAN_BYTES, TRACE_SPAN_BYTES);
-    return header_put(made, "traceparent", traceparent_print(&trace, text));
+    return header_put(made, room, "traceparent", traceparent_print(&trace, text));
 }
 
 struct MHD_Response *
@@ -155,7 +155,7 @@ http_response_make(const struct http_request *request, const struct http_respons
         { "X-Content-Type-Options", "nosniff" },
         { "Content-Security-Policy", "default-src 'none'" },
     };
-    char id[ID_TEXT_BYTES];
+    char id[ID_TEXT_BYTES], room[HTTP_RESPONSE_VALUE_BYTES_MAX + 1];
     union { /* the library takes a pointer to non-const and only reads it */
         const char *from;
         void *to;
@@ -164,16 +164,17 @@ http_response_make(const struct http_request *request, const struct http_respons
         response->body.len, response->body.len == 0 ? NULL : body.to, body_mode);
     if (made == NULL)
         return NULL;
-    bool is_whole = header_put(made, "X-Request-Id", id_print(ID_REQUEST, request->id, id)) &&
-                    header_put(made, "Content-Type", response->content_type) &&
-                    traceparent_put(made, request);
+    bool is_whole = header_put(made, room, "X-Request-Id", id_print(ID_REQUEST, request->id, id)) &&
+                    header_put(made, room, "Content-Type", response->content_type) &&
+                    traceparent_put(made, room, request);
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
         if (!has_header(response, defaults[i].name))
-            is_whole = is_whole && header_put(made, defaults[i].name, slice_text(defaults[i].value));
+            is_whole = is_whole && header_put(made, room, defaults[i].name, slice_text(defaults[i].value));
     for (size_t i = 0; i < response->header_count; i++)
-        is_whole = is_whole && header_put(made, response->headers[i].name.ptr, response->headers[i].value);
+        is_whole =
+            is_whole && header_put(made, room, response->headers[i].name.ptr, response->headers[i].value);
     if (is_last)
-        is_whole = is_whole && header_put(made, "Connection", SLICE("close"));
+        is_whole = is_whole && header_put(made, room, "Connection", SLICE("close"));
     if (!is_whole) {
         MHD_destroy_response(made);
         return NULL;

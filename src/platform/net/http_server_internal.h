@@ -103,6 +103,34 @@ http_list_add(struct http_exchange_list *list, struct http_exchange *exchange)
     list->last = exchange;
 }
 
+static inline struct mono_time
+http_server_now(const struct http_server *server)
+{
+    return clock_mono(server->config.clock);
+}
+
+/* http_exchange.c: the library's callbacks, and what the loop does to connections besides. */
+enum MHD_Result http_on_access(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+                               const char *version, const char *upload, size_t *upload_bytes,
+                               void **request_ctx);
+void *http_on_request_line(void *ctx, const char *target, struct MHD_Connection *mhd);
+void http_on_completed(void *ctx, struct MHD_Connection *mhd, void **request_ctx,
+                       enum MHD_RequestTerminationCode why);
+void http_on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
+                        enum MHD_ConnectionNotificationCode what);
+/* Moves the connection to the end of another queue. */
+void http_connection_wait(struct http_connection *connection, enum http_wait wait);
+void http_connection_cut(struct http_connection *connection);
+/* Takes the connection from a request that is not answered in time, and answers 503. A later answer goes
+ * nowhere. */
+void http_connection_give_up(struct http_connection *connection, enum err err);
+/* Sends exchange->response, inside a callback of the library or while the connection is suspended; MHD_NO:
+ * close. */
+enum MHD_Result http_exchange_send(struct http_exchange *exchange, bool is_last);
+/* The end of a request: what it held is wiped, its memory may serve another. */
+void http_exchange_release(struct http_server *server, struct http_exchange *exchange);
+void http_exchange_free(struct http_exchange *exchange);
+
 /* http_message.c */
 /* Makes *response the problem document of `err`, with the headers that belong to its status. */
 void http_response_problem(struct http_request *request, struct http_response *response, enum err err);

@@ -1,5 +1,4 @@
-/* Bodies, workers, deferred answers, limits and the end; with real sockets and a clock that the tests move.
- */
+/* Bodies, workers, deferred answers, limits and the end; with real sockets and a clock with hands. */
 #include "core/log.h"
 #include "core/metric.h"
 #include "platform/net/http_testing.h"

@@ -1,0 +1,357 @@
+/* Connections and the requests on them: what happens when the library calls. All of it on the loop thread. */
+#include "core/log.h"
+#include "core/metric.h"
+#include "platform/net/http_server_internal.h"
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define SPARE_MAX            256u   /* exchanges kept for reuse */
+#define SPARE_BODY_BYTES_MAX 16384u /* a larger body buffer is given back */
+#define RESERVE_BYTES_MAX    65536u /* made room for on a client's word alone */
+/* Read past a body's limit, to be able to say 413 to whoever sends a little more; then the line is cut. */
+#define OVERRUN_BYTES_MAX (1u << 20)
+
+/* Every queue's time limit is one constant, so a connection put at its end keeps it sorted. */
+static const int wait_ms[HTTP_WAIT_COUNT] = {
+    [HTTP_WAIT_HEAD] = HTTP_HEAD_MS,     [HTTP_WAIT_IDLE] = HTTP_IDLE_MS, [HTTP_WAIT_BODY] = HTTP_BODY_MS,
+    [HTTP_WAIT_ANSWER] = HTTP_ANSWER_MS, [HTTP_WAIT_SEND] = HTTP_SEND_MS,
+};
+
+void
+http_connection_wait(struct http_connection *connection, enum http_wait wait)
+{
+    struct http_server *server = connection->server;
+
+    if (connection->wait != HTTP_WAIT_NONE) {
+        if (connection->before == NULL)
+            server->waits[connection->wait].first = connection->after;
+        else
+            connection->before->after = connection->after;
+        if (connection->after == NULL)
+            server->waits[connection->wait].last = connection->before;
+        else
+            connection->after->before = connection->before;
+    }
+    connection->wait = wait;
+    connection->before = connection->after = NULL;
+    if (wait == HTTP_WAIT_NONE)
+        return;
+    connection->deadline = mono_after_ms(http_server_now(server), wait_ms[wait]);
+    connection->before = server->waits[wait].last;
+    if (connection->before == NULL)
+        server->waits[wait].first = connection;
+    else
+        connection->before->after = connection;
+    server->waits[wait].last = connection;
+}
+
+static struct http_exchange *
+exchange_new(struct http_server *server, struct http_connection *connection)
+{
+    struct http_exchange *exchange = server->spare;
+
+    if (exchange != NULL) {
+        server->spare = exchange->next;
+        server->spare_count--;
+    } else {
+        exchange = calloc(1, sizeof(*exchange));
+        struct arena *arena = arena_new(HTTP_ARENA_BYTES_MAX);
+        if (exchange == NULL || arena == NULL) {
+            arena_free(arena);
+            free(exchange);
+            return NULL;
+        }
+        exchange->request.arena = arena;
+        exchange->server = server;
+    }
+    exchange->connection = connection;
+    exchange->request.transport = exchange;
+    exchange->request.id = id_new(server->config.clock);
+    exchange->request.began_at = http_server_now(server);
+    return exchange;
+}
+
+void
+http_exchange_free(struct http_exchange *exchange)
+{
+    arena_free(exchange->request.arena);
+    buf_release_wiped(&exchange->body);
+    free(exchange);
+}
+
+/* The end of a request: what it held is wiped, its memory may serve another. */
+void
+http_exchange_release(struct http_server *server, struct http_exchange *exchange)
+{
+    struct arena *arena = exchange->request.arena;
+    struct buf body = exchange->body;
+
+    server->body_bytes -= exchange->body_counted;
+    if (server->spare_count == SPARE_MAX || body.cap > SPARE_BODY_BYTES_MAX) {
+        http_exchange_free(exchange);
+        return;
+    }
+    arena_reset(arena);
+    if (body.len != 0)
+        explicit_bzero(body.ptr, body.len);
+    buf_clear(&body);
+    memset(exchange, 0, sizeof(*exchange));
+    exchange->request.arena = arena;
+    exchange->body = body;
+    exchange->server = server;
+    exchange->next = server->spare;
+    server->spare = exchange;
+    server->spare_count++;
+}
+
+/* Sends exchange->response, inside a callback of the library or while the connection is suspended. */
+enum MHD_Result
+http_exchange_send(struct http_exchange *exchange, bool is_last)
+{
+    struct http_connection *connection = exchange->connection;
+    struct MHD_Response *made =
+        http_response_make(&exchange->request, &exchange->response, MHD_RESPMEM_PERSISTENT,
+                           is_last || connection->server->is_draining);
+    enum MHD_Result result = MHD_NO; /* which closes the connection */
+
+    exchange->stage = HTTP_STAGE_DONE;
+    http_connection_wait(connection, HTTP_WAIT_SEND);
+    if (made != NULL) {
+        result = MHD_queue_response(connection->mhd, (unsigned)exchange->response.status, made);
+        MHD_destroy_response(made);
+    }
+    return result;
+}
+
+/* Answers at once, on the loop thread, a request that nobody else has seen. */
+static enum MHD_Result
+exchange_refuse(struct http_exchange *exchange, enum err err, bool is_last)
+{
+    http_response_problem(&exchange->request, &exchange->response, err);
+    http_answer_note(&exchange->request, &exchange->response, http_server_now(exchange->server));
+    return http_exchange_send(exchange, is_last);
+}
+
+static enum MHD_Result
+exchange_hand_over(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+
+    exchange->request.handed_at = http_server_now(server);
+    if (exchange->refusal != ERR_OK)
+        return exchange_refuse(exchange, exchange->refusal, false);
+    if (server->in_flight >= server->config.queue_max)
+        return exchange_refuse(exchange, ERR_BUSY, false);
+    server->in_flight++;
+    exchange->request.body = buf_slice(&exchange->body);
+    exchange->stage = HTTP_STAGE_OUT;
+    http_connection_wait(exchange->connection, HTTP_WAIT_ANSWER);
+    http_list_add(&server->ready, exchange);
+    MHD_suspend_connection(exchange->connection->mhd);
+    return MHD_YES;
+}
+
+static enum MHD_Result
+exchange_head_done(struct http_exchange *exchange, const char *url, const char *method, const char *version)
+{
+    struct http_server *server = exchange->server;
+    bool has_body;
+    size_t limit;
+
+    exchange->request.began_at = http_server_now(server);
+    enum err err = http_head_read(exchange, url, method, version);
+    if (err != ERR_OK)
+        return exchange_refuse(exchange, err, true);
+    has_body = exchange->is_chunked || exchange->declared_bytes != 0;
+    limit = server->config.body_limit(server->config.ctx, exchange->request.method, exchange->request.path);
+    if (limit == HTTP_BODY_UNREAD) {
+        if (has_body) /* an answer at this point closes the connection: the body is never read */
+            return exchange_hand_over(exchange);
+        limit = 0;
+    }
+    if (limit > server->config.body_bytes_max)
+        limit = server->config.body_bytes_max;
+    if (exchange->declared_bytes > limit)
+        return exchange_refuse(exchange, ERR_HTTP_BODY_SIZE, true);
+    exchange->body.bytes_max = limit;
+    exchange->stage = HTTP_STAGE_BODY;
+    http_connection_wait(exchange->connection, HTTP_WAIT_BODY);
+    return MHD_YES;
+}
+
+/* A response cannot be queued while a body comes, so a fault is kept until its end; what comes after it is
+ * dropped. */
+static enum MHD_Result
+exchange_body_part(struct http_exchange *exchange, struct slice part)
+{
+    struct http_server *server = exchange->server;
+
+    if (exchange->refusal == ERR_OK && part.len > exchange->body.bytes_max - exchange->body.len)
+        exchange->refusal = ERR_HTTP_BODY_SIZE;
+    if (exchange->refusal == ERR_OK && part.len > HTTP_BODIES_BYTES_MAX - server->body_bytes)
+        exchange->refusal = ERR_BUSY;
+    if (exchange->refusal != ERR_OK) {
+        exchange->overrun += part.len;
+        return exchange->overrun > OVERRUN_BYTES_MAX ? MHD_NO : MHD_YES;
+    }
+    if (exchange->body.len == 0 && exchange->declared_bytes <= RESERVE_BYTES_MAX)
+        (void)buf_reserve(&exchange->body, (size_t)exchange->declared_bytes);
+    buf_add(&exchange->body, part);
+    if (buf_done(&exchange->body) != ERR_OK)
+        return MHD_NO;
+    server->body_bytes += part.len;
+    exchange->body_counted += part.len;
+    return MHD_YES;
+}
+
+enum MHD_Result
+http_on_access(void *ctx UNUSED, struct MHD_Connection *mhd UNUSED, const char *url, const char *method,
+               const char *version, const char *upload, size_t *upload_bytes, void **request_ctx)
+{
+    struct http_connection *connection = *request_ctx;
+    struct http_exchange *exchange = connection == NULL ? NULL : connection->exchange;
+
+    if (exchange == NULL)
+        return MHD_NO; /* there was no memory for it */
+    switch (exchange->stage) {
+    case HTTP_STAGE_HEAD:
+        return exchange_head_done(exchange, url, method, version);
+    case HTTP_STAGE_BODY:
+        if (*upload_bytes == 0)
+            return exchange_hand_over(exchange);
+        struct slice part = slice_of(upload, *upload_bytes);
+        *upload_bytes = 0;
+        return exchange_body_part(exchange, part);
+    case HTTP_STAGE_OUT: /* suspended, or answered: the library does not call */
+    case HTTP_STAGE_DONE:
+        break;
+    }
+    return MHD_NO;
+}
+
+static struct http_connection *
+connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* The request line has come; `target` is as sent, up to a NUL, before the library cuts it up. */
+void *
+http_on_request_line(void *ctx, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_server *server = ctx;
+    struct http_connection *connection = connection_of(mhd);
+
+    if (connection == NULL)
+        return NULL;
+    struct http_exchange *exchange = exchange_new(server, connection);
+    connection->exchange = exchange;
+    if (exchange == NULL || target == NULL)
+        return connection;
+    size_t len = strlen(target);
+    if (len <= HTTP_TARGET_BYTES_MAX) {
+        exchange->target = arena_copy(exchange->request.arena, slice_of(target, len));
+        exchange->target_at = (uintptr_t)target;
+    }
+    return connection;
+}
+
+/* The answer was sent, or the connection broke on the way. */
+void
+http_on_completed(void *ctx, struct MHD_Connection *mhd UNUSED, void **request_ctx,
+                  enum MHD_RequestTerminationCode why UNUSED)
+{
+    struct http_server *server = ctx;
+    struct http_connection *connection = *request_ctx;
+    struct http_exchange *exchange = connection == NULL ? NULL : connection->exchange;
+
+    if (connection == NULL)
+        return;
+    connection->exchange = NULL;
+    http_connection_wait(connection, HTTP_WAIT_IDLE);
+    if (exchange == NULL)
+        return;
+    exchange->connection = NULL;
+    if (exchange->stage == HTTP_STAGE_OUT)
+        return; /* released when its answer comes */
+    if (exchange->stage !=
+        HTTP_STAGE_DONE) /* the client went away, or the library refused the rest by itself */
+        log_event(LOG_INFO, "http.dropped", LOG_ID("request", ID_REQUEST, exchange->request.id),
+                  LOG_WORD("stage", exchange->stage == HTTP_STAGE_HEAD ? "head" : "body"));
+    http_exchange_release(server, exchange);
+}
+
+void
+http_on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
+                   enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = ctx;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        struct http_connection *connection = calloc(1, sizeof(*connection));
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        server->connection_count++;
+        *socket_ctx = connection;
+        if (connection != NULL) {
+            connection->server = server;
+            connection->mhd = mhd;
+            connection->fd = info == NULL ? -1 : info->connect_fd;
+            http_connection_wait(connection, HTTP_WAIT_HEAD);
+        }
+    } else {
+        struct http_connection *connection = *socket_ctx;
+        server->connection_count--;
+        if (connection != NULL)
+            http_connection_wait(connection, HTTP_WAIT_NONE);
+        free(connection);
+        *socket_ctx = NULL;
+    }
+    metric_set(METRIC_HTTP_CONNECTIONS, (int64_t)server->connection_count);
+}
+
+void
+http_connection_cut(struct http_connection *connection)
+{
+    http_connection_wait(connection, HTTP_WAIT_NONE);
+    (void)shutdown(connection->fd,
+                   SHUT_RDWR); /* the library sees it, closes the socket and calls http_on_connection */
+}
+
+/* Takes the connection from a request that is not answered in time, and answers 503. A later answer goes
+ * nowhere. */
+void
+http_connection_give_up(struct http_connection *connection, enum err err)
+{
+    struct http_exchange *exchange = connection->exchange;
+    struct http_server *server = connection->server;
+    struct http_request request = { .id = exchange->request.id, /* the rest belongs to whoever is late */
+                                    .method = exchange->request.method,
+                                    .began_at = exchange->request.began_at,
+                                    .handed_at = exchange->request.handed_at,
+                                    .arena = arena_new(65536) };
+    struct http_response response;
+    struct MHD_Response *made = NULL;
+
+    if (atomic_exchange(&exchange->is_answered, true)) {
+        arena_free(request.arena); /* the answer is on its way */
+        http_connection_wait(connection, HTTP_WAIT_ANSWER);
+        return;
+    }
+    connection->exchange = NULL;
+    exchange->connection = NULL;
+    if (request.arena != NULL) {
+        http_response_problem(&request, &response, err);
+        http_answer_note(&request, &response, http_server_now(server));
+        made = http_response_make(&request, &response, MHD_RESPMEM_MUST_COPY, true);
+    }
+    arena_free(request.arena);
+    http_connection_wait(connection, HTTP_WAIT_SEND);
+    if (made == NULL || MHD_queue_response(connection->mhd, (unsigned)response.status, made) != MHD_YES)
+        http_connection_cut(connection);
+    if (made != NULL)
+        MHD_destroy_response(made);
+    MHD_resume_connection(connection->mhd);
+}
