@@ -1,4 +1,4 @@
-/* What `harkara` tells the shell: the numbers of sysexits.h, listed in docs/operation.md. */
+/* What `harkara` tells the shell: the numbers of sysexits.h, listed in docs/operations.md. */
 #ifndef PROGRAM_HARKARA_EXIT_CODE_H
 #define PROGRAM_HARKARA_EXIT_CODE_H
 #include "core/err.h"
