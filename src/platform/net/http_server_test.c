@@ -211,6 +211,8 @@ requests_ready_at_once(size_t count)
         expect_status(fds[i], 200);
     }
     atomic_store(&h.hold_ticks, true);
+    testing_clock_advance(&h.clock, 1000); /* the next tick is due as soon as something wakes the loop */
+    int waker = testing_connect(h.port);
     harness_wait(&h.tick_began);
     for (size_t i = 0; i < count; i++)
         send_text(fds[i], "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab");
@@ -219,6 +221,7 @@ requests_ready_at_once(size_t count)
         expect_status(fds[i], 200);
     atomic_store(&h.hold_ticks, false);
     sem_post(&h.tick_go);
+    close(waker);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
     harness_end(&h);
@@ -445,6 +448,7 @@ a_request_deferred_too_long_is_answered_by_the_watchdog(void **state UNUSED)
     harness_poke(&h);
     assert_false(testing_is_readable(fd, 0));
     testing_clock_advance(&h.clock, 10000);
+    harness_poke(&h);
     assert_true(testing_receive(fd, &reply));
     assert_int_equal(reply.status, 503);
     assert_common_headers(&reply);
