@@ -172,3 +172,16 @@ conninfo_tcp_ports(const char *conninfo, uint16_t *ports_out, size_t max)
     options_free(options);
     return count;
 }
+
+bool
+conninfo_ca_file(const char *conninfo, char *out, size_t bytes)
+{
+    PQconninfoOption *options = parse(conninfo);
+
+    if (options == NULL)
+        return false;
+    const char *path = value_of(options, "sslrootcert");
+    int n = path == NULL || path[0] != '/' ? 0 : snprintf(out, bytes, "%s", path);
+    options_free(options);
+    return n > 0 && (size_t)n < bytes;
+}

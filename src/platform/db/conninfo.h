@@ -8,6 +8,7 @@
 #include "core/secret.h"
 #include "core/slice.h"
 #include "platform/db/problem.h"
+#include <stdbool.h>
 
 /*
  * As keyword='value' pairs ending in a NUL; owned. The administrator's own credentials (password, passfile,
@@ -26,5 +27,10 @@ MUST_CHECK enum err conninfo_of_socket(const char *folder, int port, const char 
  * parse.
  */
 size_t conninfo_tcp_ports(const char *conninfo, uint16_t *ports_out, size_t max);
+/*
+ * The file of trusted authorities that the string names (sslrootcert), which every process that connects must
+ * be able to read. false: it names none, does not parse, or the name does not fit.
+ */
+bool conninfo_ca_file(const char *conninfo, char *out, size_t bytes);
 
 #endif

@@ -135,6 +135,22 @@ pool_is_empty(void **state UNUSED)
     return secret_pool_used() == 0 ? 0 : -1;
 }
 
+static void
+the_file_of_authorities_is_found(void **state UNUSED)
+{
+    char path[16];
+
+    assert_true(conninfo_ca_file("postgresql://u@h/x?sslmode=verify-full&sslrootcert=/etc/a.pem", path,
+                                 sizeof(path)));
+    assert_string_equal(path, "/etc/a.pem");
+    assert_true(conninfo_ca_file("host=h sslrootcert='/a b'", path, sizeof(path)));
+    assert_string_equal(path, "/a b");
+    assert_false(conninfo_ca_file("host=h", path, sizeof(path)));
+    assert_false(conninfo_ca_file("host=h sslrootcert=relative", path, sizeof(path)));
+    assert_false(conninfo_ca_file("host=h sslrootcert=/sixteen/octets/", path, sizeof(path)));
+    assert_false(conninfo_ca_file("nonsense", path, sizeof(path)));
+}
+
 int
 main(void)
 {
@@ -143,6 +159,7 @@ main(void)
         cmocka_unit_test(a_string_that_is_none_is_refused_without_being_quoted),
         cmocka_unit_test(a_socket_folder_becomes_a_string),
         cmocka_unit_test(ports_are_those_that_tcp_needs),
+        cmocka_unit_test(the_file_of_authorities_is_found),
     };
 
     return cmocka_run_group_tests(tests, open_pool, pool_is_empty);

@@ -22,12 +22,14 @@
 
 #define SETTINGS_TIMEOUT_MS 10000 /* the supervisor sends the frame right after the start */
 #define SEND_TIMEOUT_MS     5000
+#define PATHS_MAX           32u
 
 /* One per process. */
 struct role_private {
     struct secret *database; /* NUL-terminated; NULL: none */
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
     size_t port_count;
+    char ca_file[ROLE_PATH_BYTES_MAX + 1];
     struct link_reader reader;
     struct role_events events; /* of the watch thread; written before it starts */
     pthread_t watch;
@@ -102,7 +104,7 @@ settings_receive(struct role *role)
     struct buf frame;
     int fd = -1;
 
-    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + 64);
+    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + 64);
     enum err err = link_receive(ROLE_FD_SUPERVISOR, &frame, &fd, SETTINGS_TIMEOUT_MS);
     if (fd >= 0)
         close(fd);
@@ -114,6 +116,7 @@ settings_receive(struct role *role)
     role->instance = settings.instance;
     memcpy(own->ports, settings.ports, sizeof(own->ports));
     own->port_count = settings.port_count;
+    snprintf(own->ca_file, sizeof(own->ca_file), "%.*s", SLICE_FMT(settings.ca_file));
     if (settings.conninfo.len > 0) {
         own->database = secret_new(settings.conninfo.len + 1);
         if (own->database == NULL)
@@ -230,6 +233,7 @@ enum err
 role_lock_in(struct role *role, const struct sandbox_rules *rules)
 {
     struct sandbox_rules mine = *rules;
+    const char *paths[PATHS_MAX];
     char user[48];
 
     snprintf(user, sizeof(user), "harkara-%s", role->name);
@@ -239,6 +243,14 @@ role_lock_in(struct role *role, const struct sandbox_rules *rules)
         return ERR_LIMIT;
     for (size_t i = 0; i < role->private->port_count; i++)
         mine.ports[mine.port_count++] = role->private->ports[i];
+    if (role->private->ca_file[0] != '\0') {
+        if (mine.path_count >= PATHS_MAX)
+            return ERR_LIMIT;
+        if (mine.path_count > 0)
+            memcpy(paths, mine.paths_read, mine.path_count * sizeof(paths[0]));
+        paths[mine.path_count++] = role->private->ca_file;
+        mine.paths_read = paths;
+    }
     enum err err = sandbox_enter(&mine, &role->sandbox);
     if (err == ERR_OK)
         log_event(LOG_INFO, "role.locked_in", LOG_NUM("user_dropped", role->sandbox.is_user_dropped),

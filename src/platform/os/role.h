@@ -82,9 +82,9 @@ const char *role_database(const struct role *role);
 MUST_CHECK enum err role_receive(struct role *role, struct buf *frame, int *fd_out, int timeout_ms);
 
 /*
- * sandbox_enter for this role: as root its user is harkara-NAME (rules->user stays NULL), the ports of the
- * database are added to rules->ports when it is reached by TCP. Then asks to die with the supervisor. Before
- * the first thread.
+ * sandbox_enter for this role: as root its user is harkara-NAME (rules->user stays NULL), the ports and the
+ * authorities' file of a database that is reached by TCP are added to the rules. Then asks to die with the
+ * supervisor. Before the first thread.
  */
 MUST_CHECK enum err role_lock_in(struct role *role, const struct sandbox_rules *rules);
 

@@ -1,7 +1,7 @@
 /*
  * The first frame of the supervisor's link to a role: who it is, and how it reaches the database. One byte of
- * LINK_SETTINGS, two of index, sixteen of instance, one that counts ports and two for each, the rest is the
- * connection string.
+ * LINK_SETTINGS, two of index, sixteen of instance, one that counts ports and two for each, two that count
+ * the octets of a path and the path, the rest is the connection string.
  */
 #ifndef PLATFORM_OS_ROLE_SETTINGS_H
 #define PLATFORM_OS_ROLE_SETTINGS_H
@@ -11,6 +11,7 @@
 #include "core/slice.h"
 
 #define ROLE_CONNINFO_BYTES_MAX 4096u
+#define ROLE_PATH_BYTES_MAX     1024u
 #define ROLE_DATABASE_PORTS_MAX 4u
 
 struct role_settings {
@@ -19,6 +20,7 @@ struct role_settings {
     uint16_t
         ports[ROLE_DATABASE_PORTS_MAX]; /* where the database is reached by TCP; unix sockets have none */
     size_t port_count;
+    struct slice ca_file;  /* borrowed; which its certificate is checked against; empty: none */
     struct slice conninfo; /* borrowed; empty: no database. Holds a password: wipe what it lies in. */
 };
 

@@ -169,7 +169,13 @@ a_first_frame_that_is_none_ends_the_role_and_says_why(void **state UNUSED)
               "\2aab"),
         SLICE("\6\0\0"
               "0123456789abcdef"
-              "\0with a \0 inside"),
+              "\0\0\0with a \0 inside"),
+        SLICE("\6\0\0"
+              "0123456789abcdef"
+              "\0\0"),
+        SLICE("\6\0\0"
+              "0123456789abcdef"
+              "\0\0\3/a"),
     };
 
     for (size_t i = 0; i < COUNT_OF(frames); i++) {
@@ -361,6 +367,7 @@ settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
     struct role_settings in = { .index = 513,
                                 .ports = { 5432, 65535 },
                                 .port_count = 2,
+                                .ca_file = SLICE("/etc/ca.pem"),
                                 .instance = instance,
                                 .conninfo = SLICE(CONNINFO) };
     struct role_settings out;
@@ -374,6 +381,7 @@ settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
     assert_int_equal(out.ports[0], 5432);
     assert_int_equal(out.ports[1], 65535);
     assert_true(id_eq(out.instance, in.instance));
+    assert_true(slice_eq(out.ca_file, in.ca_file));
     assert_true(slice_eq(out.conninfo, in.conninfo));
     for (size_t n = 0; n < frame.len - in.conninfo.len; n++)
         assert_int_equal(role_settings_parse(slice_first(buf_slice(&frame), n), &out), ERR_FRAME);

@@ -21,6 +21,7 @@ struct login {
 struct database {
     struct embedded_postgres *postgres; /* NULL: an external one */
     const char *administrator;          /* borrowed: of the embedded cluster, or of the settings */
+    char ca_file[ROLE_PATH_BYTES_MAX];
     struct login logins[LOGINS_MAX];
     size_t login_count;
 };
@@ -64,6 +65,20 @@ embedded_start(const struct config *config, const struct folders *folders, struc
     else
         database->administrator = embedded_postgres_conninfo(database->postgres);
     return err;
+}
+
+static enum err
+external_find(const struct config *config, struct database *database, struct complaint *complaint)
+{
+    uint16_t ports[ROLE_DATABASE_PORTS_MAX];
+
+    database->administrator = config->database_url;
+    if (!conninfo_ca_file(config->database_url, database->ca_file, sizeof(database->ca_file)))
+        database->ca_file[0] = '\0';
+    if (conninfo_tcp_ports(config->database_url, ports, ROLE_DATABASE_PORTS_MAX) <= ROLE_DATABASE_PORTS_MAX)
+        return ERR_OK;
+    complaint_set(complaint, "DATABASE_URL: more than %u different ports", ROLE_DATABASE_PORTS_MAX);
+    return ERR_CONFIG;
 }
 
 static enum err
@@ -129,7 +144,7 @@ database_start(const struct config *config, const struct folders *folders, struc
     if (database == NULL)
         return ERR_NO_MEMORY;
     if (config->database_url[0] != '\0')
-        database->administrator = config->database_url;
+        err = external_find(config, database, complaint);
     else
         err = embedded_start(config, folders, database, complaint);
     if (err == ERR_OK)
@@ -165,12 +180,17 @@ database_conninfo(const struct database *database, const char *login)
     return slice_text(conninfo_text(login_find(database, login)));
 }
 
+struct slice
+database_ca_file(const struct database *database)
+{
+    return slice_text(database->ca_file);
+}
+
 size_t
 database_ports(const struct database *database, uint16_t ports[ROLE_DATABASE_PORTS_MAX])
 {
-    size_t count = conninfo_tcp_ports(database->administrator, ports, ROLE_DATABASE_PORTS_MAX);
-
-    return count < ROLE_DATABASE_PORTS_MAX ? count : ROLE_DATABASE_PORTS_MAX;
+    return conninfo_tcp_ports(database->administrator, ports,
+                              ROLE_DATABASE_PORTS_MAX); /* no more: external_find */
 }
 
 pid_t

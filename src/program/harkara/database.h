@@ -22,6 +22,8 @@ MUST_CHECK enum err database_start(const struct config *config, const struct fol
                                    struct database **out, struct complaint *complaint);
 /* The connection string of a login of the roster, and the TCP ports in it. Borrowed. */
 struct slice database_conninfo(const struct database *database, const char *login);
+/* The file that its certificate is checked against; empty: none. Borrowed. */
+struct slice database_ca_file(const struct database *database);
 size_t database_ports(const struct database *database, uint16_t ports[ROLE_DATABASE_PORTS_MAX]);
 
 /* The embedded server's process, or 0: not embedded, or not running now. */

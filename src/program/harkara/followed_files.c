@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 void
-followed_files_init(struct followed_files *files, const char *ca_file)
+followed_files_init(struct followed_files *files, const char *ca_file, const char *database_ca_file)
 {
     const char *const paths[FOLLOWED_FILES] = { "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
-                                                ca_file };
+                                                ca_file, database_ca_file };
 
     for (size_t i = 0; i < FOLLOWED_FILES; i++) {
         files->files[i].path = paths[i];

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define FOLLOWED_FILES 4u
+#define FOLLOWED_FILES 5u
 
 struct followed_files {
     struct {
@@ -18,8 +18,9 @@ struct followed_files {
     } files[FOLLOWED_FILES];
 };
 
-/* The resolver's files and that of the trusted authorities. */
-void followed_files_init(struct followed_files *files, const char *ca_file);
+/* The resolver's files, that of the trusted authorities, and that of the database's (may be empty). Borrowed.
+ */
+void followed_files_init(struct followed_files *files, const char *ca_file, const char *database_ca_file);
 /* Whether a name leads to another file than when last asked. One that is not there for a moment is waited
  * for. */
 bool followed_files_changed(struct followed_files *files);

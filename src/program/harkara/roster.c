@@ -6,12 +6,13 @@ const struct roster_row roster[] = {
     /* A gateway stops before what its requests need; the vault stops last, the database after it. */
     { .name = "vault", .settings = CONFIG_VAULT, .stage = 2 },
     { .name = "gateway", .settings = CONFIG_GATEWAY, .login = "harkara_gateway", .vault_role = VAULT_ROLE_GATEWAY,
-      .stage = 0, .has_listener = true, .has_admin = true },
+      .stage = 0, .has_listener = true, .has_admin = true, .follows = ROSTER_FOLLOWS_WITH_DATABASE },
     { .name = "dispatcher", .settings = CONFIG_DISPATCHER, .login = "harkara_dispatcher",
-      .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows_files = true },
+      .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
-      .stage = 1, .follows_files = true },
-    { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler", .stage = 1 },
+      .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
+    { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler", .stage = 1,
+      .follows = ROSTER_FOLLOWS_WITH_DATABASE },
     { .name = NULL },
 };
 /* clang-format on */

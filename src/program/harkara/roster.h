@@ -5,6 +5,12 @@
 #include "wire/vault/vault_frame.h"
 #include <stdbool.h>
 
+enum roster_follows {
+    ROSTER_FOLLOWS_NEVER,
+    ROSTER_FOLLOWS_WITH_DATABASE, /* only when the database is reached by TCP */
+    ROSTER_FOLLOWS_ALWAYS,
+};
+
 struct roster_row {
     const char *name; /* the executable; as root its user is harkara-NAME */
     enum config_role settings;
@@ -13,8 +19,8 @@ struct roster_row {
     unsigned stage;      /* when all stop: stage 0 finishes first */
     bool has_listener;   /* the API's socket, shared */
     bool has_admin;      /* the admin socket and all processes' pages: instance 0 only */
-    bool
-        follows_files; /* resolves names or checks certificates: started anew when those files are replaced */
+    /* Resolves names or checks certificates, and so is started anew when those files are replaced. */
+    enum roster_follows follows;
 };
 
 #define ROSTER_STAGES 3u

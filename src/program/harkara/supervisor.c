@@ -287,6 +287,7 @@ start(struct supervisor *s, size_t at)
         .conninfo = row->login == NULL ? SLICE_EMPTY : database_conninfo(s->with->database, row->login),
         .ports = s->ports,
         .port_count = row->login == NULL ? 0 : s->port_count,
+        .ca_file = row->login == NULL ? SLICE_EMPTY : database_ca_file(s->with->database),
         .vault_fd = row->vault_role == 0 ? -1 : vault_link_make(s, row->vault_role),
         .listen_fd = row->has_listener ? s->with->listen_fd : -1,
         .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
@@ -483,7 +484,8 @@ tick(struct supervisor *s)
         return;
     log_event(LOG_INFO, "supervisor.files_replaced");
     for (size_t i = 0; i < s->child_count; i++) {
-        if (s->children[i].row->follows_files) {
+        if (s->children[i].row->follows == ROSTER_FOLLOWS_ALWAYS ||
+            (s->children[i].row->follows == ROSTER_FOLLOWS_WITH_DATABASE && s->port_count > 0)) {
             child_drain(&s->children[i], drain_limit_ms(s), s->with->clock);
             s->children[i].is_to_restart = true;
         }
@@ -591,7 +593,7 @@ prepare(struct supervisor *s)
     s->port_count = database_ports(with->database, s->ports);
     s->started_at = s->database_started_at = clock_wall(with->clock);
     s->database_up_at = clock_mono(with->clock);
-    followed_files_init(&s->files, with->config->ca_file);
+    followed_files_init(&s->files, with->config->ca_file, database_ca_file(with->database).ptr);
     return database_keks(with->database, s->keks, &s->kek_count, complaint);
 }
 
