@@ -122,6 +122,15 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
     return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
 }
 
+/* What the bytes themselves are does not change with time. */
+static bool
+never_reads(enum err why)
+{
+    enum err_class class = err_class(why);
+
+    return class == ERR_CLASS_MALFORMED || class == ERR_CLASS_PEER || class == ERR_CLASS_TOO_LARGE;
+}
+
 static const struct db_stmt provider_event_postpone_stmt = {
     "provider_event_postpone",
     "UPDATE provider_event SET state = $4, due_at = $5, error = $6, lease_until = NULL"
@@ -132,7 +141,7 @@ enum err
 provider_event_postpone(struct db_tx *tx, const struct clock *clock, const struct provider_event *event,
                         enum err why)
 {
-    bool is_over = event->attempt >= PROVIDER_EVENT_ATTEMPTS_MAX;
+    bool is_over = event->attempt >= PROVIDER_EVENT_ATTEMPTS_MAX || never_reads(why);
     struct wall_time due =
         wall_after_ms(clock_wall(clock), INT64_C(500) << (event->attempt < 10 ? event->attempt : 10));
 

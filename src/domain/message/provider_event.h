@@ -37,8 +37,10 @@ MUST_CHECK enum err provider_event_open(const struct vault *vault, const struct 
                                         struct arena *arena, struct slice *body_out);
 /* In the transaction that applied it. ERR_STATE_CONFLICT when the claim was lost: roll back. */
 MUST_CHECK enum err provider_event_done(struct db_tx *tx, const struct provider_event *event);
-/* It could not be applied: again later with growing gaps, or `failed` for good after
- * PROVIDER_EVENT_ATTEMPTS_MAX. */
+/*
+ * It could not be applied: again later with growing gaps, or `failed` for good after
+ * PROVIDER_EVENT_ATTEMPTS_MAX, and at once when the bytes will never read.
+ */
 MUST_CHECK enum err provider_event_postpone(struct db_tx *tx, const struct clock *clock,
                                             const struct provider_event *event, enum err why);
 

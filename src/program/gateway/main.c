@@ -5,6 +5,7 @@
  */
 #include "core/log.h"
 #include "domain/tenant/tenant_key.h"
+#include "domain/webhook/webhook_address.h"
 #include "program/gateway/admin.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
@@ -145,7 +146,7 @@ main(void)
                                                   .authenticate = gateway_authenticate },
                          &gateway.router);
     if (err == ERR_OK)
-        err = address_guard_init(&gateway.guard, slice_text(role.config.webhook_allow));
+        err = webhook_guard_init(&gateway.guard, slice_text(role.config.webhook_allow));
     if (err == ERR_OK)
         err = role_lock_in(&role, &gateway_rules);
     if (err == ERR_OK)

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "crypto/random.h"
+#include "domain/webhook/webhook_address.h"
 #include "platform/net/http_client.h"
 #include "platform/os/role.h"
 #include "program/webhooks/delivery_store.h"
@@ -204,7 +205,7 @@ main(void)
 
     webhooks.clock = clock_system();
     if (err == ERR_OK)
-        err = address_guard_init(&webhooks.guard, slice_text(role.config.webhook_allow));
+        err = webhook_guard_init(&webhooks.guard, slice_text(role.config.webhook_allow));
     if (err == ERR_OK)
         err = http_client_new(
             &(struct http_client_config){ .ca_file = role.config.ca_file,
