@@ -59,6 +59,7 @@ address_bytes(const struct sockaddr *address, unsigned char out[static 16])
 {
     static const unsigned char mapped[12] = { [10] = 0xFF, [11] = 0xFF };
 
+    memset(out, 0, 16);
     if (address->sa_family == AF_INET) {
         struct sockaddr_in in;
         memcpy(&in, address, sizeof(in));
@@ -306,7 +307,7 @@ struct url_parts {
 static bool
 url_cut(struct slice url, struct url_parts *out)
 {
-    struct slice rest = url, port_text;
+    struct slice rest, port_text;
     int port;
 
     if (url.len == 0 || url.len > ADDRESS_URL_BYTES_MAX)

@@ -110,7 +110,9 @@ loop_wait(struct http_server *server, struct mono_time until)
     struct pollfd fds[2] = { { .fd = server->epoll_fd, .events = POLLIN },
                              { .fd = server->event_fd, .events = POLLIN } };
     int64_t left_us = until.us - http_server_now(server).us;
-    int timeout_ms = left_us <= 0 ? 0 : left_us > TICK_MS * 1000 ? TICK_MS : (int)((left_us + 999) / 1000);
+    int timeout_ms = left_us <= 0                        ? 0
+                     : left_us > (int64_t)TICK_MS * 1000 ? TICK_MS
+                                                         : (int)((left_us + 999) / 1000);
     MHD_UNSIGNED_LONG_LONG library_ms;
     uint64_t count;
 

@@ -23,8 +23,8 @@
 #define HTTP_PATH_PARAMETERS_MAX  4u
 #define HTTP_RESPONSE_HEADERS_MAX 16u
 #define HTTP_TARGET_BYTES_MAX     4096u
-#define HTTP_ARENA_BYTES_MAX      (1024u * 1024u)       /* besides the body itself */
-#define HTTP_BODIES_BYTES_MAX     (64u * 1024u * 1024u) /* all bodies being held together; beyond: 503 */
+#define HTTP_ARENA_BYTES_MAX      ((size_t)1 << 20)  /* besides the body itself */
+#define HTTP_BODIES_BYTES_MAX     ((size_t)64 << 20) /* all bodies being held together; beyond: 503 */
 
 /* How long a connection may take; all are checked about once a second. */
 #define HTTP_HEAD_MS   10000 /* from accept to the end of the first head */

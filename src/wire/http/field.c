@@ -52,7 +52,7 @@ field_is_host(struct slice text)
 {
     if (text.len == 0 || text.len > FIELD_HOST_BYTES_MAX)
         return false;
-    struct slice rest = text, name;
+    struct slice rest, name;
     bool is_literal = text.ptr[0] == '[';
     if (is_literal) {
         size_t close = slice_find(text, ']');
