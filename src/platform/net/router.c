@@ -48,7 +48,7 @@ segment_take(struct slice *rest, struct slice *segment_out)
 static bool
 pattern_fits(struct slice pattern, struct slice path, size_t *literal_out)
 {
-    struct slice want, have;
+    struct slice want = SLICE_EMPTY, have = SLICE_EMPTY;
 
     *literal_out = 0;
     for (;;) {
@@ -67,7 +67,7 @@ pattern_fits(struct slice pattern, struct slice path, size_t *literal_out)
 static bool
 patterns_clash(struct slice a, struct slice b)
 {
-    struct slice one, other;
+    struct slice one = SLICE_EMPTY, other = SLICE_EMPTY;
 
     for (;;) {
         bool more = segment_take(&a, &one);
