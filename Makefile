@@ -31,7 +31,7 @@ lint: ## clang-tidy, the contract, the format
 	@scripts/lint
 
 fmt: ## Lays the C source out as .clang-format says
-	@git ls-files "src/*.c" "src/*.h" | xargs clang-format-14 -i
+	@git ls-files 'src/*.[ch]' 'bench/*.[ch]' | xargs clang-format-14 -i
 
 clean: ## Removes what was built; data and downloads stay
 	@rm -rf build

@@ -1,0 +1,239 @@
+// @ts-check
+/** The platform that is measured: a release build on its embedded PostgreSQL, workspaces, and the cheapest provider. */
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { freePort, request, startHarkara } from '../sandbox/demo/platform.js';
+
+const SCOPES = ['messages:send', 'messages:read', 'channels:manage'];
+const ADMINISTRATOR = 'postgres';
+
+/** Lines of a child's standard output. @param {import('node:child_process').ChildProcess} child */
+function linesOf(child) {
+    /** @type {string[]} */
+    const lines = [];
+    /** @type {((line: string) => void)[]} */
+    const waiting = [];
+    /** @type {((error: Error) => void)[]} */
+    const refused = [];
+    let rest = '', isOver = false;
+    child.stdout?.setEncoding('utf8').on('data', (part) => {
+        const parts = (rest + part).split('\n');
+        rest = /** @type {string} */ (parts.pop());
+        for (const line of parts) {
+            const take = waiting.shift();
+            refused.shift();
+            if (take === undefined)
+                lines.push(line);
+            else
+                take(line);
+        }
+    });
+    child.once('close', () => {
+        isOver = true;
+        refused.splice(0).forEach((refuse) => refuse(new Error(`${child.spawnfile} ended`)));
+    });
+    return () => new Promise((/** @type {(line: string) => void} */ resolve, reject) => {
+        const line = lines.shift();
+        if (line !== undefined)
+            resolve(line);
+        else if (isOver)
+            reject(new Error(`${child.spawnfile} ended`));
+        else {
+            waiting.push(resolve);
+            refused.push(reject);
+        }
+    });
+}
+
+/** A program of ours that prints one line of JSON and ends. @param {string} program @param {string[]} words @param {Record<string, string>} [env] */
+export async function runForJson(program, words, env = {}) {
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH ?? '', ...env } });
+    let out = '', complaint = '';
+    child.stdout.on('data', (part) => (out += part));
+    child.stderr.on('data', (part) => (complaint += part));
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    if (code !== 0)
+        throw new Error(`${path.basename(program)} ended with ${code}: ${complaint.trim()}`);
+    return JSON.parse(out);
+}
+
+/** A superuser's psql that stays open: past row-level security, to prepare and to look. */
+function openSql(socketFolder, password, database) {
+    const child = spawn('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', socketFolder, '-U', ADMINISTRATOR, '-d', database],
+        { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PGPASSWORD: password, PGOPTIONS: '-c search_path=harkara -c client_min_messages=warning' } });
+    const nextLine = linesOf(child);
+    return {
+        /** Runs SQL; gives the rows, columns parted by |. @param {string} text */
+        async run(text) {
+            child.stdin.write(`${text};\n\\echo :::end\n`);
+            const rows = [];
+            for (let line; (line = await nextLine()) !== ':::end';)
+                rows.push(line);
+            return rows;
+        },
+        /** @param {string} text */
+        async number(text) {
+            return Number((await this.run(text))[0]);
+        },
+        async close() {
+            child.stdin.end('\\q\n');
+            await new Promise((resolve) => (child.exitCode === null ? child.once('close', resolve) : resolve(null)));
+        },
+    };
+}
+
+async function startProvider(build, words) {
+    const child = spawn(path.join(build, 'bench/provider'), words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const nextLine = linesOf(child);
+    const { port } = JSON.parse(await nextLine());
+    return {
+        url: `http://127.0.0.1:${port}`,
+        pid: /** @type {number} */ (child.pid),
+        /** How many it took. */
+        async stop() {
+            child.stdin.end();
+            return JSON.parse(await nextLine());
+        },
+    };
+}
+
+/** @typedef {{id: string, key: string, channels: string[]}} Workspace */
+
+export class Platform {
+    /** @param {string} build @param {Record<string, string>} env */
+    constructor(build, env = {}) {
+        this.build = build;
+        this.env = env;
+        this.folder = process.env.HARKARA_BENCH_FOLDER ?? mkdtempSync(path.join(tmpdir(), 'harkara-bench-'));
+        chmodSync(this.folder, 0o755); /* the roles' own users pass through it */
+        this.stateDir = path.join(this.folder, 'state');
+        this.runDir = path.join(this.folder, 'run');
+        /** @type {Awaited<ReturnType<typeof startHarkara>> | null} */
+        this.harkara = null;
+        /** @type {Awaited<ReturnType<typeof startProvider>> | null} */
+        this.provider = null;
+        /** @type {ReturnType<typeof openSql> | null} */
+        this.openedSql = null;
+        /** @type {Workspace[]} */
+        this.workspaces = [];
+        /** @type {import('./machine.js').Roles} */
+        this.roles = new Map();
+    }
+
+    get url() { return /** @type {any} */ (this.harkara).url; }
+    get sql() { return /** @type {ReturnType<typeof openSql>} */ (this.openedSql); }
+    program(name) { return path.join(this.build, 'bench', name); }
+
+    /** Starts the provider and the platform; gives the milliseconds from the start to the first good /readyz. */
+    async start() {
+        this.provider ??= await startProvider(this.build, []);
+        this.port ??= await freePort();
+        const began = performance.now();
+        this.harkara = await startHarkara({
+            build: this.build, stateDir: this.stateDir, runDir: this.runDir, port: this.port, logFile: path.join(this.folder, 'harkara.log'),
+            env: { HARKARA_GRAPH_URL: this.provider.url, ...this.env },
+        });
+        for (;;) {
+            if (this.harkara.exit !== null)
+                throw new Error(`harkara serve ended:\n${this.log()}`);
+            if (await fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false))
+                break;
+            if (performance.now() - began > 90_000)
+                throw new Error(`harkara is not ready:\n${this.log()}`);
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        const ms = performance.now() - began;
+        const status = await this.harkara.json('status');
+        this.roles = new Map([['supervisor', [status.pid]]]);
+        for (const { role, pid } of status.processes)
+            this.roles.set(role, [...(this.roles.get(role) ?? []), pid]);
+        this.roles.set('postgres', [Number(readFileSync(path.join(this.stateDir, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0])]);
+        return ms;
+    }
+
+    /** The last lines of its log. */
+    log() {
+        return readFileSync(path.join(this.folder, 'harkara.log'), 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+    }
+
+    /** Connects as the superuser, and makes the database that `ceiling` fills: ours again, with nobody at work in it. */
+    async prepare(tenants) {
+        const socket = execFileSync('find', [this.runDir, this.stateDir, '-name', '.s.PGSQL.*', '!', '-name', '*.lock']).toString().trim();
+        const password = readFileSync(path.join(this.stateDir, 'postgres-password'), 'utf8').trim();
+        this.ceilingDatabase = `host=${path.dirname(socket)} user=${ADMINISTRATOR} password=${password} dbname=harkara_ceiling`;
+        this.openedSql = openSql(path.dirname(socket), password, 'harkara');
+        await this.sql.run('create database harkara_ceiling');
+        this.ceilingSql = openSql(path.dirname(socket), password, 'harkara_ceiling');
+        await runForJson(this.program('ceiling'), ['--prepare', '--tenants', String(tenants)], { CEILING_DATABASE: this.ceilingDatabase });
+    }
+
+    /** @param {number} count workspaces @param {number} channels of the first; the others have one */
+    async makeWorkspaces(count, channels) {
+        const harkara = /** @type {any} */ (this.harkara);
+        for (let n = 0; n < count; n += 4)
+            this.workspaces.push(...await Promise.all(Array.from({ length: Math.min(4, count - n) }, async (_, at) => {
+                const tenant = await harkara.json('tenant', 'create', '--name', `Bench ${n + at}`, '--slug', `bench-${n + at}`);
+                const key = await harkara.json('key', 'create', '--tenant', tenant.id, '--name', 'Bench', ...SCOPES.flatMap((scope) => ['--scope', scope]));
+                return { id: tenant.id, key: key.key, channels: /** @type {string[]} */ ([]) };
+            })));
+        let number = 0;
+        for (const [n, workspace] of this.workspaces.entries())
+            for (let i = 0; i < (n === 0 ? channels : 1); i++) {
+                number += 1;
+                const digits = String(number).padStart(10, '0');
+                const answer = await request(`${this.url}/v1/channels`, {
+                    method: 'POST', headers: { authorization: `Bearer ${workspace.key}` },
+                    body: {
+                        kind: 'whatsapp', name: 'Bench', whatsapp: {
+                            waba_id: `10229${digits}`, phone_number_id: `10654${digits}`, display_phone_number: `1555${digits.slice(3)}`,
+                            access_token: `EAA${randomBytes(24).toString('hex')}`, app_secret: randomBytes(16).toString('hex'), verify_token: randomBytes(12).toString('hex'),
+                        },
+                    },
+                });
+                if (answer.status !== 201)
+                    throw new Error(`a channel was answered with ${answer.status}: ${answer.text}`);
+                workspace.channels.push(answer.json.id);
+            }
+    }
+
+    /** A file of requests for `load`, kept beside the platform because it holds keys. @param {string} name @param {string[]} lines */
+    requestsFile(name, lines) {
+        const file = path.join(this.folder, `${name}.requests`);
+        writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+        return file;
+    }
+
+    /** No message leaves while the lanes are closed: so that accepting is measured alone. @param {boolean} isOpen */
+    async setLanes(isOpen) {
+        await this.sql.run(`update dispatch_lane set is_open = ${isOpen}; select pg_notify('harkara_dispatch', '')`);
+    }
+
+    /** Every round begins with the same empty tables, in both databases. */
+    async clear() {
+        for (const sql of [this.sql, this.ceilingSql])
+            await sql?.run('truncate message, event, dispatch_queue, idempotency_key, provider_ref, webhook_delivery cascade');
+        await this.sql.run('checkpoint');
+    }
+
+    async stop() {
+        await this.openedSql?.close();
+        await this.ceilingSql?.close();
+        this.openedSql = this.ceilingSql = null;
+        if (this.harkara !== null && this.harkara.exit === null)
+            await this.harkara.stop();
+        this.harkara = null;
+    }
+
+    /** Ends everything and leaves nothing behind. */
+    async remove() {
+        await this.stop();
+        const provided = await this.provider?.stop();
+        this.provider = null;
+        rmSync(this.folder, { recursive: true, force: true });
+        return provided;
+    }
+}

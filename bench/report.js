@@ -1,0 +1,63 @@
+// @ts-check
+/** Medians, the table, the JSON file. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** @param {number[]} values */
+export function median(values) {
+    const sorted = [...values].sort((a, b) => a - b), middle = sorted.length >> 1;
+    return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The median of each figure by itself. @param {any[]} rounds @returns {any} */
+export function mediansOf(rounds) {
+    return Object.fromEntries(Object.entries(rounds[0]).map(([key, value]) => [key,
+        typeof value === 'number' ? median(rounds.map((round) => round[key])) : mediansOf(rounds.map((round) => round[key]))]));
+}
+
+const whole = (value) => (value === undefined ? '' : Math.round(value).toLocaleString('en-US'));
+const milli = (us) => (us === undefined ? '' : (us / 1000).toFixed(1));
+const tenth = (value) => (value === undefined || value < 0.05 ? '' : value.toFixed(1));
+
+/** Columns as wide as their longest cell; the first to the left, the others to the right. @param {string[][]} rows */
+export function table(rows) {
+    const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+    return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
+}
+
+const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'load'];
+
+/** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
+export function scenarioTable(scenarios, medians) {
+    return table([
+        ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', ...ROLES.map((role) => `${role} µs`), 'WAL B', 'a commit', 'others'],
+        ...scenarios.filter(({ name }) => name in medians).map(({ name, title }) => {
+            const figures = medians[name];
+            return [title, whole(figures.rate), milli(figures.p50_us), milli(figures.p99_us), milli(figures.max_us),
+                ...ROLES.map((role) => tenth(figures.cpu_us[role])), whole(figures.wal_bytes), whole(figures.commit_rows), `${Math.round(figures.others * 100)} %`];
+        }),
+    ]);
+}
+
+/** @param {{name: string, value: number, from: number, to: number}[]} ratios */
+export function ratioTable(ratios) {
+    return table([['ratio', 'median', 'lowest', 'highest'], ...ratios.map(({ name, value, from, to }) => [name, value.toFixed(3), from.toFixed(3), to.toFixed(3)])]);
+}
+
+/** @param {Record<string, Record<string, {rss_mb: number, pss_mb: number}>>} memory by moment */
+export function memoryTable(memory) {
+    const moments = Object.keys(memory), roles = Object.keys(memory[moments[0]]);
+    const cells = (pick) => moments.map((moment) => pick(memory[moment]));
+    const sum = (of, what) => Object.entries(of).filter(([role]) => role !== 'postgres').reduce((total, [, value]) => total + value[what], 0);
+    return table([
+        ['memory, MB: proportional (resident)', ...moments],
+        ...roles.map((role) => [role, ...cells((of) => `${of[role].pss_mb.toFixed(1)} (${of[role].rss_mb.toFixed(1)})`)]),
+        ['all without PostgreSQL', ...cells((of) => `${sum(of, 'pss_mb').toFixed(1)} (${sum(of, 'rss_mb').toFixed(1)})`)],
+    ]);
+}
+
+/** @param {string} file @param {unknown} result */
+export function writeResult(file, result) {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `${JSON.stringify(result, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value), 2)}\n`);
+}

@@ -1,0 +1,199 @@
+// @ts-check
+/**
+ * What is measured. A scenario runs once a round and gives its figures: all of one round stand beside each other in
+ * time, so that a machine that is slower for a while is slower for all of them. To measure more, add a row.
+ */
+import { performance } from 'node:perf_hooks';
+import { busyUs, cpuOf } from './machine.js';
+import { runForJson } from './platform.js';
+
+const WARM_UP_MS = 300;
+const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
+const TEXT = 'Your parcel has left our warehouse and reaches you tomorrow between 9 and 12.';
+export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT } }).length;
+
+/** @typedef {import('./platform.js').Platform} Platform */
+/** @typedef {{platform: Platform, round: number, seconds: number}} Run */
+/** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
+/** @typedef {{name: string, title: string, rounds?: number, run: (run: Run) => Promise<Figures>}} Scenario */
+
+/** One line of `load`'s file: a message of this workspace. */
+const post = (workspace, channel) => ['POST /v1/messages', `Authorization: Bearer ${workspace.key}`, 'Content-Type: application/json',
+    JSON.stringify({ channel_id: channel, to: '+14155550123', content: { type: 'text', text: { body: TEXT } } })].join('\t');
+
+/**
+ * Runs `work`, which says how many things it did, and gives what each of them cost every role, and what share of the
+ * machine went to processes that are not ours. @param {Platform} platform
+ * @param {() => Promise<{count: number, load_us: number}>} work
+ */
+async function withCosts(platform, work) {
+    const roles = new Map([...platform.roles, ['provider', platform.provider === null ? [] : [platform.provider.pid]]]);
+    const before = cpuOf(roles), busyBefore = busyUs(), began = performance.now(), own = process.cpuUsage();
+    const { count, load_us } = await work();
+    const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own);
+    const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
+    const ours = [...spent.values()].reduce((sum, us) => sum + us, 0) + load_us + ownUsed.user + ownUsed.system;
+    return {
+        cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
+        others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * (await import('node:os')).cpus().length)),
+    };
+}
+
+/** Every answer must be good, and every 202 must be a row: a fast wrong answer is worth nothing. */
+async function checkLoad(platform, result, wanted) {
+    const statuses = Object.keys(result.statuses_all);
+    if (result.unanswered > 0 || result.reconnects > 0 || statuses.some((status) => status !== wanted))
+        throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken`);
+    if (wanted !== '202')
+        return;
+    const rows = await platform.sql.number('select count(*) from message');
+    if (rows !== result.statuses_all['202'])
+        throw new Error(`${result.statuses_all['202']} messages were accepted, and ${rows} are in the database`);
+}
+
+/** @param {Run} run */
+function loadWords({ platform, round, seconds }, name, lines, connections, more = ['--seconds', String(seconds), '--warm-up-ms', String(WARM_UP_MS)]) {
+    return ['--to', new URL(platform.url).host, '--requests', platform.requestsFile(name, lines), '--connections', String(connections),
+        '--unique', `${name}-${round}`, ...more];
+}
+
+/** Durable accepts: the lanes are closed, so nothing is sent meanwhile. @param {string} name @param {number} connections @param {number} [tenants] */
+const accept = (name, connections, tenants = 1) => ({
+    name, title: `accept, ${connections} connections${tenants === 1 ? '' : `, ${tenants} workspaces`}`,
+    /** @param {Run} run */
+    async run(run) {
+        const { platform } = run;
+        const lines = platform.workspaces.slice(0, tenants).map((workspace) => post(workspace, workspace.channels[0]));
+        await platform.clear();
+        const walBefore = await platform.sql.run('select pg_current_wal_lsn()');
+        const commitsBefore = await commits(platform);
+        let result = /** @type {any} */ (null);
+        const costs = await withCosts(platform, async () => {
+            result = await runForJson(platform.program('load'), loadWords(run, name, lines, connections));
+            return { count: result.statuses_all['202'], load_us: result.cpu_us };
+        });
+        await checkLoad(platform, result, '202');
+        const all = result.statuses_all['202'];
+        const wal = await platform.sql.number(`select pg_wal_lsn_diff(pg_current_wal_lsn(), '${walBefore[0]}')`);
+        return { ...costs, rate: result.rate, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us, wal_bytes: wal / all, commit_rows: all / (await commits(platform) - commitsBefore) };
+    },
+});
+
+/** Group commits so far, by the gateway's own count. @param {Platform} platform */
+async function commits(platform) {
+    const { requestUnix } = await import('../sandbox/demo/platform.js');
+    const { text } = await requestUnix(/** @type {any} */ (platform.harkara).adminSocket, '/metrics');
+    return [...text.matchAll(/^harkara_group_commits_total(?:\{[^}]*\})? (\d+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
+/** The HTTP server without anything behind it. @param {number} connections */
+const health = (connections) => ({
+    name: `health_${connections}`, title: `GET /healthz, ${connections} connections`,
+    /** @param {Run} run */
+    async run(run) {
+        let result = /** @type {any} */ (null);
+        const costs = await withCosts(run.platform, async () => {
+            result = await runForJson(run.platform.program('load'), loadWords(run, 'health', ['GET /healthz\t'], connections, ['--seconds', '1', '--warm-up-ms', '100']));
+            return { count: result.statuses_all['200'], load_us: result.cpu_us };
+        });
+        await checkLoad(run.platform, result, '200');
+        return { ...costs, rate: result.rate, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us };
+    },
+});
+
+/** @param {string} way @param {number} batch @param {{connections?: number, tenants?: number}} [options] */
+const ceiling = (way, batch, { connections = 1, tenants = 1 } = {}) => ({
+    name: `ceiling_${way}_${batch}${tenants === 1 ? '' : `_tenants_${tenants}`}`,
+    title: `database alone, ${way}, ${batch} a commit${connections === 1 ? '' : `, ${connections} connections`}${tenants === 1 ? '' : `, ${tenants} workspaces`}`,
+    /** @param {Run} run */
+    async run({ platform }) {
+        await platform.clear();
+        const walBefore = await platform.sql.run('select pg_current_wal_lsn()');
+        let result = /** @type {any} */ (null);
+        const costs = await withCosts(platform, async () => {
+            result = await runForJson(platform.program('ceiling'),
+                ['--way', way, '--batch', String(batch), '--connections', String(connections), '--tenants', String(tenants), '--seconds', '1', '--content-bytes', String(CONTENT_BYTES)],
+                { CEILING_DATABASE: /** @type {string} */ (platform.ceilingDatabase) });
+            return { count: result.rows, load_us: result.cpu_us };
+        });
+        const rows = await platform.ceilingSql?.run('select count(*) from message');
+        if (Number(rows?.[0]) !== result.rows)
+            throw new Error(`${result.rows} rows were committed, and ${rows} are in the database`);
+        const wal = await platform.sql.number(`select pg_wal_lsn_diff(pg_current_wal_lsn(), '${walBefore[0]}')`);
+        return { ...costs, rate: result.rate, wal_bytes: wal / result.rows, commit_rows: result.rows / result.commits };
+    },
+});
+
+/** Until every message is with the provider and its outcome is recorded. @param {Platform} platform */
+async function dispatched(platform, count, timeoutMs = 60_000) {
+    const end = performance.now() + timeoutMs;
+    while (await platform.sql.number('select count(*) from dispatch_queue') > 0) {
+        if (performance.now() > end)
+            throw new Error('messages are still in the queue');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const [sent, total] = (await platform.sql.run("select count(*) filter (where status = 'sent'), count(*) from message"))[0].split('|').map(Number);
+    if (sent !== count || total !== count)
+        throw new Error(`${count} messages were accepted, ${total} are in the database, ${sent} were sent`);
+}
+
+/** From POST to the recorded outcome, accepting and sending at once; or sending alone, of what had been accepted before. */
+const dispatch = (name, title, { isBehind }) => ({
+    name, title, rounds: 3,
+    /** @param {Run} run */
+    async run(run) {
+        const { platform } = run;
+        const lines = platform.workspaces[0].channels.map((channel) => post(platform.workspaces[0], channel));
+        const words = loadWords(run, name, lines, 64, ['--count', String(MESSAGES)]);
+        await platform.clear();
+        await platform.setLanes(!isBehind);
+        if (isBehind)
+            await checkLoad(platform, await runForJson(platform.program('load'), words), '202');
+        let us = 0;
+        const costs = await withCosts(platform, async () => {
+            const began = performance.now();
+            let load_us = 0;
+            if (isBehind)
+                await platform.setLanes(true);
+            else {
+                const result = await runForJson(platform.program('load'), words);
+                load_us = result.cpu_us;
+            }
+            await dispatched(platform, MESSAGES);
+            us = (performance.now() - began) * 1000;
+            return { count: MESSAGES, load_us };
+        });
+        await platform.setLanes(false);
+        return { ...costs, rate: MESSAGES / us * 1_000_000 };
+    },
+});
+
+/** @type {Scenario[]} */
+export const SCENARIOS = [
+    ceiling('plain', 500),
+    accept('accept_64', 64),
+    ceiling('accept', 500),
+    accept('accept_256', 256),
+    ceiling('plain', 50),
+    accept('accept_1000', 1000),
+    ceiling('plain', 1, { connections: 8 }),
+    accept('accept_256_tenants', 256, 20),
+    ceiling('accept', 500, { tenants: 20 }),
+    health(64),
+    dispatch('dispatch', 'sent, of what was accepted before', { isBehind: true }),
+    dispatch('end_to_end', 'accepted and sent at once, 64 connections', { isBehind: false }),
+];
+export const TENANTS = 20;
+export const CHANNELS = 8; /* of the first workspace: each is a lane of its own */
+
+/** Of two scenarios of the same round; the median of the rounds counts. */
+export const RATIOS = [
+    { name: 'accept_64 / ceiling', of: 'accept_64', to: 'ceiling_plain_500' },
+    { name: 'accept_256 / ceiling', of: 'accept_256', to: 'ceiling_plain_500' },
+    { name: 'accept_1000 / ceiling', of: 'accept_1000', to: 'ceiling_plain_500' },
+    { name: 'accept_256 / the gateway\'s own transaction alone', of: 'accept_256', to: 'ceiling_accept_500' },
+    { name: 'the gateway\'s own transaction alone / ceiling', of: 'ceiling_accept_500', to: 'ceiling_plain_500' },
+    { name: 'accept_256 of 20 workspaces / of one', of: 'accept_256_tenants', to: 'accept_256' },
+    { name: 'accept_256 / one row a commit, 8 connections', of: 'accept_256', to: 'ceiling_plain_1' },
+    { name: 'end to end / accept_64', of: 'end_to_end', to: 'accept_64' },
+];
