@@ -13,7 +13,8 @@
 
 /*
  * Takes the next events off the log and makes a delivery for each endpoint that wants them; the cursor moves
- * in the same transaction. *taken_out events were passed (0: nothing is ready yet). As harkara_webhooks.
+ * in the same transaction. *taken_out events were passed, by us or meanwhile by another process (0: nothing
+ * is ready yet). An event that cannot be read any more is told on the log and passed. As harkara_webhooks.
  */
 MUST_CHECK enum err webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock,
                                     struct arena *arena, size_t *taken_out, size_t *queued_out);

@@ -5,6 +5,12 @@
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_render.h"
 
+/*
+ * What one batch may hold of the arena before it is cut: content as it was read, opened, and sealed for each
+ * endpoint. One event more than this is at most WEBHOOK_ENDPOINT_PER_TENANT_MAX bodies.
+ */
+#define BATCH_BYTES_MAX (32u * 1024u * 1024u)
+
 struct cursor {
     int64_t xid;
     struct id id;
@@ -14,6 +20,8 @@ struct cursor {
 struct taken {
     struct event event;
     struct id tenant;
+    struct cursor cursor;        /* behind it */
+    bool is_oversized;           /* its content was left where it is: no body could hold it */
     struct vault_sealed content; /* cipher.ptr NULL: none */
     struct id *endpoints;
     size_t endpoint_count;
@@ -27,7 +35,7 @@ struct taken {
 struct batch {
     struct cursor before, after;
     struct taken *taken;
-    size_t count;
+    size_t count, passed; /* events to be told, and all that the cursor passes */
 };
 
 static const struct db_stmt cursor_read_stmt = {
@@ -36,12 +44,14 @@ static const struct db_stmt cursor_read_stmt = {
 
 /*
  * In the order (xid, id), below the oldest transaction that still runs: whatever commits later has a larger
- * xid, so no event is passed over. Unknown types (of a newer build) move the cursor like the others.
+ * xid, so no event is passed over. Unknown types (of a newer build) move the cursor like the others. Content
+ * that no body could hold is not even read: a tenant chooses how large its callbacks are.
  */
 static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
     "SELECT e.tenant_id, e.id, e.xid::text::bigint, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text,"
-    " e.key_version, e.content_ct, e.content_iv, e.content_tag FROM event e"
+    " e.key_version, CASE WHEN octet_length(e.content_ct) <= $3 THEN e.content_ct END, e.content_iv, e.content_tag"
+    " FROM event e"
     " WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < pg_snapshot_xmin(pg_current_snapshot())"
     " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
 };
@@ -58,7 +68,8 @@ taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena, stru
 {
     enum err err = ERR_OK;
 
-    *out = (struct taken){ .tenant = db_id(rows, row, 0) };
+    *out = (struct taken){ .tenant = db_id(rows, row, 0),
+                           .cursor = { db_i64(rows, row, 2), db_id(rows, row, 1) } };
     *is_known = event_type_parse(db_text(rows, row, 3), &out->event.type) == ERR_OK &&
                 event_type_is_public(out->event.type);
     if (!*is_known)
@@ -71,7 +82,8 @@ taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena, stru
     out->event.data = arena_copy(arena, db_text(rows, row, 7));
     if (out->event.data.ptr == NULL)
         return ERR_NO_MEMORY;
-    if (!db_is_null(rows, row, 8))
+    out->is_oversized = !db_is_null(rows, row, 8) && db_is_null(rows, row, 9);
+    if (!db_is_null(rows, row, 9))
         err = sealed_column_read(rows, row, 9, (uint32_t)db_i64(rows, row, 8), arena, &out->content);
     return err;
 }
@@ -134,10 +146,11 @@ batch_read(struct db *db, struct arena *arena, struct batch *batch)
     db_rows_free(rows);
     rows = NULL;
     struct slice xid = arena_format(arena, "%lld", (long long)batch->before.xid);
-    err = db_query(&tx, &events_take_stmt, DB_ARGS(DB_TEXT(xid), DB_ID(batch->before.id)), &rows);
+    err = db_query(&tx, &events_take_stmt,
+                   DB_ARGS(DB_TEXT(xid), DB_ID(batch->before.id), DB_I64(WEBHOOK_BODY_BYTES_MAX)), &rows);
     if (err != ERR_OK)
         goto done;
-    size_t count = db_rows_count(rows);
+    size_t count = batch->passed = db_rows_count(rows);
     batch->taken = arena_array(arena, count, sizeof(*batch->taken));
     if (batch->taken == NULL)
         err = ERR_NO_MEMORY;
@@ -165,8 +178,11 @@ deliveries_seal(const struct vault *vault, const struct clock *clock, struct are
     struct buf body;
     enum err err = ERR_OK;
 
+    taken->delivery_count = 0;
     if (taken->endpoint_count == 0)
         return ERR_OK;
+    if (taken->is_oversized)
+        return ERR_LIMIT;
     buf_init(&body, WEBHOOK_BODY_BYTES_MAX);
     taken->deliveries = arena_array(arena, taken->endpoint_count, sizeof(*taken->deliveries));
     if (taken->deliveries == NULL)
@@ -189,15 +205,56 @@ deliveries_seal(const struct vault *vault, const struct clock *clock, struct are
     return err;
 }
 
+/* Of the event, or of its tenant's keys, which may have been destroyed: it will not get better by itself. */
+static bool
+is_lost(enum err err)
+{
+    return err == ERR_SEAL_CORRUPT || err == ERR_JSON_SYNTAX || err == ERR_JSON_DEPTH || err == ERR_UTF8 ||
+           err == ERR_LIMIT || err == ERR_VAULT_KEY_MISSING;
+}
+
+/* Seals for one event after the other, and cuts the batch where the arena has had enough. */
+static enum err
+batch_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct batch *batch)
+{
+    size_t used = arena_used(arena);
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct taken *taken = &batch->taken[i];
+        enum err err = deliveries_seal(vault, clock, arena, taken);
+        if (err == ERR_VAULT_KEY_MISSING) /* also said by a vault that began anew in between: ask once more */
+            err = deliveries_seal(vault, clock, arena, taken);
+        if (is_lost(err)) {
+            /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
+            log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, taken->event.id),
+                      LOG_ERR(err));
+            taken->delivery_count = 0;
+        } else if (err != ERR_OK) {
+            return err;
+        }
+        if (i + 1 < batch->count && arena_used(arena) - used > BATCH_BYTES_MAX) {
+            batch->after = taken->cursor;
+            batch->count = batch->passed = i + 1;
+        }
+    }
+    return ERR_OK;
+}
+
 static const struct db_stmt cursor_move_stmt = {
     "webhook_cursor_move",
     "UPDATE consumer_cursor SET xid = $4::text::xid8, id = $5, updated_at = now() WHERE consumer = 'webhooks'"
     " AND xid = $2::text::xid8 AND id = $3 AND $1::uuid IS NOT NULL"
 };
+/*
+ * An endpoint that was disabled since it was read gets nothing. The lock makes one that is being disabled
+ * just now wait, so that it cancels these deliveries too.
+ */
 static const struct db_stmt delivery_insert_stmt = {
     "webhook_delivery_insert",
     "INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
-    " body_tag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING"
+    " body_tag) SELECT $1, $2, w.id, $4, $5, $6, $7, $8, $9 FROM webhook_endpoint w"
+    " WHERE w.tenant_id = $1 AND w.id = $3 AND w.state = 'enabled' FOR SHARE"
+    " ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING"
 };
 
 /* ERR_STATE_CONFLICT: another process has moved the cursor meanwhile, and made the deliveries itself. */
@@ -221,14 +278,16 @@ batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_
         const struct taken *taken = &batch->taken[i];
         if (taken->delivery_count > 0)
             err = db_tx_turn_to(&tx, taken->tenant);
-        for (size_t d = 0; err == ERR_OK && d < taken->delivery_count; d++)
+        for (size_t d = 0; err == ERR_OK && d < taken->delivery_count; d++) {
+            size_t queued = 0;
             err = db_exec(&tx, &delivery_insert_stmt,
                           DB_ARGS(DB_ID(taken->deliveries[d].delivery), DB_ID(taken->deliveries[d].endpoint),
                                   DB_ID(taken->event.id), DB_TEXT_Z(event_type_word(taken->event.type)),
                                   DB_I64(taken->deliveries[d].body.key_version),
                                   SEALED_ARGS(&taken->deliveries[d].body)),
-                          NULL);
-        *queued_out += taken->delivery_count;
+                          &queued);
+            *queued_out += queued;
+        }
     }
     if (err == ERR_OK)
         err = db_commit(&tx);
@@ -246,19 +305,10 @@ webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *cl
     *taken_out = *queued_out = 0;
     if (err != ERR_OK || (batch.after.xid == batch.before.xid && id_eq(batch.after.id, batch.before.id)))
         return err;
-    for (size_t i = 0; err == ERR_OK && i < batch.count; i++) {
-        err = deliveries_seal(vault, clock, arena, &batch.taken[i]);
-        if (err == ERR_SEAL_CORRUPT || err == ERR_JSON_SYNTAX || err == ERR_LIMIT) {
-            /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
-            log_event(LOG_ERROR, "webhook.event_unreadable",
-                      LOG_ID("event", ID_EVENT, batch.taken[i].event.id), LOG_ERR(err));
-            batch.taken[i].delivery_count = 0;
-            err = ERR_OK;
-        }
-    }
+    err = batch_seal(vault, clock, arena, &batch);
     if (err == ERR_OK)
         err = batch_write(db, arena, &batch, queued_out);
     if (err == ERR_OK || err == ERR_STATE_CONFLICT)
-        *taken_out = 1; /* there may be more */
+        *taken_out = batch.passed;
     return err == ERR_STATE_CONFLICT ? ERR_OK : err;
 }

@@ -9,8 +9,8 @@
 
 /*
  * {"id","type","timestamp","data":{ids, what the event's data says, and for a received message who and
- * what}}. `content` is the event's opened content, {"from","content"}, or empty. ERR_JSON_SYNTAX: the event
- * is damaged.
+ * what}}. `content` is the event's opened content, {"from","content"}, or empty. ERR_JSON_SYNTAX,
+ * ERR_JSON_DEPTH, ERR_UTF8: the event is damaged. ERR_LIMIT: it is larger than a body may be.
  */
 MUST_CHECK enum err webhook_render(const struct event *event, struct slice content, struct buf *out);
 

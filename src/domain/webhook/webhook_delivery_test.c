@@ -1,0 +1,356 @@
+/* Claims, leases, fences and outcomes of deliveries, and what they mean for the endpoint. */
+#include "crypto/mac.h"
+#include "domain/webhook/webhook_testing.h"
+#include <stdio.h>
+
+static const char *const all[] = { "*", NULL };
+static struct id acme;
+
+static struct webhook_endpoint
+endpoint_with(size_t deliveries)
+{
+    size_t queued = 0;
+
+    if (id_is_zero(acme))
+        acme = vault_testing_tenant("acme");
+    struct webhook_endpoint endpoint = webhook_testing_endpoint(acme, all);
+    for (size_t i = 0; i < deliveries; i++)
+        webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_fan_out(&queued);
+    return endpoint;
+}
+
+static size_t
+claim(size_t count_max, size_t per_endpoint_max, struct webhook_claim **out)
+{
+    size_t count = 0;
+
+    assert_ok(webhook_claim_due(webhook_testing_webhooks, count_max, per_endpoint_max, 60000,
+                                webhook_testing_arena, out, &count));
+    return count;
+}
+
+static void
+record(const struct webhook_claim *claimed, enum webhook_result result, int status)
+{
+    struct webhook_outcome outcome = {
+        .tenant = claimed->tenant,
+        .delivery = claimed->delivery,
+        .endpoint = claimed->endpoint,
+        .fence = claimed->fence,
+        .attempt = claimed->attempt,
+        .result = { .result = result, .status = status, .retry_after_s = status == 503 ? 600 : -1 },
+        .began_at = clock_wall(clock_system()),
+        .latency_ms = 12
+    };
+    struct db_tx tx;
+
+    outcome.plan = webhook_plan_of(&outcome.result, outcome.attempt, 0, 100);
+    assert_ok(db_begin(webhook_testing_webhooks, claimed->tenant, &tx));
+    assert_ok(webhook_record(&tx, clock_system(), &outcome));
+    assert_ok(db_commit(&tx));
+}
+
+static int64_t
+deliveries(const char *condition)
+{
+    return webhook_testing_count("select count(*) from webhook_delivery where %s", condition);
+}
+
+static int64_t
+endpoints(const char *condition)
+{
+    return webhook_testing_count("select count(*) from webhook_endpoint where %s", condition);
+}
+
+static void
+let_everything_be_due(void)
+{
+    test_cluster_sql("update webhook_delivery set due_at = now() - interval '1 second', lease_until = null");
+    test_cluster_sql("update webhook_endpoint set not_before = '-infinity'");
+}
+
+static void
+a_claim_has_all_that_a_signed_request_needs(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+    unsigned char mac[32], want[MAC_BYTES];
+    struct slice body;
+
+    struct webhook_endpoint endpoint = endpoint_with(1);
+    assert_int_equal(claim(10, 10, &claims), 1);
+    assert_true(id_eq(claims[0].endpoint, endpoint.id));
+    assert_true(slice_eq(claims[0].url, endpoint.url));
+    assert_int_equal(claims[0].attempt, 1);
+    assert_ok(webhook_body_open(&webhook_testing_signer, &claims[0], webhook_testing_arena, &body));
+    assert_true(slice_starts_with(body, SLICE("{\"id\":\"evt_")));
+    assert_ok(webhook_sign(&webhook_testing_signer, &claims[0], SLICE("signed"), mac));
+    assert_ok(mac_sha256(WEBHOOK_TESTING_KEY, SLICE("signed"), want));
+    assert_memory_equal(mac, want, sizeof(want));
+}
+
+/* A body that is put under another delivery does not open. */
+static void
+a_body_opens_only_in_its_own_row(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+    struct slice body;
+
+    endpoint_with(2);
+    assert_int_equal(claim(10, 10, &claims), 2);
+    claims[0].body = claims[1].body;
+    assert_int_equal(webhook_body_open(&webhook_testing_signer, &claims[0], webhook_testing_arena, &body),
+                     ERR_SEAL_CORRUPT);
+}
+
+static void
+an_endpoint_gets_so_many_at_a_time(void **state UNUSED)
+{
+    struct webhook_claim *claims, *more;
+
+    endpoint_with(5);
+    assert_int_equal(claim(10, 2, &claims), 2);
+    assert_int_equal(claim(10, 2, &more), 0); /* those are still out */
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 204);
+    assert_int_equal(claim(10, 2, &more), 1);
+    assert_int_equal(claim(10, 9, &more), 2);
+}
+
+static void
+one_endpoint_does_not_keep_another_waiting(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+    size_t of_other = 0;
+
+    endpoint_with(6);
+    struct webhook_endpoint other = endpoint_with(1);
+    assert_int_equal(claim(10, 3, &claims), 4);
+    for (size_t i = 0; i < 4; i++)
+        of_other += id_eq(claims[i].endpoint, other.id);
+    assert_int_equal(of_other, 1);
+}
+
+static void
+delivered_is_written_once_with_its_attempt(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(1);
+    assert_int_equal(claim(10, 10, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 200);
+    assert_int_equal(deliveries("state = 'delivered' and finished_at is not null and lease_until is null"),
+                     1);
+    assert_int_equal(
+        webhook_testing_count("select count(*) from webhook_attempt where number = 1 and status_code"
+                              " = 200 and outcome = 'delivered' and latency_ms = 12"),
+        1);
+    let_everything_be_due();
+    assert_int_equal(claim(10, 10, &claims), 0);
+}
+
+static void
+a_failure_comes_again_later_and_marks_the_endpoint(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(1);
+    assert_int_equal(claim(10, 10, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_STATUS, 500);
+    assert_int_equal(
+        deliveries("state = 'pending' and due_at > now() + interval '3 seconds' and finished_at is null"), 1);
+    assert_int_equal(endpoints("failing_since is not null and state = 'enabled'"), 1);
+    assert_int_equal(claim(10, 10, &claims), 0);
+    let_everything_be_due();
+    assert_int_equal(claim(10, 10, &claims), 1);
+    assert_int_equal(claims[0].attempt, 2);
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 200);
+    assert_int_equal(endpoints("failing_since is null"), 1);
+}
+
+static void
+after_the_last_attempt_it_is_given_up(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(1);
+    for (unsigned i = 1; i <= WEBHOOK_ATTEMPTS_MAX; i++) {
+        assert_int_equal(claim(10, 10, &claims), 1);
+        assert_int_equal(claims[0].attempt, i);
+        record(&claims[0], WEBHOOK_RESULT_TIMEOUT, 0);
+        let_everything_be_due();
+    }
+    assert_int_equal(claim(10, 10, &claims), 0);
+    assert_int_equal(deliveries("state = 'failed' and finished_at is not null"), 1);
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt where status_code is null"),
+                     WEBHOOK_ATTEMPTS_MAX);
+    assert_int_equal(endpoints("state = 'enabled'"), 1); /* that alone does not disable */
+}
+
+static void
+an_endpoint_that_asks_for_a_pause_gets_it(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(2);
+    assert_int_equal(claim(10, 1, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_STATUS, 503);
+    assert_int_equal(endpoints("not_before > now() + interval '590 seconds'"), 1);
+    assert_int_equal(claim(10, 10, &claims), 0); /* nor anything else that is due there */
+}
+
+static void
+gone_disables_cancels_and_tells(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+    size_t queued = 0;
+
+    endpoint_with(3);
+    assert_int_equal(claim(10, 2, &claims), 2);
+    record(&claims[0], WEBHOOK_RESULT_STATUS, 410);
+    assert_int_equal(deliveries("state = 'failed'"), 1);
+    assert_int_equal(deliveries("state = 'canceled'"), 2);
+    assert_int_equal(endpoints("state = 'disabled' and disabled_reason = 'gone' and revision = 2"), 1);
+    assert_int_equal(webhook_testing_count("select count(*) from event where type = 'webhook.disabled'"), 1);
+    record(&claims[1], WEBHOOK_RESULT_STATUS, 410); /* it was on its way: told once, and stays canceled */
+    assert_int_equal(webhook_testing_count("select count(*) from event where type = 'webhook.disabled'"), 1);
+    assert_int_equal(deliveries("state = 'canceled'"), 2);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_fan_out(&queued);
+    assert_int_equal(queued, 0);
+}
+
+static void
+an_address_that_is_not_public_disables(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(1);
+    assert_int_equal(claim(10, 10, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_BLOCKED, 0);
+    assert_int_equal(endpoints("state = 'disabled' and disabled_reason = 'address-blocked'"), 1);
+}
+
+static void
+five_days_of_failures_disable(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(2);
+    test_cluster_sql("update webhook_endpoint set failing_since = now() - interval '4 days'");
+    assert_int_equal(claim(10, 1, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_CONNECT, 0);
+    assert_int_equal(endpoints("state = 'enabled'"), 1);
+    test_cluster_sql("update webhook_endpoint set failing_since = now() - interval '121 hours'");
+    assert_int_equal(claim(10, 1, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_CONNECT, 0);
+    /* What is shown has changed, so its tag has too. */
+    assert_int_equal(endpoints("state = 'disabled' and disabled_reason = 'failing' and revision = 2"), 1);
+    assert_int_equal(deliveries("state = 'canceled'"), 2);
+}
+
+static void
+a_success_after_five_days_keeps_it_enabled(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(1);
+    test_cluster_sql("update webhook_endpoint set failing_since = now() - interval '6 days'");
+    assert_int_equal(claim(10, 1, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 200);
+    assert_int_equal(endpoints("state = 'enabled' and failing_since is null and revision = 1"), 1);
+}
+
+/* A process that was believed dead wakes up: what it did is in the log, and decides nothing. */
+static void
+an_outcome_of_a_lost_claim_decides_nothing(void **state UNUSED)
+{
+    struct webhook_claim *old, *new;
+
+    endpoint_with(1);
+    assert_int_equal(claim(10, 10, &old), 1);
+    test_cluster_sql("update webhook_delivery set lease_until = now() - interval '1 second'");
+    assert_int_equal(claim(10, 10, &new), 1);
+    assert_true(new[0].fence > old[0].fence);
+    record(&old[0], WEBHOOK_RESULT_STATUS, 410);
+    assert_int_equal(deliveries("state = 'pending' and lease_until > now()"), 1);
+    assert_int_equal(endpoints("state = 'enabled'"), 1);
+    record(&new[0], WEBHOOK_RESULT_DELIVERED, 200);
+    assert_int_equal(deliveries("state = 'delivered'"), 1);
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt"), 2);
+}
+
+static void
+what_never_left_is_not_an_attempt(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+    struct db_tx tx;
+
+    endpoint_with(1);
+    assert_int_equal(claim(10, 10, &claims), 1);
+    assert_ok(db_begin(webhook_testing_webhooks, acme, &tx));
+    assert_ok(webhook_release(&tx, claims[0].delivery, claims[0].fence + 1, 0)); /* not ours: nothing */
+    assert_ok(webhook_release(&tx, claims[0].delivery, claims[0].fence, 0));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(claim(10, 10, &claims), 1);
+    assert_int_equal(claims[0].attempt, 1);
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt"), 0);
+}
+
+static void
+the_log_shows_each_delivery_with_its_attempts(void **state UNUSED)
+{
+    struct webhook_delivery *list;
+    struct webhook_claim *claims;
+    size_t count = 0;
+    struct db_tx tx;
+
+    struct webhook_endpoint endpoint = endpoint_with(3);
+    assert_int_equal(claim(10, 1, &claims), 1);
+    struct id tried = claims[0].delivery;
+    record(&claims[0], WEBHOOK_RESULT_STATUS, 500);
+    let_everything_be_due();
+    test_cluster_sql("update webhook_delivery set due_at = now() + interval '1 hour' where attempt = 0");
+    assert_int_equal(claim(10, 1, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 204);
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, (struct id){ { 0 } }, 10,
+                                    webhook_testing_arena, &list, &count));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < count; i++) {
+        bool is_tried = id_eq(list[i].id, tried);
+        assert_true(i == 0 || memcmp(list[i - 1].id.bytes, list[i].id.bytes, ID_BYTES) > 0);
+        assert_int_equal(list[i].attempt_count, is_tried ? 2 : 0);
+        assert_int_equal(list[i].is_finished, is_tried);
+        assert_int_equal(list[i].is_pending, !is_tried);
+        if (!is_tried)
+            continue;
+        assert_int_equal(list[i].attempts[0].status_code, 500);
+        assert_true(slice_eq(list[i].attempts[1].outcome, SLICE("delivered")));
+    }
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE("delivered,failed"), (struct id){ { 0 } }, 10,
+                                    webhook_testing_arena, &list, &count));
+    assert_int_equal(count, 1);
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, (struct id){ { 0 } }, 1,
+                                    webhook_testing_arena, &list, &count));
+    assert_int_equal(count, 2); /* one more, to tell that there is */
+    struct id first = list[0].id, second = list[1].id;
+    assert_ok(
+        webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, first, 1, webhook_testing_arena, &list, &count));
+    assert_true(id_eq(list[0].id, second));
+    db_rollback(&tx);
+}
+
+WEBHOOK_MAIN(WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs),
+             WEBHOOK_TEST(a_body_opens_only_in_its_own_row), WEBHOOK_TEST(an_endpoint_gets_so_many_at_a_time),
+             WEBHOOK_TEST(one_endpoint_does_not_keep_another_waiting),
+             WEBHOOK_TEST(delivered_is_written_once_with_its_attempt),
+             WEBHOOK_TEST(a_failure_comes_again_later_and_marks_the_endpoint),
+             WEBHOOK_TEST(after_the_last_attempt_it_is_given_up),
+             WEBHOOK_TEST(an_endpoint_that_asks_for_a_pause_gets_it),
+             WEBHOOK_TEST(gone_disables_cancels_and_tells),
+             WEBHOOK_TEST(an_address_that_is_not_public_disables),
+             WEBHOOK_TEST(five_days_of_failures_disable),
+             WEBHOOK_TEST(a_success_after_five_days_keeps_it_enabled),
+             WEBHOOK_TEST(an_outcome_of_a_lost_claim_decides_nothing),
+             WEBHOOK_TEST(what_never_left_is_not_an_attempt),
+             WEBHOOK_TEST(the_log_shows_each_delivery_with_its_attempts))

@@ -1,0 +1,336 @@
+/* From the event log to deliveries, on a real PostgreSQL and a real vault. */
+#include "domain/tenant/tenant_key.h"
+#include "domain/webhook/webhook_testing.h"
+#include "wire/json/json.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const all[] = { "*", NULL };
+static const char *const sent_only[] = { "message.sent", "channel.broken", NULL };
+static struct id acme, bolt;
+
+static void
+tenants_make(void)
+{
+    if (!id_is_zero(acme))
+        return;
+    acme = vault_testing_tenant("acme");
+    bolt = vault_testing_tenant("bolt");
+}
+
+static int64_t
+deliveries_of(struct id endpoint)
+{
+    char id[ID_UUID_BYTES];
+
+    id_uuid_print(endpoint, id);
+    return webhook_testing_count("select count(*) from webhook_delivery where endpoint_id = '%s'", id);
+}
+
+/* The body of the only delivery of this event. */
+static json_t *
+body_of(struct id event)
+{
+    struct webhook_claim *claims;
+    json_t *body = NULL;
+    size_t count = 0;
+
+    assert_ok(
+        webhook_claim_due(webhook_testing_webhooks, 100, 100, 60000, webhook_testing_arena, &claims, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct slice text;
+        if (!id_eq(claims[i].event, event))
+            continue;
+        assert_null(body);
+        assert_ok(webhook_body_open(&webhook_testing_signer, &claims[i], webhook_testing_arena, &text));
+        assert_ok(json_parse(text, &body));
+    }
+    return body;
+}
+
+static void
+an_event_becomes_a_delivery_for_each_endpoint_that_wants_it(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    struct id everything = webhook_testing_endpoint(acme, all).id;
+    struct id some = webhook_testing_endpoint(acme, sent_only).id;
+    struct id others = webhook_testing_endpoint(bolt, all).id;
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    webhook_testing_event(bolt, EVENT_MESSAGE_SENT, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 3);
+    assert_int_equal(queued, 4);
+    assert_int_equal(deliveries_of(everything), 2);
+    assert_int_equal(deliveries_of(some), 1);
+    assert_int_equal(deliveries_of(others), 1);
+    assert_int_equal(webhook_testing_fan_out(&queued), 0); /* the cursor stands behind them */
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_delivery d join webhook_endpoint e"
+                                           " on e.id = d.endpoint_id where e.tenant_id <> d.tenant_id"),
+                     0);
+}
+
+static void
+what_is_personal_is_opened_only_into_the_sealed_body(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    webhook_testing_endpoint(acme, all);
+    struct id event = webhook_testing_event(
+        acme, EVENT_MESSAGE_RECEIVED, "{\"from\": \"+14155550123\", \"content\": {\"type\": \"text\"}}");
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    assert_int_equal(
+        webhook_testing_count("select count(*) from webhook_delivery where position('4155550123' in"
+                              " encode(body_ct, 'escape')) > 0"),
+        0);
+    json_t *body = body_of(event);
+    assert_non_null(body);
+    assert_true(slice_eq(json_text_of(json_member(body, "data"), "from"), SLICE("+14155550123")));
+    json_decref(body);
+}
+
+static void
+an_endpoint_hears_of_nothing_that_was_before_it(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_int_equal(webhook_testing_count("select 1 from pg_sleep(0.005)"), 1); /* ids tell milliseconds */
+    struct id late = webhook_testing_endpoint(acme, all).id;
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    assert_int_equal(queued, 0);
+    assert_int_equal(deliveries_of(late), 0);
+}
+
+/*
+ * A transaction that began to write earlier and commits later: its event is older by (xid), and must not be
+ * passed by a cursor that went on to a younger one.
+ */
+static void
+an_event_that_commits_late_is_waited_for(void **state UNUSED)
+{
+    struct db *slow = test_cluster_open("harkara_gateway");
+    struct event event = { .type = EVENT_MESSAGE_SENT, .data = SLICE("{}") };
+    size_t queued = 0;
+    struct db_tx tx;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    event.id = event.subject = event.channel = id_new(clock_system());
+    event.subject.bytes[15] ^= 1;
+    event.occurred_at = clock_wall(clock_system());
+    assert_ok(db_begin(slow, acme, &tx));
+    assert_ok(event_append(&tx, &event));
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL); /* younger, and committed already */
+    assert_int_equal(webhook_testing_fan_out(&queued), 0); /* the reader is held back */
+    assert_int_equal(deliveries_of(endpoint), 0);
+    assert_ok(db_commit(&tx));
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(deliveries_of(endpoint), 2);
+    db_close(slow);
+}
+
+static void
+a_damaged_event_does_not_stop_those_behind_it(void **state UNUSED)
+{
+    char id[ID_UUID_BYTES], sql[256];
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    struct id damaged = webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "{\"from\": \"+1\"}");
+    webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "no JSON");
+    webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "[1]");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    id_uuid_print(damaged, id);
+    snprintf(sql, sizeof(sql), "update event set content_ct = content_ct || '\\x00' where id = '%s'", id);
+    test_cluster_sql(sql);
+    assert_int_equal(webhook_testing_fan_out(&queued), 4);
+    assert_int_equal(deliveries_of(endpoint), 1);
+    assert_int_equal(webhook_testing_fan_out(&queued), 0);
+}
+
+/* A tenant's data is destroyed by destroying its keys: then its events are lost, and nobody else's. */
+static void
+a_tenant_without_keys_does_not_stop_the_others(void **state UNUSED)
+{
+    struct id gone = test_cluster_tenant("gone");
+    char id[ID_UUID_BYTES], sql[512];
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    id_uuid_print(gone, id);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into webhook_endpoint (tenant_id, id, url, events, key_version, secret_ct, secret_iv, secret_tag)"
+        " select '%s', '00000000-0000-7000-8000-000000000000', url, events, 1, secret_ct, secret_iv, secret_tag"
+        " from webhook_endpoint",
+        id);
+    test_cluster_sql(sql);
+    webhook_testing_event(gone, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(deliveries_of(endpoint), 1);
+}
+
+/* What a tenant makes us store must not fill the process's memory: content of any size, to many endpoints. */
+static void
+much_content_for_many_endpoints_is_told_in_several_batches(void **state UNUSED)
+{
+    const size_t events = 12, endpoints = 20, bytes = 200 * 1024;
+    char *text = malloc(bytes + 64);
+    size_t queued = 0, all_queued = 0, rounds = 0;
+
+    tenants_make();
+    for (size_t i = 0; i < endpoints; i++)
+        webhook_testing_endpoint(acme, all);
+    memset(text, 'x', bytes);
+    memcpy(text, "{\"from\": \"", 10);
+    memcpy(text + bytes, "\"}", 3);
+    for (size_t i = 0; i < events; i++)
+        webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, text);
+    free(text);
+    arena_reset(webhook_testing_arena);
+    for (size_t taken = 1; taken > 0; rounds += taken > 0) {
+        size_t used = arena_used(webhook_testing_arena);
+        taken = webhook_testing_fan_out(&queued);
+        all_queued += queued;
+        assert_true(arena_used(webhook_testing_arena) - used < 60u * 1024u * 1024u);
+        arena_reset(webhook_testing_arena);
+    }
+    assert_int_equal(all_queued, events * endpoints);
+    assert_true(rounds > 1);
+}
+
+static void
+content_that_fits_no_body_is_passed(void **state UNUSED)
+{
+    const size_t bytes = 1024 * 1024;
+    char *text = malloc(bytes + 64);
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    memset(text, 'x', bytes);
+    memcpy(text, "{\"from\": \"", 10);
+    memcpy(text + bytes, "\"}", 3);
+    webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, text);
+    free(text);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    arena_reset(webhook_testing_arena);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(deliveries_of(endpoint), 1);
+    assert_true(arena_used(webhook_testing_arena) < 512u * 1024u); /* it was not even read */
+}
+
+/* Unknown words are of a newer build; those that are not public concern nobody. The cursor passes both. */
+static void
+events_that_are_not_told_move_the_cursor_too(void **state UNUSED)
+{
+    char id[ID_UUID_BYTES], sql[256];
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    id_uuid_print(webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL), id);
+    snprintf(sql, sizeof(sql), "update event set type = 'message.teleported' where id = '%s'", id);
+    test_cluster_sql(sql);
+    webhook_testing_event(acme, EVENT_WEBHOOK_DISABLED, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(queued, 0);
+    assert_int_equal(webhook_testing_fan_out(&queued), 0);
+    assert_int_equal(deliveries_of(endpoint), 0);
+}
+
+struct fanning {
+    struct vault_client *client;
+    size_t queued;
+    enum err err;
+};
+
+static void *
+fan_out_until_nothing_is_left(void *ctx)
+{
+    struct fanning *fanning = ctx;
+    struct db *db = test_cluster_open("harkara_webhooks");
+    struct vault vault = tenant_vault(fanning->client, db);
+    struct arena *arena = arena_new(64u << 20);
+    size_t taken = 1, queued = 0;
+
+    while (taken > 0 && fanning->err == ERR_OK) {
+        fanning->err = webhook_fan_out(db, &vault, clock_system(), arena, &taken, &queued);
+        fanning->queued += queued;
+        arena_reset(arena);
+    }
+    arena_free(arena);
+    db_close(db);
+    return NULL;
+}
+
+static void
+two_processes_tell_each_event_once(void **state UNUSED)
+{
+    struct fanning fannings[2] = { { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000) },
+                                   { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000) } };
+    pthread_t threads[2];
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    for (int i = 0; i < 500; i++)
+        webhook_testing_event(i % 3 == 0 ? bolt : acme, EVENT_MESSAGE_SENT, NULL);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, fan_out_until_nothing_is_left, &fannings[i]), 0);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_ok(fannings[i].err);
+        vault_client_free(fannings[i].client);
+    }
+    assert_int_equal(deliveries_of(endpoint), 333);
+    assert_int_equal(fannings[0].queued + fannings[1].queued, 333);
+}
+
+/* Read as enabled, disabled before the deliveries are written: then nothing may stay pending there. */
+static void
+an_endpoint_that_is_disabled_in_between_gets_nothing(void **state UNUSED)
+{
+    struct db *other = test_cluster_open("harkara_gateway");
+    struct webhook_endpoint_change change = { .has_state = true, .state = WEBHOOK_ENDPOINT_DISABLED };
+    struct fanning fanning = { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000) };
+    struct webhook_endpoint shown;
+    pthread_t thread;
+    struct db_tx tx;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_ok(db_begin(other, acme, &tx));
+    assert_ok(webhook_endpoint_update(&tx, endpoint, &change, webhook_testing_arena, &shown));
+    /* The open transaction holds the reader back by its xid: let the cursor's view pass it. */
+    test_cluster_sql("update event set xid = '1'");
+    assert_int_equal(pthread_create(&thread, NULL, fan_out_until_nothing_is_left, &fanning), 0);
+    while (webhook_testing_count("select count(*) from pg_locks where not granted") == 0)
+        ; /* it waits for the endpoint's row */
+    assert_ok(db_commit(&tx));
+    pthread_join(thread, NULL);
+    assert_ok(fanning.err);
+    assert_int_equal(deliveries_of(endpoint), 0);
+    vault_client_free(fanning.client);
+    db_close(other);
+}
+
+WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wants_it),
+             WEBHOOK_TEST(what_is_personal_is_opened_only_into_the_sealed_body),
+             WEBHOOK_TEST(an_endpoint_hears_of_nothing_that_was_before_it),
+             WEBHOOK_TEST(an_event_that_commits_late_is_waited_for),
+             WEBHOOK_TEST(a_damaged_event_does_not_stop_those_behind_it),
+             WEBHOOK_TEST(a_tenant_without_keys_does_not_stop_the_others),
+             WEBHOOK_TEST(much_content_for_many_endpoints_is_told_in_several_batches),
+             WEBHOOK_TEST(content_that_fits_no_body_is_passed),
+             WEBHOOK_TEST(events_that_are_not_told_move_the_cursor_too),
+             WEBHOOK_TEST(two_processes_tell_each_event_once),
+             WEBHOOK_TEST(an_endpoint_that_is_disabled_in_between_gets_nothing))

@@ -1,0 +1,165 @@
+/* Every public event as it is posted, held against the contract. */
+#include "core/unit.h"
+#include "domain/webhook/webhook_render.h"
+#include "wire/json/json.h"
+#include "wire/json/json_testing.h"
+#include "wire/openapi/contract.h"
+#include "wire/openapi/contract_response.h"
+#include <string.h>
+
+static struct contract_responses *responses;
+static const struct id message = { { 1, 2, 3 } }, channel = { { 4, 5, 6 } };
+
+static int
+contract_open(void **state UNUSED)
+{
+    char why[256];
+
+    return contract_responses_compile(contract_document(), &responses, why, sizeof(why)) != ERR_OK;
+}
+
+static int
+contract_close(void **state UNUSED)
+{
+    contract_responses_free(responses);
+    return 0;
+}
+
+/* As the rooms that write them do: message_events.c, message_store.c, channel_store.c. */
+static struct event
+event_of(enum event_type type)
+{
+    const char *word = event_type_word(type);
+    struct event event = { .id = { { 7 } },
+                           .type = type,
+                           .subject = message,
+                           .channel = channel,
+                           .occurred_at = { INT64_C(1795333730004000) } };
+
+    if (strncmp(word, "channel.", 8) == 0) {
+        event.subject = channel;
+        event.data = SLICE(
+            "{\"kind\": \"whatsapp\", \"name\": \"Sales\", \"state\": \"broken\", \"state_reason\": \"why\"}");
+    } else if (type == EVENT_MESSAGE_RECEIVED) {
+        event.data = SLICE("{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"text\","
+                           " \"provider_id\": \"wamid.1\", \"reply_to\": null}");
+    } else {
+        event.data =
+            SLICE("{\"cause\": \"resend-after-unknown-outcome\", \"direction\": \"outbound\","
+                  " \"category\": \"otp\", \"status\": \"failed\", \"reference\": null,"
+                  " \"provider_id\": null, \"attempt\": 2, \"error\": {\"code\": \"whatsapp-131026\","
+                  " \"title\": \"A title.\", \"class\": \"permanent\"}}");
+    }
+    return event;
+}
+
+static struct slice
+content_of(enum event_type type)
+{
+    return type == EVENT_MESSAGE_RECEIVED
+               ? SLICE(
+                     "{\"from\":\"+14155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"Hi\"}}}")
+               : SLICE_EMPTY;
+}
+
+static enum err
+render(const struct event *event, struct slice content, json_t **out)
+{
+    struct buf text;
+
+    buf_init(&text, WEBHOOK_BODY_BYTES_MAX);
+    *out = NULL;
+    enum err err = webhook_render(event, content, &text);
+    if (err == ERR_OK)
+        assert_ok(json_parse(buf_slice(&text), out));
+    buf_release(&text);
+    return err;
+}
+
+static void
+every_public_event_is_in_the_contract(void **state UNUSED)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++) {
+        enum event_type type = (enum event_type)i;
+        struct event event = event_of(type);
+        struct problem problem = { .count = 0 };
+        struct arena *arena = arena_new(65536);
+        json_t *body;
+        if (event_type_is_public(type)) {
+            assert_ok(render(&event, content_of(type), &body));
+            enum err err =
+                contract_responses_check_event(responses, event_type_word(type), body, arena, &problem);
+            if (err != ERR_OK)
+                fail_msg("%s: %.*s %.*s", event_type_word(type), SLICE_FMT(problem.errors[0].pointer),
+                         SLICE_FMT(problem.errors[0].detail));
+            assert_null(json_member(json_member(body, "data"), "cause"));
+            json_decref(body);
+            count++;
+        }
+        arena_free(arena);
+    }
+    assert_int_equal(count, 14);
+}
+
+static void
+a_damaged_event_is_refused(void **state UNUSED)
+{
+    static const struct {
+        struct slice data, content;
+        enum err err;
+    } rows[] = {
+        { { "{", 1 }, { NULL, 0 }, ERR_JSON_SYNTAX },         { { "[]", 2 }, { NULL, 0 }, ERR_JSON_SYNTAX },
+        { { "{}", 2 }, { "{", 1 }, ERR_JSON_SYNTAX },         { { "{}", 2 }, { "[]", 2 }, ERR_JSON_SYNTAX },
+        { { "{}", 2 }, { "{\"a\":\"\xff\"}", 9 }, ERR_UTF8 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct event event = event_of(EVENT_MESSAGE_RECEIVED);
+        json_t *body;
+        event.data = rows[i].data;
+        assert_int_equal(render(&event, rows[i].content, &body), rows[i].err);
+    }
+}
+
+/* The 1st, 2nd, 3rd ... allocation fails: the whole event, or none; never one with members left out. */
+static void
+nothing_is_left_out_for_lack_of_memory(void **state UNUSED)
+{
+    struct event event = event_of(EVENT_MESSAGE_RECEIVED);
+    struct slice content = content_of(EVENT_MESSAGE_RECEIVED);
+    enum err err = ERR_NO_MEMORY;
+    json_t *whole, *body;
+
+    assert_ok(render(&event, content, &whole));
+    for (size_t tries = 0; err != ERR_OK; tries++) {
+        struct buf text;
+        buf_init(&text, WEBHOOK_BODY_BYTES_MAX);
+        json_testing_starve(tries);
+        err = webhook_render(&event, content, &text);
+        json_testing_feed();
+        if (err == ERR_OK) {
+            assert_ok(json_parse(buf_slice(&text), &body));
+            assert_true(json_equal(body, whole));
+            json_decref(body);
+        } else {
+            assert_int_equal(err, ERR_NO_MEMORY);
+        }
+        buf_release(&text);
+        assert_true(tries < 500);
+    }
+    json_decref(whole);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_public_event_is_in_the_contract),
+        cmocka_unit_test(a_damaged_event_is_refused),
+        cmocka_unit_test(nothing_is_left_out_for_lack_of_memory),
+    };
+
+    return cmocka_run_group_tests(tests, contract_open, contract_close);
+}
