@@ -142,6 +142,15 @@ export async function startHarkara({ build, stateDir, runDir, port, env = {}, ar
                 throw new Error(`harkara ${words.slice(0, 2).join(' ')} ended with ${code}: ${stderr}`);
             return JSON.parse(stdout);
         },
+        /** What runs. The command itself fails while something does not: that is for the caller to judge. */
+        async status() {
+            const { stdout, stderr } = await harkara.cli('status', '--json');
+            try {
+                return JSON.parse(stdout);
+            } catch {
+                throw new Error(`harkara status said ${stdout} ${stderr}`);
+            }
+        },
         async ready() {
             await until(async () => {
                 if (exit !== null)

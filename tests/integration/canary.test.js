@@ -31,7 +31,7 @@ before(async () => {
         'access token': shop.account.access_token, 'app secret': shop.account.app_secret, 'verify token': shop.account.verify_token,
         'API key secret': shop.key.split('_').slice(3).join('_'), 'webhook secret': shop.secret.slice('whsec_'.length),
     };
-    status = await platform.harkara.json('status');
+    status = await platform.harkara.status();
 });
 after(() => platform?.stop());
 

@@ -23,11 +23,11 @@ const isAlive = (pid) => {
         return false;
     }
 };
-const everyone = async () => (await platform.harkara.json('status')).processes.filter(({ pid }) => pid > 0);
+const everyone = async () => (await platform.harkara.status()).processes.filter(({ pid }) => pid > 0);
 
 describe('what runs', () => {
     test('status names every role, its process and what it gave up', async () => {
-        const status = await platform.harkara.json('status');
+        const status = await platform.harkara.status();
         for (const role of ROLES) {
             const found = status.processes.find((process) => process.role === role);
             assert.ok(found, `${role} is named`);
@@ -89,7 +89,7 @@ describe('what is killed comes back', () => {
             const [before] = await platform.pids(role);
             process.kill(before, 'SIGKILL');
             const after = await until(async () => {
-                const process = (await platform.harkara.json('status')).processes.find((found) => found.role === role);
+                const process = (await platform.harkara.status()).processes.find((found) => found.role === role);
                 return process?.pid !== before && process?.state === 'ready' && process.pid;
             }, `${role} to be back`);
             assert.ok(isAlive(after));

@@ -155,7 +155,7 @@ export async function startPlatform({ env = {}, sandboxArgs = [] } = {}) {
         },
         /** The processes of a role, by the supervisor's own word. @param {string} role @returns {Promise<number[]>} */
         async pids(role) {
-            const status = await harkara.json('status');
+            const status = await harkara.status();
             return status.processes.filter((process) => process.role === role && process.pid > 0).map((process) => process.pid);
         },
         /** A workspace with a key of every scope, and if wanted a connected number and an endpoint. */
