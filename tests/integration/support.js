@@ -55,6 +55,10 @@ export function checkAnswer(method, target, answer) {
         return;
     const key = operation.responses[answer.status] === undefined ? 'default' : String(answer.status);
     const response = resolve(operation.responses[key]);
+    for (const header of ['ETag', 'Location'])
+        assert.equal(answer.headers.get(header) !== null, response.headers?.[header] !== undefined, `${operation.operationId} ${key}: ${header}`);
+    if (answer.status === 201)
+        assert.equal(answer.headers.get('location'), `${pathname}/${answer.json.id}`);
     const media = response.content?.[type];
     if (answer.text === '') {
         assert.equal(response.content, undefined, `${operation.operationId} ${key} has a body in the contract`);

@@ -95,6 +95,17 @@ gateway_page_reply(struct http_request *request, struct http_response *response,
         json_pack("{s:o, s:b, s:o}", "data", items, "has_more", (int)has_more, "next_cursor", next));
 }
 
+void
+gateway_locate(struct http_request *request, struct http_response *response, const char *collection,
+               enum id_kind kind, struct id id)
+{
+    char text[ID_TEXT_BYTES];
+    struct slice location =
+        arena_format(request->arena, "%s%.*s", collection, SLICE_FMT(id_print(kind, id, text)));
+
+    http_response_add(response, "Location", location); /* without room in the arena it is left out */
+}
+
 enum err
 gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind, struct id *out)
 {

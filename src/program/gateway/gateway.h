@@ -64,6 +64,10 @@ MUST_CHECK enum err gateway_page_reply(struct http_request *request, struct http
 MUST_CHECK enum err gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind,
                                     struct id *out);
 
+/* The Location of an object that was just made: collection is a literal, such as "/v1/channels/". */
+void gateway_locate(struct http_request *request, struct http_response *response, const char *collection,
+                    enum id_kind kind, struct id id);
+
 /* JSON of what handlers show; NULL without memory. Owned. */
 json_t *show_id(enum id_kind kind, struct id id);
 json_t *show_time(struct wall_time t);

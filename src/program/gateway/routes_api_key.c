@@ -122,6 +122,7 @@ api_key_post(struct http_request *request, struct http_response *response)
     json_t *shown = key_show(&work.key);
     json_object_set_new(shown, "key", show_text(secret_slice(work.text)));
     secret_free(work.text);
+    gateway_locate(request, response, "/v1/api-keys/", ID_KEY, work.key.id);
     return http_reply_json(request, response, 201, shown);
 }
 

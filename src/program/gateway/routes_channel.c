@@ -81,7 +81,10 @@ channel_post(struct http_request *request, struct http_response *response)
     if (err == ERR_EXISTS)
         problem_add(&request->problem, request->arena, SLICE("/whatsapp/phone_number_id"),
                     SLICE("is connected already in this workspace"));
-    return err == ERR_OK ? channel_reply(request, response, 201, &create.channel) : err;
+    if (err != ERR_OK)
+        return err;
+    gateway_locate(request, response, "/v1/channels/", ID_CHANNEL, create.channel.id);
+    return channel_reply(request, response, 201, &create.channel);
 }
 
 struct read {

@@ -19,13 +19,10 @@ static enum err
 created_print(struct commit *commit, struct id id, struct http_response *response)
 {
     struct created *created = commit->ctx;
-    char location[sizeof("/v1/messages/") + ID_TEXT_BYTES];
-    char text[ID_TEXT_BYTES];
 
     created->message.id = id; /* of an earlier message, when this request repeats it */
     created->message.created_at = created->message.updated_at = id_time(id);
-    snprintf(location, sizeof(location), "/v1/messages/%.*s", SLICE_FMT(id_print(ID_MESSAGE, id, text)));
-    http_response_add(response, "Location", arena_copy(commit->request->arena, slice_text(location)));
+    gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
     return http_reply_json(commit->request, response, 202, message_show(&created->message, created->to));
 }
 

@@ -123,8 +123,10 @@ endpoint_post(struct http_request *request, struct http_response *response)
         err = secret_seal(request, work.with.id, 1, &work.with.secret, &text);
     if (err == ERR_OK)
         err = gateway_write(request, create_in, &work);
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
+        gateway_locate(request, response, "/v1/webhook-endpoints/", ID_ENDPOINT, work.endpoint.id);
         err = endpoint_reply(request, response, 201, &work.endpoint, text);
+    }
     secret_free(text);
     return err;
 }
