@@ -8,7 +8,7 @@
 #define SPARE_MAX            256u   /* exchanges kept for reuse */
 #define SPARE_BODY_BYTES_MAX 16384u /* a larger body buffer is given back */
 #define RESERVE_BYTES_MAX    65536u /* made room for on a client's word alone */
-/* Read past a body's limit, to be able to say 413 to whoever sends a little more; then the line is cut. */
+/* Read past the limit of a chunked body, to say 413 to whoever sends a little more; then it is cut. */
 #define OVERRUN_BYTES_MAX (1u << 20)
 
 /* Every queue's time limit is one constant, so a connection put at its end keeps it sorted. */
@@ -179,6 +179,18 @@ exchange_head_done(struct http_exchange *exchange, const char *url, const char *
     return MHD_YES;
 }
 
+/* Gives back what is held of a body that nobody will see. */
+static void
+exchange_body_drop(struct http_exchange *exchange)
+{
+    size_t bytes_max = exchange->body.bytes_max;
+
+    exchange->server->body_bytes -= exchange->body_counted;
+    exchange->body_counted = 0;
+    buf_release_wiped(&exchange->body);
+    exchange->body.bytes_max = bytes_max;
+}
+
 /* A response cannot be queued while a body comes, so a fault is kept until its end; what comes after it is
  * dropped. */
 static enum MHD_Result
@@ -191,8 +203,10 @@ exchange_body_part(struct http_exchange *exchange, struct slice part)
     if (exchange->refusal == ERR_OK && part.len > HTTP_BODIES_BYTES_MAX - server->body_bytes)
         exchange->refusal = ERR_BUSY;
     if (exchange->refusal != ERR_OK) {
+        exchange_body_drop(exchange);
         exchange->overrun += part.len;
-        return exchange->overrun > OVERRUN_BYTES_MAX ? MHD_NO : MHD_YES;
+        /* A declared length is within the limit, or it would not have come so far. */
+        return exchange->is_chunked && exchange->overrun > OVERRUN_BYTES_MAX ? MHD_NO : MHD_YES;
     }
     if (exchange->body.len == 0 && exchange->declared_bytes <= RESERVE_BYTES_MAX)
         (void)buf_reserve(&exchange->body, (size_t)exchange->declared_bytes);

@@ -3,8 +3,10 @@
 #include "core/metric.h"
 #include "platform/net/http_testing.h"
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -105,6 +107,47 @@ a_body_is_taken_up_to_its_limit(void **state UNUSED)
         testing_reply_release(&reply);
         close(fd);
     }
+    harness_end(&h);
+}
+
+/* Many clients with large bodies at once: what would pass the common limit is told to come back. */
+static void
+all_bodies_together_have_a_limit(void **state UNUSED)
+{
+    enum { COUNT = HTTP_BODIES_BYTES_MAX / BIG_BYTES + 1 };
+    struct harness h;
+    char *body = filled(BIG_BYTES), head[100];
+    int fds[COUNT];
+
+    harness_init(&h);
+    harness_start(&h);
+    snprintf(head, sizeof(head), "POST /big HTTP/1.1\r\n" HOST "Content-Length: %u\r\n\r\n", BIG_BYTES);
+    for (size_t round = 0; round < 2; round++) { /* twice: what was held has been given back */
+        for (size_t i = 0; i < COUNT; i++) {
+            fds[i] = testing_connect(h.port);
+            send_text(fds[i], head);
+            testing_send(fds[i], slice_of(body, BIG_BYTES - 1));
+        }
+        for (size_t i = 0; i < COUNT; i++) /* all has reached the server's buffers ... */
+            for (int unsent = 1; unsent != 0;) {
+                harness_poke(&h);
+                assert_int_equal(ioctl(fds[i], SIOCOUTQ, &unsent), 0);
+            }
+        for (int i = 0; i < 250; i++) /* ... and each turn of the loop reads 16 KiB of each */
+            harness_poke(&h);
+        size_t refused = 0;
+        for (size_t i = 0; i < COUNT; i++) {
+            struct testing_reply reply;
+            testing_send(fds[i], slice_of(body, 1));
+            assert_true(testing_receive(fds[i], &reply));
+            assert_true(reply.status == 200 || reply.status == 503);
+            refused += reply.status == 503;
+            testing_reply_release(&reply);
+            close(fds[i]);
+        }
+        assert_in_range(refused, 1, COUNT / 2); /* each gives its share back to the others */
+    }
+    free(body);
     harness_end(&h);
 }
 
@@ -634,7 +677,8 @@ a_worker_that_cannot_start_stops_the_server(void **state UNUSED)
 }
 
 UNIT_MAIN(cmocka_unit_test(head_is_answered_without_a_body),
-          cmocka_unit_test(a_body_is_taken_up_to_its_limit), cmocka_unit_test(a_body_without_end_is_cut_off),
+          cmocka_unit_test(a_body_is_taken_up_to_its_limit),
+          cmocka_unit_test(all_bodies_together_have_a_limit), cmocka_unit_test(a_body_without_end_is_cut_off),
           cmocka_unit_test(broken_chunks_are_refused), cmocka_unit_test(an_unwanted_body_is_not_read),
           cmocka_unit_test(expect_continue_is_asked_for_only_what_will_be_read),
           cmocka_unit_test(as_many_requests_as_one_look_at_epoll_returns_do_not_stall),
