@@ -213,6 +213,11 @@ accept_once(struct db *db, const struct clock *clock, struct message_new *messag
     size_t fresh = 0;
     enum err err = db_begin(db, messages[0].tenant, &tx);
 
+    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
+        err = db_reopen(db, 0);
+        if (err == ERR_OK)
+            err = db_begin(db, messages[0].tenant, &tx);
+    }
     for (size_t from = 0, to; err == ERR_OK && from < count; from = to) {
         for (to = from + 1; to < count && id_eq(messages[to].tenant, messages[from].tenant);)
             to++;

@@ -10,8 +10,9 @@
 
 struct committer {
     struct committer_config config;
-    struct db *db;       /* the thread's */
-    struct arena *arena; /* the thread's; wiped after each batch */
+    struct db *db;         /* the thread's */
+    struct arena *arena;   /* the thread's; what is known of a batch, wiped after it */
+    struct arena *scratch; /* the thread's; one try to store it */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t queued;
@@ -20,6 +21,7 @@ struct committer {
     size_t count;
     struct commit *in_flight[IN_FLIGHT_BUCKETS]; /* those with an idempotency key, from submit to answer */
     bool is_stopping;
+    bool is_joined; /* of whoever stops and frees it */
 };
 
 /* FNV-1a over tenant and key: only a bucket number, equality is checked on the whole. */
@@ -120,8 +122,9 @@ commit_batch(struct committer *committer, struct message_new *messages, struct m
 {
     struct mono_time began = clock_mono(committer->config.clock);
     enum err err = message_accept_batch(committer->db, committer->config.clock, messages, accepted, count,
-                                        committer->arena);
+                                        committer->scratch);
 
+    arena_reset(committer->scratch);
     metric_add(METRIC_COMMITS, 1);
     metric_observe_us(METRIC_COMMIT_SECONDS, clock_mono(committer->config.clock).us - began.us);
     if (err == ERR_OK)
@@ -200,7 +203,8 @@ committer_new(const struct committer_config *config, struct committer **out)
     pthread_mutex_init(&committer->lock, NULL);
     pthread_cond_init(&committer->queued, NULL);
     committer->arena = arena_new(BATCH_ARENA_BYTES);
-    if (committer->arena != NULL)
+    committer->scratch = arena_new(BATCH_ARENA_BYTES);
+    if (committer->arena != NULL && committer->scratch != NULL)
         err = db_open(config->database, &committer->db);
     if (err == ERR_OK && pthread_create(&committer->thread, NULL, committer_run, committer) != 0)
         err = ERR_SYSTEM;
@@ -210,8 +214,24 @@ committer_new(const struct committer_config *config, struct committer **out)
     }
     db_close(committer->db);
     arena_free(committer->arena);
+    arena_free(committer->scratch);
+    pthread_cond_destroy(&committer->queued);
+    pthread_mutex_destroy(&committer->lock);
     free(committer);
     return err;
+}
+
+void
+committer_stop(struct committer *committer)
+{
+    if (committer == NULL || committer->is_joined)
+        return;
+    pthread_mutex_lock(&committer->lock);
+    committer->is_stopping = true;
+    pthread_cond_signal(&committer->queued);
+    pthread_mutex_unlock(&committer->lock);
+    pthread_join(committer->thread, NULL);
+    committer->is_joined = true;
 }
 
 void
@@ -219,13 +239,10 @@ committer_free(struct committer *committer)
 {
     if (committer == NULL)
         return;
-    pthread_mutex_lock(&committer->lock);
-    committer->is_stopping = true;
-    pthread_cond_signal(&committer->queued);
-    pthread_mutex_unlock(&committer->lock);
-    pthread_join(committer->thread, NULL);
+    committer_stop(committer);
     db_close(committer->db);
     arena_free(committer->arena);
+    arena_free(committer->scratch);
     pthread_cond_destroy(&committer->queued);
     pthread_mutex_destroy(&committer->lock);
     free(committer);

@@ -27,11 +27,16 @@ struct committer_config {
 };
 
 MUST_CHECK enum err committer_new(const struct committer_config *config, struct committer **out);
-/* Commits what is queued, then ends. Accepts NULL. */
+/*
+ * Commits and answers what is queued, and takes nothing more. Not yet the end: a worker that is still at a
+ * request may come with it, and is told ERR_STOPPING. Accepts NULL.
+ */
+void committer_stop(struct committer *committer);
+/* When nobody submits any more. Stops it first. Accepts NULL. */
 void committer_free(struct committer *committer);
 /*
  * Takes the commit: its request is answered later (return ERR_DEFERRED). ERR_BUSY: the queue is full.
- * ERR_IDEMPOTENCY_IN_FLIGHT: a request with the same key of the same tenant waits here now.
+ * ERR_STOPPING. ERR_IDEMPOTENCY_IN_FLIGHT: a request with the same key of the same tenant waits here now.
  */
 MUST_CHECK enum err committer_submit(struct committer *committer, struct commit *commit);
 

@@ -180,8 +180,9 @@ main(void)
     }
     role_watch_stop(&role);
     atomic_store(&api_server, NULL);
-    committer_free(gateway.committer); /* answers what it still holds */
+    committer_stop(gateway.committer); /* answers what it still holds; a worker that is late is refused */
     http_server_free(server);
+    committer_free(gateway.committer);
     interpreter_free(interpreter);
     admin_free(admin);
     authentication_free(gateway.authentication);

@@ -1,0 +1,370 @@
+/*
+ * The group commit on a real PostgreSQL; requests and answers are the test's. A lock that the superuser holds
+ * on a table keeps a batch in its transaction for as long as a test wants.
+ */
+#include "core/log.h"
+#include "domain/message/message_testing.h"
+#include "program/gateway/committer.h"
+#include <pthread.h>
+#include <stdio.h>
+
+#define REQUESTS_MAX 256u
+
+/* A request with its commit, and what it was answered. */
+struct asked {
+    struct http_request request; /* first member: the answer is for this */
+    struct commit commit;
+    struct id shown;
+    int status; /* 0: not answered yet */
+    bool is_replay;
+    char key[32];
+};
+
+static pthread_mutex_t answer_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t answered = PTHREAD_COND_INITIALIZER;
+static struct asked asked[REQUESTS_MAX];
+static size_t asked_count;
+static struct id acme, bolt, acme_channel, bolt_channel;
+static struct committer *committer;
+
+void __wrap_http_answer(struct http_request *request, const struct http_response *response);
+void
+__wrap_http_answer(struct http_request *request, const struct http_response *response)
+{
+    struct asked *of = (struct asked *)request;
+
+    pthread_mutex_lock(&answer_lock);
+    assert_int_equal(of->status, 0); /* once */
+    of->status = response->status;
+    for (size_t i = 0; i < response->header_count; i++)
+        of->is_replay |= slice_eq(response->headers[i].name, SLICE("Idempotency-Replayed"));
+    pthread_cond_broadcast(&answered);
+    pthread_mutex_unlock(&answer_lock);
+}
+
+static enum err
+print(struct commit *commit, struct id id, struct http_response *response)
+{
+    struct asked *of = commit->ctx;
+
+    of->shown = id;
+    response->status = 202;
+    return ERR_OK;
+}
+
+static enum err
+print_without_memory(struct commit *commit UNUSED, struct id id UNUSED, struct http_response *response UNUSED)
+{
+    return ERR_NO_MEMORY;
+}
+
+static struct asked *
+ask_new(struct id tenant, struct id channel, const char *key)
+{
+    struct asked *of = &asked[asked_count++];
+
+    *of = (struct asked){ .request = { .id = id_new(clock_system()), .arena = arena_new(65536) } };
+    of->commit = (struct commit){ .request = &of->request,
+                                  .message = message_testing_new(tenant, channel, MESSAGE_SERVICE),
+                                  .print = print,
+                                  .ctx = of };
+    if (key != NULL) {
+        snprintf(of->key, sizeof(of->key), "%s", key);
+        of->commit.message.idempotency_key = slice_text(of->key);
+    }
+    return of;
+}
+
+static int
+status_of(const struct asked *of)
+{
+    pthread_mutex_lock(&answer_lock);
+    while (of->status == 0)
+        pthread_cond_wait(&answered, &answer_lock);
+    int status = of->status;
+    pthread_mutex_unlock(&answer_lock);
+    return status;
+}
+
+static bool
+is_waiting(const struct asked *of)
+{
+    pthread_mutex_lock(&answer_lock);
+    bool waits = of->status == 0;
+    pthread_mutex_unlock(&answer_lock);
+    return waits;
+}
+
+static struct asked *
+submit(struct id tenant, struct id channel, const char *key)
+{
+    struct asked *of = ask_new(tenant, channel, key);
+
+    assert_int_equal(committer_submit(committer, &of->commit), ERR_DEFERRED);
+    return of;
+}
+
+/* From here on a batch that was taken stays in its transaction. */
+static void
+hold(void)
+{
+    test_cluster_sql("begin; lock table harkara.dispatch_queue in access exclusive mode");
+}
+
+static void
+hold_is_felt(void)
+{
+    while (test_cluster_number("select count(*) from pg_locks where not granted") == 0)
+        ;
+}
+
+static void
+let_go(void)
+{
+    test_cluster_sql("commit");
+}
+
+static int
+opened(void **state UNUSED)
+{
+    if (id_is_zero(acme)) {
+        acme = test_cluster_tenant("acme");
+        bolt = test_cluster_tenant("bolt");
+        acme_channel = message_testing_channel(acme);
+        bolt_channel = message_testing_channel(bolt);
+    }
+    test_cluster_sql(
+        "delete from message; delete from event; delete from dispatch_queue; delete from idempotency_key");
+    return committer_new(&(struct committer_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                                     .clock = clock_system(),
+                                                     .queue_max = 128,
+                                                     .batch_max = 100 },
+                         &committer) != ERR_OK;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    committer_free(committer);
+    for (size_t i = 0; i < asked_count; i++)
+        arena_free(asked[i].request.arena);
+    asked_count = 0;
+    return 0;
+}
+
+static void
+requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer(void **state UNUSED)
+{
+    struct asked *of[60];
+
+    hold();
+    struct asked *first = submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        of[i] = i % 2 == 0 ? submit(acme, acme_channel, NULL) : submit(bolt, bolt_channel, NULL);
+    assert_true(is_waiting(first)); /* not before the commit */
+    let_go();
+    for (size_t i = 0; i < COUNT_OF(of); i++) {
+        assert_int_equal(status_of(of[i]), 202);
+        assert_true(id_eq(of[i]->shown, of[i]->commit.message.id));
+        message_testing_assert_status(of[i]->shown, "accepted");
+    }
+    assert_int_equal(status_of(first), 202);
+    assert_int_equal(test_cluster_number("select count(distinct xid) from event"), 2);
+    assert_int_equal(test_cluster_number("select count(*) from message"), COUNT_OF(of) + 1);
+    assert_int_equal(
+        test_cluster_number("select count(*) from message m join channel c on c.id = m.channel_id"
+                            " where c.tenant_id <> m.tenant_id"),
+        0);
+}
+
+/* What the database refuses is refused for that row; the neighbours are stored all the same. */
+static void
+a_bad_row_does_not_fail_its_neighbours(void **state UNUSED)
+{
+    static char long_reference[300];
+    struct asked *of[20];
+
+    memset(long_reference, 'r', sizeof(long_reference));
+    hold();
+    submit(bolt, bolt_channel, NULL);
+    hold_is_felt();
+    for (size_t i = 0; i < COUNT_OF(of); i++) {
+        of[i] = ask_new(i < 10 ? acme : bolt, i < 10 ? acme_channel : bolt_channel, NULL);
+        if (i == 7) /* too long for its column: a constraint */
+            of[i]->commit.message.reference = slice_of(long_reference, sizeof(long_reference));
+        if (i == 13) /* not UTF-8: not even a value */
+            of[i]->commit.message.reference = SLICE("\xff");
+        assert_int_equal(committer_submit(committer, &of[i]->commit), ERR_DEFERRED);
+    }
+    let_go();
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        assert_int_equal(status_of(of[i]), i == 7 ? 409 : i == 13 ? 422 : 202);
+    assert_int_equal(test_cluster_number("select count(*) from message"), COUNT_OF(of) - 2 + 1);
+}
+
+static void
+an_unusable_channel_refuses_its_own_message_only(void **state UNUSED)
+{
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    struct asked *unknown = submit(acme, id_new(clock_system()), NULL);
+    struct asked *foreign = submit(acme, bolt_channel, NULL);
+    struct asked *good = submit(acme, acme_channel, NULL);
+    let_go();
+    assert_int_equal(status_of(unknown), 422);
+    assert_int_equal(status_of(foreign), 422);
+    assert_int_equal(unknown->request.error, ERR_CHANNEL_UNKNOWN);
+    assert_int_equal(status_of(good), 202);
+}
+
+static void
+a_key_in_flight_is_409_and_afterwards_a_replay(void **state UNUSED)
+{
+    hold();
+    struct asked *first = submit(acme, acme_channel, "order-1");
+    hold_is_felt();
+    struct asked *same = ask_new(acme, acme_channel, "order-1");
+    assert_int_equal(committer_submit(committer, &same->commit), ERR_IDEMPOTENCY_IN_FLIGHT);
+    struct asked *theirs = submit(bolt, bolt_channel, "order-1"); /* another workspace's key is another key */
+    let_go();
+    assert_int_equal(status_of(first), 202);
+    assert_false(first->is_replay);
+    assert_int_equal(status_of(theirs), 202);
+    struct asked *again = submit(acme, acme_channel, "order-1");
+    assert_int_equal(status_of(again), 202);
+    assert_true(again->is_replay);
+    assert_true(id_eq(again->shown, first->shown));
+    struct asked *other = ask_new(acme, acme_channel, "order-1");
+    other->commit.message.fingerprint[0] = 1;
+    assert_int_equal(committer_submit(committer, &other->commit), ERR_DEFERRED);
+    assert_int_equal(status_of(other), 422);
+    assert_int_equal(other->request.error, ERR_IDEMPOTENCY_MISMATCH);
+    assert_int_equal(test_cluster_number("select count(*) from message"), 2);
+}
+
+/* A key whose request failed is free again. */
+static void
+a_refused_request_leaves_its_key_unused(void **state UNUSED)
+{
+    struct asked *refused = submit(acme, bolt_channel, "order-2");
+
+    assert_int_equal(status_of(refused), 422);
+    struct asked *again = submit(acme, acme_channel, "order-2");
+    assert_int_equal(status_of(again), 202);
+    assert_false(again->is_replay);
+}
+
+static void
+a_full_queue_refuses(void **state UNUSED)
+{
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt(); /* that one is taken: the queue is empty */
+    for (size_t i = 0; i < 128; i++)
+        submit(acme, acme_channel, NULL);
+    struct asked *beyond = ask_new(acme, acme_channel, "beyond");
+    assert_int_equal(committer_submit(committer, &beyond->commit), ERR_BUSY);
+    let_go();
+    for (size_t i = 0; i < asked_count - 1; i++)
+        assert_int_equal(status_of(&asked[i]), 202);
+    assert_int_equal(committer_submit(committer, &beyond->commit), ERR_DEFERRED); /* it left nothing behind */
+    assert_int_equal(status_of(beyond), 202);
+}
+
+static void *
+stop(void *ctx)
+{
+    committer_stop(ctx);
+    return NULL;
+}
+
+static void
+stopping_answers_all_that_was_taken_and_refuses_the_rest(void **state UNUSED)
+{
+    pthread_t stopping;
+
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    for (size_t i = 0; i < 120; i++) /* more than one batch */
+        submit(acme, acme_channel, NULL);
+    assert_int_equal(pthread_create(&stopping, NULL, stop, committer), 0);
+    let_go();
+    pthread_join(stopping, NULL);
+    for (size_t i = 0; i < asked_count; i++)
+        assert_false(is_waiting(&asked[i]));
+    assert_int_equal(test_cluster_number("select count(*) from message"), asked_count);
+    struct asked *late = ask_new(acme, acme_channel, NULL); /* of a worker that was slow */
+    assert_int_equal(committer_submit(committer, &late->commit), ERR_STOPPING);
+}
+
+static void
+end_connections(void)
+{
+    test_cluster_sql(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'harkara_gateway'");
+}
+
+/* PostgreSQL was started again while nothing was asked: no request suffers for it. */
+static void
+a_connection_that_was_lost_while_idle_is_made_anew(void **state UNUSED)
+{
+    assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
+    end_connections();
+    assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
+}
+
+/* Lost in the transaction: nobody knows whether it happened, so the client is told to try again. */
+static void
+a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells(void **state UNUSED)
+{
+    hold();
+    struct asked *lost = submit(acme, acme_channel, "order-3");
+    hold_is_felt();
+    end_connections();
+    let_go();
+    assert_int_equal(status_of(lost), 503);
+    struct asked *again = submit(acme, acme_channel, "order-3");
+    assert_int_equal(status_of(again), 202);
+    assert_int_equal(test_cluster_number("select count(*) from message"), 1);
+}
+
+static void
+without_a_database_it_is_503_and_then_it_goes_on(void **state UNUSED)
+{
+    test_cluster_sql("alter role harkara_gateway nologin");
+    end_connections();
+    struct asked *lost = submit(acme, acme_channel, NULL);
+    assert_int_equal(status_of(lost), 503);
+    assert_int_equal(lost->request.error, ERR_DB_UNAVAILABLE);
+    test_cluster_sql("alter role harkara_gateway login");
+    assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
+    assert_int_equal(test_cluster_number("select count(*) from message"), 1);
+}
+
+static void
+an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored(void **state UNUSED)
+{
+    struct asked *of = ask_new(acme, acme_channel, "order-4");
+
+    of->commit.print = print_without_memory;
+    assert_int_equal(committer_submit(committer, &of->commit), ERR_DEFERRED);
+    assert_int_equal(status_of(of), 503);
+    struct asked *again = submit(acme, acme_channel, "order-4");
+    assert_int_equal(status_of(again), 202);
+    assert_true(again->is_replay);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer),
+             TEST(a_bad_row_does_not_fail_its_neighbours),
+             TEST(an_unusable_channel_refuses_its_own_message_only),
+             TEST(a_key_in_flight_is_409_and_afterwards_a_replay),
+             TEST(a_refused_request_leaves_its_key_unused), TEST(a_full_queue_refuses),
+             TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
+             TEST(a_connection_that_was_lost_while_idle_is_made_anew),
+             TEST(a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells),
+             TEST(without_a_database_it_is_503_and_then_it_goes_on),
+             TEST(an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored))
