@@ -124,18 +124,18 @@ export class Client {
 
 let phones = 0;
 
-/** A platform for the tests of one file. @param {{env?: Record<string, string>, sandboxArgs?: string[], auto?: boolean}} [options] */
-export async function startPlatform({ env = {}, sandboxArgs = [] } = {}) {
+/** A platform for the tests of one file; `tls`: a folder for the simulator's authority, which then speaks TLS. @param {{env?: Record<string, string>, sandboxArgs?: string[], tls?: string}} [options] */
+export async function startPlatform({ env = {}, sandboxArgs = [], tls } = {}) {
     const folder = mkdtempSync(path.join(tmpdir(), 'harkara-test-'));
     chmodSync(folder, 0o755); // the roles' own users pass through it
     const log = createWriteStream(path.join(folder, 'sandbox.log'));
     await new Promise((done) => log.once('open', done));
-    const sandbox = await startSandbox({ args: ['--listen', '127.0.0.1:0', '--statuses-delay-ms', '20', '--auto-read', ...sandboxArgs], log });
+    const sandbox = await startSandbox({ args: ['--listen', '127.0.0.1:0', '--statuses-delay-ms', '20', '--auto-read', ...(tls === undefined ? [] : ['--tls', tls]), ...sandboxArgs], log });
     const port = await freePort();
     const options = {
         build: buildFolder(), stateDir: path.join(folder, 'state'), runDir: path.join(folder, 'run'), port,
         logFile: path.join(folder, 'harkara.log'),
-        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_LOG_LEVEL: 'debug', ...env },
+        env: { HARKARA_GRAPH_URL: tls === undefined ? sandbox.url : sandbox.tls_url, ...(tls === undefined ? {} : { HARKARA_CA_FILE: sandbox.ca }), HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_LOG_LEVEL: 'debug', ...env },
     };
     let harkara = await startHarkara(options);
     const receivers = [];

@@ -1,0 +1,66 @@
+// @ts-check
+/** `make run`, as a newcomer sees it: once, and again on what it kept. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { ROOT, freePort, until } from './support.js';
+import { buildFolder } from '../../sandbox/demo/platform.js';
+
+let folder, env;
+before(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'harkara-demo-'));
+    chmodSync(folder, 0o755);
+    env = {
+        ...process.env, HARKARA_STATE_DIR: path.join(folder, 'state'), HARKARA_RUN_DIR: path.join(folder, 'run'), HARKARA_DEMO_DIR: path.join(folder, 'demo'),
+        HARKARA_DEMO_PORT: String(await freePort()), HARKARA_DEMO_SANDBOX_PORT: String(await freePort()),
+    };
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function start(more = {}) {
+    const child = spawn(process.execPath, [path.join(ROOT, 'sandbox/demo/main.js'), buildFolder()], { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const run = { child, text: '', code: /** @type {number | null} */ (null), ended: new Promise((resolve) => child.once('close', (code) => { run.code = code; resolve(code); })) };
+    for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (part) => (run.text += part));
+    return run;
+}
+
+/** Every process whose environment or command line names our folder. */
+function left() {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).filter((pid) => {
+        try {
+            return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(folder) || readFileSync(`/proc/${pid}/environ`, 'latin1').includes(folder);
+        } catch {
+            return false;
+        }
+    });
+}
+
+test('the first time: a message from accepted to read, and the signed webhook it caused', async () => {
+    const run = start({ HARKARA_DEMO_ONCE: '1' });
+    assert.equal(await run.ended, 0, run.text);
+    for (const step of ['message.accepted', 'message.sending', 'message.sent', 'message.delivered', 'message.read', 'signature verified', 'webhook-signature: v1,', 'curl http'])
+        assert.ok(run.text.includes(step), `${step} is shown in:\n${run.text}`);
+    assert.deepEqual(left(), [], 'no process is left');
+});
+
+test('the second time: the same workspace, and it serves until it is stopped', async () => {
+    const kept = JSON.parse(readFileSync(path.join(folder, 'demo/demo.json'), 'utf8'));
+    const run = start();
+    await until(() => run.text.includes('Ctrl-C stops everything') || run.code !== null, 'the demo to serve', 60_000);
+    assert.equal(run.code, null, run.text);
+    const again = JSON.parse(readFileSync(path.join(folder, 'demo/demo.json'), 'utf8'));
+    assert.equal(again.tenant, kept.tenant);
+    assert.equal(again.channel, kept.channel);
+    /* The curl that it prints, as it prints it. */
+    const [, url] = /curl (http\S+)/.exec(run.text) ?? [];
+    const answer = await fetch(String(url), { headers: { authorization: `Bearer ${again.key}` } });
+    const { data } = await answer.json();
+    assert.equal(data.filter(({ reference }) => reference === 'first-message').length, 2, 'the message of the first time is still there');
+    run.child.kill('SIGINT');
+    assert.equal(await run.ended, 0, run.text);
+    assert.deepEqual(left(), [], 'no process is left');
+});
