@@ -1,5 +1,7 @@
 #include "domain/message/message.h"
 
+#define PEER_INDEX_LABEL "peer"
+
 static const char *const direction_words[] = { [MESSAGE_OUT] = "out", [MESSAGE_IN] = "in" };
 static const char *const category_words[] = { [MESSAGE_OTP] = "otp",
                                               [MESSAGE_TRANSACTIONAL] = "transactional",
@@ -54,7 +56,7 @@ enum err
 message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
                    unsigned char out[VAULT_INDEX_BYTES])
 {
-    return vault_index(vault, tenant, "peer", peer, out);
+    return vault_index(vault, tenant, PEER_INDEX_LABEL, peer, out);
 }
 
 enum err
@@ -62,15 +64,14 @@ message_seal(const struct vault *vault, struct id tenant, struct id message, str
              struct slice content, struct arena *arena, struct message_sealed *out)
 {
     struct vault_seal_item items[] = {
-        { .place = message_place(tenant, message, "peer"), .plain = peer },
+        { .place = message_place(tenant, message, "peer"), .plain = peer, .index_label = PEER_INDEX_LABEL },
         { .place = message_place(tenant, message, "content"), .plain = content },
     };
-    enum err err = message_peer_index(vault, tenant, peer, out->peer_index);
+    enum err err = vault_seal_many(vault, VAULT_CONTENT, items, COUNT_OF(items), arena);
 
-    if (err == ERR_OK)
-        err = vault_seal_many(vault, VAULT_CONTENT, items, COUNT_OF(items), arena);
     if (err != ERR_OK)
         return err;
+    memcpy(out->peer_index, items[0].index, sizeof(out->peer_index));
     out->peer = items[0].sealed;
     out->content = items[1].sealed;
     return ERR_OK;

@@ -32,7 +32,7 @@ struct message_sealed {
     unsigned char peer_index[VAULT_INDEX_BYTES];
     struct vault_sealed peer, content;
 };
-/* Outside any transaction: two round trips to the vault. `peer` is E.164 with '+', or a provider's user id.
+/* Outside any transaction: one round trip to the vault. `peer` is E.164 with '+', or a provider's user id.
  */
 MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant, struct id message,
                                  struct slice peer, struct slice content, struct arena *arena,

@@ -253,7 +253,7 @@ call(const struct vault *vault, struct vault_request *request, answer_use use, v
 
     for (size_t loads = 0;; loads++) {
         enum err err = ask_and_use(vault->client, request, &answer, use, use_ctx);
-        if (err != ERR_VAULT_KEY_MISSING || loads == VAULT_SEAL_ITEMS_MAX ||
+        if (err != ERR_VAULT_KEY_MISSING || loads == VAULT_SEAL_KEYS_MAX ||
             (loads > 0 && is_same_key(&before, &answer.missing)))
             return err;
         before = answer.missing;
@@ -288,11 +288,14 @@ seal_use(void *ctx, const struct vault_answer *answer)
     if (answer->sealed_count != to->count)
         return ERR_FRAME;
     for (size_t i = 0; i < to->count; i++) {
-        struct vault_sealed *sealed = &to->items[i].sealed;
-        *sealed = answer->sealed[i];
-        sealed->cipher = arena_copy(to->arena, sealed->cipher);
-        if (sealed->cipher.ptr == NULL)
+        struct vault_seal_item *item = &to->items[i];
+        if (answer->indexes[i].is_made != (item->index_label != NULL))
+            return ERR_FRAME;
+        item->sealed = answer->sealed[i];
+        item->sealed.cipher = arena_copy(to->arena, item->sealed.cipher);
+        if (item->sealed.cipher.ptr == NULL)
             return ERR_NO_MEMORY;
+        memcpy(item->index, answer->indexes[i].mac, sizeof(item->index));
     }
     return ERR_OK;
 }
@@ -310,6 +313,7 @@ vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct va
         if (items[i].plain.len > VAULT_PLAIN_BYTES_MAX)
             return ERR_LIMIT;
         request.items[i].place = frame_place(&items[i].place);
+        request.items[i].index_label = slice_text(items[i].index_label);
         request.items[i].plain = items[i].plain;
     }
     return call(vault, &request, seal_use, &to);

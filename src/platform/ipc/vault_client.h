@@ -55,7 +55,9 @@ MUST_CHECK enum err vault_seal(const struct vault *vault, enum vault_purpose pur
 struct vault_seal_item {
     struct vault_place place;
     struct slice plain;
-    struct vault_sealed sealed; /* out */
+    const char *index_label;                /* NULL: its blind index is not wanted */
+    struct vault_sealed sealed;             /* out */
+    unsigned char index[VAULT_INDEX_BYTES]; /* out: what vault_index would give for it */
 };
 MUST_CHECK enum err vault_seal_many(const struct vault *vault, enum vault_purpose purpose,
                                     struct vault_seal_item *items, size_t count, struct arena *arena);

@@ -25,6 +25,7 @@ enum step {
     STEP_DIE,         /* close without a word */
     STEP_SILENT,      /* take the request, answer never */
     STEP_SHORT,       /* one sealed value too few */
+    STEP_NO_INDEX,    /* sealed, and no blind index with it */
     STEP_END
 };
 
@@ -54,6 +55,8 @@ answer_fill(const struct vault_request *request, char *scratch, struct vault_ans
         sealed->key_version = 3;
         memset(sealed->iv, 0x10 + (int)i, sizeof(sealed->iv));
         memset(sealed->tag, 0x20 + (int)i, sizeof(sealed->tag));
+        out->indexes[i].is_made = request->items[i].index_label.len > 0;
+        memset(out->indexes[i].mac, 0x30 + (int)i, sizeof(out->indexes[i].mac));
     }
     if (request->op == VAULT_OP_OPEN)
         out->plain = request->sealed.cipher;
@@ -115,6 +118,9 @@ step_play(struct script *script, enum step step, const struct vault_request *req
         return answer_send(script, &answer, script->fd);
     case STEP_SHORT:
         answer.sealed_count--;
+        return answer_send(script, &answer, -1);
+    case STEP_NO_INDEX:
+        answer.indexes[0].is_made = false;
         return answer_send(script, &answer, -1);
     case STEP_SILENT:
         return true;
@@ -259,7 +265,7 @@ sealed_values_come_back_in_order_and_live_in_the_arena(void **state UNUSED)
     struct fixture f = { .script.steps = { STEP_ANSWER, STEP_END } };
     struct vault_seal_item items[] = { { .place = place, .plain = SLICE("\x01\x02") },
                                        { .place = place, .plain = SLICE_EMPTY },
-                                       { .place = place, .plain = SLICE("\x03") } };
+                                       { .place = place, .plain = SLICE("\x03"), .index_label = "peer" } };
 
     begin(&f, 10000);
     assert_ok(vault_seal_many(&f.vault, VAULT_CONTENT, items, COUNT_OF(items), f.arena));
@@ -269,6 +275,7 @@ sealed_values_come_back_in_order_and_live_in_the_arena(void **state UNUSED)
     assert_int_equal(items[2].sealed.key_version, 3);
     assert_int_equal(items[2].sealed.iv[0], 0x12);
     assert_int_equal(items[2].sealed.tag[15], 0x22);
+    assert_int_equal(items[2].index[31], 0x32);
     end(&f);
 }
 
@@ -408,6 +415,17 @@ a_vault_that_speaks_nonsense_loses_its_link(void **state UNUSED)
         end(&f);
         assert_int_equal(f.script.asked, 1);
     }
+}
+
+static void
+a_sealed_value_without_the_index_that_was_asked_for_is_an_error(void **state UNUSED)
+{
+    struct fixture f = { .script.steps = { STEP_NO_INDEX, STEP_END } };
+    struct vault_seal_item item = { .place = place, .plain = SLICE("a"), .index_label = "peer" };
+
+    begin(&f, 10000);
+    assert_int_equal(vault_seal_many(&f.vault, VAULT_CONTENT, &item, 1, f.arena), ERR_FRAME);
+    end(&f);
 }
 
 static void
@@ -638,6 +656,7 @@ main(void)
         cmocka_unit_test(answers_to_requests_that_were_given_up_are_passed_over),
         cmocka_unit_test(a_silent_vault_is_given_up_and_may_be_asked_again),
         cmocka_unit_test(a_vault_that_speaks_nonsense_loses_its_link),
+        cmocka_unit_test(a_sealed_value_without_the_index_that_was_asked_for_is_an_error),
         cmocka_unit_test(too_few_sealed_values_are_an_error),
         cmocka_unit_test(a_call_outlives_the_vault),
         cmocka_unit_test(a_client_without_a_link_waits_for_one),

@@ -42,7 +42,7 @@ vault_core_new(const struct vault_core_options *options, struct vault_core **out
     struct vault_core *core = calloc(1, sizeof(*core));
 
     *out = NULL;
-    if (options->key_capacity < VAULT_SEAL_ITEMS_MAX)
+    if (options->key_capacity < VAULT_SEAL_KEYS_MAX)
         bug("a keyring too small for one request");
     if (core == NULL)
         return ERR_NO_MEMORY;
@@ -336,10 +336,24 @@ plain_fits(enum vault_purpose purpose, size_t len)
 }
 
 static enum err
+index_make(struct vault_core *core, struct id tenant, struct slice label, struct slice value,
+           unsigned char out[VAULT_INDEX_BYTES])
+{
+    const struct slice pieces[] = { label, SLICE("\0"), value };
+    struct vault_held_key key;
+
+    enum err err = key_find(core, tenant, VAULT_INDEX, 0, &key);
+    if (err != ERR_OK)
+        return err;
+    return mac_sha256_pieces(key.bytes, pieces, COUNT_OF(pieces), out);
+}
+
+static enum err
 op_seal_item(struct vault_core *core, size_t i, struct buf *work)
 {
     const struct vault_frame_place *place = &core->request.items[i].place;
-    struct slice plain = core->request.items[i].plain;
+    struct slice plain = core->request.items[i].plain, label = core->request.items[i].index_label;
+    struct vault_item_index *index = &core->answer.indexes[i];
     struct vault_sealed *sealed = &core->answer.sealed[i];
     struct associated associated;
     struct vault_held_key key;
@@ -364,7 +378,8 @@ op_seal_item(struct vault_core *core, size_t i, struct buf *work)
     ++*key.seals;
     sealed->cipher = slice_of(cipher, plain.len);
     work->len += plain.len;
-    return ERR_OK;
+    index->is_made = label.len > 0;
+    return index->is_made ? index_make(core, place->tenant, label, plain, index->mac) : ERR_OK;
 }
 
 /* All or nothing: all are checked and all keys are there before the first is sealed. */
@@ -379,12 +394,17 @@ op_seal(struct vault_core *core, enum vault_role role, struct buf *work)
         const struct vault_frame_place *place = &request->items[i].place;
         if (!vault_policy_allows_value(role, VAULT_OP_SEAL, request->purpose, place->table, place->column))
             return ERR_VAULT_FORBIDDEN;
+        if (request->items[i].index_label.len > 0 && !vault_policy_allows_op(role, VAULT_OP_INDEX))
+            return ERR_VAULT_FORBIDDEN;
         if (!plain_fits(request->purpose, request->items[i].plain.len))
             return ERR_LIMIT;
         bytes += request->items[i].plain.len; /* within the frame's length */
     }
     for (size_t i = 0; i < request->item_count; i++) {
-        enum err err = key_find(core, request->items[i].place.tenant, request->purpose, 0, &key);
+        struct id tenant = request->items[i].place.tenant;
+        enum err err = key_find(core, tenant, request->purpose, 0, &key);
+        if (err == ERR_OK && request->items[i].index_label.len > 0)
+            err = key_find(core, tenant, VAULT_INDEX, 0, &key);
         if (err != ERR_OK)
             return err;
     }
@@ -453,13 +473,7 @@ done:
 static enum err
 op_index(struct vault_core *core)
 {
-    const struct slice pieces[] = { core->request.label, SLICE("\0"), core->request.data };
-    struct vault_held_key key;
-
-    enum err err = key_find(core, core->request.tenant, VAULT_INDEX, 0, &key);
-    if (err != ERR_OK)
-        return err;
-    return mac_sha256_pieces(key.bytes, pieces, COUNT_OF(pieces), core->answer.mac);
+    return index_make(core, core->request.tenant, core->request.label, core->request.data, core->answer.mac);
 }
 
 /* Unwraps a key that a peer found in the database: it is one of ours, for this tenant, purpose and version,

@@ -20,7 +20,7 @@
 struct vault_core;
 
 struct vault_core_options {
-    size_t key_capacity; /* data keys held at once; at least VAULT_SEAL_ITEMS_MAX */
+    size_t key_capacity; /* data keys held at once; at least VAULT_SEAL_KEYS_MAX */
     uint32_t scrypt_n;   /* for a new KEK */
     uint64_t seals_max;  /* values that this process seals under one data key */
 };

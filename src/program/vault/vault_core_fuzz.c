@@ -69,7 +69,7 @@ ask_well(enum vault_role role)
 static void
 begin(void)
 {
-    const struct vault_core_options options = { VAULT_SEAL_ITEMS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
+    const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
     const struct vault_boot boot = { .master_key = SLICE("0123456789abcdef0123456789abcdef"),
                                      .make_version = 1 };
     struct vault_booted booted;
@@ -118,6 +118,8 @@ FUZZ_TARGET(data, size)
                                       .key = keys[data[3] % VAULT_PURPOSE_COUNT] };
     request.items[0].place = request.place;
     request.items[0].plain = canary;
+    if ((data[0] & 0x80) != 0)
+        request.items[0].index_label = request.label;
     if (request.op != VAULT_OP_SEAL)
         request.item_count = 0;
     buf_clear(&frame);
@@ -142,5 +144,6 @@ FUZZ_TARGET(data, size)
     FUZZ_CHECK(err == (is_request ? ERR_OK : ERR_FRAME));
     FUZZ_CHECK(secret_pool_used() == used);
     FUZZ_CHECK(may_open || !slice_contains(buf_slice(&answer_bytes), canary));
+    FUZZ_CHECK(err != ERR_OK || !answer.indexes[0].is_made || vault_policy_allows_op(role, VAULT_OP_INDEX));
     return 0;
 }

@@ -12,7 +12,7 @@
 
 #define POOL_BYTES (1u << 20)
 
-static const struct vault_core_options options = { .key_capacity = VAULT_SEAL_ITEMS_MAX,
+static const struct vault_core_options options = { .key_capacity = VAULT_SEAL_KEYS_MAX,
                                                    .scrypt_n = KDF_SCRYPT_N_MIN,
                                                    .seals_max = VAULT_KEY_SEALS_MAX };
 static const struct slice master_key = { "a master key of thirty-two bytes", 32 };
@@ -405,6 +405,19 @@ operations_without_a_value_go_by_role_too(void **state UNUSED)
     vault_core_free(core);
 }
 
+static enum vault_result
+index_of(struct vault_core *core, struct id tenant, struct slice label, struct slice value,
+         unsigned char out[VAULT_INDEX_BYTES])
+{
+    request_of(VAULT_OP_INDEX);
+    request.tenant = tenant;
+    request.label = label;
+    request.data = value;
+    enum vault_result result = ask(core, VAULT_ROLE_GATEWAY);
+    memcpy(out, answer.mac, VAULT_INDEX_BYTES);
+    return result;
+}
+
 static void
 several_values_seal_in_one_request_or_none_does(void **state UNUSED)
 {
@@ -444,6 +457,43 @@ several_values_seal_in_one_request_or_none_does(void **state UNUSED)
     request.items[2].place.tenant.bytes[5] = 1; /* no key */
     assert_int_equal(ask(core, VAULT_ROLE_GATEWAY), VAULT_RESULT_KEY_MISSING);
     assert_int_equal(metric_read(page, METRIC_VAULT_SEALS), sealed + 3);
+    vault_core_free(core);
+}
+
+/* One round trip instead of two: the same index as by itself, for those who may have one. */
+static void
+a_value_is_sealed_and_indexed_in_one_request(void **state UNUSED)
+{
+    struct vault_core *core = core_with_tenants();
+    unsigned char index[VAULT_INDEX_BYTES];
+    struct vault_wrapped_key keys[3];
+
+    assert_int_equal(index_of(core, tenant_a, SLICE("peer"), SLICE("+14155550123"), index), VAULT_RESULT_OK);
+    request_of(VAULT_OP_SEAL);
+    request.purpose = VAULT_CONTENT;
+    request.item_count = 2;
+    request.items[0].place = place_of(tenant_a, "event", "content"); /* webhooks may seal it, but not index */
+    request.items[0].plain = SLICE("+14155550123");
+    request.items[1] = request.items[0];
+    request.items[1].index_label = SLICE("peer");
+    struct vault_request both = request;
+    assert_int_equal(ask(core, VAULT_ROLE_GATEWAY), VAULT_RESULT_OK);
+    assert_false(answer.indexes[0].is_made);
+    assert_true(answer.indexes[1].is_made);
+    assert_memory_equal(answer.indexes[1].mac, index, sizeof(index));
+    request = both;
+    assert_int_equal(ask(core, VAULT_ROLE_WEBHOOKS), VAULT_RESULT_FORBIDDEN);
+    request = both;
+    request.items[1].index_label = SLICE_EMPTY;
+    assert_int_equal(ask(core, VAULT_ROLE_WEBHOOKS), VAULT_RESULT_OK);
+    vault_core_free(core);
+
+    core = core_booted(&options, NULL);
+    assert_int_equal(make_keys(core, tenant_a, keys), VAULT_RESULT_OK);
+    assert_int_equal(load(core, VAULT_ROLE_GATEWAY, &keys[0], true), VAULT_RESULT_OK);
+    request = both;
+    assert_int_equal(ask(core, VAULT_ROLE_GATEWAY), VAULT_RESULT_KEY_MISSING);
+    assert_int_equal(answer.missing.purpose, VAULT_INDEX);
     vault_core_free(core);
 }
 
@@ -542,19 +592,6 @@ a_webhook_is_signed_in_here(void **state UNUSED)
                                     SLICE("msg_1.1700000000.{}"), NULL),
                      VAULT_RESULT_CORRUPT);
     vault_core_free(core);
-}
-
-static enum vault_result
-index_of(struct vault_core *core, struct id tenant, struct slice label, struct slice value,
-         unsigned char out[VAULT_INDEX_BYTES])
-{
-    request_of(VAULT_OP_INDEX);
-    request.tenant = tenant;
-    request.label = label;
-    request.data = value;
-    enum vault_result result = ask(core, VAULT_ROLE_GATEWAY);
-    memcpy(out, answer.mac, VAULT_INDEX_BYTES);
-    return result;
 }
 
 static void
@@ -869,7 +906,7 @@ a_full_key_table_forgets_the_oldest_and_learns_it_again(void **state UNUSED)
     assert_int_equal(make_keys(core, tenant_a, first), VAULT_RESULT_OK);
     load_all(core, first);
     assert_int_equal(index_of(core, tenant_a, SLICE("peer"), SLICE("x"), index), VAULT_RESULT_OK);
-    for (uint32_t i = 0; i < VAULT_SEAL_ITEMS_MAX; i++) {
+    for (uint32_t i = 0; i < VAULT_SEAL_KEYS_MAX; i++) {
         struct id tenant = { { 0xc } };
         num_u32be_put(tenant.bytes + 12, i);
         assert_int_equal(make_keys(core, tenant, keys), VAULT_RESULT_OK);
@@ -1008,6 +1045,7 @@ main(void)
         cmocka_unit_test(whatever_is_not_allowed_is_refused_and_counted),
         cmocka_unit_test(operations_without_a_value_go_by_role_too),
         cmocka_unit_test(several_values_seal_in_one_request_or_none_does),
+        cmocka_unit_test(a_value_is_sealed_and_indexed_in_one_request),
         cmocka_unit_test(a_missing_key_is_named),
         cmocka_unit_test(a_mac_is_verified_without_giving_the_secret_out),
         cmocka_unit_test(a_candidate_matches_only_the_whole_value),

@@ -59,7 +59,7 @@ openssl_free(void *from, const char *file UNUSED, int line UNUSED)
     free(from);
 }
 
-static const struct vault_core_options options = { VAULT_SEAL_ITEMS_MAX, KDF_SCRYPT_N_MIN,
+static const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN,
                                                    VAULT_KEY_SEALS_MAX };
 static const struct vault_boot boot = { .master_key = { "a master key of thirty-two bytes", 32 },
                                         .make_version = 1 };

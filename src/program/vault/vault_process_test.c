@@ -692,7 +692,7 @@ a_call_that_the_vault_never_makes_kills_it(void **state UNUSED)
 static int
 database_fill(void **state UNUSED)
 {
-    const struct vault_core_options options = { VAULT_SEAL_ITEMS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
+    const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
     struct vault_boot boot = { .master_key = master_key, .make_version = 1 };
     struct vault_request request = { .op = VAULT_OP_MAKE_KEYS, .id = 1, .tenant = tenant };
     struct vault_booted booted;

@@ -196,6 +196,16 @@ take_name(struct input *in)
     return name;
 }
 
+static struct slice
+take_optional_name(struct input *in)
+{
+    if (in->rest.len > 0 && in->rest.ptr[0] == 0) {
+        (void)take_u8(in);
+        return SLICE_EMPTY;
+    }
+    return take_name(in);
+}
+
 static enum vault_purpose
 take_purpose(struct input *in)
 {
@@ -272,6 +282,15 @@ put_name(struct buf *out, struct slice name)
 }
 
 static void
+put_optional_name(struct buf *out, struct slice name)
+{
+    if (name.len == 0)
+        buf_add_byte(out, 0);
+    else
+        put_name(out, name);
+}
+
+static void
 put_id(struct buf *out, struct id id)
 {
     buf_add(out, slice_of(id.bytes, sizeof(id.bytes)));
@@ -315,6 +334,22 @@ take_sealed(struct input *in, struct vault_sealed *out)
     take_octets(in, out->iv, sizeof(out->iv));
     take_octets(in, out->tag, sizeof(out->tag));
     out->cipher = take_bytes(in);
+}
+
+static void
+put_item_index(struct buf *out, const struct vault_item_index *index)
+{
+    buf_add_byte(out, index->is_made ? 1 : 0);
+    if (index->is_made)
+        buf_add(out, slice_of(index->mac, sizeof(index->mac)));
+}
+
+static void
+take_item_index(struct input *in, struct vault_item_index *out)
+{
+    out->is_made = take_bool(in);
+    if (out->is_made)
+        take_octets(in, out->mac, sizeof(out->mac));
 }
 
 static void
@@ -379,6 +414,7 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
         buf_add_u16be(out, (uint16_t)request->item_count);
         for (size_t i = 0; i < request->item_count; i++) {
             put_place(out, &request->items[i].place);
+            put_optional_name(out, request->items[i].index_label);
             put_bytes(out, request->items[i].plain);
         }
         return;
@@ -433,6 +469,7 @@ vault_request_decode(struct slice frame, struct vault_request *out)
             return ERR_FRAME;
         for (size_t i = 0; i < out->item_count; i++) {
             take_place(&in, &out->items[i].place);
+            out->items[i].index_label = take_optional_name(&in);
             out->items[i].plain = take_bytes(&in);
         }
         break;
@@ -474,8 +511,10 @@ put_answer_fields(struct buf *out, const struct vault_answer *answer)
     switch (answer->op) {
     case VAULT_OP_SEAL:
         buf_add_u16be(out, (uint16_t)answer->sealed_count);
-        for (size_t i = 0; i < answer->sealed_count; i++)
+        for (size_t i = 0; i < answer->sealed_count; i++) {
             put_sealed(out, &answer->sealed[i]);
+            put_item_index(out, &answer->indexes[i]);
+        }
         return;
     case VAULT_OP_OPEN:
         put_bytes(out, answer->plain);
@@ -527,8 +566,10 @@ take_answer_fields(struct input *in, struct vault_answer *out)
             in->is_broken = true;
             return;
         }
-        for (size_t i = 0; i < out->sealed_count; i++)
+        for (size_t i = 0; i < out->sealed_count; i++) {
             take_sealed(in, &out->sealed[i]);
+            take_item_index(in, &out->indexes[i]);
+        }
         return;
     case VAULT_OP_OPEN:
         out->plain = take_bytes(in);

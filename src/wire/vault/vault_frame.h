@@ -18,6 +18,7 @@
 #define VAULT_PLAIN_BYTES_MAX      (3u * 1024u * 1024u + 65536u)
 #define VAULT_CREDENTIAL_BYTES_MAX 16384u /* and never empty */
 #define VAULT_SEAL_ITEMS_MAX       64u
+#define VAULT_SEAL_KEYS_MAX        (2u * VAULT_SEAL_ITEMS_MAX) /* that one request may need: content and index */
 #define VAULT_NAME_BYTES_MAX       63u /* of a table, a column, a label: PostgreSQL's own limit */
 #define VAULT_IV_BYTES             12u
 #define VAULT_TAG_BYTES            16u
@@ -88,6 +89,7 @@ struct vault_request {
     enum vault_purpose purpose; /* SEAL, OPEN */
     struct {
         struct vault_frame_place place;
+        struct slice index_label; /* empty: its blind index is not wanted */
         struct slice plain;
     } items[VAULT_SEAL_ITEMS_MAX]; /* SEAL */
     size_t item_count;
@@ -128,6 +130,10 @@ struct vault_answer {
     enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
     struct vault_missing_key missing;
     struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items */
+    struct vault_item_index {
+        bool is_made; /* the item asked for it */
+        unsigned char mac[VAULT_INDEX_BYTES];
+    } indexes[VAULT_SEAL_ITEMS_MAX]; /* SEAL, likewise */
     size_t sealed_count;
     struct slice plain;                                 /* OPEN */
     unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */

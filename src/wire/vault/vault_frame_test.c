@@ -55,6 +55,7 @@ request_fill(enum vault_op op, struct vault_request *out)
         out->item_count = 2;
         out->items[0].place = place_of("message", "peer");
         out->items[0].plain = SLICE("+14155550123");
+        out->items[0].index_label = SLICE("peer");
         out->items[1].place = place_of("message", "content");
         out->items[1].plain = SLICE_EMPTY;
         return;
@@ -108,6 +109,8 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
         out->sealed_count = 2;
         out->sealed[0] = sealed_of("one");
         out->sealed[1] = sealed_of("");
+        out->indexes[0].is_made = true;
+        memset(out->indexes[0].mac, 0x99, sizeof(out->indexes[0].mac));
         return;
     case VAULT_OP_OPEN:
         out->plain = SLICE("plain");
@@ -185,6 +188,7 @@ a_request_decodes_to_what_was_encoded(void **state UNUSED)
         for (size_t i = 0; i < in.item_count; i++) {
             assert_true(place_eq(&out.items[i].place, &in.items[i].place));
             assert_true(slice_eq(out.items[i].plain, in.items[i].plain));
+            assert_true(slice_eq(out.items[i].index_label, in.items[i].index_label));
         }
         assert_true(place_eq(&out.place, &in.place));
         assert_true(sealed_eq(&out.sealed, &in.sealed));
@@ -218,8 +222,11 @@ an_answer_decodes_to_what_was_encoded(void **state UNUSED)
             assert_int_equal(out.missing.purpose, in.missing.purpose);
             assert_int_equal(out.missing.version, in.missing.version);
             assert_int_equal(out.sealed_count, in.sealed_count);
-            for (size_t i = 0; i < in.sealed_count; i++)
+            for (size_t i = 0; i < in.sealed_count; i++) {
                 assert_true(sealed_eq(&out.sealed[i], &in.sealed[i]));
+                assert_int_equal(out.indexes[i].is_made, in.indexes[i].is_made);
+                assert_memory_equal(out.indexes[i].mac, in.indexes[i].mac, VAULT_INDEX_BYTES);
+            }
             assert_true(slice_eq(out.plain, in.plain));
             assert_memory_equal(out.mac, in.mac, sizeof(in.mac));
             for (size_t i = 0; i < VAULT_PURPOSE_COUNT; i++)
@@ -328,6 +335,7 @@ values_that_mean_nothing_are_refused(void **state UNUSED)
         { "an unknown purpose", VAULT_OP_SEAL, 6, 4 },
         { "more items than there may be", VAULT_OP_SEAL, 7, 1 },
         { "no items", VAULT_OP_SEAL, 8, 0 },
+        { "an item whose label has a NUL", VAULT_OP_SEAL, 9 + 16 + 8 + 5 + 16 + 4 + 1, 0 },
         { "a table with no name", VAULT_OP_OPEN, 7 + 16, 0 },
         { "a table whose name is too long", VAULT_OP_OPEN, 7 + 16, 64 },
         { "a table with a letter it may not have", VAULT_OP_OPEN, 7 + 16 + 1, 'W' },

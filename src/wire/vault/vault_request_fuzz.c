@@ -15,6 +15,8 @@ FUZZ_TARGET(data, size)
     for (size_t i = 0; i < request.item_count; i++) {
         FUZZ_CHECK(vault_name_is_valid(request.items[i].place.table));
         FUZZ_CHECK(vault_name_is_valid(request.items[i].place.column));
+        FUZZ_CHECK(request.items[i].index_label.len == 0 ||
+                   vault_name_is_valid(request.items[i].index_label));
         FUZZ_CHECK(request.items[i].plain.len <= size);
     }
     buf_init(&again, size);
