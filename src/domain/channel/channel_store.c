@@ -241,8 +241,11 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
                       DB_ARGS(DB_ID(channel), DB_I64(revision), DB_TIME(clock_wall(clock))));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
+    /* The lane stays open: without a credential nothing leaves, and dispatchers fail what is still in it,
+     * also what was accepted at the same moment or was uncertain. Behind a closed lane it would wait for
+     * ever. */
     if (err == ERR_OK)
-        err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
+        err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(true)));
     if (err == ERR_OK)
         err = db_exec_one(tx, &whatsapp_channel_delete_stmt, DB_ARGS(DB_ID(channel)));
     gone.state = CHANNEL_DELETED;
@@ -300,6 +303,9 @@ channel_credential_read(struct db_tx *tx, struct id channel, enum channel_creden
         goto done;
     *generation_out = (uint32_t)db_i64(rows, 0, 1);
     *phone_number_id_out = arena_copy(arena, db_text(rows, 0, 2));
+    err = ERR_NO_MEMORY;
+    if (phone_number_id_out->ptr == NULL)
+        goto done;
     err = sealed_column_read(rows, 0, 3, (uint32_t)db_i64(rows, 0, 0), arena, sealed_out);
 done:
     db_rows_free(rows);

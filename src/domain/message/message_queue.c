@@ -4,7 +4,8 @@
 
 /*
  * Lanes are few, rows many: for each open lane its most urgent due rows are locked, then the whole is cut to
- * the limit by urgency. Rows that another dispatcher holds are skipped, not waited for.
+ * the limit by urgency. What this dispatcher has out of a lane counts against the lane's share, or else one
+ * sender's many would fill it claim by claim. Rows that another dispatcher holds are skipped, not waited for.
  */
 static const struct db_stmt message_claim_stmt = {
     "message_claim",
@@ -12,9 +13,11 @@ static const struct db_stmt message_claim_stmt = {
     "make_interval(secs => $2 / 1000.0),"
     " fence = q.fence + 1, attempt = q.attempt + 1"
     " FROM (SELECT w.tenant_id, w.message_id FROM dispatch_lane l"
+    " LEFT JOIN (SELECT channel_id, count(*) AS count FROM dispatch_queue WHERE lease_owner = $1"
+    " AND state IN ('leased', 'sending') GROUP BY channel_id) held ON held.channel_id = l.channel_id"
     " CROSS JOIN LATERAL (SELECT d.tenant_id, d.message_id, d.priority, d.due_at FROM dispatch_queue d"
     " WHERE d.channel_id = l.channel_id AND d.state = 'ready' AND d.due_at <= now()"
-    " ORDER BY d.priority, d.due_at LIMIT $3 FOR UPDATE SKIP LOCKED) w"
+    " ORDER BY d.priority, d.due_at LIMIT greatest(0, $3 - coalesce(held.count, 0)) FOR UPDATE SKIP LOCKED) w"
     " WHERE l.is_open AND l.not_before <= now() ORDER BY w.priority, w.due_at LIMIT $4) due"
     " WHERE q.tenant_id = due.tenant_id AND q.message_id = due.message_id"
     " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority"

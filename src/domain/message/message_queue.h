@@ -20,7 +20,7 @@ struct message_claim {
 
 struct message_claim_limits {
     size_t count_max;    /* <= MESSAGE_CLAIM_MAX */
-    size_t per_lane_max; /* of them, for one lane */
+    size_t per_lane_max; /* of one lane, with what the owner holds of it already */
     int64_t lease_ms;
     struct id owner; /* this process */
 };

@@ -164,6 +164,13 @@ start_waiting(struct dispatcher *dispatcher)
     for (struct send_job *job = (struct send_job *)dispatcher->waiting, *next; job != NULL; job = next) {
         struct pace *pace = pace_of(dispatcher, job->claim.channel);
         next = send_job_next(job);
+        if (now.us - job->claimed_at.us > dispatcher->role->config.send_lease_ms * 1000 / 2) {
+            /* The answer would come after the lease, and another would have taken the message over. */
+            send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 0, "waited",
+                            "The message waited too long for its turn.", "retry");
+            mailbox_put(&dispatcher->settled, &job->item);
+            continue;
+        }
         if (pace->next_at.us > now.us) {
             wait_us = pace->next_at.us - now.us < wait_us ? pace->next_at.us - now.us : wait_us;
             job->item.next = NULL;

@@ -5,13 +5,14 @@
 #define URL_BYTES_MAX 2048u
 
 struct send_job *
-send_job_new(const struct message_claim *claim)
+send_job_new(const struct message_claim *claim, struct mono_time claimed_at)
 {
     struct send_job *job = calloc(1, sizeof(*job));
 
     if (job == NULL)
         return NULL;
     job->claim = *claim;
+    job->claimed_at = claimed_at;
     buf_init(&job->url, URL_BYTES_MAX);
     buf_init(&job->body, WHATSAPP_SEND_BYTES_MAX);
     return job;

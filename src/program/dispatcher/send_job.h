@@ -11,8 +11,9 @@
 struct send_job {
     struct mailbox_item item;
     struct message_claim claim;
-    struct buf url, body; /* body holds message text: wiped */
-    struct secret *token; /* owned; gone as soon as the request has its own copy */
+    struct mono_time claimed_at; /* its lease runs from here */
+    struct buf url, body;        /* body holds message text: wiped */
+    struct secret *token;        /* owned; gone as soon as the request has its own copy */
     struct message_outcome outcome;
     char provider_id[256], error_code[64]; /* what the outcome points to */
     int64_t lane_hold_ms;
@@ -20,7 +21,7 @@ struct send_job {
 };
 
 /* NULL: no memory. */
-struct send_job *send_job_new(const struct message_claim *claim);
+struct send_job *send_job_new(const struct message_claim *claim, struct mono_time claimed_at);
 void send_job_free(struct send_job *job); /* accepts NULL */
 static inline struct send_job *
 send_job_next(const struct send_job *job)

@@ -6,6 +6,7 @@ const int32_t send_plan_retry_s[SEND_PLAN_RETRY_COUNT] = { 2,    8,    30,   120
 #define PAIR_WAIT_S     6  /* one message each six seconds to the same person */
 #define WAIT_S          60 /* a condition that somebody has to mend */
 #define BROKEN_WAIT_S   1  /* the lane is closed: due as soon as it opens */
+#define AWAY_WAIT_S     5  /* the vault is being started again */
 
 /* +-20 %: the low 12 bits of the jitter spread evenly over the band. */
 static int64_t
@@ -77,4 +78,19 @@ send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter,
                                    .error_class = "retry" };
     }
     bug("an error class outside the enum");
+}
+
+struct send_plan
+send_plan_unprepared(enum err why, int attempt, uint32_t jitter)
+{
+    const struct whatsapp_error none = { .retry_after_s = 0 };
+
+    if (err_class(why) == ERR_CLASS_INVALID)
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = "permanent" };
+    /* A key that is missing has been looked for: it was destroyed. */
+    if (err_class(why) == ERR_CLASS_UNAVAILABLE && why != ERR_VAULT_KEY_MISSING)
+        return (struct send_plan){ .verdict = MESSAGE_VERDICT_RETURNED,
+                                   .delay_ms = jittered_ms(AWAY_WAIT_S, jitter),
+                                   .error_class = "retry" };
+    return retry_plan(&none, attempt, 0, jitter, "retry");
 }

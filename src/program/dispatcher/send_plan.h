@@ -24,4 +24,11 @@ struct send_plan {
 struct send_plan send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter,
                               int64_t uncertain_wait_ms);
 
+/*
+ * What follows when a message could not even be made into a request. Content that cannot be sent fails; while
+ * the vault, memory or the database are away it waits without counting; what does not open counts, so that it
+ * comes to an end.
+ */
+struct send_plan send_plan_unprepared(enum err why, int attempt, uint32_t jitter);
+
 #endif

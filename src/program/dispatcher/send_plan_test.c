@@ -96,7 +96,35 @@ a_permanent_refusal_fails_at_once(void **state UNUSED)
     assert_string_equal(plan.error_class, "permanent");
 }
 
-UNIT_MAIN(cmocka_unit_test(an_accepted_message_is_sent),
+static void
+what_cannot_be_prepared_comes_to_an_end_or_waits_for_us(void **state UNUSED)
+{
+    static const struct {
+        enum err why;
+        int attempt;
+        enum message_verdict verdict;
+    } rows[] = {
+        { ERR_MESSAGE_INVALID, 1, MESSAGE_VERDICT_FAILED },
+        { ERR_VAULT_UNAVAILABLE, 1, MESSAGE_VERDICT_RETURNED },
+        { ERR_VAULT_UNAVAILABLE, MESSAGE_ATTEMPTS_MAX, MESSAGE_VERDICT_RETURNED },
+        { ERR_NO_MEMORY, 1, MESSAGE_VERDICT_RETURNED },
+        { ERR_SEAL_CORRUPT, 1, MESSAGE_VERDICT_RETRY },
+        { ERR_SEAL_CORRUPT, MESSAGE_ATTEMPTS_MAX, MESSAGE_VERDICT_FAILED },
+        { ERR_JSON_SYNTAX, 1, MESSAGE_VERDICT_RETRY },
+        { ERR_VAULT_KEY_MISSING, 1, MESSAGE_VERDICT_RETRY },
+        { ERR_VAULT_KEY_MISSING, MESSAGE_ATTEMPTS_MAX, MESSAGE_VERDICT_FAILED },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct send_plan plan = send_plan_unprepared(rows[i].why, rows[i].attempt, 0);
+        assert_int_equal(plan.verdict, rows[i].verdict);
+        assert_int_equal(plan.delay_ms == 0, plan.verdict == MESSAGE_VERDICT_FAILED);
+        assert_non_null(plan.error_class);
+    }
+}
+
+UNIT_MAIN(cmocka_unit_test(what_cannot_be_prepared_comes_to_an_end_or_waits_for_us),
+          cmocka_unit_test(an_accepted_message_is_sent),
           cmocka_unit_test(each_retry_waits_longer_within_its_jitter),
           cmocka_unit_test(the_last_attempt_fails_for_good), cmocka_unit_test(a_longer_retry_after_is_obeyed),
           cmocka_unit_test(only_a_throttled_number_holds_its_lane),

@@ -1,20 +1,21 @@
 #include "program/dispatcher/send_store.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "crypto/random.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/whatsapp/whatsapp_send.h"
 #include "domain/tenant/tenant_key.h"
+#include "program/dispatcher/send_plan.h"
 #include "wire/json/json.h"
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES   (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
-#define IDLE_MS_MAX   1000                  /* also finds what a lost notice left */
-#define TAKE_OVER_MS  1000                  /* between looks for what others left */
-#define DB_REOPEN_MS  5000
-#define OUTCOMES_MAX  512u
-#define UNREADABLE_MS 1000
+#define ARENA_BYTES  (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
+#define IDLE_MS_MAX  1000                  /* also finds what a lost notice left */
+#define TAKE_OVER_MS 1000                  /* between looks for what others left */
+#define DB_REOPEN_MS 5000
+#define OUTCOMES_MAX 512u
 
 struct send_store {
     struct send_store_config config;
@@ -24,7 +25,7 @@ struct send_store {
     pthread_t thread;
     atomic_size_t out;
     atomic_bool is_draining, is_stopping;
-    struct mono_time took_over_at;
+    struct mono_time took_over_at, claimed_at;
 };
 
 /* The messages of one tenant of a claim, and what is opened for them. */
@@ -132,13 +133,29 @@ request_print(struct tenant_batch *batch, const struct message_job *from, const 
     return err;
 }
 
+static void
+settle_unprepared(const struct send_store *store, struct send_job *job, enum err why)
+{
+    bool is_content = err_class(why) == ERR_CLASS_INVALID;
+    uint32_t jitter = 0;
+
+    if (random_fill(&jitter, sizeof(jitter)) != ERR_OK)
+        jitter = (uint32_t)job->claim.fence;
+    struct send_plan plan = send_plan_unprepared(why, job->claim.attempt, jitter);
+    send_job_settle(job, store->config.clock, plan.verdict, plan.delay_ms,
+                    is_content ? "content-invalid" : "not-opened",
+                    is_content ? "The content cannot be sent through this channel."
+                               : "The message could not be prepared for sending.",
+                    plan.error_class);
+}
+
 /* From a loaded message to a request on the loop, or to an outcome that needs no provider. */
 static void
 job_prepare(struct tenant_batch *batch, const struct message_job *from)
 {
     struct send_store *store = batch->store;
     const struct lane *lane = lane_of(batch, from->claim.channel);
-    struct send_job *job = send_job_new(&from->claim);
+    struct send_job *job = send_job_new(&from->claim, store->claimed_at);
 
     if (job == NULL) { /* the lease runs out, and the message is taken over */
         atomic_fetch_sub(&store->out, 1);
@@ -152,12 +169,8 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from)
     if (lane->err == ERR_NOT_FOUND)
         send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "channel-deleted",
                         "The sender channel was deleted.", "permanent");
-    else if (err_class(err) == ERR_CLASS_INVALID)
-        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "content-invalid",
-                        "The content cannot be sent through this channel.", "permanent");
-    else /* ours: the vault away, memory, a seal that does not open. Nothing has left. */
-        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, UNREADABLE_MS, "not-opened",
-                        "The message could not be prepared for sending.", "retry");
+    else
+        settle_unprepared(store, job, err);
     if (err != ERR_NOT_FOUND)
         log_event(LOG_WARN, "dispatch.not_prepared", LOG_ID("message", ID_MESSAGE, job->claim.message),
                   LOG_ERR(err));
@@ -206,29 +219,40 @@ claim_and_send(struct send_store *store, size_t *claimed_out)
     size_t out = atomic_load(&store->out), room = (size_t)config->send_in_flight_max;
     struct message_claim *claims = NULL;
     size_t count = 0;
+    enum err err = ERR_OK;
 
     *claimed_out = 0;
-    if (atomic_load(&store->is_draining) || out >= room)
+    if (out >= room)
         return ERR_OK;
     room = room - out > MESSAGE_CLAIM_MAX ? MESSAGE_CLAIM_MAX : room - out;
-    enum err err =
-        message_claim_due(store->db,
-                          &(struct message_claim_limits){ .count_max = room,
-                                                          .per_lane_max = (size_t)config->lane_in_flight_max,
-                                                          .lease_ms = config->send_lease_ms,
-                                                          .owner = store->config.instance },
-                          store->arena, &claims, &count);
+    /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
+    atomic_fetch_add(&store->out, room);
+    store->claimed_at = clock_mono(store->config.clock);
+    if (!atomic_load(&store->is_draining))
+        err = message_claim_due(
+            store->db,
+            &(struct message_claim_limits){ .count_max = room,
+                                            .per_lane_max = (size_t)config->lane_in_flight_max,
+                                            .lease_ms = config->send_lease_ms,
+                                            .owner = store->config.instance },
+            store->arena, &claims, &count);
     if (err != ERR_OK)
-        return err;
+        count = 0;
+    atomic_fetch_sub(&store->out, room - count);
     *claimed_out = count;
-    qsort(claims, count, sizeof(*claims), claim_order);
-    for (size_t from = 0, to; err == ERR_OK && from < count; from = to) {
+    if (count > 1)
+        qsort(claims, count, sizeof(*claims), claim_order);
+    for (size_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && id_eq(claims[to].tenant, claims[from].tenant);)
             to++;
-        atomic_fetch_add(&store->out, to - from);
-        err = batch_send(store, claims + from, to - from);
-        if (err != ERR_OK)
-            atomic_fetch_sub(&store->out, to - from);
+        enum err one = err == ERR_OK ? batch_send(store, claims + from, to - from) : err;
+        if (one == ERR_OK)
+            continue;
+        atomic_fetch_sub(&store->out, to - from);
+        if (err_class(one) == ERR_CLASS_UNAVAILABLE)
+            err = one;
+        else /* of this tenant alone */
+            log_event(LOG_ERROR, "dispatch.store_failed", LOG_ERR(one));
     }
     return err;
 }
@@ -274,9 +298,36 @@ job_order(const void *a, const void *b)
 }
 
 /*
- * Records what has been settled. An outcome that cannot be recorded now goes back to the queue: only the
- * record can be repeated, the send cannot.
+ * Records some outcomes of one tenant. What cannot be recorded now goes back to the queue: only the record
+ * can be repeated, the send cannot. An outcome that can never be written would come again for ever, and
+ * nothing else would be done: the others are recorded without it, and its lease makes it uncertain.
  */
+static enum err
+record_group(struct send_store *store, struct send_job **jobs, size_t count)
+{
+    struct record record = { .store = store, .jobs = jobs, .count = count };
+    enum err err = db_run(store->db, jobs[0]->claim.tenant, record_in, &record);
+
+    if (err != ERR_OK && err_class(err) != ERR_CLASS_UNAVAILABLE && count > 1) {
+        err = record_group(store, jobs, count / 2);
+        enum err other = record_group(store, jobs + count / 2, count - count / 2);
+        return err == ERR_OK ? other : err;
+    }
+    if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
+        for (size_t i = 0; i < count; i++)
+            mailbox_put(store->config.settled, &jobs[i]->item);
+        return err;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (err != ERR_OK)
+            log_event(LOG_ERROR, "dispatch.not_recorded",
+                      LOG_ID("message", ID_MESSAGE, jobs[i]->claim.message), LOG_ERR(err));
+        send_job_free(jobs[i]);
+        atomic_fetch_sub(&store->out, 1);
+    }
+    return ERR_OK;
+}
+
 static enum err
 record_settled(struct send_store *store)
 {
@@ -296,18 +347,12 @@ record_settled(struct send_store *store)
     for (size_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && id_eq(jobs[to]->claim.tenant, jobs[from]->claim.tenant);)
             to++;
-        struct record record = { .store = store, .jobs = jobs + from, .count = to - from };
-        if (err == ERR_OK)
-            err = db_run(store->db, jobs[from]->claim.tenant, record_in, &record);
-        for (size_t i = from; i < to; i++) {
-            if (err == ERR_OK || err_class(err) == ERR_CLASS_INTERNAL) {
-                send_job_free(
-                    jobs[i]); /* a fault of ours would come again for ever: the lease makes it uncertain */
-                atomic_fetch_sub(&store->out, 1);
-            } else {
-                mailbox_put(store->config.settled, &jobs[i]->item);
-            }
+        if (err == ERR_OK) {
+            err = record_group(store, jobs + from, to - from);
+            continue;
         }
+        for (size_t i = from; i < to; i++)
+            mailbox_put(store->config.settled, &jobs[i]->item);
     }
     return err;
 }
@@ -329,8 +374,9 @@ take_over(struct send_store *store)
 }
 
 static void
-on_notice(void *ctx UNUSED, struct slice channel UNUSED, struct slice payload UNUSED)
+on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
 {
+    *(bool *)ctx = true;
 }
 
 /* Until an outcome or a notice comes, or something is due. */
@@ -339,20 +385,39 @@ store_wait(struct send_store *store)
 {
     struct pollfd fds[] = { { .fd = store->config.settled->event_fd, .events = POLLIN },
                             { .fd = db_fd(store->db), .events = POLLIN } };
+    bool has_room = atomic_load(&store->out) < (size_t)store->config.config->send_in_flight_max;
+    bool was_told = false;
     struct wall_time due;
     int64_t wait_ms = IDLE_MS_MAX;
     enum err err = message_next_due(store->db, &due);
 
-    if (err == ERR_OK) {
-        int64_t until_ms = (due.us - clock_wall(store->config.clock).us) / 1000 + 1;
-        /* What is due and was not claimed has no room, or another holds it: not a reason to spin. */
-        wait_ms = until_ms < 10 ? 10 : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
-    } else if (err != ERR_NOTHING) {
+    if (err != ERR_OK && err != ERR_NOTHING)
         return err;
+    if (err == ERR_OK && has_room && !atomic_load(&store->is_draining)) {
+        int64_t until_ms = (due.us - clock_wall(store->config.clock).us) / 1000 + 1;
+        /* What is due and was not claimed waits for its lane, or another holds it: not a reason to spin. */
+        wait_ms = until_ms < 10 ? 10 : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
     }
+    err = db_notifications(store->db, on_notice, &was_told); /* what came with an answer makes no sound */
+    if (err != ERR_OK || was_told)
+        return err;
     if (poll(fds, COUNT_OF(fds), (int)wait_ms) < 0)
         return ERR_OK; /* interrupted: look again */
-    return db_notifications(store->db, on_notice, NULL);
+    return db_notifications(store->db, on_notice, &was_told);
+}
+
+/* Nobody takes them any more, and none has left: back to the queue. */
+static void
+return_unsent(struct send_store *store)
+{
+    struct send_job *job = (struct send_job *)mailbox_take(store->config.ready);
+
+    for (struct send_job *next; job != NULL; job = next) {
+        next = send_job_next(job);
+        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, 0, "drained",
+                        "The dispatcher was stopping.", "retry");
+        mailbox_put(store->config.settled, &job->item);
+    }
 }
 
 static void *
@@ -380,6 +445,10 @@ store_run(void *ctx)
         if (atomic_load(&store->is_stopping))
             break; /* what is not recorded now is taken over as uncertain */
     }
+    return_unsent(store);
+    enum err err = record_settled(store);
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "dispatch.store_failed", LOG_ERR(err));
     return NULL;
 }
 
@@ -428,9 +497,15 @@ send_store_free(struct send_store *store)
 {
     if (store == NULL)
         return;
+    atomic_store(&store->is_draining, true);
     atomic_store(&store->is_stopping, true);
     mailbox_wake(store->config.settled);
     pthread_join(store->thread, NULL);
+    struct send_job *job = (struct send_job *)mailbox_take(store->config.settled);
+    for (struct send_job *next; job != NULL; job = next) { /* the database is away */
+        next = send_job_next(job);
+        send_job_free(job);
+    }
     db_close(store->db);
     arena_free(store->arena);
     free(store);

@@ -25,9 +25,12 @@ struct send_store_config {
 MUST_CHECK enum err send_store_new(const struct send_store_config *config, struct send_store **out);
 /* No more claims; what is out is still recorded. */
 void send_store_drain(struct send_store *store);
-/* Claimed and not yet recorded: what the loop waits for while draining. */
+/* Claimed and not yet recorded, or being claimed just now: what the loop waits for while draining. */
 size_t send_store_out(const struct send_store *store);
-/* Ends the thread after a last record. Accepts NULL. */
+/*
+ * Ends the thread after a last record; what the loop has not taken goes back to the queue. The loop must be
+ * at its end: both mailboxes are the store's then. Accepts NULL.
+ */
 void send_store_free(struct send_store *store);
 
 #endif

@@ -247,7 +247,8 @@ channel_remove(struct http_request *request, struct http_response *response)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
         err = gateway_write(request, delete_in, &change);
-    /* The lane is closed: nothing of it leaves any more, however long this takes. */
+    /* Its credentials are gone: nothing of it leaves any more, however long this takes. Should we die here,
+     * dispatchers fail the rest. */
     do {
         change.failed_count = 0;
         if (err == ERR_OK)

@@ -12,7 +12,8 @@ struct delivery_job {
     struct buf url, body; /* url ends with a NUL; body is wiped */
     char id_header[64], timestamp_header[64], signature_header[128];
     struct webhook_outcome outcome;
-    bool is_released; /* it never left: back to the queue */
+    bool is_released;   /* it never left: back to the queue */
+    int64_t release_ms; /* for so long; 0: a moment */
 };
 
 /* NULL: no memory. */

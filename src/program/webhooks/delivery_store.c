@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many   \
-                                            */
+#define ARENA_BYTES                                                                                          \
+    (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many                   \
+                            */
 #define IDLE_MS_MAX                                                                                          \
     250 /* events are found by looking: a commit that is not visible yet tells nobody when it is */
 #define LEASE_MARGIN_MS 30000
 #define DB_REOPEN_MS    5000
 #define RETURN_MS       1000
+#define UNREADABLE_MS   60000 /* what does not open now will hardly open in a second */
 
 struct delivery_store {
     struct delivery_store_config config;
@@ -76,6 +78,7 @@ job_hand_over(struct delivery_store *store, const struct webhook_claim *claim)
     log_event(LOG_WARN, "webhook.not_prepared", LOG_ID("delivery", ID_DELIVERY, claim->delivery),
               LOG_ERR(err));
     job->is_released = true;
+    job->release_ms = err_class(err) == ERR_CLASS_UNAVAILABLE ? RETURN_MS : UNREADABLE_MS;
     mailbox_put(store->config.settled, &job->item);
 }
 
@@ -87,19 +90,22 @@ claim_and_send(struct delivery_store *store, size_t *claimed_out)
     struct webhook_claim *claims = NULL;
 
     *claimed_out = 0;
-    if (atomic_load(&store->is_draining) || out >= room)
+    if (out >= room)
         return ERR_OK;
     room = room - out > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room - out;
-    enum err err =
-        webhook_claim_due(store->db, room, (size_t)config->endpoint_in_flight_max,
-                          config->webhook_timeout_ms + LEASE_MARGIN_MS, store->arena, &claims, &count);
+    /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
+    atomic_fetch_add(&store->out, room);
+    enum err err = ERR_OK;
+    if (!atomic_load(&store->is_draining))
+        err = webhook_claim_due(store->db, room, (size_t)config->endpoint_in_flight_max,
+                                config->webhook_timeout_ms + LEASE_MARGIN_MS, store->arena, &claims, &count);
     if (err != ERR_OK)
-        return err;
+        count = 0;
+    atomic_fetch_sub(&store->out, room - count);
     *claimed_out = count;
-    atomic_fetch_add(&store->out, count);
     for (size_t i = 0; i < count; i++)
         job_hand_over(store, &claims[i]);
-    return ERR_OK;
+    return err;
 }
 
 struct record {
@@ -114,11 +120,15 @@ record_in(struct db_tx *tx, void *ctx)
     const struct webhook_outcome *outcome = &record->job->outcome;
 
     if (record->job->is_released)
-        return webhook_release(tx, outcome->delivery, outcome->fence, RETURN_MS);
+        return webhook_release(tx, outcome->delivery, outcome->fence,
+                               record->job->release_ms > 0 ? record->job->release_ms : RETURN_MS);
     return webhook_record(tx, record->store->config.clock, outcome);
 }
 
-/* An attempt that cannot be recorded now goes back to the mailbox: only the record can be repeated. */
+/*
+ * An attempt that cannot be recorded now goes back to the mailbox: only the record can be repeated. One that
+ * can never be would come again for ever, and nothing else would be done: its lease makes it due again.
+ */
 static enum err
 record_settled(struct delivery_store *store)
 {
@@ -130,13 +140,16 @@ record_settled(struct delivery_store *store)
         next = delivery_job_next(job);
         if (err == ERR_OK)
             err = db_run(store->db, job->outcome.tenant, record_in, &record);
-        if (err == ERR_OK || err_class(err) == ERR_CLASS_INTERNAL) {
-            delivery_job_free(
-                job); /* a fault of ours would come again for ever: the lease makes it due again */
-            atomic_fetch_sub(&store->out, 1);
-        } else {
+        if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
             mailbox_put(store->config.settled, &job->item);
+            continue;
         }
+        if (err != ERR_OK)
+            log_event(LOG_ERROR, "webhook.not_recorded",
+                      LOG_ID("delivery", ID_DELIVERY, job->outcome.delivery), LOG_ERR(err));
+        err = ERR_OK;
+        delivery_job_free(job);
+        atomic_fetch_sub(&store->out, 1);
     }
     return err;
 }
@@ -153,6 +166,19 @@ fan_out(struct delivery_store *store, size_t *taken_out)
         webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, taken_out, &queued);
     metric_add(METRIC_WEBHOOKS_QUEUED, queued);
     return err;
+}
+
+/* Nobody takes them any more, and none has left: back to the queue. */
+static void
+return_unsent(struct delivery_store *store)
+{
+    struct delivery_job *job = (struct delivery_job *)mailbox_take(store->config.ready);
+
+    for (struct delivery_job *next; job != NULL; job = next) {
+        next = delivery_job_next(job);
+        job->is_released = true;
+        mailbox_put(store->config.settled, &job->item);
+    }
 }
 
 static void *
@@ -182,6 +208,10 @@ store_run(void *ctx)
         if (atomic_load(&store->is_stopping))
             break; /* what is not recorded now is delivered again: at least once */
     }
+    return_unsent(store);
+    enum err err = record_settled(store);
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "webhook.store_failed", LOG_ERR(err));
     return NULL;
 }
 
@@ -228,9 +258,15 @@ delivery_store_free(struct delivery_store *store)
 {
     if (store == NULL)
         return;
+    atomic_store(&store->is_draining, true);
     atomic_store(&store->is_stopping, true);
     mailbox_wake(store->config.settled);
     pthread_join(store->thread, NULL);
+    struct delivery_job *job = (struct delivery_job *)mailbox_take(store->config.settled);
+    for (struct delivery_job *next; job != NULL; job = next) { /* the database is away */
+        next = delivery_job_next(job);
+        delivery_job_free(job);
+    }
     db_close(store->db);
     arena_free(store->arena);
     free(store);

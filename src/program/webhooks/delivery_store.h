@@ -24,9 +24,12 @@ MUST_CHECK enum err delivery_store_new(const struct delivery_store_config *confi
                                        struct delivery_store **out);
 /* No more claims; what is out is still recorded. */
 void delivery_store_drain(struct delivery_store *store);
-/* Claimed and not yet recorded. */
+/* Claimed and not yet recorded, or being claimed just now. */
 size_t delivery_store_out(const struct delivery_store *store);
-/* Ends the thread after a last record. Accepts NULL. */
+/*
+ * Ends the thread after a last record; what the loop has not taken goes back to the queue. The loop must be
+ * at its end: both mailboxes are the store's then. Accepts NULL.
+ */
 void delivery_store_free(struct delivery_store *store);
 
 #endif

@@ -1,0 +1,225 @@
+/*
+ * The webhooks role's store thread on a real PostgreSQL and a real vault; the test plays the loop and the
+ * endpoint.
+ */
+#include "crypto/encode.h"
+#include "crypto/mac.h"
+#include "domain/tenant/tenant_key.h"
+#include "domain/webhook/webhook_testing.h"
+#include "program/webhooks/delivery_store.h"
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const all[] = { "*", NULL };
+static struct config config;
+static struct vault_client *client;
+static struct mailbox ready, settled;
+static struct delivery_store *store;
+static struct id acme;
+
+static int
+opened(void **state)
+{
+    int failed = webhook_testing_open(state);
+
+    if (id_is_zero(acme))
+        acme = vault_testing_tenant("acme");
+    config_init(&config);
+    client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000);
+    assert_ok(mailbox_init(&ready));
+    assert_ok(mailbox_init(&settled));
+    assert_ok(delivery_store_new(
+        &(struct delivery_store_config){ .database = test_cluster_conninfo("harkara_webhooks"),
+                                         .config = &config,
+                                         .clock = clock_system(),
+                                         .vault_client = client,
+                                         .ready = &ready,
+                                         .settled = &settled },
+        &store));
+    return failed;
+}
+
+static int
+closed(void **state)
+{
+    delivery_store_free(store);
+    store = NULL;
+    vault_client_free(client);
+    mailbox_release(&ready);
+    mailbox_release(&settled);
+    return webhook_testing_close(state);
+}
+
+static struct delivery_job *
+take(void)
+{
+    struct delivery_job *job;
+
+    while ((job = (struct delivery_job *)mailbox_take(&ready)) == NULL)
+        (void)poll(&(struct pollfd){ .fd = ready.event_fd, .events = POLLIN }, 1, 1000);
+    assert_null(delivery_job_next(job));
+    return job;
+}
+
+static void
+settle(struct delivery_job *job, enum webhook_result result, int status)
+{
+    job->outcome.result = (struct webhook_attempt){ .result = result, .status = status, .retry_after_s = -1 };
+    job->outcome.plan = webhook_plan_of(&job->outcome.result, job->outcome.attempt, 0, 100);
+    mailbox_put(&settled, &job->item);
+}
+
+static void
+nothing_is_out(void)
+{
+    while (delivery_store_out(store) != 0)
+        ;
+}
+
+static int64_t
+deliveries(const char *condition)
+{
+    return webhook_testing_count("select count(*) from webhook_delivery where %s", condition);
+}
+
+/* As Standard Webhooks has a receiver do it, from the request alone. */
+static void
+a_request_is_signed_over_what_it_carries(void **state UNUSED)
+{
+    unsigned char mac[MAC_BYTES];
+    struct buf signed_content, want;
+
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    assert_string_equal(job->url.ptr, "https://shop.example/hooks");
+    assert_memory_equal(job->id_header, "webhook-id: evt_", 16);
+    buf_init(&signed_content, 65536);
+    buf_init(&want, 256);
+    buf_add_format(&signed_content, "%s.%s.", job->id_header + strlen("webhook-id: "),
+                   job->timestamp_header + strlen("webhook-timestamp: "));
+    buf_add(&signed_content, buf_slice(&job->body));
+    assert_ok(mac_sha256(WEBHOOK_TESTING_KEY, buf_slice(&signed_content), mac));
+    buf_add_text(&want, "webhook-signature: v1,");
+    encode_base64(&want, slice_of(mac, sizeof(mac)));
+    assert_true(slice_eq(slice_text(job->signature_header), buf_slice(&want)));
+    buf_release(&signed_content);
+    buf_release(&want);
+    settle(job, WEBHOOK_RESULT_DELIVERED, 200);
+    nothing_is_out();
+    assert_int_equal(deliveries("state = 'delivered'"), 1);
+}
+
+static void
+a_failed_attempt_is_written_and_made_again(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    struct buf body;
+    buf_init(&body, 65536);
+    buf_add(&body, buf_slice(&job->body));
+    settle(job, WEBHOOK_RESULT_STATUS, 500);
+    nothing_is_out();
+    test_cluster_sql("update webhook_delivery set due_at = now()");
+    job = take();
+    assert_int_equal(job->outcome.attempt, 2);
+    assert_true(slice_eq(buf_slice(&job->body), buf_slice(&body))); /* byte for byte */
+    buf_release(&body);
+    settle(job, WEBHOOK_RESULT_DELIVERED, 204);
+    nothing_is_out();
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt"), 2);
+}
+
+static void
+what_the_loop_gives_back_is_no_attempt(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    job->is_released = true;
+    mailbox_put(&settled, &job->item);
+    nothing_is_out();
+    assert_int_equal(deliveries("state = 'pending' and attempt = 0 and lease_until is null"), 1);
+}
+
+/* Its delivery was removed meanwhile: nothing can be written, and everything else goes on. */
+static void
+an_attempt_that_cannot_be_written_does_not_hold_up_the_rest(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    test_cluster_sql("delete from webhook_delivery");
+    settle(job, WEBHOOK_RESULT_DELIVERED, 200);
+    nothing_is_out();
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    settle(take(), WEBHOOK_RESULT_DELIVERED, 200);
+    nothing_is_out();
+    assert_int_equal(deliveries("state = 'delivered'"), 1);
+}
+
+static void
+a_secret_that_does_not_open_waits_longer_than_a_moment(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    test_cluster_sql("update webhook_endpoint set secret_tag = decode(repeat('00', 16), 'hex')");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    while (deliveries("fence = 1 and lease_until is null") == 0)
+        ;
+    assert_int_equal(
+        deliveries("state = 'pending' and attempt = 0 and due_at > now() + interval '30 seconds'"), 1);
+}
+
+static void
+an_attempt_waits_for_a_database_that_is_away(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    test_cluster_sql("alter role harkara_webhooks nologin");
+    test_cluster_sql(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'harkara_webhooks'");
+    settle(job, WEBHOOK_RESULT_DELIVERED, 200);
+    test_cluster_sql("alter role harkara_webhooks login");
+    while (deliveries("state = 'delivered'") == 0)
+        ;
+    nothing_is_out();
+}
+
+static void
+draining_starts_nothing_more_and_still_records(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    delivery_store_drain(store);
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    settle(job, WEBHOOK_RESULT_DELIVERED, 200);
+    nothing_is_out();
+    assert_int_equal(deliveries("state = 'delivered'"), 1);
+    assert_int_equal(deliveries("attempt > 1"), 0);
+}
+
+/* What the loop never took goes back at once, not when its lease ends. */
+static void
+what_nobody_took_is_given_back_at_the_end(void **state UNUSED)
+{
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    while (mailbox_count(&ready) == 0)
+        ;
+    delivery_store_free(store);
+    store = NULL;
+    assert_int_equal(deliveries("state = 'pending' and attempt = 0 and lease_until is null"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+WEBHOOK_MAIN(TEST(a_request_is_signed_over_what_it_carries), TEST(a_failed_attempt_is_written_and_made_again),
+             TEST(what_the_loop_gives_back_is_no_attempt),
+             TEST(an_attempt_that_cannot_be_written_does_not_hold_up_the_rest),
+             TEST(a_secret_that_does_not_open_waits_longer_than_a_moment),
+             TEST(an_attempt_waits_for_a_database_that_is_away),
+             TEST(draining_starts_nothing_more_and_still_records),
+             TEST(what_nobody_took_is_given_back_at_the_end))
