@@ -208,23 +208,27 @@ heartbeat_look(struct child *child, const struct clock *clock)
     child->heartbeat_since = clock_mono(clock);
 }
 
-void
+bool
 child_tick(struct child *child, const struct clock *clock)
 {
     struct mono_time now = clock_mono(clock);
 
     if (child->pid == 0)
-        return;
+        return false;
     heartbeat_look(child, clock);
     if (child->state == STATUS_DRAINING && now.us >= child->kill_at.us) {
         log_event(LOG_WARN, "child.drain_too_long", LOG_WORD("process", child->row->name),
                   LOG_NUM("pid", child->pid));
         child_kill(child);
-    } else if (now.us - child->heartbeat_since.us >= (int64_t)ROLE_SILENT_MS_MAX * 1000) {
+        return true;
+    }
+    if (now.us - child->heartbeat_since.us >= (int64_t)ROLE_SILENT_MS_MAX * 1000) {
         log_event(LOG_ERROR, "child.silent", LOG_WORD("process", child->row->name),
                   LOG_NUM("pid", child->pid));
         child_kill(child);
+        return true;
     }
+    return false;
 }
 
 void

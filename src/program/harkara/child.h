@@ -57,8 +57,8 @@ void child_say(struct child *child, struct slice frame, int fd_or_minus_1);
 /* Tells it to finish; after limit_ms it is killed (see child_tick). */
 void child_drain(struct child *child, int limit_ms, const struct clock *clock);
 void child_kill(const struct child *child);
-/* Kills what is silent or late; once a second or so. */
-void child_tick(struct child *child, const struct clock *clock);
+/* Kills what is silent or late, and says whether it had to; once a second or so. */
+bool child_tick(struct child *child, const struct clock *clock);
 /* It was reaped: waits for its next start, unless `is_last`. */
 void child_ended(struct child *child, int wait_status, bool is_last, const struct clock *clock);
 /* READY: takes down what it says of itself. ERR_FRAME. */

@@ -479,7 +479,7 @@ tick(struct supervisor *s)
     s->tick_at = mono_after_ms(now, TICK_MS);
     metric_heartbeat(clock_wall(s->with->clock));
     for (size_t i = 0; i < s->child_count; i++)
-        child_tick(&s->children[i], s->with->clock);
+        (void)child_tick(&s->children[i], s->with->clock);
     if (s->is_stopping || !followed_files_changed(&s->files))
         return;
     log_event(LOG_INFO, "supervisor.files_replaced");
