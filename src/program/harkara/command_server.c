@@ -121,8 +121,8 @@ const struct command commands_server[] = {
       "finish what is under way and stop everything; a second one does not wait. Logs go to standard error.",
       serve_options, 0, 0, false, command_serve },
     { "status", NULL, "[--wait SECONDS] [--json] [--config FILE]", "Say what runs, and how it is locked in.",
-      "Asks no process: reads what the supervisor and the processes write down. Exit code 69: no supervisor runs;\n"
-      "with --wait also 1: when the time was over, not everything served.",
+      "Asks no process: reads what the supervisor and the processes write down. Exit code 0: everything serves;\n"
+      "1: not everything; 69: no supervisor runs.",
       status_options, 0, 0, true, command_status },
     { "migrate", NULL, "[--config FILE]", "Bring the database to this version's schema.",
       "\"serve\" does it as well; this is for doing it before. The embedded database is started for it and stopped.",

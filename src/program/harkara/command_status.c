@@ -173,5 +173,5 @@ command_status(struct command_line *line)
         json_print(line, &status);
     else
         table_print(line, &status);
-    return wait == NULL || status.state == STATUS_READY ? EXIT_DONE : EXIT_NOT_READY;
+    return status.state == STATUS_READY ? EXIT_DONE : EXIT_NOT_READY;
 }
