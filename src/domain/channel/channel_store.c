@@ -335,21 +335,33 @@ static const struct db_stmt channel_tenant_stmt = {
     "channel_tenant", "SELECT tenant_id FROM channel WHERE id = $1 AND state <> 'deleted' LIMIT 1"
 };
 
-enum err
-channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
-{
-    struct db_tx tx = { .is_open = false };
-    struct db_rows *rows = NULL;
-    enum err err = db_begin_across(db, "provider.callback", &tx);
+struct tenant_of {
+    struct id channel, tenant;
+};
 
-    if (err == ERR_OK)
-        err = db_query(&tx, &channel_tenant_stmt, DB_ARGS(DB_ID(channel)), &rows);
+static enum err
+tenant_in(struct db_tx *tx, void *ctx)
+{
+    struct tenant_of *of = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &channel_tenant_stmt, DB_ARGS(DB_ID(of->channel)), &rows);
+
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
-        *tenant_out = db_id(rows, 0, 0);
+        of->tenant = db_id(rows, 0, 0);
     db_rows_free(rows);
-    db_rollback(&tx);
+    return err;
+}
+
+enum err
+channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
+{
+    struct tenant_of of = { .channel = channel };
+    enum err err =
+        db_run_across(db, "provider.callback", tenant_in, &of); /* a lost connection is made anew */
+
+    *tenant_out = of.tenant;
     return err;
 }
 

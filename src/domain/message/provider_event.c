@@ -128,12 +128,21 @@ never_reads(enum err why)
 {
     enum err_class class = err_class(why);
 
-    return class == ERR_CLASS_MALFORMED || class == ERR_CLASS_PEER || class == ERR_CLASS_TOO_LARGE;
+    return class == ERR_CLASS_MALFORMED || (class == ERR_CLASS_PEER && why != ERR_FRAME) ||
+           class == ERR_CLASS_TOO_LARGE;
+}
+
+/* What lacked was not of this body. */
+static bool
+is_away(enum err why)
+{
+    return why == ERR_VAULT_UNAVAILABLE || why == ERR_DB_UNAVAILABLE || why == ERR_DB_CONFLICT ||
+           why == ERR_FRAME;
 }
 
 static const struct db_stmt provider_event_postpone_stmt = {
     "provider_event_postpone",
-    "UPDATE provider_event SET state = $4, due_at = $5, error = $6, lease_until = NULL"
+    "UPDATE provider_event SET state = $4, due_at = $5, error = $6, lease_until = NULL, attempt = attempt - $7"
     " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'stored'"
 };
 
@@ -141,12 +150,12 @@ enum err
 provider_event_postpone(struct db_tx *tx, const struct clock *clock, const struct provider_event *event,
                         enum err why)
 {
-    bool is_over = event->attempt >= PROVIDER_EVENT_ATTEMPTS_MAX || never_reads(why);
+    bool is_over = !is_away(why) && (event->attempt >= PROVIDER_EVENT_ATTEMPTS_MAX || never_reads(why));
     struct wall_time due =
         wall_after_ms(clock_wall(clock), INT64_C(500) << (event->attempt < 10 ? event->attempt : 10));
 
     return db_exec(tx, &provider_event_postpone_stmt,
                    DB_ARGS(DB_ID(event->id), DB_I64(event->fence), DB_TEXT_Z(is_over ? "failed" : "stored"),
-                           DB_TIME(due), DB_TEXT_Z(err_code(why))),
+                           DB_TIME(due), DB_TEXT_Z(err_code(why)), DB_I64(is_away(why) ? 1 : 0)),
                    NULL);
 }

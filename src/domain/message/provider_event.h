@@ -9,6 +9,7 @@
 #include "platform/ipc/vault_client.h"
 
 #define PROVIDER_EVENT_ATTEMPTS_MAX 10
+#define PROVIDER_EVENT_CLAIMS_MAX   30 /* beyond, it is not even opened: nobody came back from it */
 #define PROVIDER_EVENT_LEASE_MS     60000
 
 struct provider_event_new {
@@ -39,7 +40,8 @@ MUST_CHECK enum err provider_event_open(const struct vault *vault, const struct 
 MUST_CHECK enum err provider_event_done(struct db_tx *tx, const struct provider_event *event);
 /*
  * It could not be applied: again later with growing gaps, or `failed` for good after
- * PROVIDER_EVENT_ATTEMPTS_MAX, and at once when the bytes will never read.
+ * PROVIDER_EVENT_ATTEMPTS_MAX, and at once when the bytes will never read. While the vault or the database
+ * are away nothing is counted: however long that takes, what was answered 200 is not lost.
  */
 MUST_CHECK enum err provider_event_postpone(struct db_tx *tx, const struct clock *clock,
                                             const struct provider_event *event, enum err why);

@@ -141,3 +141,24 @@ show_text_or_null(struct slice text)
 {
     return text.len == 0 ? json_null() : json_stringn(text.ptr, text.len);
 }
+
+static void
+give_up(json_t **value)
+{
+    json_decref(*value);
+    *value = NULL;
+}
+
+void
+show_append(json_t **list, json_t *value)
+{
+    if (json_array_append_new(*list, value) != 0)
+        give_up(list);
+}
+
+void
+show_set(json_t **object, const char *member, json_t *value)
+{
+    if (json_object_set_new(*object, member, value) != 0)
+        give_up(object);
+}

@@ -74,6 +74,13 @@ json_t *show_time(struct wall_time t);
 json_t *show_text(struct slice text);         /* "" for an empty slice */
 json_t *show_text_or_null(struct slice text); /* null for a slice with NULL ptr or no bytes */
 
+/*
+ * Puts `value` (taken) into what is shown. Without memory the whole is given up: *list or *object becomes
+ * NULL, which http_reply_json answers; nothing is shown with parts left out.
+ */
+void show_append(json_t **list, json_t *value);
+void show_set(json_t **object, const char *member, json_t *value);
+
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     api_key_routes[], contract_routes[], callback_routes[];
 

@@ -280,8 +280,10 @@ body_interpret(struct interpreter *interpreter, const struct provider_event *eve
 {
     struct reading reading = { .interpreter = interpreter, .event = event, .arena = interpreter->body_arena };
     struct slice body = SLICE_EMPTY;
-    enum err err = provider_event_open(&interpreter->vault, event, interpreter->body_arena, &body);
+    enum err err = ERR_PROVIDER_BODY; /* claimed so often, and never settled: it ended those who read it */
 
+    if (event->attempt <= PROVIDER_EVENT_CLAIMS_MAX)
+        err = provider_event_open(&interpreter->vault, event, interpreter->body_arena, &body);
     reading.last = &reading.first;
     if (err == ERR_OK)
         err = whatsapp_event_read(body, interpreter->body_arena, event_prepare, &reading);
@@ -304,8 +306,9 @@ body_interpret(struct interpreter *interpreter, const struct provider_event *eve
 }
 
 static void
-on_notice(void *ctx UNUSED, struct slice channel UNUSED, struct slice payload UNUSED)
+on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
 {
+    *(bool *)ctx = true;
 }
 
 /* Until there is something to do: a notice, the next look, or the end. */
@@ -314,10 +317,14 @@ interpreter_wait(struct interpreter *interpreter)
 {
     struct pollfd fds[] = { { .fd = interpreter->wake_fd, .events = POLLIN },
                             { .fd = db_fd(interpreter->db), .events = POLLIN } };
+    bool was_told = false;
+    enum err err = db_notifications(interpreter->db, on_notice, &was_told); /* what came with an answer */
 
+    if (err != ERR_OK || was_told)
+        return err;
     if (poll(fds, COUNT_OF(fds), IDLE_MS) < 0)
         return ERR_OK; /* interrupted: look again */
-    return db_notifications(interpreter->db, on_notice, NULL);
+    return db_notifications(interpreter->db, on_notice, &was_told);
 }
 
 static void *

@@ -43,12 +43,12 @@ message_step_show(const struct event *event)
     for (size_t i = 0; i < COUNT_OF(copied); i++) {
         json_t *value = json_object_get(data, copied[i]);
         if (json_is_string(value))
-            json_object_set(step, copied[i], value);
+            show_set(&step, copied[i], json_incref(value));
     }
     if (json_int_of(data, "attempt", &attempt) && attempt > 0)
-        json_object_set_new(step, "attempt", json_integer(attempt));
+        show_set(&step, "attempt", json_integer(attempt));
     if (json_is_object(json_object_get(data, "error")))
-        json_object_set(step, "error", json_object_get(data, "error"));
+        show_set(&step, "error", json_incref(json_object_get(data, "error")));
     json_decref(data);
     return step;
 }

@@ -17,9 +17,9 @@ key_show(const struct api_key *key)
 
     for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
         if (key->scopes & (UINT64_C(1) << i))
-            json_array_append_new(scopes, json_string(api_scope_word((enum api_scope)i)));
+            show_append(&scopes, json_string(api_scope_word((enum api_scope)i)));
     for (size_t i = 0; i < key->cidr_count; i++)
-        json_array_append_new(cidrs, show_text(key->cidrs[i]));
+        show_append(&cidrs, show_text(key->cidrs[i]));
     return json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id", show_id(ID_KEY, key->id),
                      "name", show_text(key->name), "mode", key->mode == API_KEY_LIVE ? "live" : "test",
                      "scopes", scopes, "allowed_cidrs", cidrs, "last_four", key->last_four, "created_at",
@@ -120,7 +120,7 @@ api_key_post(struct http_request *request, struct http_response *response)
         return err;
     }
     json_t *shown = key_show(&work.key);
-    json_object_set_new(shown, "key", show_text(secret_slice(work.text)));
+    show_set(&shown, "key", show_text(secret_slice(work.text)));
     secret_free(work.text);
     gateway_locate(request, response, "/v1/api-keys/", ID_KEY, work.key.id);
     return http_reply_json(request, response, 201, shown);
@@ -167,7 +167,7 @@ api_key_get_list(struct http_request *request, struct http_response *response)
     size_t shown = has_more ? work.page.limit : work.count;
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(items, key_show(&work.keys[i]));
+        show_append(&items, key_show(&work.keys[i]));
     struct id last = shown == 0 ? (struct id){ { 0 } } : work.keys[shown - 1].id;
     return gateway_page_reply(request, response, items, has_more, ID_KEY, last);
 }

@@ -146,8 +146,8 @@ channel_get_list(struct http_request *request, struct http_response *response)
     size_t shown = has_more ? read.page.limit : read.count;
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(
-            items, channel_show(gateway_worker_of(request)->gateway, &read.channels[i], request->arena));
+        show_append(&items,
+                    channel_show(gateway_worker_of(request)->gateway, &read.channels[i], request->arena));
     struct id last = shown == 0 ? (struct id){ { 0 } } : read.channels[shown - 1].id;
     return gateway_page_reply(request, response, items, has_more, ID_CHANNEL, last);
 }

@@ -189,9 +189,9 @@ message_get_one(struct http_request *request, struct http_response *response)
         return err;
     json_t *shown = message_show(&get.message, peer), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
-        json_array_append_new(timeline, message_step_show(&get.events[i]));
-    json_object_set_new(shown, "content", content);
-    json_object_set_new(shown, "timeline", timeline);
+        show_append(&timeline, message_step_show(&get.events[i]));
+    show_set(&shown, "content", content);
+    show_set(&shown, "timeline", timeline);
     return http_reply_json(request, response, 200, shown);
 }
 
@@ -275,7 +275,7 @@ message_get_list(struct http_request *request, struct http_response *response)
         err = message_open_peer(&worker->vault, request->tenant, message->id, &message->sealed,
                                 request->arena, &peer);
         if (err == ERR_OK)
-            json_array_append_new(items, message_show(message, peer));
+            show_append(&items, message_show(message, peer));
     }
     if (err != ERR_OK) {
         json_decref(items);

@@ -13,7 +13,7 @@ endpoint_show(const struct webhook_endpoint *endpoint)
     json_t *events = json_array();
 
     for (size_t i = 0; i < endpoint->event_count; i++)
-        json_array_append_new(events, show_text(endpoint->events[i]));
+        show_append(&events, show_text(endpoint->events[i]));
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
                      show_id(ID_ENDPOINT, endpoint->id), "url", show_text(endpoint->url), "description",
                      show_text(endpoint->description), "events", events, "state",
@@ -32,7 +32,7 @@ endpoint_reply(struct http_request *request, struct http_response *response, int
     json_t *shown = endpoint_show(endpoint);
 
     if (secret != NULL)
-        json_object_set_new(shown, "secret", show_text(secret_slice(secret)));
+        show_set(&shown, "secret", show_text(secret_slice(secret)));
     http_response_add(response, "ETag", arena_copy(request->arena, etag_print(endpoint->revision, tag)));
     return http_reply_json(request, response, status, shown);
 }
@@ -173,7 +173,7 @@ endpoint_get_list(struct http_request *request, struct http_response *response)
     size_t shown = has_more ? work.page.limit : work.count;
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(items, endpoint_show(&work.endpoints[i]));
+        show_append(&items, endpoint_show(&work.endpoints[i]));
     struct id last = shown == 0 ? (struct id){ { 0 } } : work.endpoints[shown - 1].id;
     return gateway_page_reply(request, response, items, has_more, ID_ENDPOINT, last);
 }
@@ -279,11 +279,11 @@ delivery_show(const struct webhook_delivery *delivery)
 
     for (size_t i = 0; i < delivery->attempt_count; i++) {
         const struct webhook_delivery_attempt *attempt = &delivery->attempts[i];
-        json_array_append_new(
-            attempts, json_pack("{s:i, s:o, s:o, s:o, s:i}", "number", (int)attempt->number, "at",
-                                show_time(attempt->at), "outcome", show_text(attempt->outcome), "status_code",
-                                attempt->status_code == 0 ? json_null() : json_integer(attempt->status_code),
-                                "latency_ms", (int)attempt->latency_ms));
+        show_append(&attempts,
+                    json_pack("{s:i, s:o, s:o, s:o, s:i}", "number", (int)attempt->number, "at",
+                              show_time(attempt->at), "outcome", show_text(attempt->outcome), "status_code",
+                              attempt->status_code == 0 ? json_null() : json_integer(attempt->status_code),
+                              "latency_ms", (int)attempt->latency_ms));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_DELIVERY, delivery->id),
                      "event_id", show_id(ID_EVENT, delivery->event), "event_type",
@@ -322,7 +322,7 @@ deliveries_get(struct http_request *request, struct http_response *response)
     size_t shown = has_more ? work.page.limit : work.count;
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
-        json_array_append_new(items, delivery_show(&work.deliveries[i]));
+        show_append(&items, delivery_show(&work.deliveries[i]));
     struct id last = shown == 0 ? (struct id){ { 0 } } : work.deliveries[shown - 1].id;
     return gateway_page_reply(request, response, items, has_more, ID_DELIVERY, last);
 }

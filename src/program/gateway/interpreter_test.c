@@ -1,0 +1,297 @@
+/* Stored callbacks to what they mean: the real thread, a real PostgreSQL, a real vault. */
+#include "domain/message/message_testing.h"
+#include "domain/message/provider_event.h"
+#include "domain/tenant/tenant_key.h"
+#include "program/gateway/interpreter.h"
+#include "program/vault/vault_testing.h"
+#include <stdio.h>
+
+#define NUMBER "106540352242922"
+
+static struct db *gateway;
+static struct vault_client *sealer, *opener;
+static struct vault vault;
+static struct arena *arena;
+static struct interpreter *interpreter;
+static struct id acme, channel;
+
+static int
+group_open(void **state)
+{
+    int failed = test_cluster_setup(state);
+
+    vault_testing_start();
+    acme = vault_testing_tenant("acme");
+    return failed;
+}
+
+static int
+group_close(void **state)
+{
+    vault_testing_stop();
+    return test_cluster_teardown(state);
+}
+
+static void
+interpreter_open(void)
+{
+    assert_ok(
+        interpreter_new(&(struct interpreter_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                                      .clock = clock_system(),
+                                                      .vault_client = opener },
+                        &interpreter));
+}
+
+static int
+opened(void **state UNUSED)
+{
+    char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
+
+    test_cluster_sql(
+        "delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
+        "delete from channel");
+    channel = message_testing_channel(acme);
+    id_uuid_print(acme, tenant);
+    id_uuid_print(channel, id);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into whatsapp_channel select '%s', '%s', '1', '" NUMBER
+        "', '+1', ''::bytea, z, t, 1, 1, '', z, t,"
+        " 1, 1, '', z, t, 1, 1 from (select decode(repeat('00', 12), 'hex') z, decode(repeat('00', 16), 'hex') t) v",
+        tenant, id);
+    test_cluster_sql(sql);
+    gateway = test_cluster_open("harkara_gateway");
+    sealer = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
+    opener = vault_testing_client(VAULT_ROLE_GATEWAY, 200);
+    vault = tenant_vault(sealer, gateway);
+    arena = arena_new(16u << 20);
+    interpreter_open();
+    return 0;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    interpreter_free(interpreter);
+    interpreter = NULL;
+    vault_client_free(sealer);
+    vault_client_free(opener);
+    db_close(gateway);
+    arena_free(arena);
+    return 0;
+}
+
+static void
+post(struct slice body)
+{
+    struct provider_event_new event;
+    bool is_new = false;
+    struct db_tx tx;
+
+    assert_ok(provider_event_seal(&vault, clock_system(), acme, channel, body, arena, &event));
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_event_store(&tx, &event, &is_new));
+    assert_ok(db_commit(&tx));
+    assert_true(is_new);
+}
+
+/* One entry of one number; `value` holds statuses or messages. */
+static struct slice
+body_of(const char *number, const char *value)
+{
+    return arena_format(
+        arena,
+        "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"changes\":[{\"field\":"
+        "\"messages\",\"value\":{\"messaging_product\":\"whatsapp\",\"metadata\":"
+        "{\"display_phone_number\":\"1\",\"phone_number_id\":\"%s\"},%s}}]}]}",
+        number, value);
+}
+
+static struct slice
+status_of(const char *provider_id, const char *word, const char *callback_data)
+{
+    return arena_format(arena,
+                        "{\"id\":\"%s\",\"status\":\"%s\",\"timestamp\":\"1795000000\",\"recipient_id\":"
+                        "\"14155550123\",\"biz_opaque_callback_data\":\"%s\"}",
+                        provider_id, word, callback_data);
+}
+
+static struct slice
+text_of(const char *provider_id, const char *context)
+{
+    return arena_format(
+        arena,
+        "\"contacts\":[{\"profile\":{\"name\":\"Ann\"},\"wa_id\":\"14155550123\"}],\"messages\":["
+        "{\"from\":\"14155550123\",\"id\":\"%s\",\"timestamp\":\"1795000000\",\"type\":\"text\","
+        "\"text\":{\"body\":\"Hi\"}%s}]",
+        provider_id, context);
+}
+
+static void
+all_are(const char *state)
+{
+    while (message_testing_count("select count(*) from provider_event where state <> '%s'", state) > 0)
+        ;
+}
+
+static struct id
+sent_message(const char *provider_id)
+{
+    struct message_new message = message_testing_new(acme, channel, MESSAGE_SERVICE);
+    struct id id = message_testing_accept(gateway, &message);
+    char uuid[ID_UUID_BYTES], tenant[ID_UUID_BYTES], of[ID_UUID_BYTES], sql[1024];
+
+    id_uuid_print(id, uuid);
+    id_uuid_print(acme, tenant);
+    id_uuid_print(channel, of);
+    snprintf(
+        sql, sizeof(sql),
+        "update message set status = 'sent', provider_id = '%s' where id = '%s'; insert into provider_ref"
+        " (tenant_id, channel_id, provider_id, message_id) values ('%s', '%s', '%s', '%s')",
+        provider_id, uuid, tenant, of, provider_id, uuid);
+    test_cluster_sql(sql);
+    return id;
+}
+
+static void
+statuses_move_the_message_that_they_name(void **state UNUSED)
+{
+    struct id by_data = sent_message("wamid.1"), by_id = sent_message("wamid.2");
+    char data[ID_TEXT_BYTES], value[1024];
+
+    snprintf(value, sizeof(value), "\"statuses\":[%.*s,%.*s,%.*s]",
+             SLICE_FMT(status_of("wamid.other", "delivered", id_print(ID_MESSAGE, by_data, data).ptr)),
+             SLICE_FMT(status_of("wamid.2", "read", "not ours")),
+             SLICE_FMT(status_of("wamid.2", "delivered", ""))); /* late: nothing moves back */
+    post(body_of(NUMBER, value));
+    all_are("interpreted");
+    message_testing_assert_status(by_data, "delivered");
+    message_testing_assert_status(by_id, "read");
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.read'"), 1);
+}
+
+static void
+an_incoming_message_is_stored_and_told_once(void **state UNUSED)
+{
+    struct id quoted = sent_message("wamid.q");
+    char id[ID_UUID_BYTES];
+
+    id_uuid_print(quoted, id);
+    post(body_of(NUMBER, text_of("wamid.in", ",\"context\":{\"from\":\"1\",\"id\":\"wamid.q\"}").ptr));
+    post(arena_format(arena, " %.*s",
+                      SLICE_FMT(body_of(NUMBER, text_of("wamid.in", "").ptr)))); /* other bytes */
+    all_are("interpreted");
+    assert_int_equal(message_testing_count("select count(*) from message where direction = 'in' and status ="
+                                           " 'received' and target_id = '%s'",
+                                           id),
+                     1);
+    assert_int_equal(test_cluster_number("select count(*) from message where direction = 'in'"), 1);
+    assert_int_equal(
+        test_cluster_number("select count(*) from event where type = 'message.received' and content_ct is"
+                            " not null and not data::text like '%14155550123%'"),
+        1);
+}
+
+static void
+a_number_or_message_that_is_not_ours_is_passed(void **state UNUSED)
+{
+    char value[512];
+
+    post(body_of("999", text_of("wamid.x", "").ptr));
+    snprintf(value, sizeof(value), "\"statuses\":[%.*s]", SLICE_FMT(status_of("wamid.none", "read", "")));
+    post(body_of(NUMBER, value));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message"), 0);
+}
+
+static void
+bytes_that_never_read_are_given_up_and_the_rest_goes_on(void **state UNUSED)
+{
+    post(SLICE("no JSON"));
+    all_are("failed");
+    post(body_of(NUMBER, text_of("wamid.after", "").ptr));
+    while (test_cluster_number("select count(*) from provider_event where state = 'interpreted'") == 0)
+        ;
+    assert_int_equal(test_cluster_number("select count(*) from message"), 1);
+}
+
+static void
+what_cannot_be_applied_is_tried_again_and_then_given_up(void **state UNUSED)
+{
+    interpreter_free(interpreter);
+    post(body_of(NUMBER, text_of("wamid.d", "").ptr));
+    test_cluster_sql("update provider_event set body_ct = body_ct || '\\x00'"); /* it does not open */
+    interpreter_open();
+    for (int i = 1; i < PROVIDER_EVENT_ATTEMPTS_MAX; i++) {
+        while (message_testing_count(
+                   "select count(*) from provider_event where state = 'stored' and attempt = %d and"
+                   " lease_until is null",
+                   i) == 0)
+            ;
+        test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+    }
+    all_are("failed");
+    assert_int_equal(test_cluster_number("select count(*) from provider_event where error = 'seal-corrupt'"),
+                     1);
+}
+
+/* Whoever read it never came back: it must not take one process after the other along. */
+static void
+a_body_that_ends_its_readers_is_not_read_for_ever(void **state UNUSED)
+{
+    interpreter_free(interpreter);
+    post(body_of(NUMBER, text_of("wamid.p", "").ptr));
+    test_cluster_sql("update provider_event set attempt = 30, lease_until = now() - interval '1 second'");
+    interpreter_open();
+    all_are("failed");
+    assert_int_equal(test_cluster_number("select count(*) from message"), 0);
+}
+
+static void
+while_the_vault_is_away_a_body_waits_uncounted(void **state UNUSED)
+{
+    interpreter_free(interpreter);
+    post(body_of(NUMBER, text_of("wamid.v", "").ptr));
+    vault_testing_cut();
+    interpreter_open();
+    while (test_cluster_number(
+               "select count(*) from provider_event where error = 'vault-unavailable' and attempt = 0"
+               " and lease_until is null") == 0)
+        ;
+    vault_client_relink(opener, vault_testing_link(VAULT_ROLE_GATEWAY));
+    test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message"), 1);
+}
+
+static void
+a_database_that_was_away_is_found_again(void **state UNUSED)
+{
+    test_cluster_sql(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'harkara_gateway'");
+    db_close(gateway);
+    gateway = test_cluster_open("harkara_gateway");
+    vault = tenant_vault(sealer, gateway);
+    post(body_of(NUMBER, text_of("wamid.r", "").ptr));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(statuses_move_the_message_that_they_name),
+        TEST(an_incoming_message_is_stored_and_told_once),
+        TEST(a_number_or_message_that_is_not_ours_is_passed),
+        TEST(bytes_that_never_read_are_given_up_and_the_rest_goes_on),
+        TEST(what_cannot_be_applied_is_tried_again_and_then_given_up),
+        TEST(a_body_that_ends_its_readers_is_not_read_for_ever),
+        TEST(while_the_vault_is_away_a_body_waits_uncounted),
+        TEST(a_database_that_was_away_is_found_again),
+    };
+
+    return cmocka_run_group_tests(tests, group_open, group_close);
+}

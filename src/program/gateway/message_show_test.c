@@ -1,0 +1,117 @@
+/* Messages and their timeline as they are shown, held against the contract. */
+#include "core/unit.h"
+#include "program/gateway/gateway.h"
+#include "program/gateway/message_show.h"
+#include "wire/json/json.h"
+#include "wire/json/json_testing.h"
+#include "wire/openapi/contract.h"
+#include "wire/openapi/contract_response.h"
+
+static struct contract_responses *responses;
+
+static int
+contract_open(void **state UNUSED)
+{
+    char why[256];
+
+    return contract_responses_compile(contract_document(), &responses, why, sizeof(why)) != ERR_OK;
+}
+
+static int
+contract_close(void **state UNUSED)
+{
+    contract_responses_free(responses);
+    return 0;
+}
+
+static struct message
+message_of(enum message_direction direction, enum message_status status, bool is_full)
+{
+    struct message message = { .id = { { 1 } },
+                               .channel = { { 2 } },
+                               .direction = direction,
+                               .category = MESSAGE_SERVICE,
+                               .status = status,
+                               .kind = SLICE("text"),
+                               .created_at = { INT64_C(1795333730004000) },
+                               .updated_at = { INT64_C(1795333730004000) } };
+
+    if (is_full) {
+        message.target = (struct id){ { 3 } };
+        message.reference = SLICE("order-1042");
+        message.provider_id = SLICE("wamid.1");
+        message.error_code = SLICE("whatsapp-131026");
+        message.error_title = SLICE("A title.");
+        message.error_class = SLICE("permanent");
+        message.attempt_count = 3;
+    }
+    return message;
+}
+
+/* As getMessage puts it together. */
+static json_t *
+whole(const struct message *message)
+{
+    static const char *const data[] = {
+        "{\"status\":\"accepted\",\"cause\":null,\"attempt\":0,\"error\":null}",
+        "{\"status\":\"queued\",\"cause\":\"not-sent\",\"attempt\":1,\"error\":{\"code\":\"c\",\"title\":\"t\","
+        "\"class\":\"retry\"}}",
+    };
+    json_t *shown = message_show(message, SLICE("+14155550123")), *timeline = json_array();
+
+    for (size_t i = 0; i < COUNT_OF(data); i++) {
+        struct event event = { .id = { { 9 } }, .type = EVENT_MESSAGE_QUEUED, .data = slice_text(data[i]) };
+        show_append(&timeline, message_step_show(&event));
+    }
+    show_set(&shown, "content", json_pack("{s:s, s:{s:s}}", "type", "text", "text", "body", "Hi"));
+    show_set(&shown, "timeline", timeline);
+    return shown;
+}
+
+static void
+every_message_is_in_the_contract(void **state UNUSED)
+{
+    for (unsigned i = 0; i < 2 * MESSAGE_STATUS_COUNT; i++) {
+        enum message_status status = (enum message_status)(i / 2);
+        struct message message =
+            message_of(status == MESSAGE_RECEIVED ? MESSAGE_IN : MESSAGE_OUT, status, i % 2 == 1);
+        struct problem problem = { .count = 0 };
+        struct arena *arena = arena_new(65536);
+        json_t *shown = whole(&message);
+        enum err err = contract_responses_check(responses, "getMessage", 200, shown, arena, &problem);
+        if (err != ERR_OK)
+            fail_msg("%.*s: %.*s %.*s", SLICE_FMT(message_status_name(status)),
+                     SLICE_FMT(problem.errors[0].pointer), SLICE_FMT(problem.errors[0].detail));
+        json_decref(shown);
+        arena_free(arena);
+    }
+}
+
+/* The 1st, 2nd, 3rd ... allocation fails: the whole message, or NULL, which is answered 503. */
+static void
+nothing_is_left_out_for_lack_of_memory(void **state UNUSED)
+{
+    struct message message = message_of(MESSAGE_OUT, MESSAGE_FAILED, true);
+    json_t *all = whole(&message), *shown = NULL;
+
+    for (size_t tries = 0; shown == NULL; tries++) {
+        json_testing_starve(tries);
+        shown = whole(&message);
+        json_testing_feed();
+        assert_true(tries < 1000);
+    }
+    assert_true(json_equal(shown, all));
+    json_decref(shown);
+    json_decref(all);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_is_in_the_contract),
+        cmocka_unit_test(nothing_is_left_out_for_lack_of_memory),
+    };
+
+    return cmocka_run_group_tests(tests, contract_open, contract_close);
+}
