@@ -15,7 +15,7 @@ let platform;
 before(async () => {
     /* Short leases, so that what a dead dispatcher held is taken over within the test. */
     platform = await startPlatform({ env: { HARKARA_SEND_LEASE_MS: '3000', HARKARA_UNCERTAIN_WAIT_MS: '2000', HARKARA_LANE_PER_SECOND: '1000', HARKARA_LOG_LEVEL: 'info' },
-        sandboxArgs: ['--set', 'throughput_per_second=0'] });
+        sandboxArgs: ['--set', 'throughput_per_second=0', '--set', 'retry_max_ms=1000'] });
 });
 after(() => platform?.stop());
 
@@ -67,7 +67,7 @@ for (const role of ROLES)
 
         /* Everything accepted reaches an end, and the tenant hears of it. */
         await until(() => platform.sql(`select count(*) from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and status = 'read'`) === String(MESSAGES),
-            'all to be read', 90_000).catch(() => {
+            'all to be read', 150_000).catch(() => {
             throw new Error(`not all were read: ${platform.sql(`select status, count(*) from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' group by 1`)}`);
         });
         await until(() => {

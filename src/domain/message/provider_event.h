@@ -10,7 +10,7 @@
 
 #define PROVIDER_EVENT_ATTEMPTS_MAX 10
 #define PROVIDER_EVENT_CLAIMS_MAX   30 /* beyond, it is not even opened: nobody came back from it */
-#define PROVIDER_EVENT_LEASE_MS     60000
+#define PROVIDER_EVENT_LEASE_MS     20000
 
 struct provider_event_new {
     struct id id, tenant, channel;
