@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARENA_BYTES_MAX (1024u * 1024u)
+#define ARENA_BYTES_MAX ((size_t)1024 * 1024)
 #define LIST_LIMIT      100u
 
 #define TENANT_OPTION                                                                                        \

@@ -5,7 +5,7 @@
 #include "program/harkara/database.h"
 #include <stdio.h>
 
-#define ARENA_BYTES_MAX  (2u * 1024u * 1024u)
+#define ARENA_BYTES_MAX  ((size_t)2 * 1024 * 1024)
 #define VAULT_TIMEOUT_MS 10000
 
 static const struct argument_option create_options[] = {

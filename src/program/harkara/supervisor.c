@@ -1,12 +1,9 @@
-#include "program/harkara/supervisor.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "crypto/random.h"
 #include "platform/ipc/link.h"
-#include "program/harkara/child.h"
 #include "program/harkara/control.h"
-#include "program/harkara/followed_files.h"
 #include "program/harkara/roster.h"
+#include "program/harkara/supervisor_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,36 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX     STATUS_PROCESSES_MAX
-#define TICK_MS          1000
-#define DRAIN_GRACE_MS   3000 /* beyond what processes give themselves */
-#define DATABASE_STOP_MS 20000
-#define FRAMES_PER_TURN  16u /* one process cannot keep the loop to itself */
-
-struct supervisor {
-    const struct supervisor_options *with;
-    struct child children[CHILDREN_MAX];
-    size_t child_count;
-    struct child *vault; /* the first */
-    char executables[CHILDREN_MAX][FOLDERS_PATH_BYTES];
-    struct vault_kek keks[VAULT_KEKS_MAX];
-    size_t kek_count;
-    struct followed_files files;
-    int signal_fd, pages_fd;
-    uint16_t ports[ROLE_DATABASE_PORTS_MAX];
-    size_t port_count;
-    struct restart database_restart;
-    struct mono_time database_up_at, database_start_at; /* the latter: when it is down */
-    uint64_t database_restarts;
-    struct wall_time started_at, database_started_at;
-    struct mono_time tick_at;
-    bool has_booted; /* the vault has served once: the master key is the right one */
-    bool is_serving; /* said so */
-    bool is_stopping, is_status_stale;
-    unsigned stage;
-    enum err err; /* why it stops; ERR_OK: it was asked to */
-    struct complaint *complaint;
-};
+#define CHILDREN_MAX    STATUS_PROCESSES_MAX
+#define TICK_MS         1000
+#define DRAIN_GRACE_MS  3000 /* beyond what processes give themselves */
+#define FRAMES_PER_TURN 16u  /* one process cannot keep the loop to itself */
 
 enum err
 supervisor_block_signals(void)
@@ -68,12 +39,6 @@ static int
 drain_limit_ms(const struct supervisor *s)
 {
     return (int)s->with->config->drain_timeout_ms + DRAIN_GRACE_MS;
-}
-
-static bool
-vault_serves(const struct supervisor *s)
-{
-    return s->vault->state == STATUS_READY;
 }
 
 /* Status. */
@@ -130,8 +95,8 @@ stage_drain(struct supervisor *s)
             child_drain(&s->children[i], drain_limit_ms(s), s->with->clock);
 }
 
-static void
-stop(struct supervisor *s, enum err why)
+void
+supervisor_stop(struct supervisor *s, enum err why)
 {
     if (s->is_stopping)
         return;
@@ -170,110 +135,7 @@ stop_hard(struct supervisor *s)
         child_kill(&s->children[i]);
 }
 
-/* Links to the vault. */
-
-/* One end goes to the vault with its role for good; the other is returned. -1: the vault does not serve. */
-static int
-vault_link_make(struct supervisor *s, unsigned vault_role)
-{
-    const char frame[2] = { LINK_ADOPT, (char)vault_role };
-    int fds[2];
-
-    if (!vault_serves(s) || link_pair(fds) != ERR_OK)
-        return -1;
-    child_say(s->vault, slice_of(frame, sizeof(frame)), fds[0]);
-    close(fds[0]);
-    return fds[1];
-}
-
-/* The vault was started (again): everybody who talks to it gets a new link. */
-static void
-vault_links_renew(struct supervisor *s)
-{
-    const char kind = LINK_VAULT;
-
-    for (size_t i = 0; i < s->child_count; i++) {
-        struct child *child = &s->children[i];
-        if (child->row->vault_role == 0 || child->pid == 0)
-            continue;
-        int fd = vault_link_make(s, child->row->vault_role);
-        if (fd < 0)
-            continue;
-        child_say(child, slice_of(&kind, 1), fd);
-        close(fd);
-    }
-}
-
-/* A key-encryption key that the vault has just made: kept before anything is sealed under it. */
-static enum err
-kek_keep(struct supervisor *s, const struct vault_kek *made)
-{
-    enum err err = database_kek_add(s->with->database, made);
-
-    if (err == ERR_EXISTS) /* another host was faster: begin again with its key */
-        return database_keks(s->with->database, s->keks, &s->kek_count, s->complaint) == ERR_OK
-                   ? ERR_EXISTS
-                   : ERR_DB_UNAVAILABLE;
-    if (err == ERR_OK && s->kek_count < VAULT_KEKS_MAX)
-        s->keks[s->kek_count++] = *made;
-    return err;
-}
-
-static void
-booted_take(struct supervisor *s, struct slice frame)
-{
-    struct vault_booted booted;
-
-    if (vault_booted_decode(slice_drop(frame, 1), &booted) != ERR_OK) {
-        child_kill(s->vault);
-        return;
-    }
-    enum err err = vault_result_err(booted.result);
-    if (err == ERR_OK && booted.has_made) {
-        err = kek_keep(s, &booted.made);
-        if (err == ERR_EXISTS) {
-            s->vault->is_to_restart = true;
-            child_kill(s->vault);
-            return;
-        }
-    }
-    if (err == ERR_OK)
-        return;
-    if (s->has_booted) { /* it worked before: the process ends, and the back-off does the rest */
-        log_event(LOG_ERROR, "supervisor.vault_not_booted", LOG_ERR(err));
-        return;
-    }
-    if (err == ERR_VAULT_KEK_WRONG)
-        complaint_set(s->complaint,
-                      "the master key is not the one that this database was sealed with (it does not open "
-                      "key-encryption key %u); nothing was started",
-                      booted.kek_version);
-    else
-        complaint_set(s->complaint, "the vault did not start: %s", err_title(err));
-    stop(s, err);
-}
-
 /* Starting. */
-
-/* The master key goes through a buffer that is wiped. */
-static void
-vault_boot(struct supervisor *s)
-{
-    static struct vault_boot boot;
-    struct buf frame;
-
-    boot = (struct vault_boot){ .master_key = secret_slice(s->with->master_key),
-                                .kek_count = s->kek_count,
-                                .make_version = s->kek_count == 0 ? 1 : 0 };
-    memcpy(boot.keks, s->keks, s->kek_count * sizeof(s->keks[0]));
-    buf_init(&frame, 65536);
-    buf_add_byte(&frame, LINK_BOOT);
-    vault_boot_encode(&frame, &boot);
-    if (buf_done(&frame) != ERR_OK)
-        bug("a boot frame larger than its limit");
-    child_say(s->vault, buf_slice(&frame), -1);
-    buf_release_wiped(&frame);
-}
 
 static void
 start(struct supervisor *s, size_t at)
@@ -288,7 +150,7 @@ start(struct supervisor *s, size_t at)
         .ports = s->ports,
         .port_count = row->login == NULL ? 0 : s->port_count,
         .ca_file = row->login == NULL ? SLICE_EMPTY : database_ca_file(s->with->database),
-        .vault_fd = row->vault_role == 0 ? -1 : vault_link_make(s, row->vault_role),
+        .vault_fd = row->vault_role == 0 ? -1 : supervisor_vault_link(s, row->vault_role),
         .listen_fd = row->has_listener ? s->with->listen_fd : -1,
         .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
         .pages_fd = row->has_admin && is_first ? s->pages_fd : -1,
@@ -304,7 +166,7 @@ start(struct supervisor *s, size_t at)
         return;
     }
     if (child == s->vault)
-        vault_boot(s);
+        supervisor_vault_boot(s);
 }
 
 /* Whether its next start depends on time alone. */
@@ -348,13 +210,15 @@ start_due(struct supervisor *s)
 static bool
 frame_take(struct supervisor *s, struct child *child, struct slice frame)
 {
+    bool is_new = child->state == STATUS_STARTING;
+
     switch ((unsigned char)frame.ptr[0]) {
     case LINK_READY:
         if (child_ready(child, frame, s->with->clock) != ERR_OK)
             return false;
-        if (child == s->vault && vault_serves(s)) {
+        if (child == s->vault && is_new) {
             s->has_booted = true;
-            vault_links_renew(s);
+            supervisor_vault_links_renew(s);
         }
         s->is_status_stale = true;
         return true;
@@ -368,7 +232,7 @@ frame_take(struct supervisor *s, struct child *child, struct slice frame)
     case LINK_BOOTED:
         if (child != s->vault)
             return false;
-        booted_take(s, frame);
+        supervisor_vault_booted(s, frame);
         return true;
     default:
         return false;
@@ -426,7 +290,7 @@ ended(struct supervisor *s, pid_t pid, int wait_status)
         if (child == s->vault && !s->has_booted && !s->is_stopping && !child->is_to_restart) {
             complaint_set(s->complaint, "the vault did not start: %s",
                           child->failure == ERR_OK ? "see its last lines above" : err_title(child->failure));
-            stop(s, child->failure == ERR_OK ? ERR_SYSTEM : child->failure);
+            supervisor_stop(s, child->failure == ERR_OK ? ERR_SYSTEM : child->failure);
         }
         return;
     }
@@ -443,7 +307,7 @@ signals_read(struct supervisor *s)
             if (s->is_stopping)
                 stop_hard(s); /* asked twice */
             else
-                stop(s, ERR_OK);
+                supervisor_stop(s, ERR_OK);
         }
     }
     for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;)
@@ -460,7 +324,7 @@ control_read(struct supervisor *s)
         log_event(LOG_WARN, "supervisor.command_refused");
     if (err != ERR_OK)
         return;
-    int link = vault_link_make(s, VAULT_ROLE_ADMIN);
+    int link = supervisor_vault_link(s, VAULT_ROLE_ADMIN);
     if (link < 0) {
         close(connection);
         return;
@@ -510,7 +374,7 @@ turn(struct supervisor *s)
     /* Commands wait in the backlog until the vault serves. */
     struct pollfd waits[CHILDREN_MAX + 2] = {
         { .fd = s->signal_fd, .events = POLLIN },
-        { .fd = vault_serves(s) ? s->with->control_fd : -1, .events = POLLIN },
+        { .fd = supervisor_vault_serves(s) ? s->with->control_fd : -1, .events = POLLIN },
     };
 
     for (size_t i = 0; i < s->child_count; i++)
