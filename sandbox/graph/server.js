@@ -32,7 +32,10 @@ import { makeCertificates } from './tls.js';
 export async function startSandbox(options = {}) {
     const host = options.host ?? '127.0.0.1';
     const sandbox = new Sandbox({ data: options.data, settings: options.settings, callbackCa: options.callbackCa });
-    const handler = (/** @type {any} */ req, /** @type {any} */ res) => { void serve(sandbox, req, res); };
+    const handler = (/** @type {any} */ req, /** @type {any} */ res) => {
+        sandbox.count(`requests.http${req.httpVersionMajor}`);
+        void serve(sandbox, req, res);
+    };
     const plain = http.createServer({ keepAliveTimeout: 60_000 }, handler);
     const servers = /** @type {Closable[]} */ ([plain]);
     const url = `http://${await listen(plain, host, options.port ?? 0)}`;

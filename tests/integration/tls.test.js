@@ -23,14 +23,11 @@ after(async () => {
 const send = async (to, more = {}) => (await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel, { to, ...more }))).id;
 
 test('messages go out by HTTP/2 over a verified connection', async () => {
-    const before = (await platform.sandbox.control('GET', '/counters')).json;
     const ids = await Promise.all(Array.from({ length: 20 }, () => send('+14155550123')));
     for (const id of ids)
         await shop.client.follow(id, ['read']);
-    const counters = (await platform.sandbox.control('GET', '/counters')).json;
-    const http2 = JSON.stringify(counters).match(/"(?:http2|h2)[a-z_]*":(\d+)/)?.[1];
-    if (http2 !== undefined)
-        assert.ok(Number(http2) > 0, JSON.stringify({ before, counters }));
+    const { json } = await platform.sandbox.control('GET', '/counters');
+    assert.ok((json.counters ?? json)['requests.http2'] >= 20, JSON.stringify(json));
 });
 
 describe('odd answers', () => {
