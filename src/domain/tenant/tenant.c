@@ -1,6 +1,6 @@
 #include "domain/tenant/tenant.h"
 
-MUST_CHECK enum err
+static enum err
 tenant_state_parse(struct slice word, enum tenant_state *out)
 {
     static const struct {
@@ -85,6 +85,8 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
     tenant.slug = slug.len == 0 ? slug_from_name(arena, name) : arena_copy(arena, slug);
     if (tenant.name.ptr == NULL || tenant.slug.ptr == NULL)
         return ERR_NO_MEMORY;
+    if (tenant.slug.len > TENANT_SLUG_MAX) /* the column's pattern counts dashes apart */
+        return ERR_DB_DATA;
     enum err err = vault_make_keys(vault, tenant.id, keys);
     if (err != ERR_OK)
         return err;

@@ -12,8 +12,6 @@
 #define TENANT_LIST_MAX 1000u
 
 enum tenant_state { TENANT_ACTIVE, TENANT_SUSPENDED, TENANT_CLOSED };
-/* ERR_STATE_CONFLICT for a word that is none: the database holds something this build does not know. */
-MUST_CHECK enum err tenant_state_parse(struct slice word, enum tenant_state *out);
 
 struct tenant {
     struct id id;
@@ -29,7 +27,8 @@ struct tenant {
 MUST_CHECK enum err tenant_create(struct db *db, const struct vault *vault, const struct clock *clock,
                                   struct slice name, struct slice slug, struct arena *arena,
                                   struct tenant *out);
-/* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. */
+/* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
+ * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);
 /* By slug or by "ten_..." id. ERR_NOT_FOUND. As harkara_admin. */
 MUST_CHECK enum err tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena,

@@ -70,6 +70,29 @@ what_was_never_interpreted_is_kept(void **state UNUSED)
         test_cluster_number("select count(*) from harkara.provider_event where state = 'stored'"), 1);
 }
 
+static void
+old_deliveries_go_with_their_attempts(void **state UNUSED)
+{
+    char text[2048];
+    struct id endpoint = id_new(clock_system());
+    char id[ID_UUID_BYTES];
+    id_uuid_print(endpoint, id);
+    snprintf(
+        text, sizeof(text),
+        "insert into webhook_endpoint (tenant_id, id, url, events, key_version, secret_ct, secret_iv, secret_tag) values"
+        " ('%s', '%s', 'https://a.example', '{*}', 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16),"
+        " 'hex')); insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, created_at, key_version,"
+        " body_ct, body_iv, body_tag) select '%s', gen_random_uuid(), '%s', gen_random_uuid(), 'message.sent', now() -"
+        " make_interval(days => a), 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
+        " from unnest(array[29, 31]) a; insert into webhook_attempt (tenant_id, id, delivery_id, number, at, outcome,"
+        " latency_ms) select tenant_id, gen_random_uuid(), id, 1, created_at, 'timeout', 1 from webhook_delivery",
+        tenant, id, tenant, id);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).deliveries_removed, 1);
+    assert_int_equal(test_cluster_number("select count(*) from webhook_delivery"), 1);
+    assert_int_equal(test_cluster_number("select count(*) from webhook_attempt"), 1);
+}
+
 /* A year from now: the months that no migration made. */
 static void
 partitions_are_there_before_they_are_needed(void **state UNUSED)
@@ -85,8 +108,9 @@ partitions_are_there_before_they_are_needed(void **state UNUSED)
         test_cluster_number("select count(*) from pg_inherits where inhparent = 'harkara.message'::regclass"),
         before + PARTITION_MONTHS_AHEAD + 1);
     assert_int_equal(
-        test_cluster_number("select count(*) from pg_class where relkind = 'r' and relname ~ '^(message|event)_\\d' and not"
-                            " (relrowsecurity and relforcerowsecurity)"),
+        test_cluster_number(
+            "select count(*) from pg_class where relkind = 'r' and relname ~ '^(message|event)_\\d' and not"
+            " (relrowsecurity and relforcerowsecurity)"),
         0);
 }
 
@@ -107,5 +131,6 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(what_was_never_interpreted_is_kept),
-             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))
+CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_deliveries_go_with_their_attempts),
+             TEST(what_was_never_interpreted_is_kept), TEST(partitions_are_there_before_they_are_needed),
+             TEST(one_scheduler_works_at_a_time))

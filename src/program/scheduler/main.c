@@ -11,6 +11,7 @@
 #define TICK_MS           1000
 #define RUN_MS            15000 /* between runs; at once when a batch was full */
 #define DB_REOPEN_MS      5000
+#define AGAIN_MS          1000 /* after what a moment may mend */
 
 static const int scheduler_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_LOOP, SANDBOX_CALLS_FILES,
                                        SANDBOX_CALLS_CLIENT };
@@ -36,10 +37,11 @@ run_once(struct db *db, int64_t *wait_ms_out)
     enum err err = housekeeping_run(db, clock_system(), &result);
 
     *wait_ms_out = RUN_MS;
-    if (err == ERR_DB_UNAVAILABLE) {
+    if (err_class(err) == ERR_CLASS_UNAVAILABLE) { /* away, in a conflict, or slower than its time limit */
         log_event(LOG_WARN, "scheduler.database_away", LOG_ERR(err));
-        if (db_reopen(db, DB_REOPEN_MS) == ERR_OK)
-            *wait_ms_out = 0;
+        if (err == ERR_DB_UNAVAILABLE && db_reopen(db, DB_REOPEN_MS) != ERR_OK)
+            return ERR_OK;
+        *wait_ms_out = AGAIN_MS; /* a disk that is full refuses at once, again and again */
         return ERR_OK;
     }
     if (err != ERR_OK)
