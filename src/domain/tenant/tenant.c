@@ -1,6 +1,6 @@
 #include "domain/tenant/tenant.h"
 
-static enum err
+enum err
 tenant_state_parse(struct slice word, enum tenant_state *out)
 {
     static const struct {

@@ -12,6 +12,8 @@
 #define TENANT_LIST_MAX 1000u
 
 enum tenant_state { TENANT_ACTIVE, TENANT_SUSPENDED, TENANT_CLOSED };
+/* ERR_STATE_CONFLICT for a word that is none: the database holds something this build does not know. */
+MUST_CHECK enum err tenant_state_parse(struct slice word, enum tenant_state *out);
 
 struct tenant {
     struct id id;
