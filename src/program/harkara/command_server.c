@@ -117,8 +117,9 @@ const struct command commands_server[] = {
     { "serve", NULL, "[--init-kek] [--config FILE]", "Start everything and keep it running.",
       "Starts PostgreSQL (or uses DATABASE_URL), brings the schema up to date, starts every process locked in under\n"
       "its own user, and starts again what ends. The master key comes from MASTER_KEK in the environment (64\n"
-      "hexadecimal digits; taken out of it at once) or from HARKARA_MASTER_KEK_FILE (mode 0400). SIGTERM and SIGINT\n"
-      "finish what is under way and stop everything; a second one does not wait. Logs go to standard error.",
+      "hexadecimal digits; taken out of it at once) or from HARKARA_MASTER_KEK_FILE (mode 0400). SIGTERM, SIGINT\n"
+      "and SIGHUP finish what is under way and stop everything; another one, two seconds later, does not wait. Logs go to\n"
+      "standard error.",
       serve_options, 0, 0, false, command_serve },
     { "status", NULL, "[--wait SECONDS] [--json] [--config FILE]", "Say what runs, and how it is locked in.",
       "Asks no process: reads what the supervisor and the processes write down. Exit code 0: everything serves;\n"

@@ -15,10 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX    STATUS_PROCESSES_MAX
-#define TICK_MS         1000
-#define DRAIN_GRACE_MS  3000 /* beyond what processes give themselves */
-#define FRAMES_PER_TURN 16u  /* one process cannot keep the loop to itself */
+#define TICK_MS        1000
+#define DRAIN_GRACE_MS 3000 /* beyond what processes give themselves */
+/* One Ctrl-C may come as two signals: from the terminal, and from the program that started us. */
+#define INSIST_MS       2000
+#define FRAMES_PER_TURN 16u /* one process cannot keep the loop to itself */
 
 enum err
 supervisor_block_signals(void)
@@ -103,6 +104,7 @@ supervisor_stop(struct supervisor *s, enum err why)
     s->is_stopping = true;
     s->err = why;
     s->stage = 0;
+    s->stopping_since = clock_mono(s->with->clock);
     s->is_status_stale = true;
     metric_state_set(METRIC_STATE_DRAINING);
     if (why == ERR_OK)
@@ -303,12 +305,12 @@ signals_read(struct supervisor *s)
     int wait_status;
 
     while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
-            if (s->is_stopping)
-                stop_hard(s); /* asked twice */
-            else
-                supervisor_stop(s, ERR_OK);
-        }
+        if (info.ssi_signo == SIGCHLD)
+            continue;
+        if (!s->is_stopping)
+            supervisor_stop(s, ERR_OK);
+        else if (clock_mono(s->with->clock).us >= mono_after_ms(s->stopping_since, INSIST_MS).us)
+            stop_hard(s);
     }
     for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;)
         ended(s, pid, wait_status);

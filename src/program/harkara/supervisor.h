@@ -30,9 +30,9 @@ struct supervisor_options {
  */
 MUST_CHECK enum err supervisor_block_signals(void);
 /*
- * Runs until SIGTERM or SIGINT, and returns ERR_OK when all processes are gone. ERR_VAULT_KEK_WRONG: the
- * master key is not the database's; nothing else was started. Other errors: it could not begin; the complaint
- * says why.
+ * Runs until SIGTERM, SIGINT or SIGHUP (its terminal is gone), and returns ERR_OK when all processes are
+ * gone. ERR_VAULT_KEK_WRONG: the master key is not the database's; nothing else was started. Other errors: it
+ * could not begin; the complaint says why.
  */
 MUST_CHECK enum err supervisor_run(const struct supervisor_options *options, struct complaint *complaint);
 

@@ -27,6 +27,7 @@ struct supervisor {
     bool has_booted; /* the vault has served once: the master key is the right one */
     bool is_serving; /* said so */
     bool is_stopping, is_status_stale;
+    struct mono_time stopping_since;
     unsigned stage;
     enum err err; /* why it stops; ERR_OK: it was asked to */
     struct complaint *complaint;
