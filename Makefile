@@ -7,7 +7,7 @@ help: ## Says what there is
 
 run: ## Sets up, builds, starts Harkara with sandbox carriers and a demo workspace
 	@scripts/bootstrap run
-	@scripts/build build/run
+	@scripts/build build/run -Dtests=false
 	@exec scripts/run build/run
 
 test: ## Sets up, runs every test
@@ -16,7 +16,7 @@ test: ## Sets up, runs every test
 
 build: ## Sets up and builds into build/run
 	@scripts/bootstrap run
-	@scripts/build build/run
+	@scripts/build build/run -Dtests=false
 
 bench: ## Measures against the database's own ceiling
 	@scripts/bootstrap test
