@@ -87,6 +87,13 @@ async function endpoint() {
     keep({ endpoint: made.id, secret: made.secret });
 }
 
+/** What is only a demo's risk is said all the same. */
+async function warnOfMemory() {
+    const { stdout } = await harkara.cli('status', '--json'); /* its exit code says whether all serve by now */
+    if (JSON.parse(stdout).processes.some(({ memory }) => memory === 'unlocked'))
+        say(dim('Little memory may be locked here (ulimit -l): the keys of this demo may be swapped out.'));
+}
+
 /** Standard Webhooks, as any receiver would check it. */
 function verifies({ headers, body }) {
     const key = Buffer.from(demo.secret.slice('whsec_'.length), 'base64');
@@ -150,7 +157,8 @@ async function main() {
     receiver = await startReceiver({ port: await freePort(4011) });
     harkara = await startHarkara({
         build: buildFolder(process.argv[2]), stateDir, runDir, port, logFile: path.join(demoDir, 'harkara.log'),
-        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8' },
+        /* Locked memory is not to be had everywhere, and the demo is to run everywhere; it is taken where there is some. */
+        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_UNLOCKED_SECRETS: '1' },
     });
     void harkara.ended.then(({ code, signal }) => {
         if (stopping)
@@ -160,6 +168,7 @@ async function main() {
         void stopAll(1);
     });
     await harkara.ready();
+    await warnOfMemory();
     await workspace();
     await firstMessage();
     whatToOpen();

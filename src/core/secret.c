@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,13 +60,13 @@ pool_map_secret(size_t bytes)
 }
 
 static void *
-pool_map_locked(size_t bytes)
+pool_map_private(size_t bytes, bool is_locked)
 {
     void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (map == MAP_FAILED)
         return NULL;
-    if (mlock(map, bytes) != 0 || madvise(map, bytes, MADV_DONTDUMP) != 0 ||
+    if ((is_locked && mlock(map, bytes) != 0) || madvise(map, bytes, MADV_DONTDUMP) != 0 ||
         madvise(map, bytes, MADV_WIPEONFORK) != 0) {
         munmap(map, bytes);
         return NULL;
@@ -73,22 +74,60 @@ pool_map_locked(size_t bytes)
     return map;
 }
 
-enum err
-secret_pool_open(size_t bytes)
+/* The best kind that is to be had, down to `worst`; NULL: none of them. */
+static void *
+pool_map(size_t bytes, enum secret_memory worst, enum secret_memory *memory_out)
+{
+    struct rlimit limit;
+
+    /* What this process is allowed it may as well use. Root's limit does not count, so a refusal does not
+     * either. */
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_MEMLOCK, &limit);
+    }
+    *memory_out = SECRET_MEMORY_FD;
+    void *map = pool_map_secret(bytes);
+    while (map == NULL && *memory_out < worst) {
+        *memory_out += 1;
+        map = pool_map_private(bytes, *memory_out == SECRET_MEMORY_LOCKED);
+    }
+    return map;
+}
+
+/* Up to whole pages; 0: too much. */
+static size_t
+pages_round(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), rounded;
 
+    if (num_add(bytes == 0 ? 1 : bytes, page - 1, &rounded) != ERR_OK)
+        return 0;
+    return rounded - rounded % page;
+}
+
+enum secret_memory
+secret_memory_offered(size_t bytes)
+{
+    size_t rounded = pages_round(bytes);
+    enum secret_memory memory;
+    void *map = rounded == 0 ? NULL : pool_map(rounded, SECRET_MEMORY_LOCKED, &memory);
+
+    if (map == NULL)
+        return SECRET_MEMORY_NONE;
+    munmap(map, rounded);
+    return memory;
+}
+
+static enum err
+pool_open(size_t bytes, enum secret_memory worst)
+{
+    size_t rounded = pages_round(bytes);
+    enum secret_memory memory;
+
     if (pool != NULL)
         bug("a second pool of secrets");
-    if (num_add(bytes == 0 ? 1 : bytes, page - 1, &rounded) != ERR_OK)
-        return ERR_SYSTEM;
-    rounded -= rounded % page;
-    enum secret_memory memory = SECRET_MEMORY_FD;
-    void *map = pool_map_secret(rounded);
-    if (map == NULL) {
-        memory = SECRET_MEMORY_LOCKED;
-        map = pool_map_locked(rounded);
-    }
+    void *map = rounded == 0 ? NULL : pool_map(rounded, worst, &memory);
     if (map == NULL)
         return ERR_SYSTEM;
     memset(map, 0, rounded); /* all pages are there now: no fault, and no lack of memory, later */
@@ -98,6 +137,18 @@ secret_pool_open(size_t bytes)
     pool_free = map;
     *pool_free = (struct secret){ .tag = TAG_FREE, .bytes = rounded };
     return ERR_OK;
+}
+
+enum err
+secret_pool_open(size_t bytes)
+{
+    return pool_open(bytes, SECRET_MEMORY_LOCKED);
+}
+
+enum err
+secret_pool_open_unlocked(size_t bytes)
+{
+    return pool_open(bytes, SECRET_MEMORY_UNLOCKED);
 }
 
 enum secret_memory

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define POOL_BYTES 32768u
@@ -146,9 +147,82 @@ run_neither(void *ctx UNUSED)
 {
     if (!deny(SYS_memfd_secret, SYS_mlock))
         return 77;
-    if (secret_pool_open(POOL_BYTES) != ERR_SYSTEM)
+    if (secret_memory_offered(POOL_BYTES) != SECRET_MEMORY_NONE || secret_pool_open(POOL_BYTES) != ERR_SYSTEM)
         return 1;
     return secret_pool_memory() == SECRET_MEMORY_NONE && secret_new(1) == NULL ? 0 : 2;
+}
+
+/* Told that it will do: the rest of the protection stays. */
+static int
+run_unlocked(void *ctx UNUSED)
+{
+    static const char *const marks[] = { " dd", " wf" };
+
+    if (!deny(SYS_memfd_secret, SYS_mlock))
+        return 77;
+    if (secret_pool_open_unlocked(POOL_BYTES) != ERR_OK || secret_pool_memory() != SECRET_MEMORY_UNLOCKED)
+        return 1;
+    struct secret *secret = secret_new(64);
+    if (secret == NULL)
+        return 2;
+    memset(secret_bytes(secret), 'S', 64);
+    if (!mapping_has(secret_bytes(secret), marks, COUNT_OF(marks)))
+        return 3;
+    return unit_child(run_look, secret_bytes(secret)) == SIGHT_ZERO ? 0 : 4;
+}
+
+static void
+memory_that_may_be_swapped_out_is_taken_only_where_allowed(void **state UNUSED)
+{
+    int status = MLOCK_WORKS ? unit_child(run_unlocked, NULL) : 77;
+
+    if (status == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
+/* Whoever may have unlocked memory still gets the best there is, and an offer that is asked for costs
+ * nothing. */
+static int
+run_best(void *ctx UNUSED)
+{
+    enum secret_memory offered = secret_memory_offered(POOL_BYTES);
+
+    if (offered == SECRET_MEMORY_NONE || secret_pool_memory() != SECRET_MEMORY_NONE ||
+        secret_memory_offered(SIZE_MAX) != SECRET_MEMORY_NONE)
+        return 1;
+    return secret_pool_open_unlocked(POOL_BYTES) == ERR_OK && secret_pool_memory() == offered ? 0 : 2;
+}
+
+static void
+the_best_memory_on_offer_is_taken(void **state UNUSED)
+{
+    assert_int_equal(unit_child(run_best, NULL), 0);
+}
+
+/* A soft limit that the process may raise is no reason to go without. */
+static int
+run_raised(void *ctx UNUSED)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_max < POOL_BYTES)
+        return 77;
+    if (setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 0, limit.rlim_max }) != 0)
+        return 1;
+    if (secret_pool_open(POOL_BYTES) != ERR_OK)
+        return 2;
+    return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == limit.rlim_max ? 0 : 3;
+}
+
+static void
+a_soft_limit_is_raised(void **state UNUSED)
+{
+    int status = unit_child(run_raised, NULL);
+
+    if (status == 77)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 static void
@@ -456,6 +530,8 @@ ordinary_memory_is_wiped(void **state UNUSED)
 UNIT_MAIN(cmocka_unit_test(without_a_pool_there_is_no_secret),
           cmocka_unit_test(locked_memory_takes_the_place_of_secret_memory_and_is_wiped_in_a_forked_child),
           cmocka_unit_test(a_pool_that_can_be_neither_is_refused),
+          cmocka_unit_test(memory_that_may_be_swapped_out_is_taken_only_where_allowed),
+          cmocka_unit_test(the_best_memory_on_offer_is_taken), cmocka_unit_test(a_soft_limit_is_raised),
           cmocka_unit_test(growing_freeing_twice_and_a_second_pool_are_bugs),
           cmocka_unit_test(the_pool_tells_which_memory_it_has),
           cmocka_unit_test(a_forked_child_does_not_see_a_secret),

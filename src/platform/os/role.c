@@ -182,6 +182,19 @@ all_pages_open(struct role *role)
     return count < 0 ? ERR_SYSTEM : ERR_OK;
 }
 
+static enum err
+pool_make(const struct config *config, size_t bytes)
+{
+    if (bytes > ROLE_SECRET_BYTES_MAX)
+        bug("a role's secrets are more than the supervisor has looked for");
+    enum err err = config->unlocked_secrets != 0 ? secret_pool_open_unlocked(bytes) : secret_pool_open(bytes);
+    if (err != ERR_OK)
+        log_event(LOG_ERROR, "role.memory_refused", LOG_NUM("bytes", bytes));
+    else if (secret_pool_memory() == SECRET_MEMORY_UNLOCKED)
+        log_event(LOG_WARN, "role.memory_unlocked", LOG_NUM("bytes", bytes));
+    return err;
+}
+
 enum err
 role_begin(const char *name, enum config_role config_role, size_t secret_bytes, struct role *out)
 {
@@ -204,7 +217,7 @@ role_begin(const char *name, enum config_role config_role, size_t secret_bytes, 
     err = settings_read(&out->config, config_role, &level);
     log_open(name, level, STDERR_FILENO);
     if (err == ERR_OK)
-        err = secret_pool_open(secret_bytes);
+        err = pool_make(&out->config, secret_bytes);
     if (err == ERR_OK)
         err = settings_receive(out);
     if (err == ERR_OK)

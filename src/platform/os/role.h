@@ -34,7 +34,8 @@ enum role_fd {
     ROLE_FD_FREE            /* from here on nothing is open */
 };
 
-#define ROLE_PAGES_MAX 64u
+#define ROLE_PAGES_MAX        64u
+#define ROLE_SECRET_BYTES_MAX (6u * 1024u * 1024u) /* below 8 MiB, which most systems let everybody lock */
 
 /* One per process, static: it is large. Public fields are read by the role, never written. */
 struct role {
@@ -65,9 +66,9 @@ struct role_events {
 
 /*
  * Core limit 0, not dumpable, umask 077, SIGPIPE ignored, unexpected descriptors closed, the log opened,
- * settings read, the secret pool made (`secret_bytes`), the supervisor's first frame received, the metric
- * page mapped. Single-threaded. ERR_CONFIG, ERR_FRAME (no supervisor), ERR_SYSTEM: go to role_end. `name` is
- * a literal.
+ * settings read, the secret pool made (`secret_bytes`, at most ROLE_SECRET_BYTES_MAX), the supervisor's first
+ * frame received, the metric page mapped. Single-threaded. ERR_CONFIG, ERR_FRAME (no supervisor), ERR_SYSTEM:
+ * go to role_end. `name` is a literal.
  */
 MUST_CHECK enum err role_begin(const char *name, enum config_role config_role, size_t secret_bytes,
                                struct role *out);

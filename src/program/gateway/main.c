@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define SECRET_POOL_BYTES                                                                                    \
-    (6u * 1024u * 1024u) /* opened content passes through it, up to a callback's 3 MiB */
+    ROLE_SECRET_BYTES_MAX /* opened content passes through it, up to a callback's 3 MiB */
 #define VAULT_TIMEOUT_MS 5000
 #define BODY_BYTES_MAX   (3u * 1024u * 1024u)
 

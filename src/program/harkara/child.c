@@ -267,7 +267,7 @@ child_ended(struct child *child, int wait_status, bool is_last, const struct clo
 enum err
 child_ready(struct child *child, struct slice frame, const struct clock *clock)
 {
-    if (frame.len != 3 || (unsigned char)frame.ptr[2] > SECRET_MEMORY_LOCKED)
+    if (frame.len != 3 || (unsigned char)frame.ptr[2] > SECRET_MEMORY_UNLOCKED)
         return ERR_FRAME;
     child->sandbox = sandbox_facts_unpack((uint8_t)frame.ptr[1]);
     child->memory = (enum secret_memory)frame.ptr[2];

@@ -172,16 +172,16 @@ how_it_ended_decides_when_it_starts_again(void **state UNUSED)
 static void
 what_it_says_of_itself_is_checked(void **state UNUSED)
 {
-    const struct slice wrong[] = { SLICE("\1"), SLICE("\1\1"), SLICE("\1\1\3"), SLICE("\1\1\1\1") };
+    const struct slice wrong[] = { SLICE("\1"), SLICE("\1\1"), SLICE("\1\1\4"), SLICE("\1\1\1\1") };
 
     begin("exec sleep 1000");
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(child_ready(&child, wrong[i], &hands.clock), ERR_FRAME);
     assert_int_equal(child.state, STATUS_STARTING);
-    assert_ok(child_ready(&child, SLICE("\1\x3c\1"), &hands.clock));
+    assert_ok(child_ready(&child, SLICE("\1\x3c\3"), &hands.clock));
     assert_int_equal(child.state, STATUS_READY);
     assert_true(child.sandbox.has_calls && child.sandbox.has_files);
-    assert_int_equal(child.memory, SECRET_MEMORY_FD);
+    assert_int_equal(child.memory, SECRET_MEMORY_UNLOCKED);
     child_kill(&child);
     assert_killed();
 }

@@ -10,6 +10,11 @@
 #include "program/harkara/folders.h"
 #include <jansson.h>
 
+/* A complaint of several commands; with how many KiB. */
+#define COMPLAINT_MEMORY                                                                                     \
+    "%u KiB of memory must be locked for secrets, and may not be: raise the limit (ulimit -l) to 8192, or "  \
+    "set HARKARA_UNLOCKED_SECRETS=1, and they may be swapped out"
+
 struct command_line {
     struct arguments arguments;
     struct config config;

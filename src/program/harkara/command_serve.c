@@ -1,4 +1,5 @@
 #include "core/log.h"
+#include "platform/os/role.h"
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
 #include "program/harkara/kek.h"
@@ -30,6 +31,16 @@ users_check(struct complaint *complaint)
         }
     }
     return ERR_OK;
+}
+
+/* Every role makes its pool as this process would: where the largest cannot be had, say it at once. */
+static enum err
+memory_check(const struct config *config, struct complaint *complaint)
+{
+    if (config->unlocked_secrets != 0 || secret_memory_offered(ROLE_SECRET_BYTES_MAX) != SECRET_MEMORY_NONE)
+        return ERR_OK;
+    complaint_set(complaint, COMPLAINT_MEMORY, ROLE_SECRET_BYTES_MAX / 1024);
+    return ERR_CONFIG;
 }
 
 /* From the environment, else from HARKARA_MASTER_KEK_FILE, else none yet. */
@@ -139,6 +150,8 @@ command_serve(struct command_line *line)
     log_open("supervisor", level, STDERR_FILENO);
     if (err == ERR_OK)
         err = users_check(&line->complaint);
+    if (err == ERR_OK)
+        err = memory_check(&line->config, &line->complaint);
     if (err == ERR_OK)
         err = supervisor_block_signals();
     if (err == ERR_OK)

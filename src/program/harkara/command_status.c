@@ -66,6 +66,8 @@ memory_word(enum secret_memory memory)
         return "secret memory";
     case SECRET_MEMORY_LOCKED:
         return "locked memory";
+    case SECRET_MEMORY_UNLOCKED:
+        return "UNLOCKED memory";
     case SECRET_MEMORY_NONE:
         break;
     }

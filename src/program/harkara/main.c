@@ -177,7 +177,7 @@ owner_become(struct command_line *line)
 }
 
 static enum err
-begin(struct command_line *line)
+begin(void)
 {
     const struct rlimit none = { 0, 0 };
 
@@ -185,11 +185,20 @@ begin(struct command_line *line)
         return ERR_SYSTEM;
     umask(077);
     log_open("harkara", LOG_WARN, STDERR_FILENO);
-    enum err err = secret_pool_open(SECRET_POOL_BYTES);
+    return ERR_OK;
+}
+
+/* Before anything secret is made or read; and while we are root, whom the limit on locked memory does not
+ * bind. */
+static enum err
+secrets_begin(struct command_line *line)
+{
+    enum err err = line->config.unlocked_secrets != 0 ? secret_pool_open_unlocked(SECRET_POOL_BYTES)
+                                                      : secret_pool_open(SECRET_POOL_BYTES);
+
     if (err != ERR_OK) {
-        complaint_set(&line->complaint,
-                      "no memory can be locked for secrets: raise the memlock limit (ulimit -l)");
-        return err;
+        complaint_set(&line->complaint, COMPLAINT_MEMORY, SECRET_POOL_BYTES / 1024);
+        return ERR_CONFIG;
     }
     return kek_take(environ, &line->master_key, &line->complaint);
 }
@@ -212,6 +221,8 @@ run(const struct command *row, int count, char **words, struct command_line *lin
         return EXIT_DONE;
     }
     err = settings_read(line);
+    if (err == ERR_OK)
+        err = secrets_begin(line);
     if (err == ERR_OK && row->is_beside_server)
         err = owner_become(line);
     return err == ERR_OK ? row->run(line) : command_fail(line, err);
@@ -235,7 +246,7 @@ main(int argc, char **argv)
     static struct command_line line;
     const char *group = argc < 2 ? "help" : argv[1];
     enum exit_code code = EXIT_INTERNAL;
-    enum err err = begin(&line);
+    enum err err = begin();
 
     if (err != ERR_OK) {
         code = command_fail(&line, err);

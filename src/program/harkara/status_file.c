@@ -9,7 +9,7 @@
 
 static const char *const state_names[] = { "waiting", "starting", "ready", "draining", "stopped" };
 static const char *const end_names[] = { "none", "exit", "signal" };
-static const char *const memory_names[] = { "none", "memfd_secret", "mlock" };
+static const char *const memory_names[] = { "none", "memfd_secret", "mlock", "unlocked" };
 static const char *const sandbox_names[] = { "user_dropped", "root", "files", "ports", "scopes", "calls" };
 
 const char *

@@ -22,7 +22,7 @@ fill(void)
                                             .last_end = (enum status_end)i,
                                             .last_end_number = (int)i * 9,
                                             .has_sandbox = i > 0,
-                                            .memory = i > 0 ? SECRET_MEMORY_LOCKED : SECRET_MEMORY_NONE };
+                                            .memory = i > 0 ? SECRET_MEMORY_FD + i : SECRET_MEMORY_NONE };
         snprintf(process->role, sizeof(process->role), "role%u", i);
         if (i > 0)
             process->sandbox = sandbox_facts_unpack((uint8_t)(17 * i));

@@ -63,6 +63,8 @@ memory_name(void)
         return "memfd_secret";
     case SECRET_MEMORY_LOCKED:
         return "mlock";
+    case SECRET_MEMORY_UNLOCKED:
+        return "unlocked";
     case SECRET_MEMORY_NONE:
         break;
     }

@@ -237,7 +237,7 @@ static enum secret_memory
 take_memory(struct input *in)
 {
     uint8_t number = take_u8(in);
-    if (number > SECRET_MEMORY_LOCKED)
+    if (number > SECRET_MEMORY_UNLOCKED)
         in->is_broken = true;
     return (enum secret_memory)number;
 }

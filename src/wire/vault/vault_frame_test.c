@@ -261,7 +261,7 @@ a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
     struct vault_boot boot_out;
     struct vault_booted booted = { .result = VAULT_RESULT_KEK_WRONG,
                                    .kek_version = 2,
-                                   .memory = SECRET_MEMORY_LOCKED,
+                                   .memory = SECRET_MEMORY_UNLOCKED,
                                    .has_made = true,
                                    .made = kek_of(3) };
     struct vault_booted booted_out;
@@ -280,7 +280,7 @@ a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
     assert_ok(vault_booted_decode(buf_slice(&frame), &booted_out));
     assert_int_equal(booted_out.result, VAULT_RESULT_KEK_WRONG);
     assert_int_equal(booted_out.kek_version, 2);
-    assert_int_equal(booted_out.memory, SECRET_MEMORY_LOCKED);
+    assert_int_equal(booted_out.memory, SECRET_MEMORY_UNLOCKED);
     assert_true(booted_out.has_made);
     kek_assert_equal(&booted_out.made, &booted.made);
     buf_release(&frame);
