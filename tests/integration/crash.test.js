@@ -14,7 +14,7 @@ const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler', 'postg
 let platform;
 before(async () => {
     /* Short leases, so that what a dead dispatcher held is taken over within the test. */
-    platform = await startPlatform({ env: { HARKARA_SEND_LEASE_MS: '3000', HARKARA_UNCERTAIN_WAIT_MS: '2000', HARKARA_LANE_PER_SECOND: '1000', HARKARA_LOG_LEVEL: 'info' },
+    platform = await startPlatform({ env: { HARKARA_SEND_LEASE_MS: '3000', HARKARA_WEBHOOK_TIMEOUT_MS: '3000', HARKARA_UNCERTAIN_WAIT_MS: '2000', HARKARA_LANE_PER_SECOND: '1000', HARKARA_LOG_LEVEL: 'info' },
         sandboxArgs: ['--set', 'throughput_per_second=0', '--set', 'retry_max_ms=1000'] });
 });
 after(() => platform?.stop());
@@ -73,7 +73,7 @@ for (const role of ROLES)
         await until(() => {
             const told = new Set(shop.receiver.events().filter(({ type }) => type === 'message.read').map(({ data }) => data.message_id));
             return accepted.every(({ id }) => told.has(id));
-        }, 'all webhooks', 60_000);
+        }, 'all webhooks', 150_000);
         const { json } = await platform.sandbox.control('GET', `/messages?phone_number_id=${shop.account.phone_number_id}&limit=10000`);
         const sends = (json.messages ?? json.data ?? json).map((message) => message.biz_opaque_callback_data ?? message.callback_data);
         const distinct = new Set(sends);

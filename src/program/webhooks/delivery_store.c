@@ -12,7 +12,7 @@
                             */
 #define IDLE_MS_MAX                                                                                          \
     250 /* events are found by looking: a commit that is not visible yet tells nobody when it is */
-#define LEASE_MARGIN_MS 30000
+#define LEASE_MARGIN_MS 10000
 #define DB_REOPEN_MS    5000
 #define RETURN_MS       1000
 #define UNREADABLE_MS   60000 /* what does not open now will hardly open in a second */
