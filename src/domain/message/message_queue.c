@@ -66,11 +66,13 @@ done:
     return err;
 }
 
+/* Of each priority by itself: then the first row of the lane's index answers, and not all that waits. */
 static const struct db_stmt message_next_due_stmt = {
     "message_next_due",
-    "SELECT least((SELECT min(greatest(d.due_at, l.not_before)) FROM dispatch_lane l CROSS JOIN LATERAL"
-    " (SELECT due_at FROM dispatch_queue q WHERE q.channel_id = l.channel_id AND q.state = 'ready'"
-    " ORDER BY due_at LIMIT 1) d WHERE l.is_open),"
+    "SELECT least((SELECT min(greatest(d.due_at, l.not_before)) FROM dispatch_lane l"
+    " CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS p (priority)"
+    " CROSS JOIN LATERAL (SELECT due_at FROM dispatch_queue q WHERE q.channel_id = l.channel_id"
+    " AND q.state = 'ready' AND q.priority = p.priority ORDER BY due_at LIMIT 1) d WHERE l.is_open),"
     " (SELECT min(lease_until) FROM dispatch_queue WHERE state IN ('leased', 'sending')),"
     " (SELECT min(due_at) FROM dispatch_queue WHERE state = 'uncertain'))"
 };

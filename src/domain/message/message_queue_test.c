@@ -218,6 +218,28 @@ a_closed_or_held_lane_is_left_alone(void **state UNUSED)
 }
 
 static void
+what_is_due_first_is_found_behind_what_is_more_urgent(void **state UNUSED)
+{
+    struct wall_time due, now = clock_wall(clock_system());
+
+    for (enum message_category category = MESSAGE_OTP; category <= MESSAGE_PROMOTIONAL; category++)
+        accepted(category);
+    for (int first = MESSAGE_OTP; first <= MESSAGE_PROMOTIONAL; first++) {
+        char sql[256];
+        snprintf(
+            sql, sizeof(sql),
+            "update harkara.dispatch_queue set due_at = now() + case priority when %d then interval '1 hour'"
+            " else interval '2 hours' end",
+            first);
+        test_cluster_sql(sql);
+        assert_ok(message_next_due(dispatcher, &due));
+        assert_in_range(due.us - now.us, INT64_C(3590000000), INT64_C(5000000000));
+    }
+    test_cluster_sql("delete from harkara.dispatch_queue");
+    assert_int_equal(message_next_due(dispatcher, &due), ERR_NOTHING);
+}
+
+static void
 a_retry_comes_back_and_counts_its_attempts(void **state UNUSED)
 {
     struct id id = accepted(MESSAGE_SERVICE);
@@ -429,6 +451,7 @@ an_incoming_message_is_stored_once(void **state UNUSED)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent), TEST(urgent_messages_are_claimed_first),
              TEST(every_lane_gets_its_share), TEST(a_closed_or_held_lane_is_left_alone),
+             TEST(what_is_due_first_is_found_behind_what_is_more_urgent),
              TEST(a_retry_comes_back_and_counts_its_attempts),
              TEST(a_claim_that_never_began_is_simply_claimed_again),
              TEST(a_send_whose_sender_died_is_uncertain_then_resent_by_category),
