@@ -379,6 +379,11 @@ roles_are_exactly_what_is_declared(void **state UNUSED)
         " ('idle_in_transaction_session_timeout=60s'), ('statement_timeout=30s'), ('lock_timeout=20s')) as s"
         " (setting) where logs_in and not exists (select from pg_db_role_setting join pg_roles on pg_roles.oid ="
         " setrole where rolname = name and setting = any (setconfig))");
+    assert_none(
+        "a reader of queues that may sort them instead",
+        "select name from (values ('harkara_dispatcher'), ('harkara_webhooks')) as reader (name) where not exists"
+        " (select from pg_db_role_setting join pg_roles on pg_roles.oid = setrole where rolname = name and"
+        " 'enable_sort=off' = any (setconfig))");
 }
 
 static void
