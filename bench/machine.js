@@ -34,9 +34,36 @@ function withServers(roles) {
     return new Map([...roles].map(([name, pids]) => [name, name === 'postgres' ? pids.flatMap((pid) => [pid, ...childrenOf(pid)]) : pids]));
 }
 
-/** CPU time of each role until now. A server process that ended meanwhile is in its postmaster's. @param {Roles} roles */
+/** Whom a server process works for: a login of ours, or the cluster itself. @param {number} pid */
+function clientOf(pid) {
+    try {
+        return /: harkara_(\w+) /.exec(readFileSync(`/proc/${pid}/cmdline`, 'latin1'))?.[1] ?? 'itself';
+    } catch {
+        return 'itself';
+    }
+}
+
+/**
+ * CPU time of each role until now, and in `postgres.LOGIN` what of PostgreSQL's was for whom. A server process that ended
+ * is in its postmaster's time, from when it was waited for: so nobody may come or go while we read.
+ * @param {Roles} roles @returns {Map<string, number>}
+ */
 export function cpuOf(roles) {
-    return new Map([...withServers(roles)].map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + cpuUs(pid), 0)]));
+    for (;;) {
+        const before = [...withServers(roles)];
+        /** @type {Map<string, number>} */
+        const spent = new Map();
+        const add = (name, us) => spent.set(name, (spent.get(name) ?? 0) + us);
+        for (const [name, pids] of before)
+            for (const pid of pids) {
+                const us = cpuUs(pid);
+                add(name, us);
+                if (name === 'postgres')
+                    add(`postgres.${clientOf(pid)}`, us);
+            }
+        if (JSON.stringify(before) === JSON.stringify([...withServers(roles)]))
+            return spent;
+    }
 }
 
 /**

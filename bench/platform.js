@@ -212,11 +212,26 @@ export class Platform {
         await this.sql.run(`update dispatch_lane set is_open = ${isOpen}; select pg_notify('harkara_dispatch', '')`);
     }
 
-    /** Every round begins with the same empty tables, in both databases. */
+    /**
+     * An empty queue for the platform, empty tables for the ceiling. The platform's own tables grow: emptied ones have no
+     * statistics, and what the planner makes of those says nothing of a platform that is in use.
+     */
     async clear() {
-        for (const sql of [this.sql, this.ceilingSql])
-            await sql?.run('truncate message, event, dispatch_queue, idempotency_key, provider_ref, webhook_delivery cascade');
-        await this.sql.run('checkpoint');
+        await this.sql.run('truncate dispatch_queue');
+        await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key');
+        this.counted = await this.count();
+    }
+
+    /** Messages, and those that were sent. */
+    async count() {
+        const [total, sent] = (await this.sql.run("select count(*), count(*) filter (where status = 'sent') from message"))[0].split('|').map(Number);
+        return { total, sent };
+    }
+
+    /** As count, since the last clear. */
+    async countNew() {
+        const { total, sent } = await this.count(), before = this.counted ?? { total: 0, sent: 0 };
+        return { total: total - before.total, sent: sent - before.sent };
     }
 
     async stop() {

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { describeMachine, memoryOf } from './machine.js';
 import { Platform } from './platform.js';
 import { mediansOf, median, memoryTable, ratioTable, scenarioTable, writeResult } from './report.js';
-import { CHANNELS, CONTENT_BYTES, RATIOS, SCENARIOS, TENANTS } from './scenarios.js';
+import { CHANNELS, CONTENT_BYTES, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
 
 const TIME_LIMIT_MS = 170_000;
 const STARTS = 3;
@@ -61,6 +61,7 @@ async function main() {
     await platform.prepare(TENANTS);
     await platform.makeWorkspaces(TENANTS, CHANNELS);
     await platform.setLanes(false);
+    await fillTables(platform);
     /** @type {Record<string, any[]>} */
     const results = Object.fromEntries(scenarios.map(({ name }) => [name, []]));
     let round = 0;

@@ -3,11 +3,14 @@
  * What is measured. A scenario runs once a round and gives its figures: all of one round stand beside each other in
  * time, so that a machine that is slower for a while is slower for all of them. To measure more, add a row.
  */
+import os from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { requestUnix } from '../sandbox/demo/platform.js';
 import { busyUs, cpuOf } from './machine.js';
 import { runForJson } from './platform.js';
 
 const WARM_UP_MS = 300;
+const PEOPLE = 4000;
 const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
 const TEXT = 'Your parcel has left our warehouse and reaches you tomorrow between 9 and 12.';
 export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT } }).length;
@@ -17,9 +20,15 @@ export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT }
 /** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
 /** @typedef {{name: string, title: string, rounds?: number, run: (run: Run) => Promise<Figures>}} Scenario */
 
-/** One line of `load`'s file: a message of this workspace. */
-const post = (workspace, channel) => ['POST /v1/messages', `Authorization: Bearer ${workspace.key}`, 'Content-Type: application/json',
-    JSON.stringify({ channel_id: channel, to: '+14155550123', content: { type: 'text', text: { body: TEXT } } })].join('\t');
+/** Lines of `load`'s file: messages to many people, from these workspaces in turn. @param {import('./platform.js').Workspace[]} workspaces */
+function posts(workspaces) {
+    const senders = workspaces.flatMap(({ key, channels }) => channels.map((channel) => ({ key, channel })));
+    return Array.from({ length: PEOPLE }, (_, n) => {
+        const { key, channel } = senders[n % senders.length];
+        const message = { channel_id: channel, to: `+1415${String(n * 9973 % 10_000_000).padStart(7, '0')}`, content: { type: 'text', text: { body: TEXT } } };
+        return ['POST /v1/messages', `Authorization: Bearer ${key}`, 'Content-Type: application/json', JSON.stringify(message)].join('\t');
+    });
+}
 
 /**
  * Runs `work`, which says how many things it did, and gives what each of them cost every role, and what share of the
@@ -32,10 +41,10 @@ async function withCosts(platform, work) {
     const { count, load_us } = await work();
     const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own);
     const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
-    const ours = [...spent.values()].reduce((sum, us) => sum + us, 0) + load_us + ownUsed.user + ownUsed.system;
+    const ours = [...spent].reduce((sum, [name, us]) => (name.includes('.') ? sum : sum + us), 0) + load_us + ownUsed.user + ownUsed.system;
     return {
         cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
-        others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * (await import('node:os')).cpus().length)),
+        others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * os.cpus().length)),
     };
 }
 
@@ -46,9 +55,9 @@ async function checkLoad(platform, result, wanted) {
         throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken`);
     if (wanted !== '202')
         return;
-    const rows = await platform.sql.number('select count(*) from message');
-    if (rows !== result.statuses_all['202'])
-        throw new Error(`${result.statuses_all['202']} messages were accepted, and ${rows} are in the database`);
+    const { total } = await platform.countNew();
+    if (total !== result.statuses_all['202'])
+        throw new Error(`${result.statuses_all['202']} messages were accepted, and ${total} are in the database`);
 }
 
 /** @param {Run} run */
@@ -63,7 +72,7 @@ const accept = (name, connections, tenants = 1) => ({
     /** @param {Run} run */
     async run(run) {
         const { platform } = run;
-        const lines = platform.workspaces.slice(0, tenants).map((workspace) => post(workspace, workspace.channels[0]));
+        const lines = posts(platform.workspaces.slice(0, tenants).map((workspace) => ({ ...workspace, channels: workspace.channels.slice(0, 1) })));
         await platform.clear();
         const walBefore = await platform.sql.run('select pg_current_wal_lsn()');
         const commitsBefore = await commits(platform);
@@ -81,9 +90,16 @@ const accept = (name, connections, tenants = 1) => ({
 
 /** Group commits so far, by the gateway's own count. @param {Platform} platform */
 async function commits(platform) {
-    const { requestUnix } = await import('../sandbox/demo/platform.js');
     const { text } = await requestUnix(/** @type {any} */ (platform.harkara).adminSocket, '/metrics');
     return [...text.matchAll(/^harkara_group_commits_total(?:\{[^}]*\})? (\d+)$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+}
+
+/** Before the first round: rows in the tables, and statistics of them, as on a platform that is in use. @param {Platform} platform */
+export async function fillTables(platform) {
+    const run = { platform, round: 0, seconds: 1 };
+    await platform.clear();
+    await checkLoad(platform, await runForJson(platform.program('load'), loadWords(run, 'fill', posts(platform.workspaces), 256)), '202');
+    await platform.sql.run('analyze');
 }
 
 /** The HTTP server without anything behind it. @param {number} connections */
@@ -132,7 +148,7 @@ async function dispatched(platform, count, timeoutMs = 60_000) {
             throw new Error('messages are still in the queue');
         await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    const [sent, total] = (await platform.sql.run("select count(*) filter (where status = 'sent'), count(*) from message"))[0].split('|').map(Number);
+    const { total, sent } = await platform.countNew();
     if (sent !== count || total !== count)
         throw new Error(`${count} messages were accepted, ${total} are in the database, ${sent} were sent`);
 }
@@ -143,7 +159,7 @@ const dispatch = (name, title, { isBehind }) => ({
     /** @param {Run} run */
     async run(run) {
         const { platform } = run;
-        const lines = platform.workspaces[0].channels.map((channel) => post(platform.workspaces[0], channel));
+        const lines = posts(platform.workspaces.slice(0, 1));
         const words = loadWords(run, name, lines, 64, ['--count', String(MESSAGES)]);
         await platform.clear();
         await platform.setLanes(!isBehind);
