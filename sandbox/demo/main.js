@@ -89,8 +89,8 @@ async function endpoint() {
 
 /** What is only a demo's risk is said all the same. */
 async function warnOfMemory() {
-    const { stdout } = await harkara.cli('status', '--json'); /* its exit code says whether all serve by now */
-    if (JSON.parse(stdout).processes.some(({ memory }) => memory === 'unlocked'))
+    const { processes } = await harkara.status();
+    if (processes.some(({ memory }) => memory === 'unlocked'))
         say(dim('Little memory may be locked here (ulimit -l): the keys of this demo may be swapped out.'));
 }
 

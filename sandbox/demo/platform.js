@@ -96,11 +96,11 @@ export async function startSandbox({ args = [], log }) {
 }
 
 /**
- * `harkara serve` with its own state and sockets.
+ * `harkara serve` with its own state and sockets; `through`: a command that starts it, such as prlimit.
  * @param {{build: string, stateDir: string, runDir: string, port: number, env?: Record<string, string>,
- *          args?: string[], logFile: string, readyTimeoutMs?: number}} options
+ *          args?: string[], through?: string[], logFile: string, readyTimeoutMs?: number}} options
  */
-export async function startHarkara({ build, stateDir, runDir, port, env = {}, args = ['--init-kek'], logFile, readyTimeoutMs = 90_000 }) {
+export async function startHarkara({ build, stateDir, runDir, port, env = {}, args = ['--init-kek'], through = [], logFile, readyTimeoutMs = 90_000 }) {
     mkdirSync(path.dirname(logFile), { recursive: true });
     const log = createWriteStream(logFile, { flags: 'a' });
     await new Promise((resolve) => log.once('open', resolve));
@@ -113,7 +113,8 @@ export async function startHarkara({ build, stateDir, runDir, port, env = {}, ar
         ...env,
     };
     const program = path.join(build, 'src/program/harkara/harkara');
-    const { child, ended } = await startChild(program, ['serve', ...args], { env: settings, log, readyFromStdout: false });
+    const [command, ...before] = [...through, program];
+    const { child, ended } = await startChild(command, [...before, 'serve', ...args], { env: settings, log, readyFromStdout: false });
     const url = `http://127.0.0.1:${port}`;
     /** @type {{code: number | null, signal: string | null} | null} */
     let exit = null;

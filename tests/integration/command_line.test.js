@@ -192,6 +192,42 @@ describe('the master key', () => {
     });
 });
 
+describe('where little memory may be locked', () => {
+    const isRoot = process.getuid?.() === 0;
+    /** Root is not bound by the limit, unless it lacks the capability, as in a container. @param {number} bytes */
+    const limited = (bytes) => ['prlimit', `--memlock=${bytes}:${bytes}`, ...(isRoot ? ['setpriv', '--bounding-set', '-ipc_lock', '--inh-caps', '-ipc_lock'] : [])];
+    /** @param {string} name @param {number} bytes @param {Record<string, string>} more */
+    async function start(name, bytes, more = {}) {
+        const state = path.join(platform.folder, name);
+        mkdirSync(state, { mode: 0o711 });
+        const env = { ...platform.options.env, ...more };
+        const logFile = path.join(platform.folder, `${name}.log`);
+        return { logFile, server: await startHarkara({ ...platform.options, stateDir: state, runDir: path.join(state, 'run'), port: await freePort(), logFile, env, through: limited(bytes) }) };
+    }
+
+    test('nothing starts, and it says how much is missing', async () => {
+        for (const [bytes, wanted] of [[65536, 256], [1 << 20, 6144]]) {
+            const { server, logFile } = await start(`limit-${bytes}`, bytes, { HARKARA_UNLOCKED_SECRETS: '0' });
+            assert.equal((/** @type {any} */ (await server.ended)).code, 78);
+            assert.match(readFileSync(logFile, 'utf8'), new RegExp(`harkara: ${wanted} KiB of memory must be locked for secrets, .*ulimit -l.*HARKARA_UNLOCKED_SECRETS`));
+        }
+    });
+
+    test('where that is allowed it starts without, and says so', async () => {
+        const { server, logFile } = await start('limit-allowed', 1 << 20, { HARKARA_UNLOCKED_SECRETS: '1' });
+        try {
+            await server.ready();
+            await until(async () => (await server.status()).state === 'ready', 'everything to serve');
+            const kinds = Object.fromEntries((await server.status()).processes.map(({ role, memory }) => [role, memory]));
+            assert.deepEqual([kinds.gateway, kinds.dispatcher, kinds.webhooks], ['unlocked', 'unlocked', 'unlocked']);
+            assert.match(kinds.vault, /^(memfd_secret|mlock)$/); /* what fits is locked all the same */
+            assert.match(readFileSync(logFile, 'utf8'), /"role":"gateway","event":"role.memory_unlocked","bytes":6291456/);
+        } finally {
+            await server.stop();
+        }
+    });
+});
+
 describe('files that are replaced', () => {
     test('processes that read the trusted authorities are started anew, in peace', async () => {
         const state = path.join(platform.folder, 'replaced');

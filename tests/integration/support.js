@@ -135,7 +135,7 @@ export async function startPlatform({ env = {}, sandboxArgs = [], tls } = {}) {
     const options = {
         build: buildFolder(), stateDir: path.join(folder, 'state'), runDir: path.join(folder, 'run'), port,
         logFile: path.join(folder, 'harkara.log'),
-        env: { HARKARA_GRAPH_URL: tls === undefined ? sandbox.url : sandbox.tls_url, ...(tls === undefined ? {} : { HARKARA_CA_FILE: sandbox.ca }), HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_LOG_LEVEL: 'debug', ...env },
+        env: { HARKARA_GRAPH_URL: tls === undefined ? sandbox.url : sandbox.tls_url, ...(tls === undefined ? {} : { HARKARA_CA_FILE: sandbox.ca }), HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_LOG_LEVEL: 'debug', HARKARA_UNLOCKED_SECRETS: '1', ...env },
     };
     let harkara = await startHarkara(options);
     const receivers = [];

@@ -32,7 +32,7 @@ a_new_secret_is_written_as_the_standard_says(void **state UNUSED)
     unsigned char decoded[64];
     size_t len = 0;
 
-    assert_ok(secret_pool_open(65536));
+    assert_ok(secret_pool_open_unlocked(65536));
     assert_ok(webhook_secret_make(&octets, &text));
     assert_ok(webhook_secret_make(&others, &other_text));
     struct slice written = secret_slice(text);

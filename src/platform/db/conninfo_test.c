@@ -126,7 +126,7 @@ ports_are_those_that_tcp_needs(void **state UNUSED)
 static int
 open_pool(void **state UNUSED)
 {
-    return secret_pool_open(65536) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(65536) == ERR_OK ? 0 : -1;
 }
 
 static int

@@ -256,7 +256,8 @@ supervise(char **arguments)
     struct db_problem why;
 
     log_open("test", LOG_WARN, STDERR_FILENO);
-    if (secret_pool_open(65536) != ERR_OK || embedded_postgres_start(&own, &postgres, &why) != ERR_OK)
+    if (secret_pool_open_unlocked(65536) != ERR_OK ||
+        embedded_postgres_start(&own, &postgres, &why) != ERR_OK)
         return 1;
     int32_t pid = embedded_postgres_pid(postgres);
     if (write(STDOUT_FILENO, &pid, sizeof(pid)) != sizeof(pid))

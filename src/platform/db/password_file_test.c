@@ -98,7 +98,7 @@ setup(void **state UNUSED)
         return -1;
     snprintf(path, sizeof(path), "%s/password", folder);
     snprintf(beside, sizeof(beside), "%s.new", path);
-    return secret_pool_open(65536) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(65536) == ERR_OK ? 0 : -1;
 }
 
 static int

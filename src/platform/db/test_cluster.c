@@ -168,7 +168,7 @@ test_cluster_setup(void **state UNUSED)
     size_t applied = 0;
 
     log_open("test", LOG_WARN, STDERR_FILENO);
-    if (secret_pool_memory() == SECRET_MEMORY_NONE && secret_pool_open(POOL_BYTES) != ERR_OK)
+    if (secret_pool_memory() == SECRET_MEMORY_NONE && secret_pool_open_unlocked(POOL_BYTES) != ERR_OK)
         stop_because("no secret pool");
     folder_make();
     snprintf(sockets, sizeof(sockets), "%s/run", cluster.folder);

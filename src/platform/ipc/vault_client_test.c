@@ -638,7 +638,7 @@ threads_share_a_client(void **state UNUSED)
 static int
 pool_open(void **state UNUSED)
 {
-    return secret_pool_open(65536) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(65536) == ERR_OK ? 0 : -1;
 }
 
 int

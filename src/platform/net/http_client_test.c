@@ -732,7 +732,7 @@ static int
 group_setup(void **state UNUSED)
 {
     log_open("test", LOG_ERROR, STDERR_FILENO);
-    return secret_pool_open(1 << 18) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(1 << 18) == ERR_OK ? 0 : -1;
 }
 
 int

@@ -270,7 +270,7 @@ group_setup(void **state UNUSED)
     stranger = certificate_make(NULL, "another root", NULL, 3600);
     if (file == NULL || PEM_write_X509(file, root.certificate) != 1 || fclose(file) != 0)
         return -1;
-    return secret_pool_open(1 << 18) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(1 << 18) == ERR_OK ? 0 : -1;
 }
 
 static int

@@ -172,7 +172,7 @@ a_made_key_is_read_back_and_never_replaced(void **state UNUSED)
 static int
 set_up(void **state UNUSED)
 {
-    assert_ok(secret_pool_open(65536));
+    assert_ok(secret_pool_open_unlocked(65536));
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/key", folder);
     return 0;

@@ -76,7 +76,7 @@ begin(void)
 
     buf_init(&frame, VAULT_FRAME_BYTES_MAX);
     buf_init(&answer_bytes, VAULT_FRAME_BYTES_MAX);
-    FUZZ_CHECK(secret_pool_open(1u << 20) == ERR_OK);
+    FUZZ_CHECK(secret_pool_open_unlocked(1u << 20) == ERR_OK);
     FUZZ_CHECK(vault_core_new(&options, &core) == ERR_OK);
     FUZZ_CHECK(vault_core_boot(core, &boot, &booted) == ERR_OK);
     request = (struct vault_request){ .op = VAULT_OP_MAKE_KEYS, .tenant = tenant };

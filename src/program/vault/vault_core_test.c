@@ -1018,7 +1018,7 @@ static int
 pool_open(void **state UNUSED)
 {
     page = calloc(1, metric_page_bytes());
-    if (page == NULL || secret_pool_open(POOL_BYTES) != ERR_OK)
+    if (page == NULL || secret_pool_open_unlocked(POOL_BYTES) != ERR_OK)
         return -1;
     metric_open(page, "vault");
     buf_init(&answer_bytes, VAULT_FRAME_BYTES_MAX);

@@ -250,7 +250,7 @@ begin(void **state UNUSED)
     struct vault_booted booted;
 
     if (CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) != 1 ||
-        secret_pool_open(1u << 20) != ERR_OK || vault_selftest() != ERR_OK ||
+        secret_pool_open_unlocked(1u << 20) != ERR_OK || vault_selftest() != ERR_OK ||
         vault_core_new(&options, &core) != ERR_OK)
         return -1;
     buf_init(&frame, VAULT_FRAME_BYTES_MAX);

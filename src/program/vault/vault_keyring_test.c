@@ -175,7 +175,7 @@ a_ring_that_the_pool_cannot_hold_is_refused(void **state UNUSED)
 static int
 pool_open(void **state UNUSED)
 {
-    return secret_pool_open(65536) == ERR_OK ? 0 : -1;
+    return secret_pool_open_unlocked(65536) == ERR_OK ? 0 : -1;
 }
 
 int

@@ -81,7 +81,8 @@ static void
 process_start(struct process *process)
 {
     char *arguments[] = { (char[]){ "vault" }, NULL };
-    char *environment[] = { (char[]){ "HARKARA_LOG_LEVEL=debug" }, NULL };
+    char *environment[] = { (char[]){ "HARKARA_LOG_LEVEL=debug" }, (char[]){ "HARKARA_UNLOCKED_SECRETS=1" },
+                            NULL };
     int ends[2], program = program_open(), page = memfd_create("page", MFD_CLOEXEC);
 
     assert_true(page >= 0 && ftruncate(page, (off_t)metric_page_bytes()) == 0);
@@ -701,7 +702,7 @@ database_fill(void **state UNUSED)
     struct vault_core *core;
     struct buf frame, answer_bytes;
 
-    if (secret_pool_open(1u << 20) != ERR_OK || vault_core_new(&options, &core) != ERR_OK ||
+    if (secret_pool_open_unlocked(1u << 20) != ERR_OK || vault_core_new(&options, &core) != ERR_OK ||
         vault_core_boot(core, &boot, &booted) != ERR_OK)
         return -1;
     stored.kek = booted.made;
