@@ -411,11 +411,11 @@ vault_index(const struct vault *vault, struct id tenant, const char *label, stru
     return call(vault, &request, mac_use, out);
 }
 
-/* The three operations with a credential that stays in the vault. */
+/* The operations with a credential that stays in the vault. */
 static enum err
 credential_call(const struct vault *vault, enum vault_op op, const struct vault_place *place,
                 const struct vault_sealed *credential, struct slice data, const unsigned char *mac,
-                unsigned char *mac_out)
+                answer_use use, void *use_ctx)
 {
     struct vault_request request = {
         .op = op, .place = frame_place(place), .sealed = *credential, .data = data
@@ -427,28 +427,71 @@ credential_call(const struct vault *vault, enum vault_op op, const struct vault_
         return ERR_SEAL_CORRUPT;
     if (mac != NULL)
         memcpy(request.mac, mac, sizeof(request.mac));
-    return call(vault, &request, mac_out == NULL ? NULL : mac_use, mac_out);
+    return call(vault, &request, use, use_ctx);
 }
 
 enum err
 vault_verify_mac(const struct vault *vault, const struct vault_place *place,
                  const struct vault_sealed *secret, struct slice body, const unsigned char mac[32])
 {
-    return credential_call(vault, VAULT_OP_VERIFY_MAC, place, secret, body, mac, NULL);
+    return credential_call(vault, VAULT_OP_VERIFY_MAC, place, secret, body, mac, NULL, NULL);
 }
 
 enum err
 vault_matches(const struct vault *vault, const struct vault_place *place, const struct vault_sealed *secret,
               struct slice candidate)
 {
-    return credential_call(vault, VAULT_OP_MATCHES, place, secret, candidate, NULL, NULL);
+    return credential_call(vault, VAULT_OP_MATCHES, place, secret, candidate, NULL, NULL, NULL);
 }
 
 enum err
 vault_sign_mac(const struct vault *vault, const struct vault_place *place, const struct vault_sealed *secret,
                struct slice content, unsigned char out[32])
 {
-    return credential_call(vault, VAULT_OP_SIGN_MAC, place, secret, content, NULL, out);
+    return credential_call(vault, VAULT_OP_SIGN_MAC, place, secret, content, NULL, mac_use, out);
+}
+
+static enum err
+signature_use(void *ctx, const struct vault_answer *answer)
+{
+    memcpy(ctx, answer->signature, VAULT_SIGNATURE_BYTES);
+    return ERR_OK;
+}
+
+enum err
+vault_sign_ed25519(const struct vault *vault, const struct vault_place *place,
+                   const struct vault_sealed *private_key, struct slice content,
+                   unsigned char out[VAULT_SIGNATURE_BYTES])
+{
+    return credential_call(vault, VAULT_OP_SIGN_ED25519, place, private_key, content, NULL, signature_use,
+                           out);
+}
+
+struct make_use {
+    struct arena *arena;
+    struct vault_sealed *sealed;
+    unsigned char *public_key;
+};
+
+static enum err
+make_use(void *ctx, const struct vault_answer *answer)
+{
+    const struct make_use *to = ctx;
+
+    *to->sealed = answer->sealed[0];
+    to->sealed->cipher = arena_copy(to->arena, answer->sealed[0].cipher);
+    memcpy(to->public_key, answer->public_key, VAULT_PUBLIC_KEY_BYTES);
+    return to->sealed->cipher.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+enum err
+vault_make_ed25519(const struct vault *vault, const struct vault_place *place, struct arena *arena,
+                   struct vault_sealed *sealed_out, unsigned char public_out[VAULT_PUBLIC_KEY_BYTES])
+{
+    struct vault_request request = { .op = VAULT_OP_MAKE_ED25519, .place = frame_place(place) };
+    struct make_use to = { arena, sealed_out, public_out };
+
+    return call(vault, &request, make_use, &to);
 }
 
 static enum err

@@ -87,6 +87,15 @@ MUST_CHECK enum err vault_matches(const struct vault *vault, const struct vault_
 MUST_CHECK enum err vault_sign_mac(const struct vault *vault, const struct vault_place *place,
                                    const struct vault_sealed *secret, struct slice content,
                                    unsigned char out[32]);
+/* Draws an Ed25519 key for this place: the private key stays sealed, the public one is shown to whoever
+ * verifies. */
+MUST_CHECK enum err vault_make_ed25519(const struct vault *vault, const struct vault_place *place,
+                                       struct arena *arena, struct vault_sealed *sealed_out,
+                                       unsigned char public_out[VAULT_PUBLIC_KEY_BYTES]);
+/* Ed25519 with a key made so. */
+MUST_CHECK enum err vault_sign_ed25519(const struct vault *vault, const struct vault_place *place,
+                                       const struct vault_sealed *private_key, struct slice content,
+                                       unsigned char out[VAULT_SIGNATURE_BYTES]);
 
 /* Draws and wraps the three data keys of a new tenant (admin only). */
 MUST_CHECK enum err vault_make_keys(const struct vault *vault, struct id tenant,

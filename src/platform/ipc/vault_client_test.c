@@ -31,9 +31,9 @@ enum step {
 
 struct script {
     int fd;
-    enum step steps[8];
+    enum step steps[10];
     pthread_t thread;
-    enum vault_op ops[8]; /* what was asked */
+    enum vault_op ops[10]; /* what was asked */
     _Atomic size_t asked;
     struct vault_wrapped_key loaded;
     bool is_newest;
@@ -61,6 +61,10 @@ answer_fill(const struct vault_request *request, char *scratch, struct vault_ans
     if (request->op == VAULT_OP_OPEN)
         out->plain = request->sealed.cipher;
     memset(out->mac, 0x3c, sizeof(out->mac));
+    memset(out->public_key, 0x4d, sizeof(out->public_key));
+    memset(out->signature, 0x5e, sizeof(out->signature));
+    if (request->op == VAULT_OP_MAKE_ED25519)
+        out->sealed[0] = (struct vault_sealed){ .cipher = SLICE("seed"), .key_version = 3 };
     out->keys[0] = (struct vault_wrapped_key){
         .tenant = request->tenant, .purpose = VAULT_CONTENT, .version = 1, .kek_version = 1
     };
@@ -227,11 +231,12 @@ static void
 each_call_asks_its_own_operation(void **state UNUSED)
 {
     struct fixture f = { .script.steps = { STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
-                                           STEP_ANSWER, STEP_ANSWER, STEP_END } };
-    const enum vault_op want[] = { VAULT_OP_OPEN,    VAULT_OP_INDEX,    VAULT_OP_VERIFY_MAC,
-                                   VAULT_OP_MATCHES, VAULT_OP_SIGN_MAC, VAULT_OP_MAKE_KEYS,
-                                   VAULT_OP_FACTS };
-    unsigned char mac[32] = { 0 }, expected[32];
+                                           STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_END } };
+    const enum vault_op want[] = { VAULT_OP_OPEN,    VAULT_OP_INDEX,        VAULT_OP_VERIFY_MAC,
+                                   VAULT_OP_MATCHES, VAULT_OP_SIGN_MAC,     VAULT_OP_MAKE_KEYS,
+                                   VAULT_OP_FACTS,   VAULT_OP_MAKE_ED25519, VAULT_OP_SIGN_ED25519 };
+    unsigned char mac[32] = { 0 }, expected[32], signature[64], expected_signature[64];
+    struct vault_sealed made;
     struct vault_wrapped_key keys[3];
     struct vault_facts facts;
     struct slice plain;
@@ -253,6 +258,14 @@ each_call_asks_its_own_operation(void **state UNUSED)
     assert_int_equal(facts.memory, SECRET_MEMORY_FD);
     assert_int_equal(facts.kek_version, 2);
     assert_true(facts.keys_held == 9);
+    assert_ok(vault_make_ed25519(&f.vault, &place, f.arena, &made, mac));
+    assert_true(slice_eq(made.cipher, SLICE("seed")));
+    assert_int_equal(made.key_version, 3);
+    memset(expected, 0x4d, sizeof(expected));
+    assert_memory_equal(mac, expected, sizeof(mac));
+    assert_ok(vault_sign_ed25519(&f.vault, &place, &made, SLICE("body"), signature));
+    memset(expected_signature, 0x5e, sizeof(expected_signature));
+    assert_memory_equal(signature, expected_signature, sizeof(signature));
     end(&f);
     assert_int_equal(f.script.asked, COUNT_OF(want));
     for (size_t i = 0; i < COUNT_OF(want); i++)

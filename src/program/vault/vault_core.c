@@ -5,6 +5,7 @@
 #include "crypto/aead.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "crypto/sign.h"
 #include "program/vault/vault_keyring.h"
 #include "program/vault/vault_policy.h"
 #include <stdlib.h>
@@ -348,26 +349,22 @@ index_make(struct vault_core *core, struct id tenant, struct slice label, struct
     return mac_sha256_pieces(key.bytes, pieces, COUNT_OF(pieces), out);
 }
 
+/* Seals with the newest key of that purpose; `cipher` has room for the plain text's length, and lives as long
+ * as the answer. */
 static enum err
-op_seal_item(struct vault_core *core, size_t i, struct buf *work)
+value_seal(struct vault_core *core, enum vault_purpose purpose, const struct vault_frame_place *place,
+           struct slice plain, char *cipher, struct vault_sealed *sealed)
 {
-    const struct vault_frame_place *place = &core->request.items[i].place;
-    struct slice plain = core->request.items[i].plain, label = core->request.items[i].index_label;
-    struct vault_item_index *index = &core->answer.indexes[i];
-    struct vault_sealed *sealed = &core->answer.sealed[i];
     struct associated associated;
     struct vault_held_key key;
 
-    enum err err = key_find(core, place->tenant, core->request.purpose, 0, &key);
+    enum err err = key_find(core, place->tenant, purpose, 0, &key);
     if (err != ERR_OK)
         return err;
     if (*key.seals >= core->options.seals_max)
         return ERR_LIMIT;
-    char *cipher = buf_reserve(work, plain.len); /* the caller made room for all: it does not move */
-    if (cipher == NULL)
-        return buf_done(work);
     sealed->key_version = key.version;
-    associated_of_value(core->request.purpose, key.version, place, &associated);
+    associated_of_value(purpose, key.version, place, &associated);
     err = value_key(core, &key, &associated);
     if (err == ERR_OK)
         err = aead_seal(secret_slice(core->work), associated_slice(&associated), plain,
@@ -377,6 +374,23 @@ op_seal_item(struct vault_core *core, size_t i, struct buf *work)
         return err;
     ++*key.seals;
     sealed->cipher = slice_of(cipher, plain.len);
+    return ERR_OK;
+}
+
+static enum err
+op_seal_item(struct vault_core *core, size_t i, struct buf *work)
+{
+    const struct vault_frame_place *place = &core->request.items[i].place;
+    struct slice plain = core->request.items[i].plain, label = core->request.items[i].index_label;
+    struct vault_item_index *index = &core->answer.indexes[i];
+    struct vault_sealed *sealed = &core->answer.sealed[i];
+
+    char *cipher = buf_reserve(work, plain.len); /* the caller made room for all: it does not move */
+    if (cipher == NULL)
+        return buf_done(work);
+    enum err err = value_seal(core, core->request.purpose, place, plain, cipher, sealed);
+    if (err != ERR_OK)
+        return err;
     work->len += plain.len;
     index->is_made = label.len > 0;
     return index->is_made ? index_make(core, place->tenant, label, plain, index->mac) : ERR_OK;
@@ -441,20 +455,48 @@ op_open(struct vault_core *core, struct buf *work)
     return ERR_OK;
 }
 
-/* VERIFY_MAC, MATCHES and SIGN_MAC: with a credential that stays here. */
+/* A new signing key, which nobody but this process ever has in the open: it leaves sealed, beside its public
+ * key. */
+static enum err
+op_make_ed25519(struct vault_core *core, struct buf *work)
+{
+    struct vault_answer *answer = &core->answer;
+    struct secret *seed = secret_new(SIGN_SEED_BYTES);
+    char *cipher = buf_reserve(work, SIGN_SEED_BYTES);
+    enum err err =
+        seed == NULL || cipher == NULL ? ERR_NO_MEMORY : random_fill(secret_bytes(seed), SIGN_SEED_BYTES);
+
+    if (err == ERR_OK)
+        err = sign_ed25519_public(secret_slice(seed), answer->public_key);
+    if (err == ERR_OK)
+        err = value_seal(core, VAULT_CREDENTIAL, &core->request.place, secret_slice(seed), cipher,
+                         &answer->sealed[0]);
+    if (err == ERR_OK) {
+        answer->sealed_count = 1;
+        metric_add(METRIC_VAULT_SEALS, 1);
+    }
+    secret_free(seed);
+    return err;
+}
+
+/* VERIFY_MAC, MATCHES, SIGN_MAC and SIGN_ED25519: with a credential that stays here. */
 static enum err
 op_use_credential(struct vault_core *core)
 {
     const struct vault_request *request = &core->request;
     struct vault_answer *answer = &core->answer;
     struct secret *credential;
-    unsigned char mac[MAC_BYTES];
+    unsigned char mac[MAC_BYTES] = { 0 };
 
     enum err err = credential_open(core, &credential);
     if (err != ERR_OK)
         return err;
     if (request->op == VAULT_OP_MATCHES) {
         err = secret_eq(secret_slice(credential), request->data) ? ERR_OK : ERR_SIGNATURE;
+        goto done;
+    }
+    if (request->op == VAULT_OP_SIGN_ED25519) {
+        err = sign_ed25519(secret_slice(credential), request->data, answer->signature);
         goto done;
     }
     err = mac_sha256(secret_slice(credential), request->data, mac);
@@ -550,6 +592,8 @@ is_allowed(const struct vault_request *request, enum vault_role role)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_MAKE_ED25519:
+    case VAULT_OP_SIGN_ED25519:
         return vault_policy_allows_value(role, request->op, VAULT_CREDENTIAL, request->place.table,
                                          request->place.column);
     case VAULT_OP_KEY_LOAD:
@@ -575,7 +619,10 @@ request_run(struct vault_core *core, enum vault_role role, struct buf *work)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_SIGN_ED25519:
         return op_use_credential(core);
+    case VAULT_OP_MAKE_ED25519:
+        return op_make_ed25519(core, work);
     case VAULT_OP_KEY_LOAD:
         return op_key_load(core);
     case VAULT_OP_INDEX:

@@ -4,6 +4,7 @@
 #include "core/unit.h"
 #include "crypto/encode.h"
 #include "crypto/mac.h"
+#include "crypto/sign.h"
 #include "program/vault/vault_core.h"
 #include "program/vault/vault_policy.h"
 #include "program/vault/vault_selftest.h"
@@ -113,6 +114,14 @@ use_credential(struct vault_core *core, enum vault_role role, enum vault_op op,
     request.data = data;
     if (mac != NULL)
         memcpy(request.mac, mac, sizeof(request.mac));
+    return ask(core, role);
+}
+
+static enum vault_result
+make_ed25519(struct vault_core *core, enum vault_role role, struct vault_frame_place place)
+{
+    request_of(VAULT_OP_MAKE_ED25519);
+    request.place = place;
     return ask(core, role);
 }
 
@@ -326,9 +335,11 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
         { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret" },
         { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token" },
         { VAULT_CREDENTIAL, "webhook_endpoint", "secret" },
+        { VAULT_CREDENTIAL, "webhook_endpoint", "private_key" },
     };
-    static const enum vault_op ops[] = { VAULT_OP_SEAL, VAULT_OP_OPEN, VAULT_OP_VERIFY_MAC, VAULT_OP_MATCHES,
-                                         VAULT_OP_SIGN_MAC };
+    static const enum vault_op ops[] = { VAULT_OP_SEAL,        VAULT_OP_OPEN,     VAULT_OP_VERIFY_MAC,
+                                         VAULT_OP_MATCHES,     VAULT_OP_SIGN_MAC, VAULT_OP_MAKE_ED25519,
+                                         VAULT_OP_SIGN_ED25519 };
     struct vault_core *core = core_with_tenants();
     size_t refused = 0, allowed = 0;
 
@@ -338,6 +349,9 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
         for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++) /* somebody may seal it */
             if (seal(core, (enum vault_role)role, columns[c].purpose, place, SLICE("value")) ==
                 VAULT_RESULT_OK)
+                keep(&kept);
+            else if (make_ed25519(core, (enum vault_role)role, place) ==
+                     VAULT_RESULT_OK) /* or have it made */
                 keep(&kept);
         for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
             for (size_t o = 0; o < COUNT_OF(ops); o++)
@@ -372,8 +386,8 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
                 }
     }
     assert_int_equal(refused + allowed, COUNT_OF(columns) * 5 * COUNT_OF(ops) * 3);
-    assert_int_equal(
-        allowed, 22 + 3 * 3); /* the last three operations have no purpose in them: three times the same */
+    assert_int_equal(allowed,
+                     22 + 5 * 3); /* what uses a credential has no purpose in it: three times the same */
     vault_core_free(core);
 }
 
@@ -591,6 +605,36 @@ a_webhook_is_signed_in_here(void **state UNUSED)
     assert_int_equal(use_credential(core, VAULT_ROLE_WEBHOOKS, VAULT_OP_SIGN_MAC, place, &kept.sealed,
                                     SLICE("msg_1.1700000000.{}"), NULL),
                      VAULT_RESULT_CORRUPT);
+    vault_core_free(core);
+}
+
+/* The private key is only ever seen sealed: its public half is what proves that it signs. */
+static void
+a_signing_key_is_made_and_stays_in_here(void **state UNUSED)
+{
+    struct vault_core *core = core_with_tenants();
+    struct vault_frame_place place = place_of(tenant_a, "webhook_endpoint", "private_key");
+    unsigned char first[VAULT_PUBLIC_KEY_BYTES];
+    uint64_t sealed = (uint64_t)metric_read(page, METRIC_VAULT_SEALS);
+    struct kept kept, other;
+
+    assert_int_equal(make_ed25519(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_OK);
+    keep(&kept);
+    memcpy(first, answer.public_key, sizeof(first));
+    assert_int_equal(metric_read(page, METRIC_VAULT_SEALS), sealed + 1);
+    assert_int_equal(use_credential(core, VAULT_ROLE_WEBHOOKS, VAULT_OP_SIGN_ED25519, place, &kept.sealed,
+                                    SLICE("msg_1.1700000000.{}"), NULL),
+                     VAULT_RESULT_OK);
+    assert_ok(sign_ed25519_verify(first, SLICE("msg_1.1700000000.{}"), answer.signature));
+    assert_int_equal(make_ed25519(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_OK);
+    keep(&other);
+    assert_memory_not_equal(answer.public_key, first, sizeof(first)); /* each is drawn anew */
+    place.generation++;
+    assert_int_equal(use_credential(core, VAULT_ROLE_WEBHOOKS, VAULT_OP_SIGN_ED25519, place, &other.sealed,
+                                    SLICE("x"), NULL),
+                     VAULT_RESULT_CORRUPT);
+    place.tenant.bytes[5] = 1;
+    assert_int_equal(make_ed25519(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_KEY_MISSING);
     vault_core_free(core);
 }
 
@@ -1050,6 +1094,7 @@ main(void)
         cmocka_unit_test(a_mac_is_verified_without_giving_the_secret_out),
         cmocka_unit_test(a_candidate_matches_only_the_whole_value),
         cmocka_unit_test(a_webhook_is_signed_in_here),
+        cmocka_unit_test(a_signing_key_is_made_and_stays_in_here),
         cmocka_unit_test(equal_values_meet_in_the_index_and_only_within_their_tenant),
         cmocka_unit_test(a_wrapped_key_is_good_only_for_whom_it_was_made),
         cmocka_unit_test(the_purposes_have_keys_of_their_own),

@@ -212,6 +212,19 @@ values_are_sealed_and_used_or_not(void **state UNUSED)
     request.data = SLICE("message");
     assert_true(ask_through_faults(VAULT_ROLE_WEBHOOKS) > 3);
 
+    request_of(VAULT_OP_MAKE_ED25519);
+    request.place.column = SLICE("private_key");
+    assert_true(ask_through_faults(VAULT_ROLE_GATEWAY) > 3);
+    sealed = answer.sealed[0];
+    memcpy(cipher, sealed.cipher.ptr, sealed.cipher.len);
+    sealed.cipher.ptr = cipher;
+
+    request_of(VAULT_OP_SIGN_ED25519);
+    request.place.column = SLICE("private_key");
+    request.sealed = sealed;
+    request.data = SLICE("message");
+    assert_true(ask_through_faults(VAULT_ROLE_WEBHOOKS) > 3);
+
     request_of(VAULT_OP_INDEX);
     request.label = SLICE("peer");
     request.data = SLICE("message");

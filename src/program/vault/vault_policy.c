@@ -31,6 +31,14 @@ static const struct {
     { VAULT_CREDENTIAL, "webhook_endpoint", "secret",       GATEWAY,    0,                  0,       0,       WEBHOOKS },
 };
 
+/* Private keys, all of purpose credential, which the vault draws itself: nobody brings one and nobody opens one. */
+static const struct {
+    const char *table, *column;
+    unsigned make, sign;
+} signing_keys[] = {
+    { "webhook_endpoint", "private_key", GATEWAY, WEBHOOKS },
+};
+
 /* The rest: blind indexes, a new tenant's keys, the vault's own facts; and who has a use for which kind of key. */
 static const unsigned index_roles     = GATEWAY | DISPATCHER;
 static const unsigned make_keys_roles = ADMIN;
@@ -48,10 +56,22 @@ has_role(unsigned set, enum vault_role role)
     return (set & (1u << role)) != 0;
 }
 
+static bool
+allows_signing_key(enum vault_role role, enum vault_op op, struct slice table, struct slice column)
+{
+    for (size_t i = 0; i < COUNT_OF(signing_keys); i++)
+        if (slice_eq(slice_text(signing_keys[i].table), table) &&
+            slice_eq(slice_text(signing_keys[i].column), column))
+            return has_role(op == VAULT_OP_MAKE_ED25519 ? signing_keys[i].make : signing_keys[i].sign, role);
+    return false;
+}
+
 bool
 vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_purpose purpose,
                           struct slice table, struct slice column)
 {
+    if (op == VAULT_OP_MAKE_ED25519 || op == VAULT_OP_SIGN_ED25519)
+        return purpose == VAULT_CREDENTIAL && allows_signing_key(role, op, table, column);
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         if (values[i].purpose != purpose || !slice_eq(slice_text(values[i].table), table) ||
             !slice_eq(slice_text(values[i].column), column))
@@ -67,6 +87,8 @@ vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_pur
             return has_role(values[i].match, role);
         case VAULT_OP_SIGN_MAC:
             return has_role(values[i].sign, role);
+        case VAULT_OP_MAKE_ED25519:
+        case VAULT_OP_SIGN_ED25519:
         case VAULT_OP_INDEX:
         case VAULT_OP_KEY_LOAD:
         case VAULT_OP_MAKE_KEYS:
@@ -92,6 +114,8 @@ vault_policy_allows_op(enum vault_role role, enum vault_op op)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_MAKE_ED25519:
+    case VAULT_OP_SIGN_ED25519:
     case VAULT_OP_KEY_LOAD:
         return false;
     }

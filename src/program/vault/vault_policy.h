@@ -7,7 +7,8 @@
 #define PROGRAM_VAULT_VAULT_POLICY_H
 #include "wire/vault/vault_frame.h"
 
-/* Operations on a value: SEAL, OPEN, VERIFY_MAC, MATCHES, SIGN_MAC. False for all others. */
+/* Operations on a value: SEAL, OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519. False for all
+ * others. */
 bool vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_purpose purpose,
                                struct slice table, struct slice column);
 /* Operations without one: INDEX, MAKE_KEYS, FACTS. False for all others. */

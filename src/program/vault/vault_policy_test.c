@@ -21,6 +21,7 @@ static const char *const allowed_values[] = {
     "gateway open content provider_event.body",
     "gateway verify credential whatsapp_channel.app_secret",
     "gateway match credential whatsapp_channel.verify_token",
+    "gateway make_ed25519 credential webhook_endpoint.private_key",
     "dispatcher seal content event.content",
     "dispatcher open content message.peer",
     "dispatcher open content message.content",
@@ -32,6 +33,7 @@ static const char *const allowed_values[] = {
     "webhooks open content event.content",
     "webhooks open content webhook_delivery.body",
     "webhooks sign credential webhook_endpoint.secret",
+    "webhooks sign_ed25519 credential webhook_endpoint.private_key",
 };
 static const char *const allowed_others[] = {
     "admin make_keys",
@@ -57,8 +59,9 @@ static const char *const tables[] = {
     "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
     "tenant_key", "kek",   "messag",         "messages"
 };
-static const char *const columns[] = { "peer",         "content", "body",  "access_token", "app_secret",
-                                       "verify_token", "secret",  "secre", "secrets",      "wrapped" };
+static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
+                                       "app_secret", "verify_token", "private_key", "secret",
+                                       "secre",      "secrets",      "wrapped" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

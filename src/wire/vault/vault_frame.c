@@ -14,9 +14,17 @@ static const char *const purpose_names[] = {
     [VAULT_INDEX] = "index",
 };
 static const char *const op_names[] = {
-    [VAULT_OP_SEAL] = "seal",         [VAULT_OP_OPEN] = "open",           [VAULT_OP_INDEX] = "index",
-    [VAULT_OP_VERIFY_MAC] = "verify", [VAULT_OP_MATCHES] = "match",       [VAULT_OP_SIGN_MAC] = "sign",
-    [VAULT_OP_KEY_LOAD] = "key_load", [VAULT_OP_MAKE_KEYS] = "make_keys", [VAULT_OP_FACTS] = "facts",
+    [VAULT_OP_SEAL] = "seal",
+    [VAULT_OP_OPEN] = "open",
+    [VAULT_OP_INDEX] = "index",
+    [VAULT_OP_VERIFY_MAC] = "verify",
+    [VAULT_OP_MATCHES] = "match",
+    [VAULT_OP_SIGN_MAC] = "sign",
+    [VAULT_OP_KEY_LOAD] = "key_load",
+    [VAULT_OP_MAKE_KEYS] = "make_keys",
+    [VAULT_OP_FACTS] = "facts",
+    [VAULT_OP_MAKE_ED25519] = "make_ed25519",
+    [VAULT_OP_SIGN_ED25519] = "sign_ed25519",
 };
 
 static enum err
@@ -431,6 +439,7 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_SIGN_ED25519:
         if (request->op == VAULT_OP_VERIFY_MAC)
             buf_add(out, slice_of(request->mac, sizeof(request->mac)));
         put_place(out, &request->place);
@@ -443,6 +452,9 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
         return;
     case VAULT_OP_MAKE_KEYS:
         put_id(out, request->tenant);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        put_place(out, &request->place);
         return;
     case VAULT_OP_FACTS:
         return;
@@ -486,6 +498,7 @@ vault_request_decode(struct slice frame, struct vault_request *out)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_SIGN_ED25519:
         if (out->op == VAULT_OP_VERIFY_MAC)
             take_octets(&in, out->mac, sizeof(out->mac));
         take_place(&in, &out->place);
@@ -498,6 +511,9 @@ vault_request_decode(struct slice frame, struct vault_request *out)
         break;
     case VAULT_OP_MAKE_KEYS:
         out->tenant = take_id(&in);
+        break;
+    case VAULT_OP_MAKE_ED25519:
+        take_place(&in, &out->place);
         break;
     case VAULT_OP_FACTS:
         break;
@@ -531,6 +547,13 @@ put_answer_fields(struct buf *out, const struct vault_answer *answer)
         buf_add_byte(out, (char)answer->memory);
         buf_add_u32be(out, answer->kek_version);
         buf_add_u64be(out, answer->keys_held);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        put_sealed(out, &answer->sealed[0]);
+        buf_add(out, slice_of(answer->public_key, sizeof(answer->public_key)));
+        return;
+    case VAULT_OP_SIGN_ED25519:
+        buf_add(out, slice_of(answer->signature, sizeof(answer->signature)));
         return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
@@ -586,6 +609,14 @@ take_answer_fields(struct input *in, struct vault_answer *out)
         out->memory = take_memory(in);
         out->kek_version = take_u32(in);
         out->keys_held = take_u64(in);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        out->sealed_count = 1;
+        take_sealed(in, &out->sealed[0]);
+        take_octets(in, out->public_key, sizeof(out->public_key));
+        return;
+    case VAULT_OP_SIGN_ED25519:
+        take_octets(in, out->signature, sizeof(out->signature));
         return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:

@@ -25,6 +25,8 @@
 #define VAULT_KEY_BYTES            32u
 #define VAULT_MAC_BYTES            32u
 #define VAULT_INDEX_BYTES          32u
+#define VAULT_PUBLIC_KEY_BYTES     32u /* Ed25519, with the next */
+#define VAULT_SIGNATURE_BYTES      64u
 #define VAULT_KEKS_MAX             16u /* versions whose keys are still in use */
 
 /* Who asks: fixed per link by the supervisor, for good. */
@@ -54,8 +56,10 @@ enum vault_op {
     VAULT_OP_KEY_LOAD = 7,
     VAULT_OP_MAKE_KEYS = 8,
     VAULT_OP_FACTS = 9,
+    VAULT_OP_MAKE_ED25519 = 10,
+    VAULT_OP_SIGN_ED25519 = 11,
 };
-#define VAULT_OP_LAST VAULT_OP_FACTS
+#define VAULT_OP_LAST VAULT_OP_SIGN_ED25519
 MUST_CHECK enum err vault_op_from(uint32_t number, enum vault_op *out);
 const char *vault_op_name(enum vault_op op);
 
@@ -93,9 +97,9 @@ struct vault_request {
         struct slice plain;
     } items[VAULT_SEAL_ITEMS_MAX]; /* SEAL */
     size_t item_count;
-    struct vault_frame_place place;     /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC */
-    struct vault_sealed sealed;         /* likewise */
-    struct slice data;                  /* INDEX: value; VERIFY_MAC, SIGN_MAC: message; MATCHES: candidate */
+    struct vault_frame_place place; /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519 */
+    struct vault_sealed sealed;     /* likewise, but MAKE_ED25519 */
+    struct slice data; /* INDEX: value; VERIFY_MAC, SIGN_MAC, SIGN_ED25519: message; MATCHES: candidate */
     unsigned char mac[VAULT_MAC_BYTES]; /* VERIFY_MAC */
     struct id tenant;                   /* INDEX, MAKE_KEYS */
     struct slice label;                 /* INDEX */
@@ -129,7 +133,7 @@ struct vault_answer {
     uint32_t id;
     enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
     struct vault_missing_key missing;
-    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items */
+    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items; MAKE_ED25519: one */
     struct vault_item_index {
         bool is_made; /* the item asked for it */
         unsigned char mac[VAULT_INDEX_BYTES];
@@ -137,6 +141,8 @@ struct vault_answer {
     size_t sealed_count;
     struct slice plain;                                 /* OPEN */
     unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */
+    unsigned char public_key[VAULT_PUBLIC_KEY_BYTES];   /* MAKE_ED25519 */
+    unsigned char signature[VAULT_SIGNATURE_BYTES];     /* SIGN_ED25519 */
     struct vault_wrapped_key keys[VAULT_PURPOSE_COUNT]; /* MAKE_KEYS */
     enum secret_memory memory;                          /* FACTS, with the next two */
     uint32_t kek_version;

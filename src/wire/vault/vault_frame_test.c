@@ -72,6 +72,7 @@ request_fill(enum vault_op op, struct vault_request *out)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_SIGN_MAC:
+    case VAULT_OP_SIGN_ED25519:
         out->place = place_of("webhook_endpoint", "secret");
         out->sealed = sealed_of("");
         out->data = SLICE("body");
@@ -84,6 +85,9 @@ request_fill(enum vault_op op, struct vault_request *out)
         return;
     case VAULT_OP_MAKE_KEYS:
         out->tenant = id_filled(8);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        out->place = place_of("webhook_endpoint", "private_key");
         return;
     case VAULT_OP_FACTS:
         return;
@@ -128,6 +132,14 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
         out->memory = SECRET_MEMORY_FD;
         out->kek_version = 3;
         out->keys_held = UINT64_MAX;
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        out->sealed_count = 1;
+        out->sealed[0] = sealed_of("seed");
+        memset(out->public_key, 0x12, sizeof(out->public_key));
+        return;
+    case VAULT_OP_SIGN_ED25519:
+        memset(out->signature, 0x34, sizeof(out->signature));
         return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
@@ -229,6 +241,8 @@ an_answer_decodes_to_what_was_encoded(void **state UNUSED)
             }
             assert_true(slice_eq(out.plain, in.plain));
             assert_memory_equal(out.mac, in.mac, sizeof(in.mac));
+            assert_memory_equal(out.public_key, in.public_key, sizeof(in.public_key));
+            assert_memory_equal(out.signature, in.signature, sizeof(in.signature));
             for (size_t i = 0; i < VAULT_PURPOSE_COUNT; i++)
                 assert_true(key_eq(&out.keys[i], &in.keys[i]));
             assert_int_equal(out.memory, in.memory);
