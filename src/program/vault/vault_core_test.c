@@ -1038,7 +1038,9 @@ static void
 the_vault_compares_only_in_constant_time(void **state UNUSED)
 {
     const char *root = getenv("HARKARA_SOURCE");
-    const char *const files[] = { "vault_core.c", "vault_keyring.c", "vault_selftest.c" };
+    const char *const files[] = { "vault_associated.c", "vault_core.c",       "vault_core_kek.c",
+                                  "vault_core_key.c",   "vault_core_value.c", "vault_keyring.c",
+                                  "vault_selftest.c" };
 
     if (root == NULL)
         skip();

@@ -1,0 +1,127 @@
+#include "wire/vault/vault_frame_internal.h"
+
+static void
+put_answer_fields(struct buf *out, const struct vault_answer *answer)
+{
+    switch (answer->op) {
+    case VAULT_OP_SEAL:
+        buf_add_u16be(out, (uint16_t)answer->sealed_count);
+        for (size_t i = 0; i < answer->sealed_count; i++) {
+            vault_put_sealed(out, &answer->sealed[i]);
+            vault_put_item_index(out, &answer->indexes[i]);
+        }
+        return;
+    case VAULT_OP_OPEN:
+        vault_put_bytes(out, answer->plain);
+        return;
+    case VAULT_OP_INDEX:
+    case VAULT_OP_SIGN_MAC:
+        buf_add(out, slice_of(answer->mac, sizeof(answer->mac)));
+        return;
+    case VAULT_OP_MAKE_KEYS:
+        for (size_t i = 0; i < VAULT_PURPOSE_COUNT; i++)
+            vault_put_key(out, &answer->keys[i]);
+        return;
+    case VAULT_OP_FACTS:
+        buf_add_byte(out, (char)answer->memory);
+        buf_add_u32be(out, answer->kek_version);
+        buf_add_u64be(out, answer->keys_held);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        vault_put_sealed(out, &answer->sealed[0]);
+        buf_add(out, slice_of(answer->public_key, sizeof(answer->public_key)));
+        return;
+    case VAULT_OP_SIGN_ED25519:
+        buf_add(out, slice_of(answer->signature, sizeof(answer->signature)));
+        return;
+    case VAULT_OP_VERIFY_MAC:
+    case VAULT_OP_MATCHES:
+    case VAULT_OP_KEY_LOAD:
+        return;
+    }
+    bug("an operation of no kind");
+}
+
+void
+vault_answer_encode(struct buf *out, const struct vault_answer *answer)
+{
+    buf_add_byte(out, (char)VAULT_FRAME_VERSION);
+    buf_add_byte(out, (char)answer->op);
+    buf_add_u32be(out, answer->id);
+    buf_add_byte(out, (char)answer->result);
+    if (answer->result == VAULT_RESULT_OK) {
+        put_answer_fields(out, answer);
+    } else if (answer->result == VAULT_RESULT_KEY_MISSING) {
+        vault_put_id(out, answer->missing.tenant);
+        buf_add_byte(out, (char)answer->missing.purpose);
+        buf_add_u32be(out, answer->missing.version);
+    }
+}
+
+static void
+take_answer_fields(struct vault_input *in, struct vault_answer *out)
+{
+    switch (out->op) {
+    case VAULT_OP_SEAL:
+        out->sealed_count = vault_take_u16(in);
+        if (out->sealed_count == 0 || out->sealed_count > VAULT_SEAL_ITEMS_MAX) {
+            in->is_broken = true;
+            return;
+        }
+        for (size_t i = 0; i < out->sealed_count; i++) {
+            vault_take_sealed(in, &out->sealed[i]);
+            vault_take_item_index(in, &out->indexes[i]);
+        }
+        return;
+    case VAULT_OP_OPEN:
+        out->plain = vault_take_bytes(in);
+        return;
+    case VAULT_OP_INDEX:
+    case VAULT_OP_SIGN_MAC:
+        vault_take_octets(in, out->mac, sizeof(out->mac));
+        return;
+    case VAULT_OP_MAKE_KEYS:
+        for (size_t i = 0; i < VAULT_PURPOSE_COUNT; i++)
+            vault_take_key(in, &out->keys[i]);
+        return;
+    case VAULT_OP_FACTS:
+        out->memory = vault_take_memory(in);
+        out->kek_version = vault_take_u32(in);
+        out->keys_held = vault_take_u64(in);
+        return;
+    case VAULT_OP_MAKE_ED25519:
+        out->sealed_count = 1;
+        vault_take_sealed(in, &out->sealed[0]);
+        vault_take_octets(in, out->public_key, sizeof(out->public_key));
+        return;
+    case VAULT_OP_SIGN_ED25519:
+        vault_take_octets(in, out->signature, sizeof(out->signature));
+        return;
+    case VAULT_OP_VERIFY_MAC:
+    case VAULT_OP_MATCHES:
+    case VAULT_OP_KEY_LOAD:
+        return;
+    }
+}
+
+enum err
+vault_answer_decode(struct slice frame, struct vault_answer *out)
+{
+    struct vault_input in = { .rest = frame };
+
+    memset(out, 0, sizeof(*out));
+    vault_take_frame_version(&in);
+    out->op = vault_take_op(&in);
+    out->id = vault_take_u32(&in);
+    out->result = vault_take_result(&in);
+    if (in.is_broken)
+        return ERR_FRAME;
+    if (out->result == VAULT_RESULT_OK) {
+        take_answer_fields(&in, out);
+    } else if (out->result == VAULT_RESULT_KEY_MISSING) {
+        out->missing.tenant = vault_take_id(&in);
+        out->missing.purpose = vault_take_purpose(&in);
+        out->missing.version = vault_take_u32(&in);
+    }
+    return vault_input_done(&in);
+}
