@@ -101,6 +101,7 @@ flight_done(void *ctx, const struct http_result *result)
                   LOG_NUM("attempt", job->claim.attempt), LOG_NUM("status", result->status),
                   LOG_NUM("code", answer.error.code),
                   LOG_WORD("class", whatsapp_error_class_word(answer.error.class)),
+                  LOG_WORD("scope", whatsapp_error_scope_word(answer.error.scope)),
                   LOG_WORD("failure", http_failure_word(result->failure)));
     mailbox_put(&dispatcher->settled, &job->item);
     free(flight);

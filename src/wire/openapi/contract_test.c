@@ -172,7 +172,7 @@ static void
 break_scalar(struct walk *walk, const json_t *node, const char *pointer)
 {
     static const char *const may_be_empty[] = { "/emoji", "/description" };
-    static const char *const unbounded[] = { "/amount_1000", "/expiration_time_ms" };
+    static const char *const unbounded[] = { "/amount_1000", "/expiration_time_ms", "/value", "/timestamp" };
     static const char *const fractions[] = { "/latitude", "/longitude" };
     struct slice at = slice_text(pointer);
 
@@ -275,7 +275,13 @@ pointer_of(const struct walk *walk, char *text, size_t bytes)
 static void
 walk_node(struct walk *walk, const json_t *node)
 {
-    static const char *const open[] = { "/data", "/flow_action_data", "/order_details" };
+    static const char *const open[] = { "/data",
+                                        "/flow_action_data",
+                                        "/shipping_info",
+                                        "/importer_address",
+                                        "/payment_settings/0",
+                                        "/payment_settings/1",
+                                        "/beneficiaries/0" };
     char pointer[1024];
     const char *name;
     json_t *child;
@@ -335,7 +341,7 @@ each_fault_is_told_in_words_that_help(void **state UNUSED)
         { "createMessage", "[]", ": must be an object\n" },
         { "createMessage",
           TEXT("\"to\":\"4155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
-          "/to: must be E.164, such as +14155550123\n" },
+          "/to: must be E.164, such as +14155550123, a business-scoped user id, or group:ID\n" },
         { "createMessage",
           TEXT("\"to\":14155550123,\"content\":{\"type\":\"text\",\"text\":{\"body\":\"x\"}}"),
           "/to: must be a string\n" },
@@ -593,7 +599,8 @@ query_parameters_are_checked_as_the_values_they_stand_for(void **state UNUSED)
         { "listMessages", "status=Failed", "status: " STATUSES },
         { "listMessages", "status=failed,failed", "status: must not repeat an earlier item\n" },
         { "listMessages", "channel_id=x", "channel_id: must be an id that begins with chn_\n" },
-        { "listMessages", "to= 14155550123", "to: must be E.164, such as +14155550123\n" },
+        { "listMessages", "to= 14155550123",
+          "to: must be E.164, such as +14155550123, a business-scoped user id, or group:ID\n" },
         { "listMessages", "created_after=yesterday",
           "created_after: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n" },
         { "listMessages", "cursor=a b", "cursor: must be the next_cursor of an earlier page\n" },

@@ -65,7 +65,7 @@ a_refusal_is_judged_by_its_code(void **state UNUSED)
         { "error-190-expired.json", 401, 190, 463, WHATSAPP_CREDENTIAL_BROKEN },
         { "error-0.json", 401, 0, 0, WHATSAPP_CREDENTIAL_BROKEN },
         { "error-10.json", 403, 10, 0, WHATSAPP_CREDENTIAL_BROKEN },
-        { "error-131005.json", 403, 131005, 0, WHATSAPP_CREDENTIAL_BROKEN },
+        { "error-131005.json", 403, 131005, 0, WHATSAPP_WAIT },
         { "error-130429.json", 400, 130429, 2494055, WHATSAPP_THROTTLE },
         { "error-130429.json", 429, 130429, 2494055, WHATSAPP_THROTTLE },
         { "error-131056.json", 400, 131056, 0, WHATSAPP_THROTTLE },

@@ -152,6 +152,20 @@ reaction_check(struct content_check *check, const json_t *reaction)
         content_fault_at(check, "emoji", "must be one emoji, or empty");
 }
 
+/* Degrees as text: the contract holds only numbers to their range. */
+void
+content_location_check(struct content_check *check, const json_t *location)
+{
+    double degrees = 0;
+
+    if (json_is_string(json_member(location, "latitude")) &&
+        (!whatsapp_json_real(location, "latitude", &degrees) || degrees < -90 || degrees > 90))
+        content_fault_at(check, "latitude", "must be from -90 to 90");
+    if (json_is_string(json_member(location, "longitude")) &&
+        (!whatsapp_json_real(location, "longitude", &degrees) || degrees < -180 || degrees > 180))
+        content_fault_at(check, "longitude", "must be from -180 to 180");
+}
+
 /* Everything about these stands in the contract. */
 static void
 contract_checked(struct content_check *check, const json_t *object)
@@ -172,7 +186,7 @@ static const struct content_kind {
     { "video", false, media_check },
     { "document", false, media_check },
     { "sticker", false, media_check },
-    { "location", false, contract_checked },
+    { "location", false, content_location_check },
     { "contacts", true, contract_checked },
     { "reaction", false, reaction_check },
     { "interactive", false, content_interactive_check },
@@ -225,12 +239,4 @@ bool
 whatsapp_content_may_quote(const json_t *content)
 {
     return !slice_eq(json_text_of(content, "type"), SLICE("reaction"));
-}
-
-struct slice
-whatsapp_content_target(const json_t *content)
-{
-    if (whatsapp_content_may_quote(content))
-        return SLICE_EMPTY;
-    return json_text_of(json_member(content, "reaction"), "message_id");
 }

@@ -30,10 +30,5 @@ MUST_CHECK enum err whatsapp_content_check(const json_t *content, struct slice a
 const char *whatsapp_content_type_word(const json_t *content);
 /* A reaction cannot quote another message beside the one it is about. */
 bool whatsapp_content_may_quote(const json_t *content);
-/*
- * The message that the content itself is about: a reaction's `message_id`, which is one of our ids until the
- * caller has looked up the provider's. Empty for every other type. Borrowed.
- */
-struct slice whatsapp_content_target(const json_t *content);
 
 #endif

@@ -172,6 +172,15 @@ address_check(struct content_check *check, const json_t *action)
     }
 }
 
+static void
+order_details_check(struct content_check *check, const json_t *action)
+{
+    size_t before = content_enter(check, "parameters");
+
+    content_order_check(check, json_member(action, "parameters"));
+    content_leave(check, before);
+}
+
 static const struct interactive_kind {
     const char *type;
     void (*check)(struct content_check *check,
@@ -189,6 +198,8 @@ static const struct interactive_kind {
     { "carousel", carousel_check },
     { "voice_call", NULL },
     { "call_permission_request", NULL },
+    { "order_details", order_details_check },
+    { "order_status", NULL },
 };
 
 static const struct interactive_kind *

@@ -33,6 +33,11 @@ void content_sections_check(struct content_check *check, const json_t *sections,
 /* element.card_index of each card: a place of its own, from 0. */
 void content_card_places_check(struct content_check *check, const json_t *cards);
 
+/* latitude and longitude, where they are text. */
+void content_location_check(struct content_check *check, const json_t *location);
+/* order_details: the total is the sum of its parts. */
+void content_order_check(struct content_check *check, const json_t *details);
+
 void content_interactive_check(struct content_check *check, const json_t *interactive);
 void content_template_check(struct content_check *check, const json_t *template);
 

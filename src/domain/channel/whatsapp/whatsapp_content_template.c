@@ -76,6 +76,11 @@ parameter_check(struct content_check *check, struct naming *naming, const json_t
     for (size_t i = 0; i < COUNT_OF(files); i++)
         if (slice_eq(type, slice_text(files[i])))
             content_media_check(check, parameter, files[i]);
+    if (slice_eq(type, SLICE("location"))) {
+        size_t before = content_enter(check, "location");
+        content_location_check(check, json_member(parameter, "location"));
+        content_leave(check, before);
+    }
 }
 
 static void
@@ -159,6 +164,10 @@ action_check(struct content_check *check, enum button kind, const json_t *compon
         content_fault_at(check, "sections", "is needed for a multi-product button");
     if (kind == BUTTON_ORDER_DETAILS && json_member(action, "order_details") == NULL)
         content_fault_at(check, "order_details", "is needed for an order-details button");
+    if (kind == BUTTON_ORDER_DETAILS) {
+        (void)content_enter(check, "order_details");
+        content_order_check(check, json_member(action, "order_details"));
+    }
     if (kind == BUTTON_MPM) {
         (void)content_enter(check, "sections");
         content_sections_check(check, sections, "product_items", WHATSAPP_PRODUCTS_MAX,

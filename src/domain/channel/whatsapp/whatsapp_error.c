@@ -1,6 +1,5 @@
 #include "domain/channel/whatsapp/whatsapp_error.h"
 #include "core/attribute.h"
-#include "core/num.h"
 #include "domain/channel/whatsapp/whatsapp_error_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,7 +100,7 @@ whatsapp_error_scope_word(enum whatsapp_error_scope scope)
     return "";
 }
 
-/* What is stored when the provider gave no code, and what the API says of it. */
+/* What is stored when the provider gave no code. */
 static const char *unspoken_code(enum whatsapp_error_class class)
 {
     switch (class) {
@@ -129,41 +128,4 @@ whatsapp_error_code_print(const struct whatsapp_error *error, char out[static WH
     else
         snprintf(out, WHATSAPP_ERROR_CODE_BYTES, "whatsapp-%" PRId64 "-%" PRId64, error->code,
                  error->subcode);
-}
-
-static const char *api_class(enum whatsapp_error_class class)
-{
-    switch (class) {
-    case WHATSAPP_RETRY:
-    case WHATSAPP_WAIT:
-    case WHATSAPP_UNCERTAIN:
-        return "retry";
-    case WHATSAPP_THROTTLE:
-        return "throttle";
-    case WHATSAPP_PERMANENT:
-        return "permanent";
-    case WHATSAPP_CREDENTIAL_BROKEN:
-        return "credential";
-    }
-    return "permanent";
-}
-
-const char *
-whatsapp_error_api_class(struct slice stored_code)
-{
-    static const enum whatsapp_error_class unspoken[] = { WHATSAPP_UNCERTAIN, WHATSAPP_THROTTLE,
-                                                          WHATSAPP_CREDENTIAL_BROKEN };
-    struct slice prefix = SLICE("whatsapp-"), rest = stored_code;
-    int64_t code = 0, subcode = 0;
-
-    for (size_t i = 0; i < COUNT_OF(unspoken); i++)
-        if (slice_eq(stored_code, slice_text(unspoken_code(unspoken[i]))))
-            return api_class(unspoken[i]);
-    if (!slice_starts_with(rest, prefix))
-        return api_class(WHATSAPP_PERMANENT);
-    rest = slice_drop(rest, prefix.len);
-    if (num_i64_parse(slice_take_until(&rest, '-'), &code) != ERR_OK ||
-        (rest.len > 0 && num_i64_parse(rest, &subcode) != ERR_OK))
-        return api_class(WHATSAPP_PERMANENT);
-    return api_class(whatsapp_error_of(code, subcode, false, 0).class);
 }

@@ -61,10 +61,5 @@ const char *whatsapp_error_scope_word(enum whatsapp_error_scope scope);
  */
 void whatsapp_error_code_print(const struct whatsapp_error *error,
                                char out[static WHATSAPP_ERROR_CODE_BYTES]);
-/*
- * The word of the API's MessageError.class for a stored code: "retry", "throttle", "permanent" or
- * "credential". A code that is not ours is "permanent".
- */
-const char *whatsapp_error_api_class(struct slice stored_code);
 
 #endif

@@ -3,6 +3,7 @@
  * to September 2026. What the pages call "retry after the cause is mended" is WAIT where it stops a whole
  * number or account, since its messages need not die of it, and PERMANENT where only another message could
  * succeed. A missing permission counts as a broken credential: every message of the number would meet it.
+ * 131005 does not: it also says that the account has not accepted the payments terms, which only orders meet.
  */
 #include "core/attribute.h"
 #include "domain/channel/whatsapp/whatsapp_error_internal.h"
@@ -40,7 +41,7 @@ const struct whatsapp_error_row whatsapp_error_rows[] = {
     ROW(130472, PERMANENT, PAIR, 0, "WhatsApp withheld the message as part of an experiment.")
     ROW(130497, PERMANENT, PAIR, 0, "The account may not message people in this country.")
     ROW(131000, RETRY, MESSAGE, 0, "Something went wrong at WhatsApp.")
-    ROW(131005, CREDENTIAL_BROKEN, NUMBER, 0, "Access denied: a permission is missing or was removed.")
+    ROW(131005, WAIT, MESSAGE, 900, "Access denied: a permission is missing, or the payments terms are not accepted.")
     ROW(131008, PERMANENT, MESSAGE, 0, "A required parameter of the message is missing.")
     ROW(131009, PERMANENT, MESSAGE, 0, "A parameter value of the message is not valid.")
     ROW(131016, RETRY, MESSAGE, 0, "WhatsApp is temporarily unavailable.")
@@ -55,7 +56,7 @@ const struct whatsapp_error_row whatsapp_error_rows[] = {
     ROW(131044, WAIT, ACCOUNT, 900, "The account has a payment problem with calls.")
     ROW(131045, WAIT, NUMBER, 900, "The phone number must be registered again.")
     ROW(131047, PERMANENT, PAIR, 0, "More than 24 hours have passed since the recipient's last message; send a template.")
-    ROW(131048, WAIT, NUMBER, 3600, "The phone number is limited because its messages were blocked or reported.")
+    ROW(131048, WAIT, ACCOUNT, 3600, "The phone number is limited because its messages were blocked or reported.")
     ROW(131049, WAIT, PAIR, 86400, "WhatsApp held the marketing message back to protect the recipient; not before 24 hours.")
     ROW(131050, PERMANENT, PAIR, 0, "The recipient has stopped marketing messages from this business.")
     ROW(131051, PERMANENT, MESSAGE, 0, "The message type is not supported.")
@@ -104,7 +105,7 @@ const struct whatsapp_error_row whatsapp_error_rows[] = {
     ROW(133015, WAIT, NUMBER, 300, "The phone number was deleted a moment ago.")
     ROW(133016, WAIT, NUMBER, 259200, "The phone number was registered or deregistered too often.")
     /* payments and the marketing API */
-    ROW(134011, PERMANENT, ACCOUNT, 0, "The account has not accepted the payments terms.")
+    ROW(134011, PERMANENT, MESSAGE, 0, "The account has not accepted the payments terms.")
     ROW(134100, PERMANENT, MESSAGE, 0, "Only marketing messages can be sent this way.")
     ROW(134101, WAIT, TEMPLATE, 600, "The template is new and not ready to send yet.")
     ROW(134102, PERMANENT, TEMPLATE, 0, "The template cannot be used this way.")

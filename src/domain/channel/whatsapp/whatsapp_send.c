@@ -5,6 +5,8 @@
 #define VERSION_PART_MAX    4u
 #define PHONE_NUMBER_ID_MAX 32u
 #define USER_ID_MAX         128u /* after the country */
+#define GROUP_ID_MAX        200u /* ours; those seen have about 70 */
+#define IDENTITY_MAX        256u
 
 static size_t
 digits_count(struct slice s)
@@ -45,6 +47,24 @@ is_user_id(struct slice to)
     return true;
 }
 
+/* The id of a group behind our prefix; empty when `to` is no group. */
+static struct slice
+group_of(struct slice to)
+{
+    struct slice prefix = SLICE("group:"), marks = SLICE("+/=_.@-");
+
+    if (!slice_starts_with(to, prefix))
+        return SLICE_EMPTY;
+    struct slice id = slice_drop(to, prefix.len);
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              slice_find(marks, c) < marks.len))
+            return SLICE_EMPTY;
+    }
+    return id.len > GROUP_ID_MAX ? SLICE_EMPTY : id;
+}
+
 static void
 add_member(struct buf *out, const char *name, struct slice value)
 {
@@ -71,12 +91,21 @@ whatsapp_send_print(const struct whatsapp_send *send, struct buf *out)
     const json_t *object = type == NULL ? NULL : json_member(send->content, type);
     bool is_reaction = type != NULL && !whatsapp_content_may_quote(send->content);
 
-    if (!is_number(send->to) && !is_user_id(send->to))
+    struct slice group = group_of(send->to);
+    struct slice identity = json_text_of(send->content, "recipient_identity_key_hash");
+
+    if (group.len == 0 && !is_number(send->to) && !is_user_id(send->to))
         return ERR_RECIPIENT_INVALID;
     if (object == NULL || (is_reaction && send->refers_to.len == 0))
         return ERR_MESSAGE_INVALID;
-    buf_add_text(out, "{\"messaging_product\":\"whatsapp\",\"recipient_type\":\"individual\"");
-    add_member(out, is_number(send->to) ? "to" : "recipient", send->to);
+    buf_add_text(out, "{\"messaging_product\":\"whatsapp\"");
+    add_member(out, "recipient_type", group.len > 0 ? SLICE("group") : SLICE("individual"));
+    if (group.len > 0)
+        add_member(out, "to", group);
+    else
+        add_member(out, is_number(send->to) ? "to" : "recipient", send->to);
+    if (identity.len > 0 && identity.len <= IDENTITY_MAX)
+        add_member(out, "recipient_identity_key_hash", identity);
     add_member(out, "type", slice_text(type));
     if (is_reaction) {
         add_reaction(out, object, send->refers_to);

@@ -12,8 +12,9 @@
 #define WHATSAPP_SEND_BYTES_MAX (1u << 20)
 
 struct whatsapp_send {
-    struct slice to; /* "+14155550123", or a business-scoped user id such as "US.13491208655302741918" */
-    struct slice refers_to;     /* provider id of the message that is quoted or reacted to; empty: none */
+    struct slice to;        /* "+14155550123", a business-scoped user id such as "US.13491208655302741918", or
+                               "group:" and a group's id */
+    struct slice refers_to; /* provider id of the message that is quoted or reacted to; empty: none */
     struct slice callback_data; /* our message id as text */
     const json_t *content;      /* borrowed; has passed the contract and whatsapp_content_check */
 };

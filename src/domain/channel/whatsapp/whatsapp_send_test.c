@@ -61,10 +61,10 @@ print_to(const char *to, const char *content, const char *refers_to)
 }
 
 static void
-a_recipient_is_a_number_or_a_user_id(void **state UNUSED)
+a_recipient_is_a_number_a_user_id_or_a_group(void **state UNUSED)
 {
-    static const char *const good[] = { "+4915123456", "+14155550123",        "+123456789012345",
-                                        "US.1",        "IN.4403817725509316", "IN.ENT.9905x" };
+    static const char *const good[] = { "+4915123456",         "+14155550123", "+123456789012345", "US.1",
+                                        "IN.4403817725509316", "IN.ENT.9905x", "group:Y2FwaV9n+/=" };
     static const char *const bad[] = { "",
                                        "+",
                                        "14155550123",
@@ -78,6 +78,9 @@ a_recipient_is_a_number_or_a_user_id(void **state UNUSED)
                                        "USA.1",
                                        "US.1-2",
                                        "US.ENT.",
+                                       "group:",
+                                       "group:a b",
+                                       "group:a\"",
                                        "+14155550123\n" };
     char long_id[3 + 130] = "US.";
 
@@ -157,6 +160,6 @@ a_path_holds_a_version_and_digits_only(void **state UNUSED)
 }
 
 UNIT_MAIN(cmocka_unit_test(every_content_gives_its_body),
-          cmocka_unit_test(a_recipient_is_a_number_or_a_user_id),
+          cmocka_unit_test(a_recipient_is_a_number_a_user_id_or_a_group),
           cmocka_unit_test(what_has_no_content_is_not_printed), cmocka_unit_test(a_full_buffer_is_an_error),
           cmocka_unit_test(a_path_holds_a_version_and_digits_only))
