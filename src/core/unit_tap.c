@@ -1,6 +1,6 @@
 /*
- * cmocka says "not ok 3 # SKIP name" of a test that was skipped. Readers of TAP count that as failed, and rightly:
- * the specification skips with "ok". All its output passes this function, of which ours comes first.
+ * cmocka says "not ok 3 # SKIP name" of a test that was skipped. Readers of TAP count that as failed, and
+ * rightly: the specification skips with "ok". All its output passes this function, of which ours comes first.
  */
 #include "core/unit.h"
 #include <string.h>

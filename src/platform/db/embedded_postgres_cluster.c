@@ -27,8 +27,8 @@ static const char conf_fixed[] =
     "max_wal_size = 1GB\n"
     "jit = off\n"                           /* short statements: compiling costs more than it saves */
     "max_parallel_workers_per_gather = 0\n" /* likewise; and /dev/shm is small in containers */
-    /* A new month's partition has no statistics, and plans that were made on it while it was empty read all of a
-       tenant's rows for one: so it is looked at soon. */
+    /* A new month's partition has no statistics, and plans that were made on it while it was empty read all
+       of a tenant's rows for one: so it is looked at soon. */
     "autovacuum_naptime = 10s\n"
     "timezone = 'UTC'\n"
     "log_timezone = 'UTC'\n"

@@ -25,9 +25,12 @@ whatsapp_json_int(const json_t *object, const char *member, int64_t *out)
     }
     if (json_is_real(value)) {
         double real = json_real_value(value);
-        if (!(fabs(real) < 9e15) || real != trunc(real)) /* exact in a double, and within 64 bits */
+        if (!(real > -9e15 && real < 9e15)) /* exact in a double, and within 64 bits */
             return false;
-        *out = (int64_t)real;
+        int64_t whole = (int64_t)real;
+        if ((double)whole != real)
+            return false;
+        *out = whole;
         return true;
     }
     return json_is_string(value) && num_i64_parse(text_of(value), out) == ERR_OK;
