@@ -94,6 +94,8 @@ id_prefix(enum id_kind kind)
         return SLICE("req_");
     case ID_INSTANCE:
         return SLICE("ins_");
+    case ID_OPERATION:
+        return SLICE("opr_");
     }
     bug("an id kind that does not exist");
 }

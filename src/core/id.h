@@ -26,6 +26,7 @@ enum id_kind {
     ID_PROVIDER_EVENT, /* pev_: raw bytes a provider posted */
     ID_REQUEST,        /* req_ */
     ID_INSTANCE,       /* ins_: one run of one process */
+    ID_OPERATION,      /* opr_: what is asked of a provider besides sending */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

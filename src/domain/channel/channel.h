@@ -96,6 +96,15 @@ MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,
                                             enum channel_credential credential, struct arena *arena,
                                             struct vault_sealed *sealed_out, uint32_t *generation_out,
                                             struct slice *phone_number_id_out);
+/* What a call to the provider on the channel's behalf needs; ERR_NOT_FOUND: deleted. Dispatcher only. */
+struct channel_access {
+    struct slice waba_id, phone_number_id;
+    bool has_token;
+    struct vault_sealed token; /* in channel_credential_place(.., CHANNEL_ACCESS_TOKEN, generation) */
+    uint32_t generation;
+};
+MUST_CHECK enum err channel_access_read(struct db_tx *tx, struct id channel, struct arena *arena,
+                                        struct channel_access *out);
 MUST_CHECK enum err channel_generations(struct db_tx *tx, struct id channel,
                                         uint32_t generations_out[CHANNEL_CREDENTIALS]);
 

@@ -312,6 +312,35 @@ done:
     return err;
 }
 
+static const struct db_stmt channel_access_stmt = {
+    "channel_access", "SELECT waba_id, phone_number_id, access_token_generation, access_token_key_version,"
+                      " access_token_ct, access_token_iv, access_token_tag FROM whatsapp_channel"
+                      " WHERE tenant_id = $1 AND channel_id = $2"
+};
+
+enum err
+channel_access_read(struct db_tx *tx, struct id channel, struct arena *arena, struct channel_access *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &channel_access_stmt, DB_ARGS(DB_ID(channel)), &rows);
+
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err != ERR_OK)
+        goto done;
+    *out = (struct channel_access){ .waba_id = arena_copy(arena, db_text(rows, 0, 0)),
+                                    .phone_number_id = arena_copy(arena, db_text(rows, 0, 1)),
+                                    .generation = (uint32_t)db_i64(rows, 0, 2),
+                                    .has_token = !db_is_null(rows, 0, 3) };
+    if (out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL)
+        err = ERR_NO_MEMORY;
+    if (err == ERR_OK && out->has_token)
+        err = sealed_column_read(rows, 0, 4, (uint32_t)db_i64(rows, 0, 3), arena, &out->token);
+done:
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt channel_generations_stmt = {
     "channel_generations", "SELECT access_token_generation, app_secret_generation, verify_token_generation"
                            " FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"

@@ -10,6 +10,7 @@
 #include "platform/os/role.h"
 #include "program/dispatcher/send_plan.h"
 #include "program/dispatcher/send_store.h"
+#include "program/dispatcher/task_runner.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ struct dispatcher {
     struct address_guard guard;
     struct mailbox ready, settled;
     struct send_store *store;
+    struct task_pool *tasks;
     struct mailbox_item *waiting; /* taken from `ready`: they wait for their sender's pace */
     struct pace paces[LANES_MAX];
     size_t pace_count;
@@ -237,9 +239,11 @@ dispatcher_run(struct dispatcher *dispatcher)
             if (drain_until.us == INT64_MAX) {
                 drain_until = mono_after_ms(now, dispatcher->role->config.drain_timeout_ms);
                 send_store_drain(dispatcher->store);
+                task_pool_drain(dispatcher->tasks);
             }
             return_waiting(dispatcher);
-            if (send_store_out(dispatcher->store) == 0 || now.us >= drain_until.us)
+            if ((send_store_out(dispatcher->store) == 0 && task_pool_busy(dispatcher->tasks) == 0) ||
+                now.us >= drain_until.us)
                 return ERR_OK;
             wait_ms = 20;
         } else {
@@ -331,11 +335,20 @@ main(void)
                                                           .ready = &dispatcher.ready,
                                                           .settled = &dispatcher.settled },
                              &dispatcher.store);
+    if (err == ERR_OK)
+        err = task_pool_new(&(struct task_pool_config){ .database = role_database(&role),
+                                                        .config = &role.config,
+                                                        .clock = dispatcher.clock,
+                                                        .vault_client = dispatcher.vault_client,
+                                                        .guard = &dispatcher.guard,
+                                                        .table = task_table },
+                            &dispatcher.tasks);
     if (err == ERR_OK) {
         role_ready(&role);
         err = dispatcher_run(&dispatcher);
     }
     role_watch_stop(&role);
+    task_pool_free(dispatcher.tasks);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);
     return role_end(&role, err);

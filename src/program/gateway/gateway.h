@@ -82,6 +82,6 @@ void show_append(json_t **list, json_t *value);
 void show_set(json_t **object, const char *member, json_t *value);
 
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
-    api_key_routes[], contract_routes[], callback_routes[];
+    api_key_routes[], contract_routes[], callback_routes[], operation_routes[], number_routes[];
 
 #endif

@@ -43,5 +43,5 @@ int
 roster_connections(const struct config *config)
 {
     return (int)(config->gateways * (config->gateway_workers + GATEWAY_CONNECTIONS) +
-                 config->dispatchers * DISPATCHER_CONNECTIONS + OTHER_CONNECTIONS);
+                 config->dispatchers * (config->task_threads + DISPATCHER_CONNECTIONS) + OTHER_CONNECTIONS);
 }

@@ -15,6 +15,7 @@ static const char *const allowed_values[] = {
     "gateway seal credential whatsapp_channel.app_secret",
     "gateway seal credential whatsapp_channel.verify_token",
     "gateway seal credential webhook_endpoint.secret",
+    "gateway seal credential provider_task.request",
     "gateway open content message.peer",
     "gateway open content message.content",
     "gateway open content event.content",
@@ -26,6 +27,7 @@ static const char *const allowed_values[] = {
     "dispatcher open content message.peer",
     "dispatcher open content message.content",
     "dispatcher open credential whatsapp_channel.access_token",
+    "dispatcher open credential provider_task.request",
     "webhooks seal content event.content",
     "webhooks seal content webhook_delivery.body",
     "webhooks open content message.peer",
@@ -57,11 +59,11 @@ static const char *const allowed_others[] = {
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
     "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key", "kek",   "messag",         "messages"
+    "tenant_key", "kek",   "messag",         "messages",         "provider_task"
 };
 static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
                                        "app_secret", "verify_token", "private_key", "secret",
-                                       "secre",      "secrets",      "wrapped" };
+                                       "secre",      "secrets",      "wrapped",     "request" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

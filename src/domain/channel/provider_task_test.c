@@ -1,0 +1,317 @@
+/* Provider tasks on a real PostgreSQL: what is claimed, by whom, and what an end writes. */
+#include "core/log.h"
+#include "domain/channel/provider_task.h"
+#include "platform/db/test_cluster.h"
+#include <stdio.h>
+
+#define LEASE_MS 60000
+
+static struct db *gateway, *dispatcher;
+static struct arena *arena;
+static struct id acme, bolt;
+
+static int
+opened(void **state UNUSED)
+{
+    if (id_is_zero(acme)) {
+        acme = test_cluster_tenant("acme");
+        bolt = test_cluster_tenant("bolt");
+    }
+    test_cluster_sql("delete from provider_task; delete from event; delete from channel");
+    gateway = test_cluster_open("harkara_gateway");
+    dispatcher = test_cluster_open("harkara_dispatcher");
+    arena = arena_new(4u << 20);
+    return 0;
+}
+
+static int
+closed(void **state UNUSED)
+{
+    db_close(gateway);
+    db_close(dispatcher);
+    arena_free(arena);
+    return 0;
+}
+
+static struct id
+channel_new(struct id tenant)
+{
+    struct id channel = id_new(clock_system());
+    char sql[256], t[ID_UUID_BYTES], c[ID_UUID_BYTES];
+
+    id_uuid_print(tenant, t);
+    id_uuid_print(channel, c);
+    snprintf(sql, sizeof(sql),
+             "insert into channel (tenant_id, id, kind, name) values ('%s', '%s', 'whatsapp', 'c')", t, c);
+    test_cluster_sql(sql);
+    return channel;
+}
+
+static struct id
+create(struct id tenant, struct id channel, bool has_request)
+{
+    struct vault_sealed sealed = { .key_version = 1, .cipher = SLICE("pin") };
+    struct provider_task_new with = { .id = id_new(clock_system()),
+                                      .channel = channel,
+                                      .kind = PROVIDER_TASK_NUMBER_SYNC,
+                                      .request = has_request ? &sealed : NULL,
+                                      .is_asked = true };
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, tenant, &tx));
+    assert_ok(provider_task_create(&tx, &with));
+    assert_ok(db_commit(&tx));
+    return with.id;
+}
+
+static struct provider_task_claim
+claim(void)
+{
+    struct provider_task_claim claim;
+
+    assert_ok(provider_task_claim_next(dispatcher, LEASE_MS, arena, &claim));
+    return claim;
+}
+
+static enum err
+settle(const struct provider_task_claim *claim, struct provider_task_outcome outcome)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(dispatcher, claim->tenant, &tx));
+    enum err err = provider_task_settle(&tx, clock_system(), claim, &outcome);
+    if (err == ERR_OK)
+        assert_ok(db_commit(&tx));
+    db_rollback(&tx);
+    return err;
+}
+
+static struct provider_task
+get(struct id tenant, struct id task)
+{
+    struct provider_task shown;
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, tenant, &tx));
+    assert_ok(provider_task_get(&tx, task, arena, &shown));
+    assert_ok(db_commit(&tx));
+    return shown;
+}
+
+static void
+a_task_is_claimed_once_with_what_it_was_made_of(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), task = create(acme, channel, true);
+    struct provider_task_claim mine = claim(), none;
+
+    assert_true(id_eq(mine.task, task) && id_eq(mine.tenant, acme) && id_eq(mine.channel, channel));
+    assert_true(mine.is_known && mine.kind == PROVIDER_TASK_NUMBER_SYNC);
+    assert_int_equal(mine.attempt, 1);
+    assert_false(mine.is_unsure);
+    assert_true(mine.has_request && slice_eq(mine.request.cipher, SLICE("pin")));
+    assert_int_equal(provider_task_claim_next(dispatcher, LEASE_MS, arena, &none), ERR_NOTHING);
+    assert_int_equal(get(acme, task).state, PROVIDER_TASK_LEASED);
+}
+
+static void
+an_end_tells_its_event_and_forgets_the_request(void **state UNUSED)
+{
+    struct id task = create(acme, channel_new(acme), true);
+    struct provider_task_claim mine = claim();
+
+    assert_ok(
+        settle(&mine, (struct provider_task_outcome){ .state = PROVIDER_TASK_DONE,
+                                                      .result = SLICE("{\"quality_rating\":\"GREEN\"}") }));
+    struct provider_task shown = get(acme, task);
+    assert_int_equal(shown.state, PROVIDER_TASK_DONE);
+    assert_true(shown.has_finished && shown.error_class.len == 0);
+    assert_non_null(memmem(shown.result.ptr, shown.result.len, "GREEN", 5));
+    assert_int_equal(test_cluster_number("select count(*) from provider_task where request_ct is null"), 1);
+    assert_int_equal(
+        test_cluster_number("select count(*) from event where type = 'operation.succeeded' and subject_id ="
+                            " channel_id and data->>'operation_id' like 'opr\\_%' and data->'error' = 'null'"
+                            " and data->'result'->>'quality_rating' = 'GREEN'"),
+        1);
+}
+
+static void
+a_failure_is_told_with_its_reason(void **state UNUSED)
+{
+    struct id task = create(acme, channel_new(acme), false);
+    struct provider_task_claim mine = claim();
+
+    assert_ok(settle(&mine, (struct provider_task_outcome){ .state = PROVIDER_TASK_FAILED,
+                                                            .error_code = SLICE("whatsapp-133005"),
+                                                            .error_title = SLICE("The PIN is \"wrong\"."),
+                                                            .error_class = "permanent" }));
+    assert_int_equal(get(acme, task).state, PROVIDER_TASK_FAILED);
+    assert_int_equal(
+        test_cluster_number(
+            "select count(*) from event where type = 'operation.failed' and"
+            " data->'error' = '{\"code\":\"whatsapp-133005\",\"title\":\"The PIN is \\\"wrong\\\".\","
+            "\"class\":\"permanent\"}'"),
+        1);
+}
+
+static void
+what_is_tried_again_waits_and_keeps_its_request(void **state UNUSED)
+{
+    struct id task = create(acme, channel_new(acme), true);
+    struct provider_task_claim mine = claim();
+    struct wall_time later = wall_after_ms(clock_wall(clock_system()), 3600000);
+    struct provider_task_outcome again = { .state = PROVIDER_TASK_WAITING,
+                                           .due_at = later,
+                                           .is_counted = true,
+                                           .error_code = SLICE("whatsapp-2"),
+                                           .error_title = SLICE("Busy."),
+                                           .error_class = "retry" };
+
+    assert_ok(settle(&mine, again));
+    assert_int_equal(provider_task_claim_next(dispatcher, LEASE_MS, arena, &mine), ERR_NOTHING);
+    assert_int_equal(get(acme, task).attempt, 1);
+    test_cluster_sql("update provider_task set due_at = now()");
+    mine = claim();
+    assert_int_equal(mine.attempt, 2);
+    assert_true(mine.has_request);
+    again.is_counted = false;
+    again.is_unsure = true;
+    again.due_at = clock_wall(clock_system());
+    assert_ok(settle(&mine, again));
+    mine = claim();
+    assert_int_equal(mine.attempt, 2); /* given back */
+    assert_true(mine.is_unsure);
+    assert_int_equal(test_cluster_number("select count(*) from event"), 0);
+}
+
+static void
+a_lost_claim_writes_nothing(void **state UNUSED)
+{
+    struct id task = create(acme, channel_new(acme), false);
+    struct provider_task_claim dead = claim(), heir;
+    struct provider_task_outcome done = { .state = PROVIDER_TASK_DONE };
+    struct db_tx tx;
+    size_t taken = 0;
+
+    assert_ok(provider_task_take_over(dispatcher, &taken));
+    assert_int_equal(taken, 0);
+    test_cluster_sql("update provider_task set lease_until = now() - interval '1 second'");
+    assert_ok(provider_task_take_over(dispatcher, &taken));
+    assert_int_equal(taken, 1);
+    assert_int_equal(settle(&dead, done), ERR_STATE_CONFLICT);
+    heir = claim();
+    assert_true(id_eq(heir.task, task) && heir.is_unsure);
+    assert_int_equal(heir.attempt, 2);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_int_equal(provider_task_hold(&tx, &dead, LEASE_MS), ERR_STATE_CONFLICT);
+    db_rollback(&tx);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(provider_task_hold(&tx, &heir, LEASE_MS));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(settle(&dead, done), ERR_STATE_CONFLICT);
+    assert_ok(settle(&heir, done));
+    assert_int_equal(settle(&heir, done), ERR_STATE_CONFLICT);
+    assert_int_equal(test_cluster_number("select count(*) from event"), 1);
+}
+
+/* The busy channel's tasks are older. */
+static void
+one_channels_many_do_not_delay_anothers_one(void **state UNUSED)
+{
+    struct id busy = channel_new(acme), quiet = channel_new(bolt);
+
+    for (int i = 0; i < 50; i++)
+        create(acme, busy, false);
+    struct id only = create(bolt, quiet, false);
+    assert_true(id_eq(claim().channel, busy));
+    assert_true(id_eq(claim().task, only));
+    assert_true(id_eq(claim().channel, busy));
+}
+
+/* Whoever holds a row keeps nobody from the next one. */
+static void
+two_that_claim_at_a_time_get_different_tasks(void **state UNUSED)
+{
+    struct db *other = test_cluster_open("harkara_dispatcher");
+    struct id channel = channel_new(acme);
+    static const struct db_stmt lock = { "test_lock_first",
+                                         "select id from provider_task order by due_at limit 1 for update" };
+    struct db_rows *rows = NULL;
+    struct db_tx tx;
+
+    create(acme, channel, false);
+    create(acme, channel, false);
+    assert_ok(db_begin_across(other, "task.claim", &tx));
+    assert_ok(db_query(&tx, &lock, DB_NO_ARGS, &rows));
+    assert_false(id_eq(claim().task, db_id(rows, 0, 0)));
+    db_rows_free(rows);
+    db_rollback(&tx);
+    db_close(other);
+}
+
+static void
+what_the_api_asks_for_has_a_limit(void **state UNUSED)
+{
+    struct id channel = channel_new(acme);
+    struct provider_task_new with = { .channel = channel,
+                                      .kind = PROVIDER_TASK_NUMBER_SYNC,
+                                      .is_asked = true };
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    for (unsigned i = 0; i < PROVIDER_TASK_WAITING_MAX; i++) {
+        with.id = id_new(clock_system());
+        assert_ok(provider_task_create(&tx, &with));
+    }
+    with.id = id_new(clock_system());
+    assert_int_equal(provider_task_create(&tx, &with), ERR_TOO_MANY);
+    with.is_asked = false; /* what Harkara itself needs is not refused */
+    assert_ok(provider_task_create(&tx, &with));
+    assert_ok(db_commit(&tx));
+}
+
+static void
+a_list_is_one_channels_and_one_tenants(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), other = channel_new(acme);
+    struct provider_task *tasks = NULL;
+    struct db_tx tx;
+    size_t count = 0;
+    struct id first = create(acme, channel, false), second = create(acme, channel, false);
+
+    create(acme, other, false);
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_task_list(&tx, channel, (struct id){ { 0 } }, 10, arena, &tasks, &count));
+    assert_int_equal(count, 2);
+    assert_true(id_eq(tasks[0].id, second) && id_eq(tasks[1].id, first));
+    assert_ok(provider_task_list(&tx, channel, second, 10, arena, &tasks, &count));
+    assert_int_equal(count, 1);
+    assert_ok(db_commit(&tx));
+    assert_ok(db_begin(gateway, bolt, &tx));
+    assert_int_equal(provider_task_get(&tx, first, arena, tasks), ERR_NOT_FOUND);
+    assert_ok(provider_task_list(&tx, channel, (struct id){ { 0 } }, 10, arena, &tasks, &count));
+    assert_int_equal(count, 0);
+    assert_ok(db_commit(&tx));
+}
+
+static void
+what_is_due_next_is_a_waiting_task_or_a_lease(void **state UNUSED)
+{
+    struct wall_time due;
+
+    assert_int_equal(provider_task_next_due(dispatcher, &due), ERR_NOTHING);
+    create(acme, channel_new(acme), false);
+    assert_ok(provider_task_next_due(dispatcher, &due));
+    assert_true(due.us <= clock_wall(clock_system()).us);
+    claim();
+    assert_ok(provider_task_next_due(dispatcher, &due));
+    assert_true(due.us > clock_wall(clock_system()).us);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(a_task_is_claimed_once_with_what_it_was_made_of),
+             TEST(an_end_tells_its_event_and_forgets_the_request), TEST(a_failure_is_told_with_its_reason),
+             TEST(what_is_tried_again_waits_and_keeps_its_request), TEST(a_lost_claim_writes_nothing),
+             TEST(one_channels_many_do_not_delay_anothers_one),
+             TEST(two_that_claim_at_a_time_get_different_tasks), TEST(what_the_api_asks_for_has_a_limit),
+             TEST(a_list_is_one_channels_and_one_tenants),
+             TEST(what_is_due_next_is_a_waiting_task_or_a_lease))
