@@ -27,6 +27,7 @@ enum id_kind {
     ID_REQUEST,        /* req_ */
     ID_INSTANCE,       /* ins_: one run of one process */
     ID_OPERATION,      /* opr_: what is asked of a provider besides sending */
+    ID_MEDIA,          /* med_ */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

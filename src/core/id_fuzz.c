@@ -9,7 +9,7 @@ FUZZ_TARGET(data, size)
     struct id id, back;
     int kinds = 0;
 
-    for (enum id_kind kind = ID_TENANT; kind <= ID_INSTANCE; kind++) {
+    for (enum id_kind kind = ID_TENANT; kind <= ID_MEDIA; kind++) {
         enum err err = id_parse(kind, text, &id);
         FUZZ_CHECK(err == ERR_OK || err == ERR_ID_SYNTAX);
         if (err != ERR_OK)

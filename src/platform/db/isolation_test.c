@@ -68,6 +68,11 @@ static const char sample_sql[] =
     "  values (t, w, 'https://example.org', '{*}', 1, '', b12, b16);"
     " insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
     "  body_tag) values (t, d, w, e, 'message.accepted', 1, '', b12, b16);"
+    " insert into media (tenant_id, id, direction, state, mime_type, bytes, expires_at)"
+    "  values (t, w, 'out', 'ready', 'image/png', 1, now());"
+    " insert into media_chunk values (t, w, 0, 1, '', b12, b16);"
+    " insert into media_provider (tenant_id, media_id, channel_id, state, expires_at) values (t, w, c, 'pushing', now());"
+    " insert into media_wait values (t, w, c, m);"
     " insert into webhook_attempt values (t, pg_temp.new_id(), d, 1, now(), 'delivered', 200, 5);"
     "end $$";
 

@@ -7,6 +7,7 @@
 #define WEBHOOKS   (1u << VAULT_ROLE_WEBHOOKS)
 #define SCHEDULER  (1u << VAULT_ROLE_SCHEDULER)
 #define READERS    (GATEWAY | DISPATCHER | WEBHOOKS)
+#define SENDERS    (GATEWAY | DISPATCHER) /* who takes a tenant's bytes in, and who hands them to a provider */
 #define EVERYONE   (ADMIN | GATEWAY | DISPATCHER | WEBHOOKS | SCHEDULER)
 
 /*
@@ -24,6 +25,8 @@ static const struct {
     { VAULT_CONTENT,    "message",          "content",      GATEWAY,    READERS,            0,       0,       0 },
     { VAULT_CONTENT,    "event",            "content",      READERS,    GATEWAY | WEBHOOKS, 0,       0,       0 },
     { VAULT_CONTENT,    "provider_event",   "body",         GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "media",            "file_name",    GATEWAY,    SENDERS,            0,       0,       0 },
+    { VAULT_CONTENT,    "media_chunk",      "body",         SENDERS,    SENDERS,            0,       0,       0 },
     { VAULT_CONTENT,    "webhook_delivery", "body",         WEBHOOKS,   WEBHOOKS,           0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret",   GATEWAY,    0,                  GATEWAY, 0,       0 },

@@ -11,6 +11,8 @@ static const char *const allowed_values[] = {
     "gateway seal content message.content",
     "gateway seal content event.content",
     "gateway seal content provider_event.body",
+    "gateway seal content media.file_name",
+    "gateway seal content media_chunk.body",
     "gateway seal credential whatsapp_channel.access_token",
     "gateway seal credential whatsapp_channel.app_secret",
     "gateway seal credential whatsapp_channel.verify_token",
@@ -20,12 +22,17 @@ static const char *const allowed_values[] = {
     "gateway open content message.content",
     "gateway open content event.content",
     "gateway open content provider_event.body",
+    "gateway open content media.file_name",
+    "gateway open content media_chunk.body",
     "gateway verify credential whatsapp_channel.app_secret",
     "gateway match credential whatsapp_channel.verify_token",
     "gateway make_ed25519 credential webhook_endpoint.private_key",
     "dispatcher seal content event.content",
+    "dispatcher seal content media_chunk.body",
     "dispatcher open content message.peer",
     "dispatcher open content message.content",
+    "dispatcher open content media.file_name",
+    "dispatcher open content media_chunk.body",
     "dispatcher open credential whatsapp_channel.access_token",
     "dispatcher open credential provider_task.request",
     "webhooks seal content event.content",
@@ -59,11 +66,13 @@ static const char *const allowed_others[] = {
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
     "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key", "kek",   "messag",         "messages",         "provider_task"
+    "tenant_key", "kek",   "messag",         "messages",         "provider_task",    "media",
+    "media_chunk"
 };
 static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
                                        "app_secret", "verify_token", "private_key", "secret",
-                                       "secre",      "secrets",      "wrapped",     "request" };
+                                       "secre",      "secrets",      "wrapped",     "request",
+                                       "file_name" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
