@@ -70,14 +70,16 @@ bool link_writer_is_idle(const struct link_writer *writer);
 
 /* Between the supervisor and a role: one byte of kind, then what the kind says. */
 enum link_kind {
-    LINK_READY = 1,    /* role -> supervisor: serving */
-    LINK_DRAIN = 2,    /* supervisor -> role: finish and exit */
-    LINK_VAULT = 3,    /* supervisor -> role, with fd: the (new) link to the vault */
-    LINK_ADOPT = 4,    /* supervisor -> vault, with fd: byte 1 = enum vault_role of the new link */
-    LINK_BOOT = 5,     /* supervisor -> vault: struct vault_boot of wire/vault, with the master key */
-    LINK_SETTINGS = 6, /* supervisor -> role, the first frame: who it is; see platform/os/role.h */
-    LINK_FAILED = 7,   /* role -> supervisor: it ends, and why: enum err as two bytes */
-    LINK_BOOTED = 8,   /* vault -> supervisor: struct vault_booted of wire/vault: what became of LINK_BOOT */
+    LINK_READY = 1,     /* role -> supervisor: serving */
+    LINK_DRAIN = 2,     /* supervisor -> role: finish and exit */
+    LINK_VAULT = 3,     /* supervisor -> role, with fd: the (new) link to the vault */
+    LINK_ADOPT = 4,     /* supervisor -> vault, with fd: byte 1 = enum vault_role of the new link */
+    LINK_BOOT = 5,      /* supervisor -> vault: struct vault_boot of wire/vault, with the master key */
+    LINK_SETTINGS = 6,  /* supervisor -> role, the first frame: who it is; see platform/os/role.h */
+    LINK_FAILED = 7,    /* role -> supervisor: it ends, and why: enum err as two bytes */
+    LINK_BOOTED = 8,    /* vault -> supervisor: struct vault_booted of wire/vault: what became of LINK_BOOT */
+    LINK_KEK = 9,       /* supervisor -> vault: struct vault_boot: key-encryption keys to add or make now */
+    LINK_KEK_MADE = 10, /* vault -> supervisor: struct vault_booted: what became of LINK_KEK */
 };
 
 #endif

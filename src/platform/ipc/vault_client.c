@@ -512,9 +512,15 @@ vault_make_keys(const struct vault *vault, struct id tenant, struct vault_wrappe
 static enum err
 facts_use(void *ctx, const struct vault_answer *answer)
 {
-    *(struct vault_facts *)ctx = (struct vault_facts){ .memory = answer->memory,
-                                                       .kek_version = answer->kek_version,
-                                                       .keys_held = answer->keys_held };
+    struct vault_facts *facts = ctx;
+
+    *facts = (struct vault_facts){ .memory = answer->memory,
+                                   .kek_version = answer->kek_version,
+                                   .keys_held = answer->keys_held,
+                                   .uses_uncounted = answer->uses_uncounted,
+                                   .instance = answer->instance,
+                                   .kek_count = answer->kek_count };
+    memcpy(facts->keks, answer->keks, sizeof(facts->keks));
     return ERR_OK;
 }
 
@@ -524,4 +530,125 @@ vault_facts(const struct vault *vault, struct vault_facts *out)
     struct vault_request request = { .op = VAULT_OP_FACTS };
 
     return call(vault, &request, facts_use, out);
+}
+
+/* What a reseal gives back, and where to. */
+struct reseal_use {
+    struct vault_reseal_item *items;
+    size_t count;
+    struct arena *arena;
+};
+
+static enum err
+reseal_use(void *ctx, const struct vault_answer *answer)
+{
+    const struct reseal_use *to = ctx;
+
+    if (answer->sealed_count != to->count)
+        return ERR_FRAME;
+    for (size_t i = 0; i < to->count; i++) {
+        to->items[i].sealed = answer->sealed[i];
+        to->items[i].sealed.cipher = arena_copy(to->arena, answer->sealed[i].cipher);
+        if (to->items[i].sealed.cipher.ptr == NULL)
+            return ERR_NO_MEMORY;
+    }
+    return ERR_OK;
+}
+
+enum err
+vault_reseal(const struct vault *vault, enum vault_purpose purpose, struct vault_reseal_item *items,
+             size_t count, struct arena *arena)
+{
+    struct vault_request request = { .op = VAULT_OP_RESEAL, .purpose = purpose, .item_count = count };
+    struct reseal_use to = { items, count, arena };
+
+    if (count == 0 || count > VAULT_SEAL_ITEMS_MAX)
+        bug("a reseal of no or too many values");
+    for (size_t i = 0; i < count; i++) {
+        if (is_cipher_too_long(&items[i].sealed))
+            return ERR_SEAL_CORRUPT;
+        request.items[i].place = frame_place(&items[i].place);
+        request.items[i].sealed = items[i].sealed;
+    }
+    return call(vault, &request, reseal_use, &to);
+}
+
+static enum err
+key_use(void *ctx, const struct vault_answer *answer)
+{
+    *(struct vault_wrapped_key *)ctx = answer->keys[0];
+    return ERR_OK;
+}
+
+enum err
+vault_rewrap(const struct vault *vault, const struct vault_wrapped_key *key, struct vault_wrapped_key *out)
+{
+    struct vault_request request = { .op = VAULT_OP_REWRAP, .key = *key };
+
+    return call(vault, &request, key_use, out);
+}
+
+enum err
+vault_make_key(const struct vault *vault, struct id tenant, enum vault_purpose purpose, uint32_t version,
+               struct vault_wrapped_key *out)
+{
+    struct vault_request request = {
+        .op = VAULT_OP_MAKE_KEY, .tenant = tenant, .purpose = purpose, .version = version
+    };
+
+    return call(vault, &request, key_use, out);
+}
+
+enum err
+vault_key_load(const struct vault *vault, const struct vault_wrapped_key *key, bool is_newest)
+{
+    struct vault_request request = { .op = VAULT_OP_KEY_LOAD, .key = *key, .is_newest = is_newest };
+
+    return call(vault, &request, NULL, NULL);
+}
+
+enum err
+vault_forget_key(const struct vault *vault, struct id tenant, enum vault_purpose purpose, uint32_t version)
+{
+    struct vault_request request = {
+        .op = VAULT_OP_FORGET, .tenant = tenant, .purpose = purpose, .version = version
+    };
+
+    return call(vault, &request, NULL, NULL);
+}
+
+enum err
+vault_forget_tenant(const struct vault *vault, struct id tenant)
+{
+    struct vault_request request = { .op = VAULT_OP_FORGET, .tenant = tenant, .is_whole_tenant = true };
+
+    return call(vault, &request, NULL, NULL);
+}
+
+enum err
+vault_forget_kek(const struct vault *vault, uint32_t version)
+{
+    struct vault_request request = { .op = VAULT_OP_KEK_FORGET, .version = version };
+
+    return call(vault, &request, NULL, NULL);
+}
+
+static enum err
+uses_use(void *ctx, const struct vault_answer *answer)
+{
+    struct vault_uses *uses = ctx;
+
+    *uses = (struct vault_uses){ .instance = answer->instance,
+                                 .batch = answer->batch,
+                                 .count = answer->use_count };
+    memcpy(uses->uses, answer->uses, answer->use_count * sizeof(answer->uses[0]));
+    return ERR_OK;
+}
+
+enum err
+vault_usage_take(const struct vault *vault, uint32_t taken, struct vault_uses *out)
+{
+    struct vault_request request = { .op = VAULT_OP_USAGE, .taken = taken };
+
+    return call(vault, &request, uses_use, out);
 }

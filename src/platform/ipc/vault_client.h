@@ -106,7 +106,45 @@ struct vault_facts {
     enum secret_memory memory;
     uint32_t kek_version;
     uint64_t keys_held;
+    uint64_t uses_uncounted;           /* seals and opens that found no room in its table */
+    struct id instance;                /* of this life of the vault */
+    uint32_t keks[VAULT_KEKS_MAX + 1]; /* versions it holds */
+    size_t kek_count;
 };
 MUST_CHECK enum err vault_facts(const struct vault *vault, struct vault_facts *out);
+
+/* For the command line's rotations (admin only); each may be asked again. */
+
+/* Values from the key version that they bear to the newest one, in place: only the vault sees them open. */
+struct vault_reseal_item {
+    struct vault_place place;
+    struct vault_sealed sealed; /* in and out; the new ciphertext lives in the arena */
+};
+MUST_CHECK enum err vault_reseal(const struct vault *vault, enum vault_purpose purpose,
+                                 struct vault_reseal_item *items, size_t count, struct arena *arena);
+/* The same data key under the key-encryption key in force. ERR_SEAL_CORRUPT: not one of ours. */
+MUST_CHECK enum err vault_rewrap(const struct vault *vault, const struct vault_wrapped_key *key,
+                                 struct vault_wrapped_key *out);
+/* A data key of a further version, which is not held: store it, then load it. Not of purpose index. */
+MUST_CHECK enum err vault_make_key(const struct vault *vault, struct id tenant, enum vault_purpose purpose,
+                                   uint32_t version, struct vault_wrapped_key *out);
+MUST_CHECK enum err vault_key_load(const struct vault *vault, const struct vault_wrapped_key *key,
+                                   bool is_newest);
+MUST_CHECK enum err vault_forget_key(const struct vault *vault, struct id tenant, enum vault_purpose purpose,
+                                     uint32_t version);
+/* All keys of a tenant, and none is loaded for it any more. */
+MUST_CHECK enum err vault_forget_tenant(const struct vault *vault, struct id tenant);
+/* ERR_LIMIT: it is the one in force. */
+MUST_CHECK enum err vault_forget_kek(const struct vault *vault, uint32_t version);
+
+/* How often keys were used (scheduler only). Write it down, then say so with the next call: until then the
+ * same batch comes again. A batch of 0: nothing to tell. */
+struct vault_uses {
+    struct id instance; /* batches count within one */
+    uint32_t batch;
+    struct vault_use uses[VAULT_USES_MAX];
+    size_t count;
+};
+MUST_CHECK enum err vault_usage_take(const struct vault *vault, uint32_t taken, struct vault_uses *out);
 
 #endif

@@ -296,6 +296,9 @@ frame_obey(struct role_private *own, const struct role_events *events, struct sl
     } else if (kind == LINK_ADOPT && fd >= 0 && frame.len == 2 && events->adopt != NULL) {
         events->adopt(events->ctx, fd, (uint8_t)frame.ptr[1]);
         return;
+    } else if (kind == LINK_KEK && events->kek != NULL) {
+        events->kek(events->ctx, frame, fd);
+        return;
     }
     if (fd >= 0)
         close(fd);

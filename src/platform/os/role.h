@@ -62,6 +62,8 @@ struct role_events {
     void (*vault)(void *ctx, int fd);
     /* The vault only: a new peer's link, taken, and which enum vault_role it has for good. */
     void (*adopt)(void *ctx, int fd, uint8_t peer_role);
+    /* The vault only: LINK_KEK, and a descriptor that came with it (taken) or -1. */
+    void (*kek)(void *ctx, struct slice frame, int fd);
 };
 
 /*

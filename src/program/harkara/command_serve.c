@@ -86,6 +86,16 @@ master_key_of_state(struct command_line *line, struct database *database)
     return ERR_CONFIG;
 }
 
+/* While the master key is being replaced, the one that follows it. */
+static enum err
+successor_given(struct command_line *line, struct secret **out)
+{
+    *out = NULL;
+    if (line->config.master_kek_new_file[0] == '\0')
+        return ERR_OK;
+    return kek_file_read(line->config.master_kek_new_file, out, &line->complaint);
+}
+
 static enum err
 serve_on(struct command_line *line, struct supervisor_options *options)
 {
@@ -95,9 +105,13 @@ serve_on(struct command_line *line, struct supervisor_options *options)
     if (err == ERR_OK)
         err = master_key_of_state(line, database);
     options->database = database;
-    options->master_key = line->master_key;
     if (err == ERR_OK)
+        err = successor_given(line, &options->masters[1]);
+    if (err == ERR_OK) {
+        options->masters[0] = line->master_key;
+        line->master_key = NULL; /* taken */
         err = supervisor_run(options, &line->complaint);
+    }
     if (unlink(line->folders.status) != 0 && errno != ENOENT)
         log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
     enum err stopped = database_stop(database, DATABASE_STOP_MS);

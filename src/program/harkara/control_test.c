@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,23 +56,26 @@ wait_for_somebody(void)
 static void
 our_own_user_is_handed_the_link(void **state UNUSED)
 {
+    struct control_request request;
     int connection = -1, ends[2];
     pid_t pid = ask(false);
 
     wait_for_somebody();
-    assert_ok(control_accept(listen_fd, &connection));
+    assert_ok(control_accept(listen_fd, &connection, &request));
+    assert_int_equal(request.kind, CONTROL_VAULT);
     assert_ok(link_pair(ends));
     assert_int_equal(write(ends[0], "v", 1), 1);
     control_answer(connection, ends[1]);
     assert_int_equal(answer_of(pid), 0);
     close(ends[0]);
-    assert_int_equal(control_accept(listen_fd, &connection), ERR_NOTHING);
+    assert_int_equal(control_accept(listen_fd, &connection, &request), ERR_NOTHING);
 }
 
 /* The file's mode keeps others out already; this is for a mode that somebody changed. */
 static void
 another_user_is_not(void **state UNUSED)
 {
+    struct control_request request;
     int connection = -1;
 
     if (geteuid() != 0)
@@ -81,10 +86,69 @@ another_user_is_not(void **state UNUSED)
     assert_int_equal(chmod(path, 0666), 0);
     pid = ask(true);
     wait_for_somebody();
-    assert_int_equal(control_accept(listen_fd, &connection), ERR_SCOPE);
+    assert_int_equal(control_accept(listen_fd, &connection, &request), ERR_SCOPE);
     assert_int_equal(connection, -1);
     assert_int_equal(answer_of(pid), 1);
     assert_int_equal(chmod(path, 0600), 0);
+}
+
+/* A command that asks for a key says of which master, and gets what the vault said. */
+static void
+a_key_is_asked_for_with_all_that_it_needs(void **state UNUSED)
+{
+    struct control_request request;
+    struct vault_booted booted = { .kek_version = 7 };
+    struct buf frame;
+    int connection = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct control_kek wanted = { .scrypt_n = 1u << 18, .has_master = true };
+        memset(wanted.master, 0x5a, sizeof(wanted.master));
+        booted.kek_version = 0;
+        _exit(control_ask_kek(path, &wanted, &booted, &complaint) == ERR_OK && booted.kek_version == 7 ? 0
+                                                                                                       : 1);
+    }
+    wait_for_somebody();
+    assert_ok(control_accept(listen_fd, &connection, &request));
+    assert_int_equal(request.kind, CONTROL_KEK);
+    assert_int_equal(request.kek.scrypt_n, 1u << 18);
+    assert_true(request.kek.has_master);
+    for (size_t i = 0; i < sizeof(request.kek.master); i++)
+        assert_int_equal(request.kek.master[i], 0x5a);
+    buf_init(&frame, 64);
+    buf_add_byte(&frame, LINK_KEK_MADE);
+    vault_booted_encode(&frame, &booted);
+    control_say(connection, buf_slice(&frame));
+    close(connection);
+    buf_release(&frame);
+    assert_int_equal(answer_of(pid), 0);
+}
+
+static void
+a_request_that_is_none_is_closed(void **state UNUSED)
+{
+    static const struct slice rows[] = {
+        { "\0", 1 },
+        { "\x02", 1 },
+        { "\x01\0", 2 },
+        { "\x04", 1 },
+        { "\x02\0\0\0\0\x02", 6 },
+        { "\x02\0\0\0\0\x01", 6 },
+        { "\x02\0\0\0\0\0\0", 7 },
+    };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct control_request request;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int connection = -1, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_ok(link_send(fd, rows[i], -1, 1000));
+        assert_int_equal(control_accept(listen_fd, &connection, &request), ERR_NOTHING);
+        assert_int_equal(connection, -1);
+        close(fd);
+    }
 }
 
 static void
@@ -119,6 +183,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_own_user_is_handed_the_link),
         cmocka_unit_test(another_user_is_not),
+        cmocka_unit_test(a_key_is_asked_for_with_all_that_it_needs),
+        cmocka_unit_test(a_request_that_is_none_is_closed),
         cmocka_unit_test(without_a_server_the_command_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

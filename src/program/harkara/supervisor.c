@@ -231,6 +231,11 @@ frame_take(struct supervisor *s, struct child *child, struct slice frame)
         if (child->failure <= ERR_OK || child->failure >= ERR_COUNT)
             child->failure = ERR_FRAME;
         return true;
+    case LINK_KEK_MADE:
+        if (child != s->vault)
+            return false;
+        supervisor_kek_made(s, frame);
+        return true;
     case LINK_BOOTED:
         if (child != s->vault)
             return false;
@@ -289,6 +294,8 @@ ended(struct supervisor *s, pid_t pid, int wait_status)
         if (child->link >= 0)
             link_read(s, child); /* its last words */
         child_ended(child, wait_status, s->is_stopping, s->with->clock);
+        if (child == s->vault)
+            supervisor_kek_give_up(s);
         if (child == s->vault && !s->has_booted && !s->is_stopping && !child->is_to_restart) {
             complaint_set(s->complaint, "the vault did not start: %s",
                           child->failure == ERR_OK ? "see its last lines above" : err_title(child->failure));
@@ -319,13 +326,25 @@ signals_read(struct supervisor *s)
 static void
 control_read(struct supervisor *s)
 {
+    struct control_request request;
     int connection = -1;
-    enum err err = control_accept(s->with->control_fd, &connection);
+    enum err err = control_accept(s->with->control_fd, &connection, &request);
 
     if (err == ERR_SCOPE)
         log_event(LOG_WARN, "supervisor.command_refused");
     if (err != ERR_OK)
         return;
+    switch (request.kind) {
+    case CONTROL_VAULT:
+        break;
+    case CONTROL_KEK:
+        supervisor_kek_make(s, &request.kek, connection);
+        secret_wipe(&request, sizeof(request));
+        return;
+    case CONTROL_MASTER_DONE:
+        supervisor_master_done(s, connection);
+        return;
+    }
     int link = supervisor_vault_link(s, VAULT_ROLE_ADMIN);
     if (link < 0) {
         close(connection);
@@ -468,11 +487,15 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
 {
     struct supervisor *s = calloc(1, sizeof(*s));
 
-    if (s == NULL)
+    if (s == NULL) {
+        for (size_t i = 0; i < COUNT_OF(options->masters); i++)
+            secret_free(options->masters[i]);
         return ERR_NO_MEMORY;
+    }
     s->with = options;
     s->complaint = complaint;
-    s->signal_fd = s->pages_fd = -1;
+    s->signal_fd = s->pages_fd = s->kek_connection = -1;
+    memcpy(s->masters, options->masters, sizeof(s->masters));
     enum err err = prepare(s);
     if (err == ERR_OK) {
         start_due(s);
@@ -485,6 +508,9 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
     }
     for (size_t i = 0; i < s->child_count; i++)
         child_release(&s->children[i]);
+    supervisor_kek_give_up(s);
+    for (size_t i = 0; i < COUNT_OF(s->masters); i++)
+        secret_free(s->masters[i]);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     if (s->pages_fd >= 0)

@@ -17,7 +17,8 @@ struct supervisor_options {
     const struct config *config;
     const struct folders *folders;
     struct database *database; /* started; stays the caller's */
-    const struct secret *master_key;
+    /* Taken, also when it fails. The second one, NULL or not, is to replace the first. */
+    struct secret *masters[VAULT_MASTERS_MAX];
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */
     void (*serving)(void *ctx);          /* once, when every process has said that it serves */

@@ -2,6 +2,7 @@
 #ifndef PROGRAM_HARKARA_SUPERVISOR_INTERNAL_H
 #define PROGRAM_HARKARA_SUPERVISOR_INTERNAL_H
 #include "program/harkara/child.h"
+#include "program/harkara/control.h"
 #include "program/harkara/followed_files.h"
 #include "program/harkara/supervisor.h"
 
@@ -15,6 +16,8 @@ struct supervisor {
     char executables[CHILDREN_MAX][FOLDERS_PATH_BYTES];
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
+    struct secret *masters[VAULT_MASTERS_MAX]; /* owned; the second one while the first is being replaced */
+    int kek_connection; /* the command that waits for a new key-encryption key; -1: none */
     struct followed_files files;
     int signal_fd, pages_fd;
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
@@ -46,5 +49,13 @@ void supervisor_vault_links_renew(struct supervisor *s);
 void supervisor_vault_boot(struct supervisor *s);
 /* Its answer to that. */
 void supervisor_vault_booted(struct supervisor *s, struct slice frame);
+/* A command asks for a new key-encryption key; the connection is taken, and answered when there is one. */
+void supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int connection);
+/* The vault's answer to that. */
+void supervisor_kek_made(struct supervisor *s, struct slice frame);
+/* The vault is gone: nobody waits any longer. */
+void supervisor_kek_give_up(struct supervisor *s);
+/* Nothing is wrapped under the first master key any more: it is wiped, and the second takes its place. */
+void supervisor_master_done(struct supervisor *s, int connection);
 
 #endif

@@ -1,5 +1,6 @@
 #include "core/log.h"
 #include "platform/ipc/link.h"
+#include "program/harkara/kek.h"
 #include "program/harkara/supervisor_internal.h"
 #include <unistd.h>
 
@@ -90,22 +91,156 @@ supervisor_vault_booted(struct supervisor *s, struct slice frame)
     supervisor_stop(s, err);
 }
 
-/* The master key goes through a buffer that is wiped. */
-void
-supervisor_vault_boot(struct supervisor *s)
+/* The database is asked each time: another command, or another host, may have changed them. */
+static void
+keks_refresh(struct supervisor *s)
 {
-    static struct vault_boot boot;
+    static struct vault_kek keks[VAULT_KEKS_MAX];
+    struct complaint complaint = { { 0 } };
+    size_t count = 0;
+
+    if (database_keks(s->with->database, keks, &count, &complaint) != ERR_OK || count == 0)
+        return; /* what is known will do */
+    memcpy(s->keks, keks, count * sizeof(keks[0]));
+    s->kek_count = count;
+}
+
+static void
+masters_put(const struct supervisor *s, struct vault_boot *out)
+{
+    for (size_t i = 0; i < COUNT_OF(s->masters) && s->masters[i] != NULL; i++)
+        out->masters[out->master_count++] = secret_slice(s->masters[i]);
+}
+
+/* The master key goes through a buffer that is wiped. */
+static void
+boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boot)
+{
     struct buf frame;
 
-    boot = (struct vault_boot){ .master_key = secret_slice(s->with->master_key),
-                                .kek_count = s->kek_count,
-                                .make_version = s->kek_count == 0 ? 1 : 0 };
-    memcpy(boot.keks, s->keks, s->kek_count * sizeof(s->keks[0]));
     buf_init(&frame, 65536);
-    buf_add_byte(&frame, LINK_BOOT);
-    vault_boot_encode(&frame, &boot);
+    buf_add_byte(&frame, (char)kind);
+    vault_boot_encode(&frame, boot);
     if (buf_done(&frame) != ERR_OK)
         bug("a boot frame larger than its limit");
     child_say(s->vault, buf_slice(&frame), -1);
     buf_release_wiped(&frame);
+}
+
+void
+supervisor_vault_boot(struct supervisor *s)
+{
+    static struct vault_boot boot;
+
+    if (s->has_booted)
+        keks_refresh(s);
+    boot = (struct vault_boot){ .kek_count = s->kek_count, .make_version = s->kek_count == 0 ? 1 : 0 };
+    masters_put(s, &boot);
+    memcpy(boot.keks, s->keks, s->kek_count * sizeof(s->keks[0]));
+    boot_say(s, LINK_BOOT, &boot);
+}
+
+/* A new key-encryption key, asked for by a command. */
+
+static void
+kek_answer(int connection, const struct vault_booted *booted)
+{
+    struct buf frame;
+
+    buf_init(&frame, 4096);
+    buf_add_byte(&frame, LINK_KEK_MADE);
+    vault_booted_encode(&frame, booted);
+    control_say(connection, buf_slice(&frame));
+    buf_release(&frame);
+}
+
+void
+supervisor_kek_give_up(struct supervisor *s)
+{
+    if (s->kek_connection >= 0)
+        close(s->kek_connection);
+    s->kek_connection = -1;
+}
+
+/* Whether it is known now: the one that is in use, or the one that is to follow it. */
+static enum err
+master_take(struct supervisor *s, const unsigned char bytes[KEK_BYTES])
+{
+    for (size_t i = 0; i < COUNT_OF(s->masters); i++) {
+        if (s->masters[i] != NULL && secret_eq(secret_slice(s->masters[i]), slice_of(bytes, KEK_BYTES)))
+            return i == 0 && s->masters[1] != NULL ? ERR_BUSY : ERR_OK;
+        if (s->masters[i] == NULL) {
+            s->masters[i] = secret_copy(slice_of(bytes, KEK_BYTES));
+            return s->masters[i] == NULL ? ERR_NO_MEMORY : ERR_OK;
+        }
+    }
+    return ERR_BUSY; /* another one is on its way */
+}
+
+void
+supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int connection)
+{
+    static struct vault_boot with;
+    struct vault_booted refused = { .result = VAULT_RESULT_LIMIT };
+    enum err err = s->kek_connection >= 0 || !supervisor_vault_serves(s) ? ERR_BUSY : ERR_OK;
+
+    if (err == ERR_OK && wanted->has_master)
+        err = master_take(s, wanted->master);
+    if (err == ERR_OK) {
+        keks_refresh(s);
+        if (s->kek_count == 0 || s->kek_count >= VAULT_KEKS_MAX)
+            err = ERR_LIMIT;
+    }
+    if (err != ERR_OK) {
+        kek_answer(connection, &refused);
+        close(connection);
+        return;
+    }
+    with = (struct vault_boot){ .make_version = s->keks[s->kek_count - 1].version + 1,
+                                .make_n = wanted->scrypt_n };
+    masters_put(s, &with);
+    s->kek_connection = connection;
+    boot_say(s, LINK_KEK, &with);
+}
+
+/* A vault that has made a key which nobody could store is started again, and has it no more. */
+void
+supervisor_kek_made(struct supervisor *s, struct slice frame)
+{
+    struct vault_booted booted;
+
+    if (vault_booted_decode(slice_drop(frame, 1), &booted) != ERR_OK) {
+        child_kill(s->vault);
+        return;
+    }
+    if (booted.result == VAULT_RESULT_OK && booted.has_made) {
+        enum err err = database_kek_add(s->with->database, &booted.made);
+        if (err == ERR_OK && s->kek_count < VAULT_KEKS_MAX) {
+            s->keks[s->kek_count++] = booted.made;
+        } else {
+            log_event(LOG_ERROR, "supervisor.kek_not_stored", LOG_ERR(err));
+            booted = (struct vault_booted){ .result = VAULT_RESULT_FAILED };
+            s->vault->is_to_restart = true;
+            child_kill(s->vault);
+        }
+    }
+    if (s->kek_connection >= 0)
+        kek_answer(s->kek_connection, &booted);
+    supervisor_kek_give_up(s);
+}
+
+void
+supervisor_master_done(struct supervisor *s, int connection)
+{
+    const char done = CONTROL_MASTER_DONE;
+
+    if (s->masters[1] != NULL) {
+        secret_free(s->masters[0]);
+        s->masters[0] = s->masters[1];
+        s->masters[1] = NULL;
+        log_event(LOG_INFO, "supervisor.master_replaced");
+    }
+    keks_refresh(s);
+    control_say(connection, slice_of(&done, 1));
+    close(connection);
 }

@@ -141,6 +141,35 @@ link_adopt(void *ctx UNUSED, int fd, uint8_t peer_role)
     log_event(LOG_INFO, "vault.link_adopted", LOG_WORD("peer", vault_role_name(peer)));
 }
 
+/* At run time: keys made by another host, or a new one. scrypt takes its time, and everybody waits for it. */
+static void
+kek_add(void *ctx UNUSED, struct slice bytes, int fd)
+{
+    struct vault_booted booted = { .result = VAULT_RESULT_FAILED };
+    struct vault_boot with;
+    struct buf frame;
+
+    if (fd >= 0)
+        close(fd);
+    enum err err = vault_boot_decode(slice_drop(bytes, 1), &with);
+    if (err == ERR_OK)
+        err = vault_core_kek_add(vault.core, &with, &booted);
+    if (err == ERR_OK)
+        log_event(LOG_INFO, "vault.kek_added", LOG_NUM("kek_version", booted.kek_version),
+                  LOG_NUM("is_new", booted.has_made));
+    else
+        log_event(LOG_ERROR, "vault.kek_refused", LOG_ERR(err), LOG_NUM("kek_version", booted.kek_version));
+    buf_init(&frame, 4096);
+    buf_add_byte(&frame, LINK_KEK_MADE);
+    vault_booted_encode(&frame, &booted);
+    enum err told = buf_done(&frame);
+    if (told == ERR_OK)
+        told = link_send(role_fd(&vault.role), buf_slice(&frame), -1, SEND_TIMEOUT_MS);
+    if (told != ERR_OK) /* without it nobody stores the key that was made */
+        bug("a supervisor that takes no answer");
+    buf_release(&frame);
+}
+
 static void
 drain(void *ctx UNUSED)
 {
@@ -239,10 +268,11 @@ links_serve(const struct pollfd *waits)
 static enum err
 serve(void)
 {
-    const struct role_events events = { .drain = drain, .adopt = link_adopt };
+    const struct role_events events = { .drain = drain, .adopt = link_adopt, .kek = kek_add };
     struct pollfd waits[1 + LINKS_MAX];
     struct mono_time beat_at = clock_mono(clock_system());
 
+    vault_core_turn(vault.core, beat_at);
     while (!vault.is_draining) {
         size_t count = vault.link_count;
         waits[0] = (struct pollfd){ .fd = role_fd(&vault.role), .events = POLLIN };
@@ -255,6 +285,7 @@ serve(void)
         if (clock_mono(clock_system()).us - beat_at.us >= HEARTBEAT_MS * 1000) {
             beat_at = clock_mono(clock_system());
             role_heartbeat();
+            vault_core_turn(vault.core, beat_at);
         }
         links_serve(waits + 1);
         if (waits[0].revents != 0) /* after the links, because it may add some */

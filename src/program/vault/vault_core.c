@@ -1,5 +1,6 @@
 #include "program/vault/vault_core.h"
 #include "core/metric.h"
+#include "crypto/random.h"
 #include "program/vault/vault_core_internal.h"
 #include "program/vault/vault_policy.h"
 #include <stdlib.h>
@@ -16,9 +17,14 @@ vault_core_new(const struct vault_core_options *options, struct vault_core **out
         return ERR_NO_MEMORY;
     core->options = *options;
     core->work = secret_new(VAULT_KEY_BYTES);
-    if (core->work == NULL || vault_keyring_new(options->key_capacity, &core->ring) != ERR_OK) {
+    enum err err = core->work == NULL ? ERR_NO_MEMORY : vault_keyring_new(options->key_capacity, &core->ring);
+    if (err == ERR_OK)
+        err = vault_usage_new(options->key_capacity, &core->usage);
+    if (err == ERR_OK)
+        err = random_fill(core->instance.bytes, sizeof(core->instance.bytes));
+    if (err != ERR_OK) {
         vault_core_free(core);
-        return ERR_NO_MEMORY;
+        return err;
     }
     *out = core;
     return ERR_OK;
@@ -32,6 +38,7 @@ vault_core_free(struct vault_core *core)
     for (size_t i = 0; i < core->kek_count; i++)
         secret_free(core->keks[i].key);
     vault_keyring_free(core->ring);
+    vault_usage_free(core->usage);
     secret_free(core->work);
     free(core);
 }
@@ -43,6 +50,15 @@ is_allowed(const struct vault_request *request, enum vault_role role)
     switch (request->op) {
     case VAULT_OP_SEAL:
         return true;
+    case VAULT_OP_RESEAL:
+        for (size_t i = 0; i < request->item_count; i++)
+            if (!vault_policy_knows(request->purpose, request->items[i].place.table,
+                                    request->items[i].place.column))
+                return false;
+        return vault_policy_allows_op(role, request->op);
+    case VAULT_OP_MAKE_KEY: /* an index key of another version would find nothing that the first one indexed
+                             */
+        return request->purpose != VAULT_INDEX && vault_policy_allows_op(role, request->op);
     case VAULT_OP_OPEN:
         return vault_policy_allows_value(role, request->op, request->purpose, request->place.table,
                                          request->place.column);
@@ -58,6 +74,10 @@ is_allowed(const struct vault_request *request, enum vault_role role)
     case VAULT_OP_INDEX:
     case VAULT_OP_MAKE_KEYS:
     case VAULT_OP_FACTS:
+    case VAULT_OP_REWRAP:
+    case VAULT_OP_FORGET:
+    case VAULT_OP_KEK_FORGET:
+    case VAULT_OP_USAGE:
         return vault_policy_allows_op(role, request->op);
     }
     return false;
@@ -88,8 +108,27 @@ request_run(struct vault_core *core, enum vault_role role, struct buf *work)
         return vault_core_make_keys(core);
     case VAULT_OP_FACTS:
         return vault_core_facts(core);
+    case VAULT_OP_RESEAL:
+        return vault_core_reseal(core, work);
+    case VAULT_OP_REWRAP:
+        return vault_core_rewrap(core);
+    case VAULT_OP_MAKE_KEY:
+        return vault_core_make_key(core);
+    case VAULT_OP_FORGET:
+        return vault_core_forget(core);
+    case VAULT_OP_KEK_FORGET:
+        return vault_core_kek_forget(core);
+    case VAULT_OP_USAGE:
+        return vault_core_usage(core);
     }
     return ERR_VAULT_FORBIDDEN;
+}
+
+void
+vault_core_turn(struct vault_core *core, struct mono_time now)
+{
+    core->now = now;
+    vault_keyring_expire(core->ring, (struct mono_time){ now.us - (int64_t)VAULT_KEY_BELIEVED_MS * 1000 });
 }
 
 enum err

@@ -13,6 +13,7 @@
 #ifndef PROGRAM_VAULT_VAULT_CORE_H
 #define PROGRAM_VAULT_VAULT_CORE_H
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/slice.h"
 #include "wire/vault/vault_frame.h"
@@ -22,11 +23,17 @@ struct vault_core;
 struct vault_core_options {
     size_t key_capacity; /* data keys held at once; at least VAULT_SEAL_KEYS_MAX */
     uint32_t scrypt_n;   /* for a new KEK */
-    uint64_t seals_max;  /* values that this process seals under one data key */
+    uint64_t seals_max;  /* values that are sealed under one data key */
 };
 #define VAULT_KEY_CAPACITY 8192u
-#define VAULT_KEY_SEALS_MAX                                                                                  \
-    (UINT64_C(1) << 32) /* SP 800-38D, 8.3, although each key seals for one place only */
+/*
+ * SP 800-38D, 8.3, ends at 2^32 values under one key with random IVs. Each of our keys seals for one place
+ * only, and still none seals more than half of that; from a quarter on `harkara vault status` asks for a new
+ * one.
+ */
+#define VAULT_KEY_SEALS_MAX (UINT64_C(1) << 31)
+/* For so long a key that was loaded is believed to be there still, and the newest. */
+#define VAULT_KEY_BELIEVED_MS 300000
 #define VAULT_CORE_OPTIONS                                                                                   \
     ((struct vault_core_options){ VAULT_KEY_CAPACITY, KDF_SCRYPT_N, VAULT_KEY_SEALS_MAX })
 /* What the core takes of the secret pool: its keyring, its KEKs, and one credential at a time. */
@@ -44,6 +51,15 @@ void vault_core_free(struct vault_core *core);
  */
 MUST_CHECK enum err vault_core_boot(struct vault_core *core, const struct vault_boot *boot,
                                     struct vault_booted *booted_out);
+
+/*
+ * At run time: adds the key-encryption keys of this frame, and makes one, as the boot does; the highest
+ * version is then in force. On an error nothing has changed. *booted_out as above.
+ */
+MUST_CHECK enum err vault_core_kek_add(struct vault_core *core, const struct vault_boot *with,
+                                       struct vault_booted *booted_out);
+/* What time it is: about once a second. Keys that were believed for their time are wiped. */
+void vault_core_turn(struct vault_core *core, struct mono_time now);
 
 /* What became of a request: for logs. */
 struct vault_outcome {

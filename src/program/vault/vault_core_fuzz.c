@@ -70,7 +70,8 @@ static void
 begin(void)
 {
     const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
-    const struct vault_boot boot = { .master_key = SLICE("0123456789abcdef0123456789abcdef"),
+    const struct vault_boot boot = { .masters = { SLICE("0123456789abcdef0123456789abcdef") },
+                                     .master_count = 1,
                                      .make_version = 1 };
     struct vault_booted booted;
 

@@ -7,6 +7,9 @@
 #include "core/secret.h"
 #include "program/vault/vault_core.h"
 #include "program/vault/vault_keyring.h"
+#include "program/vault/vault_usage.h"
+
+#define SHREDDED_MAX 256u
 
 struct kek {
     uint32_t version;
@@ -18,7 +21,12 @@ struct vault_core {
     struct kek keks[VAULT_KEKS_MAX + 1];
     size_t kek_count; /* ascending versions; the last one is in force */
     struct vault_keyring *ring;
+    struct vault_usage *usage;
     struct secret *work; /* one key, while it is used */
+    struct mono_time now;
+    struct id instance;
+    struct id shredded[SHREDDED_MAX]; /* tenants whose keys are refused: the latest, in a circle */
+    size_t shredded_count;
     struct vault_request request;
     struct vault_answer answer;
 };
@@ -46,12 +54,18 @@ MUST_CHECK enum err vault_core_key_find(struct vault_core *core, struct id tenan
 /* Values. `work` holds what the answer points to, and is wiped when that is encoded. */
 MUST_CHECK enum err vault_core_seal(struct vault_core *core, enum vault_role role, struct buf *work);
 MUST_CHECK enum err vault_core_open(struct vault_core *core, struct buf *work);
+MUST_CHECK enum err vault_core_reseal(struct vault_core *core, struct buf *work);
 MUST_CHECK enum err vault_core_make_ed25519(struct vault_core *core, struct buf *work);
 MUST_CHECK enum err vault_core_use_credential(struct vault_core *core);
 MUST_CHECK enum err vault_core_index(struct vault_core *core);
 /* Keys. */
 MUST_CHECK enum err vault_core_key_load(struct vault_core *core);
 MUST_CHECK enum err vault_core_make_keys(struct vault_core *core);
+MUST_CHECK enum err vault_core_make_key(struct vault_core *core);
+MUST_CHECK enum err vault_core_rewrap(struct vault_core *core);
+MUST_CHECK enum err vault_core_forget(struct vault_core *core);
+MUST_CHECK enum err vault_core_kek_forget(struct vault_core *core);
 MUST_CHECK enum err vault_core_facts(struct vault_core *core);
+MUST_CHECK enum err vault_core_usage(struct vault_core *core);
 
 #endif

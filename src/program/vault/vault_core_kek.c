@@ -23,8 +23,15 @@ kek_derive(struct vault_core *core, struct slice master_key, uint32_t version,
     return ERR_OK;
 }
 
+static void
+kek_drop_last(struct vault_core *core)
+{
+    secret_free(core->keks[--core->kek_count].key);
+}
+
+/* ERR_VAULT_KEK_WRONG: this master key did not make it; then it is not held. */
 static enum err
-kek_take(struct vault_core *core, struct slice master_key, const struct vault_kek *kek)
+kek_try(struct vault_core *core, struct slice master_key, const struct vault_kek *kek)
 {
     struct vault_associated associated;
     struct secret *key;
@@ -38,18 +45,34 @@ kek_take(struct vault_core *core, struct slice master_key, const struct vault_ke
                     secret_bytes(core->work));
     if (err == ERR_OK && !secret_eq(secret_slice(core->work), slice_of(check_text, VAULT_KEY_BYTES)))
         err = ERR_SEAL_CORRUPT;
+    if (err != ERR_OK)
+        kek_drop_last(core);
     return err == ERR_SEAL_CORRUPT ? ERR_VAULT_KEK_WRONG : err;
 }
 
+/* While a master key is being replaced, either may have made it. */
 static enum err
-kek_make(struct vault_core *core, struct slice master_key, uint32_t version, struct vault_kek *out)
+kek_take(struct vault_core *core, const struct vault_boot *with, const struct vault_kek *kek)
+{
+    enum err err = ERR_LIMIT;
+
+    for (size_t i = 0; i < with->master_count; i++) {
+        err = kek_try(core, with->masters[i], kek);
+        if (err != ERR_VAULT_KEK_WRONG)
+            return err;
+    }
+    return err;
+}
+
+static enum err
+kek_make(struct vault_core *core, struct slice master_key, uint32_t version, uint32_t n,
+         struct vault_kek *out)
 {
     struct vault_associated associated;
     struct secret *key;
 
     *out =
-        (struct vault_kek){ .version = version,
-                            .scrypt = { .n = core->options.scrypt_n, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P } };
+        (struct vault_kek){ .version = version, .scrypt = { .n = n, .r = KDF_SCRYPT_R, .p = KDF_SCRYPT_P } };
     enum err err = random_fill(out->scrypt.salt, sizeof(out->scrypt.salt));
     if (err == ERR_OK)
         err = kek_derive(core, master_key, version, &out->scrypt, &key);
@@ -60,33 +83,73 @@ kek_make(struct vault_core *core, struct slice master_key, uint32_t version, str
                      slice_of(check_text, VAULT_KEY_BYTES), out->check_cipher, out->check_iv, out->check_tag);
 }
 
-enum err
-vault_core_boot(struct vault_core *core, const struct vault_boot *boot, struct vault_booted *booted_out)
+/* On an error nothing of it stays: the vault answers nothing with half of its keys. */
+static enum err
+keks_add(struct vault_core *core, const struct vault_boot *with, struct vault_booted *booted_out)
 {
-    enum err err = boot->kek_count == 0 && boot->make_version == 0 ? ERR_LIMIT : ERR_OK;
-    uint32_t version = 0;
+    size_t before = core->kek_count;
+    uint32_t version = before == 0 ? 0 : vault_core_kek_in_force(core)->version;
+    enum err err = ERR_OK;
 
-    if (core->kek_count != 0)
-        bug("a vault booted twice");
     *booted_out = (struct vault_booted){ .memory = secret_pool_memory() };
-    for (size_t i = 0; i < boot->kek_count && err == ERR_OK; i++) {
-        err = boot->keks[i].version > version ? kek_take(core, boot->master_key, &boot->keks[i]) : ERR_LIMIT;
-        version = boot->keks[i].version;
+    for (size_t i = 0; i < with->kek_count && err == ERR_OK; i++) {
+        err = with->keks[i].version > version && core->kek_count < VAULT_KEKS_MAX
+                  ? kek_take(core, with, &with->keks[i])
+                  : ERR_LIMIT;
+        version = with->keks[i].version;
     }
-    if (err == ERR_OK && boot->make_version != 0) {
+    if (err == ERR_OK && with->make_version != 0) {
         err = ERR_LIMIT;
-        if (boot->make_version > version) {
-            version = boot->make_version;
-            err = kek_make(core, boot->master_key, version, &booted_out->made);
+        if (with->make_version > version && with->master_count > 0 &&
+            core->kek_count < COUNT_OF(core->keks)) {
+            version = with->make_version;
+            err = kek_make(core, with->masters[with->master_count - 1], version,
+                           with->make_n == 0 ? core->options.scrypt_n : with->make_n, &booted_out->made);
             booted_out->has_made = err == ERR_OK;
         }
     }
     booted_out->kek_version = version;
     booted_out->result = vault_result_of(err);
-    if (err != ERR_OK)
-        while (core->kek_count > 0) /* it answers nothing with half of its keys */
-            secret_free(core->keks[--core->kek_count].key);
+    while (err != ERR_OK && core->kek_count > before)
+        kek_drop_last(core);
     return err;
+}
+
+enum err
+vault_core_boot(struct vault_core *core, const struct vault_boot *boot, struct vault_booted *booted_out)
+{
+    if (core->kek_count != 0)
+        bug("a vault booted twice");
+    enum err err = keks_add(core, boot, booted_out);
+    if (err == ERR_OK && core->kek_count == 0) {
+        booted_out->result = VAULT_RESULT_LIMIT;
+        err = ERR_LIMIT;
+    }
+    return err;
+}
+
+enum err
+vault_core_kek_add(struct vault_core *core, const struct vault_boot *with, struct vault_booted *booted_out)
+{
+    if (core->kek_count == 0)
+        bug("a key-encryption key beside none");
+    return keks_add(core, with, booted_out);
+}
+
+/* Never the one in force: the database says that nothing is wrapped by the others. */
+enum err
+vault_core_kek_forget(struct vault_core *core)
+{
+    if (core->request.version == vault_core_kek_in_force(core)->version)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < core->kek_count; i++) {
+        if (core->keks[i].version != core->request.version)
+            continue;
+        secret_free(core->keks[i].key);
+        core->kek_count--;
+        memmove(&core->keks[i], &core->keks[i + 1], (core->kek_count - i) * sizeof(core->keks[0]));
+    }
+    return ERR_OK;
 }
 
 const struct kek *

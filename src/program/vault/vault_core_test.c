@@ -155,7 +155,7 @@ load_all(struct vault_core *core, const struct vault_wrapped_key keys[3])
 static struct vault_core *
 core_booted(const struct vault_core_options *with, struct vault_kek *kek_out)
 {
-    struct vault_boot boot = { .master_key = master_key, .make_version = 1 };
+    struct vault_boot boot = { .masters = { master_key }, .master_count = 1, .make_version = 1 };
     struct vault_booted booted;
     struct vault_core *core;
 
@@ -735,7 +735,9 @@ static enum err
 boot_with(struct slice key, const struct vault_kek *keks, size_t count, uint32_t make_version,
           struct vault_booted *booted, struct vault_core **core_out)
 {
-    struct vault_boot boot = { .master_key = key, .kek_count = count, .make_version = make_version };
+    struct vault_boot boot = {
+        .masters = { key }, .master_count = 1, .kek_count = count, .make_version = make_version
+    };
     struct vault_core *core;
 
     for (size_t i = 0; i < count; i++)
@@ -899,7 +901,7 @@ a_key_seals_only_so_many_values(void **state UNUSED)
     assert_int_equal(seal(core, VAULT_ROLE_GATEWAY, VAULT_CONTENT, place, SLICE("x")), VAULT_RESULT_LIMIT);
     assert_int_equal(open_value(core, VAULT_ROLE_GATEWAY, VAULT_CONTENT, place, &kept.sealed),
                      VAULT_RESULT_OK);
-    assert_true(VAULT_CORE_OPTIONS.seals_max == UINT64_C(4294967296));
+    assert_true(VAULT_CORE_OPTIONS.seals_max == UINT64_C(2147483648));
     vault_core_free(core);
 }
 

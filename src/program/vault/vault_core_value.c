@@ -52,6 +52,8 @@ value_open(struct vault_core *core, enum vault_purpose purpose, const struct vau
     secret_wipe(secret_bytes(core->work), secret_len(core->work));
     if (err == ERR_SEAL_CORRUPT)
         metric_add(METRIC_VAULT_FAILED, 1);
+    else if (err == ERR_OK)
+        vault_usage_add(core->usage, place->tenant, purpose, sealed->key_version, 0, 1);
     return err;
 }
 
@@ -132,6 +134,7 @@ value_seal(struct vault_core *core, enum vault_purpose purpose, const struct vau
     if (err != ERR_OK)
         return err;
     ++*key.seals;
+    vault_usage_add(core->usage, place->tenant, purpose, key.version, 1, 0);
     sealed->cipher = slice_of(cipher, plain.len);
     return ERR_OK;
 }
@@ -190,6 +193,60 @@ vault_core_seal(struct vault_core *core, enum vault_role role, struct buf *work)
     }
     core->answer.sealed_count = request->item_count;
     metric_add(METRIC_VAULT_SEALS, request->item_count);
+    return ERR_OK;
+}
+
+/* Opened and sealed again in one place, at the same place of the database, under the newest key. */
+static enum err
+reseal_item(struct vault_core *core, size_t i, struct buf *work)
+{
+    const struct vault_sealed *from = &core->request.items[i].sealed;
+    const struct vault_frame_place *place = &core->request.items[i].place;
+    char *bytes = buf_reserve(work, from->cipher.len); /* the caller made room for all: it does not move */
+
+    if (bytes == NULL)
+        return buf_done(work);
+    enum err err = value_open(core, core->request.purpose, place, from, (unsigned char *)bytes);
+    if (err == ERR_OK) /* GCM works in place */
+        err = value_seal(core, core->request.purpose, place, slice_of(bytes, from->cipher.len), bytes,
+                         &core->answer.sealed[i]);
+    if (err != ERR_OK) {
+        secret_wipe(bytes, from->cipher.len);
+        return err;
+    }
+    work->len += from->cipher.len;
+    return ERR_OK;
+}
+
+/* All or nothing, as SEAL. Nothing of it is ever seen in the open. */
+enum err
+vault_core_reseal(struct vault_core *core, struct buf *work)
+{
+    const struct vault_request *request = &core->request;
+    struct vault_held_key key;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < request->item_count; i++) {
+        const struct vault_sealed *from = &request->items[i].sealed;
+        if (!plain_fits(request->purpose, from->cipher.len))
+            return ERR_SEAL_CORRUPT;
+        bytes += from->cipher.len; /* within the frame's length */
+        struct id tenant = request->items[i].place.tenant;
+        enum err err = vault_core_key_find(core, tenant, request->purpose, 0, &key);
+        if (err == ERR_OK)
+            err = vault_core_key_find(core, tenant, request->purpose, from->key_version, &key);
+        if (err != ERR_OK)
+            return err;
+    }
+    if (buf_reserve(work, bytes) == NULL)
+        return buf_done(work);
+    for (size_t i = 0; i < request->item_count; i++) {
+        enum err err = reseal_item(core, i, work);
+        if (err != ERR_OK)
+            return err;
+    }
+    core->answer.sealed_count = request->item_count;
+    metric_add(METRIC_VAULT_RESEALS, request->item_count);
     return ERR_OK;
 }
 

@@ -61,7 +61,8 @@ openssl_free(void *from, const char *file UNUSED, int line UNUSED)
 
 static const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN,
                                                    VAULT_KEY_SEALS_MAX };
-static const struct vault_boot boot = { .master_key = { "a master key of thirty-two bytes", 32 },
+static const struct vault_boot boot = { .masters = { { "a master key of thirty-two bytes", 32 } },
+                                        .master_count = 1,
                                         .make_version = 1 };
 static const struct id tenant = { { 0xa } };
 

@@ -9,9 +9,11 @@ struct slot {
     enum vault_purpose purpose;
     uint32_t version;
     bool is_newest;
+    bool is_used;
     uint64_t seals;
-    uint32_t next_in_bucket;
-    uint32_t newer, older; /* by last use */
+    struct mono_time put_at;
+    uint32_t next_in_bucket; /* of a free slot: the next free one */
+    uint32_t newer, older;   /* by last use */
 };
 
 /* Slots hold what is known of a key; its bytes stand at the same index in `keys`. */
@@ -20,7 +22,7 @@ struct vault_keyring {
     struct slot *slots;
     uint32_t *buckets; /* first slot of each; all versions of one tenant's key are in one bucket */
     uint32_t capacity, count, bucket_mask;
-    uint32_t newest_used, oldest_used;
+    uint32_t newest_used, oldest_used, first_free;
 };
 
 enum err
@@ -45,6 +47,8 @@ vault_keyring_new(size_t capacity, struct vault_keyring **out)
     }
     for (size_t i = 0; i < buckets; i++)
         ring->buckets[i] = NONE;
+    for (uint32_t i = 0; i < capacity; i++)
+        ring->slots[i].next_in_bucket = i + 1 < capacity ? i + 1 : NONE;
     ring->capacity = (uint32_t)capacity;
     ring->bucket_mask = (uint32_t)buckets - 1;
     ring->newest_used = ring->oldest_used = NONE;
@@ -145,25 +149,37 @@ vault_keyring_find(struct vault_keyring *ring, struct id tenant, enum vault_purp
     return ERR_OK;
 }
 
-/* A slot to write to: a fresh one, or that of the key that was not used for the longest time, wiped. */
-static uint32_t
-slot_take(struct vault_keyring *ring)
+/* Out of its bucket and of the order of use, wiped, and free. */
+static void
+slot_free(struct vault_keyring *ring, uint32_t at)
 {
-    if (ring->count < ring->capacity)
-        return ring->count++;
-    uint32_t at = ring->oldest_used;
     uint32_t *link = bucket_of(ring, ring->slots[at].tenant, ring->slots[at].purpose);
+
     while (*link != at)
         link = &ring->slots[*link].next_in_bucket;
     *link = ring->slots[at].next_in_bucket;
     use_unlink(ring, at);
     secret_wipe(key_bytes(ring, at), VAULT_KEY_BYTES);
+    ring->slots[at] = (struct slot){ .next_in_bucket = ring->first_free };
+    ring->first_free = at;
+    ring->count--;
+}
+
+/* A slot to write to: a free one, or that of the key that was not used for the longest time. */
+static uint32_t
+slot_take(struct vault_keyring *ring)
+{
+    if (ring->first_free == NONE)
+        slot_free(ring, ring->oldest_used);
+    uint32_t at = ring->first_free;
+    ring->first_free = ring->slots[at].next_in_bucket;
+    ring->count++;
     return at;
 }
 
 enum err
 vault_keyring_put(struct vault_keyring *ring, struct id tenant, enum vault_purpose purpose, uint32_t version,
-                  bool is_newest, struct slice bytes)
+                  bool is_newest, struct slice bytes, uint64_t seals, struct mono_time now)
 {
     if (version == 0 || bytes.len != VAULT_KEY_BYTES)
         bug("a key of no version or of another size");
@@ -171,7 +187,10 @@ vault_keyring_put(struct vault_keyring *ring, struct id tenant, enum vault_purpo
     if (at != NONE) {
         if (!secret_eq(slice_of(key_bytes(ring, at), VAULT_KEY_BYTES), bytes))
             return ERR_SEAL_CORRUPT;
-        ring->slots[at].is_newest = ring->slots[at].is_newest || is_newest;
+        struct slot *held = &ring->slots[at];
+        held->is_newest = held->is_newest || is_newest;
+        held->seals = held->seals > seals ? held->seals : seals;
+        held->put_at = now;
         return ERR_OK;
     }
     at = slot_take(ring);
@@ -180,11 +199,40 @@ vault_keyring_put(struct vault_keyring *ring, struct id tenant, enum vault_purpo
                                      .purpose = purpose,
                                      .version = version,
                                      .is_newest = is_newest,
+                                     .is_used = true,
+                                     .seals = seals,
+                                     .put_at = now,
                                      .next_in_bucket = *bucket };
     *bucket = at;
     memcpy(key_bytes(ring, at), bytes.ptr, VAULT_KEY_BYTES);
     use_link(ring, at);
     return ERR_OK;
+}
+
+void
+vault_keyring_forget(struct vault_keyring *ring, struct id tenant, enum vault_purpose purpose,
+                     uint32_t version)
+{
+    uint32_t at = version == 0 ? NONE : slot_find(ring, tenant, purpose, version);
+
+    if (at != NONE)
+        slot_free(ring, at);
+}
+
+void
+vault_keyring_forget_tenant(struct vault_keyring *ring, struct id tenant)
+{
+    for (uint32_t at = 0; at < ring->capacity; at++)
+        if (ring->slots[at].is_used && id_eq(ring->slots[at].tenant, tenant))
+            slot_free(ring, at);
+}
+
+void
+vault_keyring_expire(struct vault_keyring *ring, struct mono_time before)
+{
+    for (uint32_t at = 0; at < ring->capacity; at++)
+        if (ring->slots[at].is_used && ring->slots[at].put_at.us < before.us)
+            slot_free(ring, at);
 }
 
 size_t

@@ -4,6 +4,7 @@
  */
 #ifndef PROGRAM_VAULT_VAULT_KEYRING_H
 #define PROGRAM_VAULT_VAULT_KEYRING_H
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/id.h"
 #include "core/slice.h"
@@ -15,7 +16,8 @@ struct vault_keyring;
 struct vault_held_key {
     struct slice bytes; /* VAULT_KEY_BYTES, in secret memory */
     uint32_t version;
-    uint64_t *seals; /* how many values this process has sealed under it: the caller counts */
+    uint64_t
+        *seals; /* values known to be sealed under it: what it was put with, and what the caller counts */
 };
 
 /* Room for `capacity` keys, taken at once. ERR_NO_MEMORY. Owned: vault_keyring_free, which wipes. */
@@ -28,11 +30,20 @@ MUST_CHECK enum err vault_keyring_find(struct vault_keyring *ring, struct id ten
                                        struct vault_held_key *out);
 /*
  * Takes a copy of the key. One that is held already stays as it is: ERR_OK when it is the same, and is_newest
- * is added to it; ERR_SEAL_CORRUPT when it is another (a key of one version never changes).
+ * is added to it, and it is believed anew; ERR_SEAL_CORRUPT when it is another (a key of one version never
+ * changes).
  */
 MUST_CHECK enum err vault_keyring_put(struct vault_keyring *ring, struct id tenant,
                                       enum vault_purpose purpose, uint32_t version, bool is_newest,
-                                      struct slice bytes);
+                                      struct slice bytes, uint64_t seals, struct mono_time now);
+/* Wipes one version of a key, when it is held. */
+void vault_keyring_forget(struct vault_keyring *ring, struct id tenant, enum vault_purpose purpose,
+                          uint32_t version);
+/* Wipes all keys of a tenant. */
+void vault_keyring_forget_tenant(struct vault_keyring *ring, struct id tenant);
+/* Wipes what was put before then: its users ask the database again whether it is still there, and the newest.
+ */
+void vault_keyring_expire(struct vault_keyring *ring, struct mono_time before);
 size_t vault_keyring_count(const struct vault_keyring *ring);
 
 #endif

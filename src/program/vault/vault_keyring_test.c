@@ -21,12 +21,14 @@ bytes_of(unsigned char storage[VAULT_KEY_BYTES], uint32_t tenant, uint32_t versi
     return slice_of(storage, VAULT_KEY_BYTES);
 }
 
+static int64_t put_at_us;
+
 static enum err
 put(struct vault_keyring *ring, uint32_t tenant, uint32_t version, bool is_newest)
 {
     unsigned char bytes[VAULT_KEY_BYTES];
     return vault_keyring_put(ring, tenant_of(tenant), VAULT_CONTENT, version, is_newest,
-                             bytes_of(bytes, tenant, version));
+                             bytes_of(bytes, tenant, version), 0, (struct mono_time){ put_at_us });
 }
 
 static bool
@@ -89,9 +91,9 @@ a_held_key_is_not_replaced(void **state UNUSED)
     assert_ok(vault_keyring_new(8, &ring));
     assert_ok(put(ring, 1, 1, true));
     assert_ok(put(ring, 1, 1, true));
-    assert_int_equal(
-        vault_keyring_put(ring, tenant_of(1), VAULT_CONTENT, 1, true, slice_of(other, sizeof(other))),
-        ERR_SEAL_CORRUPT);
+    assert_int_equal(vault_keyring_put(ring, tenant_of(1), VAULT_CONTENT, 1, true,
+                                       slice_of(other, sizeof(other)), 0, (struct mono_time){ 0 }),
+                     ERR_SEAL_CORRUPT);
     assert_true(holds(ring, 1, 1));
     assert_int_equal(vault_keyring_count(ring), 1);
     vault_keyring_free(ring);
@@ -162,6 +164,53 @@ a_key_that_makes_room_is_wiped_and_all_are_at_the_end(void **state UNUSED)
 }
 
 static void
+one_version_or_a_whole_tenant_is_forgotten(void **state UNUSED)
+{
+    struct vault_keyring *ring;
+    size_t used = secret_pool_used();
+
+    assert_ok(vault_keyring_new(4, &ring));
+    for (uint32_t version = 1; version <= 2; version++) {
+        assert_ok(put(ring, 1, version, true));
+        assert_ok(put(ring, 2, version, true));
+    }
+    vault_keyring_forget(ring, tenant_of(1), VAULT_CONTENT, 2);
+    vault_keyring_forget(ring, tenant_of(1), VAULT_CONTENT, 2); /* twice is nothing new */
+    vault_keyring_forget(ring, tenant_of(1), VAULT_INDEX, 1);
+    assert_false(holds(ring, 1, 2));
+    assert_true(holds(ring, 1, 1) && holds(ring, 2, 1) && holds(ring, 2, 2));
+    vault_keyring_forget_tenant(ring, tenant_of(2));
+    assert_false(holds(ring, 2, 1) || holds(ring, 2, 2));
+    assert_int_equal(vault_keyring_count(ring), 1);
+    for (uint32_t version = 3; version <= 6; version++) /* their places are good for others */
+        assert_ok(put(ring, 3, version, true));
+    assert_int_equal(vault_keyring_count(ring), 4);
+    assert_false(holds(ring, 1, 1));
+    vault_keyring_free(ring);
+    assert_int_equal(secret_pool_used(), used);
+}
+
+static void
+what_was_put_too_long_ago_is_wiped_unless_it_was_put_again(void **state UNUSED)
+{
+    struct vault_keyring *ring;
+
+    assert_ok(vault_keyring_new(4, &ring));
+    put_at_us = 1000;
+    assert_ok(put(ring, 1, 1, true));
+    assert_ok(put(ring, 2, 1, true));
+    put_at_us = 2000;
+    assert_ok(put(ring, 2, 1, false));
+    vault_keyring_expire(ring, (struct mono_time){ 1000 });
+    assert_true(holds(ring, 1, 1) && holds(ring, 2, 1));
+    vault_keyring_expire(ring, (struct mono_time){ 1001 });
+    assert_false(holds(ring, 1, 1));
+    assert_true(holds(ring, 2, 1));
+    put_at_us = 0;
+    vault_keyring_free(ring);
+}
+
+static void
 a_ring_that_the_pool_cannot_hold_is_refused(void **state UNUSED)
 {
     size_t used = secret_pool_used();
@@ -188,6 +237,8 @@ main(void)
         cmocka_unit_test(a_full_ring_lets_go_of_what_was_used_longest_ago),
         cmocka_unit_test(a_ring_under_pressure_holds_what_was_used_last),
         cmocka_unit_test(a_key_that_makes_room_is_wiped_and_all_are_at_the_end),
+        cmocka_unit_test(one_version_or_a_whole_tenant_is_forgotten),
+        cmocka_unit_test(what_was_put_too_long_ago_is_wiped_unless_it_was_put_again),
         cmocka_unit_test(a_ring_that_the_pool_cannot_hold_is_refused),
     };
     return cmocka_run_group_tests(tests, pool_open, NULL);

@@ -47,9 +47,12 @@ static const struct {
 static const unsigned index_roles     = GATEWAY | DISPATCHER;
 static const unsigned make_keys_roles = ADMIN;
 static const unsigned facts_roles     = EVERYONE;
+static const unsigned usage_roles     = SCHEDULER;
+/* What rotates keys: each works on what it is given and hands out nothing in the open. */
+static const unsigned rotate_roles    = ADMIN;
 static const unsigned key_load_roles[] = {
-    [VAULT_CONTENT]    = READERS,
-    [VAULT_CREDENTIAL] = READERS,
+    [VAULT_CONTENT]    = READERS | ADMIN,
+    [VAULT_CREDENTIAL] = READERS | ADMIN,
     [VAULT_INDEX]      = GATEWAY | DISPATCHER,
 };
 // clang-format on
@@ -97,9 +100,29 @@ vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_pur
         case VAULT_OP_KEY_LOAD:
         case VAULT_OP_MAKE_KEYS:
         case VAULT_OP_FACTS:
+        case VAULT_OP_RESEAL:
+        case VAULT_OP_REWRAP:
+        case VAULT_OP_MAKE_KEY:
+        case VAULT_OP_FORGET:
+        case VAULT_OP_KEK_FORGET:
+        case VAULT_OP_USAGE:
             return false;
         }
     }
+    return false;
+}
+
+bool
+vault_policy_knows(enum vault_purpose purpose, struct slice table, struct slice column)
+{
+    for (size_t i = 0; i < COUNT_OF(values); i++)
+        if (values[i].purpose == purpose && slice_eq(slice_text(values[i].table), table) &&
+            slice_eq(slice_text(values[i].column), column))
+            return true;
+    for (size_t i = 0; i < COUNT_OF(signing_keys); i++)
+        if (purpose == VAULT_CREDENTIAL && slice_eq(slice_text(signing_keys[i].table), table) &&
+            slice_eq(slice_text(signing_keys[i].column), column))
+            return true;
     return false;
 }
 
@@ -113,6 +136,14 @@ vault_policy_allows_op(enum vault_role role, enum vault_op op)
         return has_role(make_keys_roles, role);
     case VAULT_OP_FACTS:
         return has_role(facts_roles, role);
+    case VAULT_OP_RESEAL:
+    case VAULT_OP_REWRAP:
+    case VAULT_OP_MAKE_KEY:
+    case VAULT_OP_FORGET:
+    case VAULT_OP_KEK_FORGET:
+        return has_role(rotate_roles, role);
+    case VAULT_OP_USAGE:
+        return has_role(usage_roles, role);
     case VAULT_OP_SEAL:
     case VAULT_OP_OPEN:
     case VAULT_OP_VERIFY_MAC:

@@ -127,7 +127,9 @@ say_settings(const struct process *process)
 static void
 say_boot(const struct process *process, struct slice key)
 {
-    struct vault_boot boot = { .master_key = key, .keks = { stored.kek }, .kek_count = 1 };
+    struct vault_boot boot = {
+        .masters = { key }, .master_count = 1, .keks = { stored.kek }, .kek_count = 1
+    };
     struct buf frame;
 
     buf_init(&frame, VAULT_FRAME_BYTES_MAX);
@@ -694,7 +696,7 @@ static int
 database_fill(void **state UNUSED)
 {
     const struct vault_core_options options = { VAULT_SEAL_KEYS_MAX, KDF_SCRYPT_N_MIN, VAULT_KEY_SEALS_MAX };
-    struct vault_boot boot = { .master_key = master_key, .make_version = 1 };
+    struct vault_boot boot = { .masters = { master_key }, .master_count = 1, .make_version = 1 };
     struct vault_request request = { .op = VAULT_OP_MAKE_KEYS, .id = 1, .tenant = tenant };
     struct vault_booted booted;
     struct vault_outcome outcome;

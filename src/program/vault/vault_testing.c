@@ -64,7 +64,9 @@ vault_testing_start(void)
     static const struct vault_core_options options = { .key_capacity = 256,
                                                        .scrypt_n = KDF_SCRYPT_N_MIN,
                                                        .seals_max = VAULT_KEY_SEALS_MAX };
-    struct vault_boot boot = { .master_key = SLICE("a master key of thirty-two bytes"), .make_version = 1 };
+    struct vault_boot boot = { .masters = { SLICE("a master key of thirty-two bytes") },
+                               .master_count = 1,
+                               .make_version = 1 };
     struct vault_booted booted;
 
     assert_ok(vault_core_new(&options, &vault.core));

@@ -1,6 +1,42 @@
 #include "wire/vault/vault_frame_internal.h"
 
 static void
+put_uses(struct buf *out, const struct vault_answer *answer)
+{
+    vault_put_id(out, answer->instance);
+    buf_add_u32be(out, answer->batch);
+    buf_add_u16be(out, (uint16_t)answer->use_count);
+    for (size_t i = 0; i < answer->use_count; i++) {
+        const struct vault_use *use = &answer->uses[i];
+        vault_put_id(out, use->tenant);
+        buf_add_byte(out, (char)use->purpose);
+        buf_add_u32be(out, use->version);
+        buf_add_u64be(out, use->seals);
+        buf_add_u64be(out, use->opens);
+    }
+}
+
+static void
+take_uses(struct vault_input *in, struct vault_answer *out)
+{
+    out->instance = vault_take_id(in);
+    out->batch = vault_take_u32(in);
+    out->use_count = vault_take_u16(in);
+    if (out->use_count > VAULT_USES_MAX) {
+        in->is_broken = true;
+        return;
+    }
+    for (size_t i = 0; i < out->use_count; i++) {
+        struct vault_use *use = &out->uses[i];
+        use->tenant = vault_take_id(in);
+        use->purpose = vault_take_purpose(in);
+        use->version = vault_take_version(in);
+        use->seals = vault_take_u64(in);
+        use->opens = vault_take_u64(in);
+    }
+}
+
+static void
 put_answer_fields(struct buf *out, const struct vault_answer *answer)
 {
     switch (answer->op) {
@@ -26,6 +62,23 @@ put_answer_fields(struct buf *out, const struct vault_answer *answer)
         buf_add_byte(out, (char)answer->memory);
         buf_add_u32be(out, answer->kek_version);
         buf_add_u64be(out, answer->keys_held);
+        buf_add_u64be(out, answer->uses_uncounted);
+        vault_put_id(out, answer->instance);
+        buf_add_u16be(out, (uint16_t)answer->kek_count);
+        for (size_t i = 0; i < answer->kek_count; i++)
+            buf_add_u32be(out, answer->keks[i]);
+        return;
+    case VAULT_OP_RESEAL:
+        buf_add_u16be(out, (uint16_t)answer->sealed_count);
+        for (size_t i = 0; i < answer->sealed_count; i++)
+            vault_put_sealed(out, &answer->sealed[i]);
+        return;
+    case VAULT_OP_REWRAP:
+    case VAULT_OP_MAKE_KEY:
+        vault_put_key(out, &answer->keys[0]);
+        return;
+    case VAULT_OP_USAGE:
+        put_uses(out, answer);
         return;
     case VAULT_OP_MAKE_ED25519:
         vault_put_sealed(out, &answer->sealed[0]);
@@ -37,6 +90,8 @@ put_answer_fields(struct buf *out, const struct vault_answer *answer)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_KEY_LOAD:
+    case VAULT_OP_FORGET:
+    case VAULT_OP_KEK_FORGET:
         return;
     }
     bug("an operation of no kind");
@@ -88,6 +143,31 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
         out->memory = vault_take_memory(in);
         out->kek_version = vault_take_u32(in);
         out->keys_held = vault_take_u64(in);
+        out->uses_uncounted = vault_take_u64(in);
+        out->instance = vault_take_id(in);
+        out->kek_count = vault_take_u16(in);
+        if (out->kek_count > COUNT_OF(out->keks)) {
+            in->is_broken = true;
+            return;
+        }
+        for (size_t i = 0; i < out->kek_count; i++)
+            out->keks[i] = vault_take_version(in);
+        return;
+    case VAULT_OP_RESEAL:
+        out->sealed_count = vault_take_u16(in);
+        if (out->sealed_count == 0 || out->sealed_count > VAULT_SEAL_ITEMS_MAX) {
+            in->is_broken = true;
+            return;
+        }
+        for (size_t i = 0; i < out->sealed_count; i++)
+            vault_take_sealed(in, &out->sealed[i]);
+        return;
+    case VAULT_OP_REWRAP:
+    case VAULT_OP_MAKE_KEY:
+        vault_take_key(in, &out->keys[0]);
+        return;
+    case VAULT_OP_USAGE:
+        take_uses(in, out);
         return;
     case VAULT_OP_MAKE_ED25519:
         out->sealed_count = 1;
@@ -100,6 +180,8 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_KEY_LOAD:
+    case VAULT_OP_FORGET:
+    case VAULT_OP_KEK_FORGET:
         return;
     }
 }

@@ -27,7 +27,9 @@
 #define VAULT_INDEX_BYTES          32u
 #define VAULT_PUBLIC_KEY_BYTES     32u /* Ed25519, with the next */
 #define VAULT_SIGNATURE_BYTES      64u
-#define VAULT_KEKS_MAX             16u /* versions whose keys are still in use */
+#define VAULT_KEKS_MAX             16u  /* versions whose keys are still in use */
+#define VAULT_MASTERS_MAX          2u   /* the master key, and while it is being replaced its successor */
+#define VAULT_USES_MAX             256u /* of one answer to USAGE */
 
 /* Who asks: fixed per link by the supervisor, for good. */
 enum vault_role {
@@ -58,8 +60,14 @@ enum vault_op {
     VAULT_OP_FACTS = 9,
     VAULT_OP_MAKE_ED25519 = 10,
     VAULT_OP_SIGN_ED25519 = 11,
+    VAULT_OP_RESEAL = 12,     /* values from an older version of their key to the newest, unseen */
+    VAULT_OP_REWRAP = 13,     /* a data key under the key-encryption key in force */
+    VAULT_OP_MAKE_KEY = 14,   /* one data key of a further version */
+    VAULT_OP_FORGET = 15,     /* a data key, or all of a tenant's for good */
+    VAULT_OP_KEK_FORGET = 16, /* a key-encryption key that nothing is wrapped by any more */
+    VAULT_OP_USAGE = 17,      /* how often each data key was used */
 };
-#define VAULT_OP_LAST VAULT_OP_SIGN_ED25519
+#define VAULT_OP_LAST VAULT_OP_USAGE
 MUST_CHECK enum err vault_op_from(uint32_t number, enum vault_op *out);
 const char *vault_op_name(enum vault_op op);
 
@@ -76,6 +84,15 @@ struct vault_wrapped_key {
     enum vault_purpose purpose;
     uint32_t version, kek_version;
     unsigned char cipher[VAULT_KEY_BYTES], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+    uint64_t seals; /* values that the database knows to be sealed under it; in a frame only with KEY_LOAD */
+};
+
+/* How often a data key was used since it was last told. */
+struct vault_use {
+    struct id tenant;
+    enum vault_purpose purpose;
+    uint32_t version;
+    uint64_t seals, opens;
 };
 
 /* Where a sealed value belongs, as it stands in a frame: names are [a-z0-9_.], 1 to 63 of them. */
@@ -90,21 +107,25 @@ struct vault_frame_place {
 struct vault_request {
     enum vault_op op;
     uint32_t id;                /* of the request; its answer bears the same */
-    enum vault_purpose purpose; /* SEAL, OPEN */
+    enum vault_purpose purpose; /* SEAL, OPEN, RESEAL, MAKE_KEY, FORGET */
     struct {
         struct vault_frame_place place;
         struct slice index_label; /* empty: its blind index is not wanted */
         struct slice plain;
-    } items[VAULT_SEAL_ITEMS_MAX]; /* SEAL */
+        struct vault_sealed sealed; /* RESEAL, in place of plain text and label */
+    } items[VAULT_SEAL_ITEMS_MAX];  /* SEAL, RESEAL */
     size_t item_count;
     struct vault_frame_place place; /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519 */
     struct vault_sealed sealed;     /* likewise, but MAKE_ED25519 */
     struct slice data; /* INDEX: value; VERIFY_MAC, SIGN_MAC, SIGN_ED25519: message; MATCHES: candidate */
     unsigned char mac[VAULT_MAC_BYTES]; /* VERIFY_MAC */
-    struct id tenant;                   /* INDEX, MAKE_KEYS */
+    struct id tenant;                   /* INDEX, MAKE_KEYS, MAKE_KEY, FORGET */
     struct slice label;                 /* INDEX */
-    struct vault_wrapped_key key;       /* KEY_LOAD */
+    struct vault_wrapped_key key;       /* KEY_LOAD, REWRAP */
     bool is_newest;                     /* KEY_LOAD: seal new values with this one */
+    uint32_t version;                   /* MAKE_KEY, FORGET, KEK_FORGET */
+    bool is_whole_tenant;               /* FORGET: all keys of it, and refuse to load any again */
+    uint32_t taken;                     /* USAGE: the batch that was written down; 0: none yet */
 };
 
 enum vault_result {
@@ -143,10 +164,17 @@ struct vault_answer {
     unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */
     unsigned char public_key[VAULT_PUBLIC_KEY_BYTES];   /* MAKE_ED25519 */
     unsigned char signature[VAULT_SIGNATURE_BYTES];     /* SIGN_ED25519 */
-    struct vault_wrapped_key keys[VAULT_PURPOSE_COUNT]; /* MAKE_KEYS */
+    struct vault_wrapped_key keys[VAULT_PURPOSE_COUNT]; /* MAKE_KEYS; the first: REWRAP, MAKE_KEY */
     enum secret_memory memory;                          /* FACTS, with the next two */
     uint32_t kek_version;
     uint64_t keys_held;
+    uint64_t uses_uncounted;           /* FACTS: uses that found no room to be counted */
+    uint32_t keks[VAULT_KEKS_MAX + 1]; /* FACTS: versions held */
+    size_t kek_count;
+    struct id instance;                    /* FACTS, USAGE: of this life of the vault */
+    uint32_t batch;                        /* USAGE: say so next time, when it is written down */
+    struct vault_use uses[VAULT_USES_MAX]; /* USAGE */
+    size_t use_count;
 };
 
 /* A key-encryption key's parameters and the sealed constant that tells a wrong one: a row of kek. */
@@ -156,21 +184,36 @@ struct vault_kek {
     unsigned char check_cipher[VAULT_KEY_BYTES], check_iv[VAULT_IV_BYTES], check_tag[VAULT_TAG_BYTES];
 };
 
-/* The supervisor's first word to the vault, behind the byte LINK_BOOT. */
+/* A master key that a token's key has sealed: only the vault, through the broker, gets it out. */
+struct vault_wrapped_master {
+    unsigned char cipher[VAULT_KEY_BYTES], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
+};
+
+/* The supervisor's first word to the vault, behind the byte LINK_BOOT; behind LINK_KEK what is to be added.
+ */
 struct vault_boot {
-    struct slice master_key; /* 32 octets; in a decoded frame it points into the frame: wipe that */
+    /* 32 octets each; in a decoded frame they point into the frame: wipe that. A new key-encryption key is
+     * made of the last one. */
+    struct slice masters[VAULT_MASTERS_MAX];
+    size_t master_count;
+    struct vault_wrapped_master wrapped; /* instead of them, with a link to the broker beside the frame */
+    bool is_wrapped;
+    bool is_master_to_make; /* likewise: draw one and have it wrapped */
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
     uint32_t make_version; /* 0, or: make a new one with this version, above all others */
+    uint32_t make_n;       /* the scrypt cost of that; 0: the usual one */
 };
 
-/* The vault's answer, behind the byte LINK_BOOTED. */
+/* The vault's answer, behind the byte LINK_BOOTED or LINK_KEK_MADE. */
 struct vault_booted {
     enum vault_result result; /* OK, KEK_WRONG, LIMIT (parameters out of bounds), NO_MEMORY or FAILED */
     uint32_t kek_version;     /* the one in force; when it failed: the one it failed at */
     enum secret_memory memory;
     bool has_made; /* store `made` before anything is sealed */
     struct vault_kek made;
+    bool has_made_master; /* likewise */
+    struct vault_wrapped_master made_master;
 };
 
 /*

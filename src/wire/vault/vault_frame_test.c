@@ -81,7 +81,35 @@ request_fill(enum vault_op op, struct vault_request *out)
         return;
     case VAULT_OP_KEY_LOAD:
         out->key = wrapped_key(VAULT_INDEX);
+        out->key.seals = 0x123456789ab;
         out->is_newest = true;
+        return;
+    case VAULT_OP_REWRAP:
+        out->key = wrapped_key(VAULT_CREDENTIAL);
+        return;
+    case VAULT_OP_RESEAL:
+        out->purpose = VAULT_CONTENT;
+        out->item_count = 2;
+        out->items[0].place = place_of("message", "peer");
+        out->items[0].sealed = sealed_of("cipher");
+        out->items[1].place = place_of("message", "content");
+        out->items[1].sealed = sealed_of("");
+        return;
+    case VAULT_OP_MAKE_KEY:
+        out->tenant = id_filled(8);
+        out->purpose = VAULT_CONTENT;
+        out->version = 9;
+        return;
+    case VAULT_OP_FORGET:
+        out->tenant = id_filled(8);
+        out->purpose = VAULT_CREDENTIAL;
+        out->version = 3;
+        return;
+    case VAULT_OP_KEK_FORGET:
+        out->version = 2;
+        return;
+    case VAULT_OP_USAGE:
+        out->taken = 0xfffffffe;
         return;
     case VAULT_OP_MAKE_KEYS:
         out->tenant = id_filled(8);
@@ -132,6 +160,26 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
         out->memory = SECRET_MEMORY_FD;
         out->kek_version = 3;
         out->keys_held = UINT64_MAX;
+        out->uses_uncounted = 5;
+        out->instance = id_filled(4);
+        out->kek_count = 2;
+        out->keks[0] = 2;
+        out->keks[1] = 3;
+        return;
+    case VAULT_OP_RESEAL:
+        out->sealed_count = 2;
+        out->sealed[0] = sealed_of("one");
+        out->sealed[1] = sealed_of("");
+        return;
+    case VAULT_OP_REWRAP:
+    case VAULT_OP_MAKE_KEY:
+        out->keys[0] = wrapped_key(VAULT_CONTENT);
+        return;
+    case VAULT_OP_USAGE:
+        out->instance = id_filled(4);
+        out->batch = 6;
+        out->use_count = 1;
+        out->uses[0] = (struct vault_use){ id_filled(3), VAULT_CONTENT, 2, UINT64_MAX, 12 };
         return;
     case VAULT_OP_MAKE_ED25519:
         out->sealed_count = 1;
@@ -144,6 +192,8 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_KEY_LOAD:
+    case VAULT_OP_FORGET:
+    case VAULT_OP_KEK_FORGET:
         return;
     }
 }
@@ -268,25 +318,36 @@ kek_assert_equal(const struct vault_kek *a, const struct vault_kek *b)
 static void
 a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
 {
-    struct vault_boot boot = { .master_key = SLICE("0123456789abcdef0123456789abcdef"),
+    struct vault_boot boot = { .masters = { SLICE("0123456789abcdef0123456789abcdef") },
+                               .master_count = 1,
                                .keks = { kek_of(1), kek_of(2) },
                                .kek_count = 2,
-                               .make_version = 3 };
+                               .make_version = 3,
+                               .make_n = 1u << 18,
+                               .is_wrapped = true,
+                               .is_master_to_make = true };
     struct vault_boot boot_out;
     struct vault_booted booted = { .result = VAULT_RESULT_KEK_WRONG,
                                    .kek_version = 2,
                                    .memory = SECRET_MEMORY_UNLOCKED,
                                    .has_made = true,
-                                   .made = kek_of(3) };
+                                   .made = kek_of(3),
+                                   .has_made_master = true };
     struct vault_booted booted_out;
     struct buf frame;
 
+    memset(&boot.wrapped, 0x5c, sizeof(boot.wrapped));
+    memset(&booted.made_master, 0x6d, sizeof(booted.made_master));
     buf_init(&frame, VAULT_FRAME_BYTES_MAX);
     vault_boot_encode(&frame, &boot);
     assert_ok(vault_boot_decode(buf_slice(&frame), &boot_out));
-    assert_true(slice_eq(boot_out.master_key, boot.master_key));
+    assert_true(slice_eq(boot_out.masters[0], boot.masters[0]));
     assert_int_equal(boot_out.kek_count, 2);
+    assert_int_equal(boot_out.master_count, 1);
     assert_int_equal(boot_out.make_version, 3);
+    assert_int_equal(boot_out.make_n, 1u << 18);
+    assert_true(boot_out.is_master_to_make && boot_out.is_wrapped);
+    assert_memory_equal(&boot_out.wrapped, &boot.wrapped, sizeof(boot.wrapped));
     kek_assert_equal(&boot_out.keks[0], &boot.keks[0]);
     kek_assert_equal(&boot_out.keks[1], &boot.keks[1]);
     buf_clear(&frame);
@@ -297,6 +358,8 @@ a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
     assert_int_equal(booted_out.memory, SECRET_MEMORY_UNLOCKED);
     assert_true(booted_out.has_made);
     kek_assert_equal(&booted_out.made, &booted.made);
+    assert_true(booted_out.has_made_master);
+    assert_memory_equal(&booted_out.made_master, &booted.made_master, sizeof(booted.made_master));
     buf_release(&frame);
 }
 

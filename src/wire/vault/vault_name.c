@@ -24,6 +24,12 @@ static const char *const op_names[] = {
     [VAULT_OP_FACTS] = "facts",
     [VAULT_OP_MAKE_ED25519] = "make_ed25519",
     [VAULT_OP_SIGN_ED25519] = "sign_ed25519",
+    [VAULT_OP_RESEAL] = "reseal",
+    [VAULT_OP_REWRAP] = "rewrap",
+    [VAULT_OP_MAKE_KEY] = "make_key",
+    [VAULT_OP_FORGET] = "forget",
+    [VAULT_OP_KEK_FORGET] = "kek_forget",
+    [VAULT_OP_USAGE] = "usage",
 };
 
 static enum err

@@ -38,7 +38,38 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
         return;
     case VAULT_OP_KEY_LOAD:
         buf_add_byte(out, request->is_newest ? 1 : 0);
+        buf_add_u64be(out, request->key.seals);
         vault_put_key(out, &request->key);
+        return;
+    case VAULT_OP_REWRAP:
+        vault_put_key(out, &request->key);
+        return;
+    case VAULT_OP_RESEAL:
+        buf_add_byte(out, (char)request->purpose);
+        buf_add_u16be(out, (uint16_t)request->item_count);
+        for (size_t i = 0; i < request->item_count; i++) {
+            vault_put_place(out, &request->items[i].place);
+            vault_put_sealed(out, &request->items[i].sealed);
+        }
+        return;
+    case VAULT_OP_MAKE_KEY:
+        vault_put_id(out, request->tenant);
+        buf_add_byte(out, (char)request->purpose);
+        buf_add_u32be(out, request->version);
+        return;
+    case VAULT_OP_FORGET:
+        vault_put_id(out, request->tenant);
+        buf_add_byte(out, request->is_whole_tenant ? 1 : 0);
+        if (!request->is_whole_tenant) {
+            buf_add_byte(out, (char)request->purpose);
+            buf_add_u32be(out, request->version);
+        }
+        return;
+    case VAULT_OP_KEK_FORGET:
+        buf_add_u32be(out, request->version);
+        return;
+    case VAULT_OP_USAGE:
+        buf_add_u32be(out, request->taken);
         return;
     case VAULT_OP_MAKE_KEYS:
         vault_put_id(out, request->tenant);
@@ -97,7 +128,41 @@ vault_request_decode(struct slice frame, struct vault_request *out)
         break;
     case VAULT_OP_KEY_LOAD:
         out->is_newest = vault_take_bool(&in);
+        uint64_t seals = vault_take_u64(&in);
         vault_take_key(&in, &out->key);
+        out->key.seals = seals;
+        break;
+    case VAULT_OP_REWRAP:
+        vault_take_key(&in, &out->key);
+        break;
+    case VAULT_OP_RESEAL:
+        out->purpose = vault_take_purpose(&in);
+        out->item_count = vault_take_u16(&in);
+        if (out->item_count == 0 || out->item_count > VAULT_SEAL_ITEMS_MAX)
+            return ERR_FRAME;
+        for (size_t i = 0; i < out->item_count; i++) {
+            vault_take_place(&in, &out->items[i].place);
+            vault_take_sealed(&in, &out->items[i].sealed);
+        }
+        break;
+    case VAULT_OP_MAKE_KEY:
+        out->tenant = vault_take_id(&in);
+        out->purpose = vault_take_purpose(&in);
+        out->version = vault_take_version(&in);
+        break;
+    case VAULT_OP_FORGET:
+        out->tenant = vault_take_id(&in);
+        out->is_whole_tenant = vault_take_bool(&in);
+        if (!out->is_whole_tenant) {
+            out->purpose = vault_take_purpose(&in);
+            out->version = vault_take_version(&in);
+        }
+        break;
+    case VAULT_OP_KEK_FORGET:
+        out->version = vault_take_version(&in);
+        break;
+    case VAULT_OP_USAGE:
+        out->taken = vault_take_u32(&in);
         break;
     case VAULT_OP_MAKE_KEYS:
         out->tenant = vault_take_id(&in);
