@@ -36,6 +36,26 @@ CASES = [
     ({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx"}, False),
 ]
 
+# The same id, time and body, by public key: RFC 8032's third key.
+PUBLIC = "whpk_/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU="
+SIGNED = "v1a,CbWWbcW7B69jFUBICrevjm7uB16AqaX4X9zprrpWvW4012zWjiDpguw4L1VnBIktLL4pyfhNhZgLFTYi5s10AA=="
+PUBLIC_GOOD = GOOD | {"secret": PUBLIC, "signature": SIGNED}
+PUBLIC_CASES = [
+    ({}, True),
+    ({"signature": f"{SIGNATURE} {SIGNED}"}, True),
+    ({"now": AT + 301}, False),
+    ({"now": AT - 301}, False),
+    ({"at": str(AT + 1)}, False),
+    ({"at": ""}, False),
+    ({"id": ID[:-1]}, False),
+    ({"body": BODY + " "}, False),
+    ({"signature": ""}, False),
+    ({"signature": "v1a,"}, False),
+    ({"signature": SIGNED.replace("v1a,", "v1,")}, False),
+    ({"signature": SIGNED[:-4] + "CA=="}, False),
+    ({"secret": PUBLIC.replace("/F", "/G")}, False),
+]
+
 NODE = """
 const { readFileSync } = await import('node:fs');
 const answers = JSON.parse(readFileSync(0, 'utf8')).map((c) => {
@@ -86,19 +106,28 @@ def compiled(source, program, cases):
 
 
 def main():
-    text = (pathlib.Path(sys.argv[1]) / "docs/webhooks.md").read_text(encoding="utf-8").partition("\n## Verifying\n")[2]
+    page = (pathlib.Path(sys.argv[1]) / "docs/webhooks.md").read_text(encoding="utf-8")
+    by_public_key, _, text = page.partition("\n## Verifying by public key\n")[2].partition("\n## Verifying\n")
     code = dict(re.findall(r"```(\w+)\n(.*?)```", text, re.S))
     cases = [GOOD | change for change, _ in CASES]
     with tempfile.TemporaryDirectory() as folder:
         files = {name: str(pathlib.Path(folder, f"verify.{name}")) for name in ("mjs", "py", "c", "run")}
         for name, source in (("mjs", code["js"] + NODE), ("py", code["python"] + PYTHON), ("c", code["c"] + C)):
             pathlib.Path(files[name]).write_text(source, encoding="utf-8")
+        public_code = re.search(r"```js\n(.*?)```", by_public_key, re.S).group(1)
+        public_file = pathlib.Path(folder, "public.mjs")
+        public_file.write_text(public_code + NODE, encoding="utf-8")
+        public_answers = listed(["node", str(public_file)], [PUBLIC_GOOD | change for change, _ in PUBLIC_CASES])
         answers = {
             "Node": listed(["node", files["mjs"]], cases),
             "Python": listed([sys.executable, files["py"]], cases),
             "C": compiled(files["c"], files["run"], cases),
         }
     failed = 0
+    for (change, wanted), answer in zip(PUBLIC_CASES, public_answers, strict=True):
+        if answer != wanted:
+            print(f"Node, by public key: {change} {'is refused' if wanted else 'is taken'}", file=sys.stderr)
+            failed += 1
     for language, given in answers.items():
         for (change, wanted), answer in zip(CASES, given, strict=True):
             if answer != wanted:

@@ -1,6 +1,7 @@
 // @ts-check
 /** Deliveries to tenants' endpoints: signed, retried by the schedule, logged, and never to where they must not go. */
 import assert from 'node:assert/strict';
+import { createPublicKey, verify } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { startPlatform, until } from './support.js';
@@ -13,6 +14,10 @@ before(async () => {
     shop = await platform.workspace();
 });
 after(() => platform?.stop());
+
+/** The key behind whpk_, as node reads it: RFC 8410's envelope around 32 octets. */
+const ed25519 = (text) => createPublicKey({ format: 'der', type: 'spki',
+    key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(text.slice(5), 'base64')]) });
 
 async function endpoint(events = ['*']) {
     const receiver = await platform.receiver();
@@ -44,15 +49,80 @@ describe('delivery', () => {
         assert.ok(!JSON.stringify(log).includes('whsec_'));
     });
 
-    test('a rotated secret signs from then on', async () => {
+    test('after a rotation both secrets verify, until the one of before is ended', async () => {
         const { receiver, id, secret } = await endpoint(['message.accepted']);
         const rotated = await shop.client.must(200, 'POST', `/v1/webhook-endpoints/${id}/rotate-secret`);
         assert.notEqual(rotated.secret, secret);
+        assert.ok(Math.abs(Date.parse(rotated.previous_keys_until) - Date.now() - 86_400_000) < 60_000, rotated.previous_keys_until);
         await send();
         const [{ headers, body }] = await until(() => receiver.received.length > 0 && receiver.received, 'a delivery');
-        assert.ok(new Webhook(rotated.secret).verify(body, headers));
-        assert.throws(() => new Webhook(secret).verify(body, headers));
-        assert.equal((await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`)).secret, undefined);
+        assert.equal(headers['webhook-signature'].split(' ').length, 2);
+        for (const each of [rotated.secret, secret])
+            assert.ok(new Webhook(each).verify(body, headers));
+        assert.equal((await shop.client.call('DELETE', `/v1/webhook-endpoints/${id}/previous-keys`)).status, 204);
+        const shown = await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${id}`);
+        assert.deepEqual([shown.secret, shown.previous_keys_until], [undefined, null]);
+        await send();
+        const second = (await until(() => receiver.received.length > 1 && receiver.received, 'another delivery'))[1];
+        assert.ok(new Webhook(rotated.secret).verify(second.body, second.headers));
+        assert.throws(() => new Webhook(secret).verify(second.body, second.headers));
+        const last = await shop.client.must(200, 'POST', `/v1/webhook-endpoints/${id}/rotate-secret?overlap_s=0`);
+        assert.equal(last.previous_keys_until, null);
+        await send();
+        const third = (await until(() => receiver.received.length > 2 && receiver.received, 'a third delivery'))[2];
+        assert.equal(third.headers['webhook-signature'].split(' ').length, 1);
+        assert.ok(new Webhook(last.secret).verify(third.body, third.headers));
+    });
+
+    test('v1a verifies with the public key; the private one is nowhere to be seen', async () => {
+        const receiver = await platform.receiver();
+        const made = await shop.client.must(201, 'POST', '/v1/webhook-endpoints', { url: receiver.url, events: ['message.*'], signature: 'ed25519' });
+        assert.equal(made.secret, undefined);
+        await send();
+        const [{ headers, body }] = await until(() => receiver.received.length > 0 && receiver.received, 'a delivery');
+        const content = Buffer.from(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`);
+        assert.match(headers['webhook-signature'], /^v1a,[A-Za-z0-9+/]{86}==$/);
+        const signature = Buffer.from(headers['webhook-signature'].slice(4), 'base64');
+        assert.ok(verify(null, content, ed25519(made.public_key), signature));
+        assert.ok(!verify(null, Buffer.concat([content, Buffer.from(' ')]), ed25519(made.public_key), signature));
+        /* A secret is made when one is wanted, and shown that once; then both sign. */
+        const both = await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { signature: 'both', events: ['message.accepted'] });
+        assert.equal(both.public_key, made.public_key);
+        const before = receiver.received.length;
+        const message = await send();
+        const found = await until(() => receiver.received.slice(before).find(({ body: text }) => text.includes(message) && text.includes('message.accepted')), 'a delivery with both');
+        assert.match(found.headers['webhook-signature'], /^v1,\S+ v1a,\S+$/);
+        assert.ok(new Webhook(both.secret).verify(found.body, found.headers));
+        await shop.client.call('DELETE', `/v1/webhook-endpoints/${made.id}`);
+    });
+
+    test('own fields are sent and never shown; thin bodies hold ids alone; only the chosen sender is told', async () => {
+        const receiver = await platform.receiver();
+        const other = await platform.receiver();
+        const headers = [{ name: 'X-Api-Key', value: 'k-marked-7f3a' }, { name: 'Authorization', value: 'Bearer marked-81' }];
+        const made = await shop.client.must(201, 'POST', '/v1/webhook-endpoints',
+            { url: receiver.url, events: ['message.accepted', 'message.received'], payload: 'thin', headers, channels: [shop.channel], description: 'Thin' });
+        assert.deepEqual(made.header_names, ['X-Api-Key', 'Authorization']);
+        assert.ok(!JSON.stringify(made).includes('marked'));
+        const message = await send({ reference: 'order-77' });
+        const got = await until(() => receiver.received[0], 'a delivery');
+        assert.equal(got.headers['x-api-key'], 'k-marked-7f3a');
+        assert.equal(got.headers.authorization, 'Bearer marked-81');
+        assert.deepEqual(JSON.parse(got.body).data, { message_id: message, channel_id: shop.channel, status: 'accepted' });
+        assert.equal(platform.sql("select count(*) from harkara.webhook_endpoint where position('marked' in encode(headers_ct, 'escape')) > 0"), '0');
+        const bare = await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { headers: [], payload: 'full' });
+        assert.deepEqual(bare.header_names, []);
+        await send();
+        const next = await until(() => receiver.received[1], 'another delivery');
+        assert.equal(next.headers['x-api-key'], undefined);
+        const strange = await shop.client.call('POST', '/v1/webhook-endpoints', { url: other.url, events: ['*'], channels: [shop.channel.replace(/.$/, '0')] });
+        assert.equal(strange.json.code, 'channel-unknown');
+        for (const [name, value] of [['Host', 'x'], ['webhook-id', 'x'], ['Content-Length', '5'], ['X-A', ' x']]) {
+            const refused = await shop.client.call('POST', '/v1/webhook-endpoints', { url: other.url, events: ['*'], headers: [{ name, value }] });
+            assert.equal(refused.status, 422, refused.text);
+            assert.match(refused.json.errors[0].pointer, /^\/headers\/0\//);
+        }
+        await shop.client.call('DELETE', `/v1/webhook-endpoints/${made.id}`);
     });
 
     test('a redirect is a failure and is not followed', async () => {
@@ -115,7 +185,7 @@ describe('the end of an endpoint', () => {
         const message = await send();
         await shop.client.follow(message, ['read']);
         assert.equal(receiver.received.length, 0);
-        assert.equal(platform.sql(`select octet_length(secret_ct) from harkara.webhook_endpoint where state = 'deleted' limit 1`), '0');
+        assert.equal(platform.sql(`select count(*) from harkara.webhook_secret s join harkara.webhook_endpoint e on e.id = s.endpoint_id where e.state = 'deleted'`), '0');
     });
 });
 

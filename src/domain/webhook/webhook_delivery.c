@@ -5,17 +5,74 @@ static const struct db_stmt webhook_claim_stmt = {
     "webhook_claim",
     "UPDATE webhook_delivery d SET lease_until = now() + make_interval(secs => $1 / 1000.0), fence = d.fence + 1,"
     " attempt = d.attempt + 1"
-    " FROM (SELECT w.tenant_id, w.id, e.id AS endpoint_id, e.url, e.generation, e.key_version, e.secret_ct, e.secret_iv,"
-    " e.secret_tag FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT p.tenant_id, p.id, p.due_at FROM webhook_delivery p"
-    " WHERE p.endpoint_id = e.id AND p.state = 'pending' AND p.due_at <= now()"
+    " FROM (SELECT w.tenant_id, w.id FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT p.tenant_id, p.id, p.due_at"
+    " FROM webhook_delivery p WHERE p.endpoint_id = e.id AND p.state = 'pending' AND p.due_at <= now()"
     " AND (p.lease_until IS NULL OR p.lease_until < now()) ORDER BY p.due_at"
     " LIMIT greatest(0, $2 - (SELECT count(*) FROM webhook_delivery l WHERE l.endpoint_id = e.id AND l.state = 'pending'"
     " AND l.lease_until >= now())) FOR UPDATE SKIP LOCKED) w"
     " WHERE e.state = 'enabled' AND e.not_before <= now() ORDER BY w.due_at LIMIT $3) due"
     " WHERE d.tenant_id = due.tenant_id AND d.id = due.id"
-    " RETURNING d.tenant_id, d.id, due.endpoint_id, d.event_id, d.fence, d.attempt, due.url, due.generation,"
-    " due.key_version, due.secret_ct, due.secret_iv, due.secret_tag, d.key_version, d.body_ct, d.body_iv, d.body_tag"
+    " RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.fence, d.attempt, d.key_version, d.body_ct, d.body_iv,"
+    " d.body_tag"
 };
+static const struct db_stmt targets_stmt = {
+    "webhook_targets",
+    "SELECT tenant_id, id, url, signature, headers_generation, headers_key_version, headers_ct, headers_iv, headers_tag"
+    " FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id LIMIT 256" /* WEBHOOK_CLAIM_MAX */
+};
+
+static enum err
+target_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct webhook_target *out)
+{
+    *out = (struct webhook_target){ .tenant = db_id(rows, row, 0),
+                                    .endpoint = db_id(rows, row, 1),
+                                    .url = arena_copy(arena, db_text(rows, row, 2)),
+                                    .signing = webhook_signing_from(db_text(rows, row, 3)),
+                                    .headers_generation = (uint32_t)db_i64(rows, row, 4),
+                                    .has_headers = !db_is_null(rows, row, 5) };
+    if (out->url.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return out->has_headers
+               ? sealed_column_read(rows, row, 6, (uint32_t)db_i64(rows, row, 5), arena, &out->headers)
+               : ERR_OK;
+}
+
+/* The endpoints of what was claimed, with their keys, in the same transaction; then each claim is given its
+ * own. */
+static enum err
+targets_read(struct db_tx *tx, struct arena *arena, struct webhook_claim *claims, size_t count)
+{
+    struct id *endpoints = arena_array(arena, count, sizeof(*endpoints)), *key_endpoints = NULL;
+    struct webhook_keys *keys = NULL;
+    struct db_rows *rows = NULL;
+    size_t key_count = 0;
+    enum err err = endpoints == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        endpoints[i] = claims[i].endpoint;
+    if (err == ERR_OK)
+        err = db_query(tx, &targets_stmt, DB_ARGS(DB_ID_ARRAY(endpoints, count)), &rows);
+    if (err == ERR_OK)
+        err = webhook_keys_live(tx, endpoints, count, arena, &key_endpoints, &keys, &key_count);
+    size_t target_count = err == ERR_OK ? db_rows_count(rows) : 0;
+    struct webhook_target *targets = arena_array(arena, target_count, sizeof(*targets));
+    if (err == ERR_OK && targets == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t t = 0; err == ERR_OK && t < target_count; t++) {
+        err = target_from_row(rows, t, arena, &targets[t]);
+        for (size_t k = 0; k < key_count; k++) { /* they come by endpoint: one run of them is this one's */
+            if (!id_eq(key_endpoints[k], targets[t].endpoint))
+                continue;
+            if (targets[t].key_count++ == 0)
+                targets[t].keys = &keys[k];
+        }
+        for (size_t i = 0; i < count; i++)
+            if (id_eq(claims[i].endpoint, targets[t].endpoint))
+                claims[i].target = &targets[t];
+    }
+    db_rows_free(rows);
+    return err;
+}
 
 enum err
 webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int64_t lease_ms,
@@ -43,16 +100,11 @@ webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int6
                                             .endpoint = db_id(rows, i, 2),
                                             .event = db_id(rows, i, 3),
                                             .fence = db_i64(rows, i, 4),
-                                            .attempt = (unsigned)db_i64(rows, i, 5),
-                                            .url = arena_copy(arena, db_text(rows, i, 6)),
-                                            .generation = (uint32_t)db_i64(rows, i, 7) };
-        if (claims[i].url.ptr == NULL)
-            err = ERR_NO_MEMORY;
-        if (err == ERR_OK)
-            err = sealed_column_read(rows, i, 9, (uint32_t)db_i64(rows, i, 8), arena, &claims[i].secret);
-        if (err == ERR_OK)
-            err = sealed_column_read(rows, i, 13, (uint32_t)db_i64(rows, i, 12), arena, &claims[i].body);
+                                            .attempt = (unsigned)db_i64(rows, i, 5) };
+        err = sealed_column_read(rows, i, 7, (uint32_t)db_i64(rows, i, 6), arena, &claims[i].body);
     }
+    if (err == ERR_OK && count > 0)
+        err = targets_read(&tx, arena, claims, count);
     if (err == ERR_OK)
         err = db_commit(&tx);
     if (err == ERR_OK) {
@@ -77,12 +129,21 @@ webhook_body_open(const struct vault *vault, const struct webhook_claim *claim, 
 }
 
 enum err
-webhook_sign(const struct vault *vault, const struct webhook_claim *claim, struct slice content,
-             unsigned char mac_out[32])
+webhook_headers_open(const struct vault *vault, const struct webhook_target *target, struct secret **out)
 {
-    struct vault_place place = webhook_secret_place(claim->tenant, claim->endpoint, claim->generation);
+    struct vault_place place =
+        webhook_headers_place(target->tenant, target->endpoint, target->headers_generation);
 
-    return vault_sign_mac(vault, &place, &claim->secret, content, mac_out);
+    *out = NULL;
+    return target->has_headers ? vault_open(vault, VAULT_CREDENTIAL, &place, &target->headers, out) : ERR_OK;
+}
+
+enum err
+webhook_sign(const struct vault *vault, const struct webhook_target *target, struct slice content,
+             struct buf *out)
+{
+    return webhook_keys_sign(vault, target->tenant, target->endpoint, target->keys, target->key_count,
+                             target->signing, content, out);
 }
 
 static const struct db_stmt attempt_insert_stmt = {

@@ -19,13 +19,24 @@
 MUST_CHECK enum err webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock,
                                     struct arena *arena, size_t *taken_out, size_t *queued_out);
 
+/* Where a claim's deliveries go, and how: read when it is claimed, shared by those to one endpoint. */
+struct webhook_target {
+    struct id tenant, endpoint;
+    struct slice url;
+    enum webhook_signing signing;
+    struct webhook_keys *keys; /* the present generation first */
+    size_t key_count;
+    bool has_headers;
+    uint32_t headers_generation;
+    struct vault_sealed headers;
+};
+
 struct webhook_claim {
     struct id tenant, delivery, endpoint, event;
     int64_t fence;
     unsigned attempt; /* 1 for the first */
-    struct slice url;
-    uint32_t generation;
-    struct vault_sealed secret, body;
+    const struct webhook_target *target;
+    struct vault_sealed body;
 };
 /* Claims what is due, for each enabled endpoint at most per_endpoint_max at a time. Across tenants
  * ("webhook.claim"). */
@@ -35,9 +46,12 @@ MUST_CHECK enum err webhook_claim_due(struct db *db, size_t count_max, size_t pe
 /* The body's octets, in an arena that is wiped. */
 MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct webhook_claim *claim,
                                       struct arena *arena, struct slice *out);
-/* HMAC-SHA256 over `content` with the endpoint's secret, made in the vault. */
-MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_claim *claim,
-                                 struct slice content, unsigned char mac_out[32]);
+/* The endpoint's own fields, as webhook_headers_lines takes them; NULL when it has none. *out is owned. */
+MUST_CHECK enum err webhook_headers_open(const struct vault *vault, const struct webhook_target *target,
+                                         struct secret **out);
+/* Appends the value of webhook-signature, made in the vault. */
+MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_target *target,
+                                 struct slice content, struct buf *out);
 
 struct webhook_outcome {
     struct id tenant, delivery, endpoint;

@@ -1,5 +1,8 @@
 /* Claims, leases, fences and outcomes of deliveries, and what they mean for the endpoint. */
+#include "crypto/encode.h"
 #include "crypto/mac.h"
+#include "crypto/sign.h"
+#include "domain/webhook/webhook_signature.h"
 #include "domain/webhook/webhook_testing.h"
 #include <stdio.h>
 
@@ -74,19 +77,71 @@ static void
 a_claim_has_all_that_a_signed_request_needs(void **state UNUSED)
 {
     struct webhook_claim *claims;
-    unsigned char mac[32], want[MAC_BYTES];
+    unsigned char want[MAC_BYTES];
+    struct buf signature, wanted;
     struct slice body;
 
     struct webhook_endpoint endpoint = endpoint_with(1);
     assert_int_equal(claim(10, 10, &claims), 1);
     assert_true(id_eq(claims[0].endpoint, endpoint.id));
-    assert_true(slice_eq(claims[0].url, endpoint.url));
+    assert_true(slice_eq(claims[0].target->url, endpoint.url));
     assert_int_equal(claims[0].attempt, 1);
     assert_ok(webhook_body_open(&webhook_testing_signer, &claims[0], webhook_testing_arena, &body));
     assert_true(slice_starts_with(body, SLICE("{\"id\":\"evt_")));
-    assert_ok(webhook_sign(&webhook_testing_signer, &claims[0], SLICE("signed"), mac));
+    buf_init(&signature, 1024);
+    buf_init(&wanted, 1024);
+    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
     assert_ok(mac_sha256(WEBHOOK_TESTING_KEY, SLICE("signed"), want));
-    assert_memory_equal(mac, want, sizeof(want));
+    webhook_signature_add(&wanted, "v1", slice_of(want, sizeof(want)));
+    assert_true(slice_eq(buf_slice(&signature), buf_slice(&wanted)));
+    buf_release(&signature);
+    buf_release(&wanted);
+}
+
+/* Every generation that lives signs with what the endpoint asks for, the newest first; others stay unused. */
+static void
+all_live_keys_sign(void **state UNUSED)
+{
+    unsigned char key[VAULT_PUBLIC_KEY_BYTES], raw[128];
+    struct webhook_endpoint shown;
+    struct webhook_claim *claims;
+    struct webhook_keys keys;
+    struct buf signature;
+    struct secret *text;
+    struct db_tx tx;
+    size_t len = 0;
+
+    struct webhook_endpoint endpoint = endpoint_with(1);
+    assert_ok(webhook_keys_make(&webhook_testing_sealer, acme, endpoint.id, 2, true, true,
+                                webhook_testing_arena, &keys, &text));
+    secret_free(text);
+    memcpy(key, keys.public_key, sizeof(key));
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(webhook_endpoint_rotate(&tx, endpoint.id, &keys, 60, webhook_testing_arena, &shown));
+    assert_ok(db_commit(&tx));
+    test_cluster_sql("update webhook_endpoint set signature = 'both'");
+    assert_int_equal(claim(10, 10, &claims), 1);
+    buf_init(&signature, 1024);
+    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
+    struct slice rest = buf_slice(&signature);
+    assert_true(slice_starts_with(slice_take_until(&rest, ' '), SLICE("v1,")));
+    struct slice ed25519 = slice_take_until(&rest, ' ');
+    assert_true(slice_starts_with(ed25519, SLICE("v1a,")));
+    assert_ok(decode_base64(slice_drop(ed25519, 4), raw, &len));
+    assert_int_equal(len, SIGN_SIGNATURE_BYTES);
+    assert_ok(sign_ed25519_verify(key, SLICE("signed"), raw));
+    assert_true(slice_starts_with(rest, SLICE("v1,"))); /* that of before, which had no other */
+    assert_int_equal(slice_find(rest, ' '), rest.len);
+    test_cluster_sql(
+        "update webhook_secret set expires_at = now() - interval '1 second' where generation = 1;"
+        "update webhook_endpoint set signature = 'ed25519'");
+    let_everything_be_due();
+    assert_int_equal(claim(10, 10, &claims), 1);
+    buf_clear(&signature);
+    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
+    assert_true(slice_starts_with(buf_slice(&signature), SLICE("v1a,")));
+    assert_int_equal(slice_find(buf_slice(&signature), ' '), signature.len);
+    buf_release(&signature);
 }
 
 /* A body that is put under another delivery does not open. */
@@ -340,7 +395,7 @@ the_log_shows_each_delivery_with_its_attempts(void **state UNUSED)
     db_rollback(&tx);
 }
 
-WEBHOOK_MAIN(WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs),
+WEBHOOK_MAIN(WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs), WEBHOOK_TEST(all_live_keys_sign),
              WEBHOOK_TEST(a_body_opens_only_in_its_own_row), WEBHOOK_TEST(an_endpoint_gets_so_many_at_a_time),
              WEBHOOK_TEST(one_endpoint_does_not_keep_another_waiting),
              WEBHOOK_TEST(delivered_is_written_once_with_its_attempt),

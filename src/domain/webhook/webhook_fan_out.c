@@ -24,6 +24,7 @@ struct taken {
     bool is_oversized;           /* its content was left where it is: no body could hold it */
     struct vault_sealed content; /* cipher.ptr NULL: none */
     struct id *endpoints;
+    bool *is_thin; /* of the endpoint beside it */
     size_t endpoint_count;
     struct {
         struct id delivery, endpoint;
@@ -59,7 +60,7 @@ static const struct db_stmt events_take_stmt = {
 /* Only endpoints that were there when it happened hear of it. */
 static const struct db_stmt endpoints_match_stmt = {
     "webhook_endpoints_match",
-    "SELECT w.tenant_id, w.id, w.events FROM webhook_endpoint w"
+    "SELECT w.tenant_id, w.id, w.events, w.channels::text[], w.payload FROM webhook_endpoint w"
     " WHERE w.tenant_id = ANY ($1::uuid[]) AND w.state = 'enabled' ORDER BY w.tenant_id, w.id LIMIT 10000"
 };
 
@@ -88,41 +89,82 @@ taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena, stru
     return err;
 }
 
+/* An endpoint's choice, while its row is looked at. */
+struct wish {
+    struct id tenant, endpoint;
+    bool is_thin;
+    struct slice *events, *channels; /* channels as text: few have any */
+    size_t event_count, channel_count;
+};
+
+static enum err
+wish_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct wish *out)
+{
+    out->tenant = db_id(rows, row, 0);
+    out->endpoint = db_id(rows, row, 1);
+    out->is_thin = slice_eq(db_text(rows, row, 4), SLICE("thin"));
+    enum err err =
+        db_text_array(rows, row, 2, arena, out->events, WEBHOOK_ENDPOINT_EVENTS_MAX, &out->event_count);
+    return err == ERR_OK ? db_text_array(rows, row, 3, arena, out->channels, WEBHOOK_ENDPOINT_CHANNELS_MAX,
+                                         &out->channel_count)
+                         : err;
+}
+
+static bool
+is_wished(const struct wish *wish, const struct taken *taken)
+{
+    char text[ID_UUID_BYTES];
+    const struct event *event = &taken->event;
+
+    if (!id_eq(taken->tenant, wish->tenant) ||
+        memcmp(wish->endpoint.bytes, event->id.bytes, ID_BYTES) > 0 /* it was not there yet */ ||
+        !webhook_filter_wants(wish->events, wish->event_count, slice_text(event_type_word(event->type))))
+        return false;
+    if (wish->channel_count == 0 || id_is_zero(event->channel)) /* what is of no sender concerns all */
+        return true;
+    struct slice channel = id_uuid_print(event->channel, text);
+    for (size_t i = 0; i < wish->channel_count; i++)
+        if (slice_eq(wish->channels[i], channel))
+            return true;
+    return false;
+}
+
+static enum err
+taken_add(struct taken *taken, const struct wish *wish, struct arena *arena)
+{
+    if (taken->endpoints == NULL) { /* of one tenant there are at most so many */
+        taken->endpoints = arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->endpoints));
+        taken->is_thin = arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->is_thin));
+    }
+    if (taken->endpoints == NULL || taken->is_thin == NULL)
+        return ERR_NO_MEMORY;
+    if (taken->endpoint_count == WEBHOOK_ENDPOINT_PER_TENANT_MAX)
+        return ERR_OK;
+    taken->is_thin[taken->endpoint_count] = wish->is_thin;
+    taken->endpoints[taken->endpoint_count++] = wish->endpoint;
+    return ERR_OK;
+}
+
 static enum err
 match_endpoints(struct db_tx *tx, struct batch *batch, struct arena *arena)
 {
     struct id *tenants = arena_array(arena, batch->count, sizeof(*tenants));
-    struct slice *words = arena_array(arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(*words));
+    struct wish wish = { .events = arena_array(arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(struct slice)),
+                         .channels =
+                             arena_array(arena, WEBHOOK_ENDPOINT_CHANNELS_MAX, sizeof(struct slice)) };
     struct db_rows *rows = NULL;
 
-    if (tenants == NULL || words == NULL)
+    if (tenants == NULL || wish.events == NULL || wish.channels == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < batch->count; i++)
         tenants[i] = batch->taken[i].tenant;
     enum err err = db_query(tx, &endpoints_match_stmt, DB_ARGS(DB_ID_ARRAY(tenants, batch->count)), &rows);
     size_t rows_count = err == ERR_OK ? db_rows_count(rows) : 0;
     for (size_t r = 0; err == ERR_OK && r < rows_count; r++) {
-        struct id tenant = db_id(rows, r, 0), endpoint = db_id(rows, r, 1);
-        size_t word_count = 0;
-        err = db_text_array(rows, r, 2, arena, words, WEBHOOK_ENDPOINT_EVENTS_MAX, &word_count);
-        for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
-            struct taken *taken = &batch->taken[i];
-            struct slice type = slice_text(event_type_word(taken->event.type));
-            if (!id_eq(taken->tenant, tenant) || memcmp(endpoint.bytes, taken->event.id.bytes, ID_BYTES) > 0)
-                continue;
-            if (taken->endpoints == NULL) /* of one tenant there are at most so many */
-                taken->endpoints =
-                    arena_array(arena, WEBHOOK_ENDPOINT_PER_TENANT_MAX, sizeof(*taken->endpoints));
-            if (taken->endpoints == NULL) {
-                err = ERR_NO_MEMORY;
-                break;
-            }
-            for (size_t w = 0; w < word_count && taken->endpoint_count < WEBHOOK_ENDPOINT_PER_TENANT_MAX; w++)
-                if (slice_eq(words[w], SLICE("*")) || slice_eq(words[w], type)) {
-                    taken->endpoints[taken->endpoint_count++] = endpoint;
-                    break;
-                }
-        }
+        err = wish_from_row(rows, r, arena, &wish);
+        for (size_t i = 0; err == ERR_OK && i < batch->count; i++)
+            if (is_wished(&wish, &batch->taken[i]))
+                err = taken_add(&batch->taken[i], &wish, arena);
     }
     db_rows_free(rows);
     return err;
@@ -168,40 +210,70 @@ done:
     return err;
 }
 
-/* Rendered once, sealed for each delivery: the seal is bound to the row. */
+static bool
+has_payload(const struct taken *taken, bool is_thin)
+{
+    for (size_t i = 0; i < taken->endpoint_count; i++)
+        if (taken->is_thin[i] == is_thin)
+            return true;
+    return false;
+}
+
+/* One of the two bodies, sealed for each delivery that wants it: the seal is bound to the row. */
 static enum err
-deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
-                struct taken *taken)
+body_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct taken *taken,
+          bool is_thin)
 {
     struct vault_place content_place = event_content_place(taken->tenant, taken->event.id);
     struct slice content = SLICE_EMPTY;
     struct buf body;
     enum err err = ERR_OK;
 
-    taken->delivery_count = 0;
-    if (taken->endpoint_count == 0)
+    if (!has_payload(taken, is_thin))
         return ERR_OK;
-    if (taken->is_oversized)
+    if (!is_thin && taken->is_oversized)
         return ERR_LIMIT;
     buf_init(&body, WEBHOOK_BODY_BYTES_MAX);
-    taken->deliveries = arena_array(arena, taken->endpoint_count, sizeof(*taken->deliveries));
-    if (taken->deliveries == NULL)
-        err = ERR_NO_MEMORY;
-    if (err == ERR_OK && taken->content.cipher.ptr != NULL)
+    if (!is_thin && taken->content.cipher.ptr != NULL)
         err = vault_open_content(vault, &content_place, &taken->content, arena, &content);
     if (err == ERR_OK)
-        err = webhook_render(&taken->event, content, &body);
+        err = is_thin ? webhook_render_thin(&taken->event, &body)
+                      : webhook_render(&taken->event, content, &body);
     for (size_t i = 0; err == ERR_OK && i < taken->endpoint_count; i++) {
         struct id id = id_new(clock);
         struct vault_place place = {
             .tenant = taken->tenant, .table = "webhook_delivery", .column = "body", .row = id
         };
-        taken->deliveries[i].delivery = id;
-        taken->deliveries[i].endpoint = taken->endpoints[i];
-        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&body), arena, &taken->deliveries[i].body);
+        if (taken->is_thin[i] != is_thin)
+            continue;
+        taken->deliveries[taken->delivery_count].delivery = id;
+        taken->deliveries[taken->delivery_count].endpoint = taken->endpoints[i];
+        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&body), arena,
+                         &taken->deliveries[taken->delivery_count].body);
         taken->delivery_count += err == ERR_OK;
     }
     buf_release_wiped(&body);
+    return err;
+}
+
+/* Rendered once for all endpoints, twice when some want it thin. */
+static enum err
+deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
+                struct taken *taken)
+{
+    taken->delivery_count = 0;
+    if (taken->endpoint_count == 0)
+        return ERR_OK;
+    taken->deliveries = arena_array(arena, taken->endpoint_count, sizeof(*taken->deliveries));
+    if (taken->deliveries == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = body_seal(vault, clock, arena, taken, true);
+    size_t whole =
+        err == ERR_OK ? taken->delivery_count : 0; /* those that an error in the other leaves alone */
+    if (err == ERR_OK)
+        err = body_seal(vault, clock, arena, taken, false);
+    if (err != ERR_OK)
+        taken->delivery_count = whole;
     return err;
 }
 
@@ -228,7 +300,6 @@ batch_seal(const struct vault *vault, const struct clock *clock, struct arena *a
             /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
             log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, taken->event.id),
                       LOG_ERR(err));
-            taken->delivery_count = 0;
         } else if (err != ERR_OK) {
             return err;
         }

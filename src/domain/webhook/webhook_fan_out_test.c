@@ -92,6 +92,79 @@ what_is_personal_is_opened_only_into_the_sealed_body(void **state UNUSED)
     json_decref(body);
 }
 
+/* Only ids and the status: what came in is not even opened for it. */
+static void
+a_thin_body_holds_nothing_personal(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    webhook_testing_endpoint(acme, all);
+    test_cluster_sql("update webhook_endpoint set payload = 'thin'");
+    struct id event = webhook_testing_event(
+        acme, EVENT_MESSAGE_RECEIVED, "{\"from\": \"+14155550123\", \"content\": {\"type\": \"text\"}}");
+    struct id damaged = webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "no JSON");
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(queued, 2);
+    json_t *body = body_of(event);
+    assert_non_null(body);
+    const json_t *data = json_member(body, "data");
+    assert_int_equal(json_object_size(data), 2);
+    assert_true(slice_starts_with(json_text_of(data, "message_id"), SLICE("msg_")));
+    assert_true(slice_starts_with(json_text_of(data, "channel_id"), SLICE("chn_")));
+    json_decref(body);
+    test_cluster_sql("update webhook_delivery set lease_until = null, due_at = now()");
+    body = body_of(damaged);
+    assert_non_null(body);
+    json_decref(body);
+}
+
+/* Whole and thin from one event; what spoils the one leaves the other. */
+static void
+each_endpoint_gets_the_body_that_it_chose(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    struct id thin = webhook_testing_endpoint(acme, all).id;
+    test_cluster_sql("update webhook_endpoint set payload = 'thin'");
+    struct id full = webhook_testing_endpoint(acme, all).id;
+    webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "{\"from\": \"+14155550123\"}");
+    webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "no JSON");
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(deliveries_of(thin), 2);
+    assert_int_equal(deliveries_of(full), 1);
+    assert_int_equal(
+        webhook_testing_count("select count(distinct octet_length(body_ct)) from webhook_delivery"), 2);
+}
+
+static void
+groups_and_senders_are_chosen(void **state UNUSED)
+{
+    char sql[256], id[ID_UUID_BYTES];
+    static const char *const messages[] = { "message.*", NULL }, *const channels[] = { "channel.*", NULL };
+    size_t queued = 0;
+
+    tenants_make();
+    struct id of_messages = webhook_testing_endpoint(acme, messages).id;
+    struct id of_channels = webhook_testing_endpoint(acme, channels).id;
+    struct id of_one = webhook_testing_endpoint(acme, messages).id;
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL); /* each is of a channel of its own */
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    webhook_testing_event(acme, EVENT_CHANNEL_UPDATED, NULL);
+    id_uuid_print(of_one, id);
+    snprintf(
+        sql, sizeof(sql),
+        "update webhook_endpoint set channels = array(select channel_id from event where type = 'message.read')"
+        " where id = '%s'",
+        id);
+    test_cluster_sql(sql);
+    assert_int_equal(webhook_testing_fan_out(&queued), 3);
+    assert_int_equal(deliveries_of(of_messages), 2);
+    assert_int_equal(deliveries_of(of_channels), 1);
+    assert_int_equal(deliveries_of(of_one), 1);
+}
+
 static void
 an_endpoint_hears_of_nothing_that_was_before_it(void **state UNUSED)
 {
@@ -165,12 +238,10 @@ a_tenant_without_keys_does_not_stop_the_others(void **state UNUSED)
     tenants_make();
     struct id endpoint = webhook_testing_endpoint(acme, all).id;
     id_uuid_print(gone, id);
-    snprintf(
-        sql, sizeof(sql),
-        "insert into webhook_endpoint (tenant_id, id, url, events, key_version, secret_ct, secret_iv, secret_tag)"
-        " select '%s', '00000000-0000-7000-8000-000000000000', url, events, 1, secret_ct, secret_iv, secret_tag"
-        " from webhook_endpoint",
-        id);
+    snprintf(sql, sizeof(sql),
+             "insert into webhook_endpoint (tenant_id, id, url, events)"
+             " select '%s', '00000000-0000-7000-8000-000000000000', url, events from webhook_endpoint",
+             id);
     test_cluster_sql(sql);
     webhook_testing_event(gone, EVENT_MESSAGE_SENT, NULL);
     webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
@@ -325,6 +396,9 @@ an_endpoint_that_is_disabled_in_between_gets_nothing(void **state UNUSED)
 
 WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wants_it),
              WEBHOOK_TEST(what_is_personal_is_opened_only_into_the_sealed_body),
+             WEBHOOK_TEST(a_thin_body_holds_nothing_personal),
+             WEBHOOK_TEST(each_endpoint_gets_the_body_that_it_chose),
+             WEBHOOK_TEST(groups_and_senders_are_chosen),
              WEBHOOK_TEST(an_endpoint_hears_of_nothing_that_was_before_it),
              WEBHOOK_TEST(an_event_that_commits_late_is_waited_for),
              WEBHOOK_TEST(a_damaged_event_does_not_stop_those_behind_it),

@@ -20,21 +20,50 @@ set_id(json_t *object, const char *member, enum id_kind kind, struct id id)
     return set(object, member, json_stringn(printed.ptr, printed.len));
 }
 
+/* What an event is about, by the first part of its type. A channel's own events are about the channel they
+ * name anyway. */
+static const struct {
+    const char *prefix, *member;
+    enum id_kind kind;
+} subjects[] = {
+    { "message.", "message_id", ID_MESSAGE },
+    { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
+    { "test.", "endpoint_id", ID_ENDPOINT },
+};
+
+static bool
+ids_fill(json_t *inner, const struct event *event)
+{
+    struct slice type = slice_text(event_type_word(event->type));
+
+    for (size_t i = 0; i < COUNT_OF(subjects); i++)
+        if (slice_starts_with(type, slice_text(subjects[i].prefix)) &&
+            !set_id(inner, subjects[i].member, subjects[i].kind, event->subject))
+            return false;
+    return id_is_zero(event->channel) || set_id(inner, "channel_id", ID_CHANNEL, event->channel);
+}
+
 /* Ids first, then what the event says, then what is personal. */
 static bool
 inner_fill(json_t *inner, const struct event *event, json_t *data, json_t *personal)
 {
-    bool is_channel = id_eq(event->subject, event->channel);
-
     for (size_t i = 0; i < COUNT_OF(unshown); i++)
         json_object_del(data, unshown[i]);
-    return (is_channel || set_id(inner, "message_id", ID_MESSAGE, event->subject)) &&
-           set_id(inner, "channel_id", ID_CHANNEL, event->channel) && json_object_update(inner, data) == 0 &&
+    return ids_fill(inner, event) && json_object_update(inner, data) == 0 &&
            (personal == NULL || json_object_update(inner, personal) == 0);
 }
 
-enum err
-webhook_render(const struct event *event, struct slice content, struct buf *out)
+static bool
+inner_fill_thin(json_t *inner, const struct event *event, const json_t *data)
+{
+    json_t *status = json_object_get(data, "status");
+
+    return ids_fill(inner, event) &&
+           (!json_is_string(status) || json_object_set(inner, "status", status) == 0);
+}
+
+static enum err
+render(const struct event *event, struct slice content, bool is_thin, struct buf *out)
 {
     json_t *data = NULL, *personal = NULL, *root = json_object(), *inner = json_object();
     char at[WALL_TEXT_BYTES];
@@ -46,7 +75,8 @@ webhook_render(const struct event *event, struct slice content, struct buf *out)
     if (err == ERR_OK && (!json_is_object(data) || (personal != NULL && !json_is_object(personal))))
         err = ERR_JSON_SYNTAX;
     if (err == ERR_OK &&
-        !(inner_fill(inner, event, data, personal) && set_id(root, "id", ID_EVENT, event->id) &&
+        !((is_thin ? inner_fill_thin(inner, event, data) : inner_fill(inner, event, data, personal)) &&
+          set_id(root, "id", ID_EVENT, event->id) &&
           set(root, "type", json_string(event_type_word(event->type))) &&
           set(root, "timestamp", json_stringn(printed.ptr, printed.len)) &&
           set(root, "data", json_incref(inner))))
@@ -58,4 +88,16 @@ webhook_render(const struct event *event, struct slice content, struct buf *out)
     json_decref(data);
     json_decref(personal);
     return err;
+}
+
+enum err
+webhook_render(const struct event *event, struct slice content, struct buf *out)
+{
+    return render(event, content, false, out);
+}
+
+enum err
+webhook_render_thin(const struct event *event, struct buf *out)
+{
+    return render(event, SLICE_EMPTY, true, out);
 }

@@ -13,5 +13,10 @@
  * ERR_JSON_DEPTH, ERR_UTF8: the event is damaged. ERR_LIMIT: it is larger than a body may be.
  */
 MUST_CHECK enum err webhook_render(const struct event *event, struct slice content, struct buf *out);
+/*
+ * The same with nothing personal in it: of `data` only the ids and the status. What else there is, references
+ * and providers' ids (some hold a number) too, is read from the API.
+ */
+MUST_CHECK enum err webhook_render_thin(const struct event *event, struct buf *out);
 
 #endif

@@ -37,18 +37,19 @@ webhook_signed_content(struct slice id, struct wall_time at, struct slice body, 
     buf_add(out, body);
 }
 
-struct slice
-webhook_signature_print(const unsigned char mac[WEBHOOK_MAC_BYTES], char out[static WEBHOOK_SIGNATURE_BYTES])
+void
+webhook_signature_add(struct buf *out, const char *version, struct slice signature)
 {
-    struct buf text;
+    if (out->len > 0)
+        buf_add_byte(out, ' ');
+    buf_add_text(out, version);
+    buf_add_byte(out, ',');
+    encode_base64(out, signature);
+}
 
-    buf_init(&text, WEBHOOK_SIGNATURE_BYTES);
-    buf_add_text(&text, "v1,");
-    encode_base64(&text, slice_of(mac, WEBHOOK_MAC_BYTES));
-    size_t len = buf_done(&text) == ERR_OK && text.len < WEBHOOK_SIGNATURE_BYTES ? text.len : 0;
-    if (len > 0)
-        memcpy(out, text.ptr, len);
-    out[len] = '\0';
-    buf_release(&text);
-    return slice_of(out, len);
+void
+webhook_public_key_print(struct slice public_key, struct buf *out)
+{
+    buf_add_text(out, "whpk_");
+    encode_base64(out, public_key);
 }

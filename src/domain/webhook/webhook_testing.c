@@ -32,8 +32,9 @@ webhook_testing_teardown(void **state)
 int
 webhook_testing_open(void **state UNUSED)
 {
-    test_cluster_sql("delete from harkara.webhook_delivery; delete from harkara.webhook_endpoint;"
-                     "delete from harkara.event; update harkara.consumer_cursor set xid = '0'");
+    test_cluster_sql(
+        "delete from harkara.webhook_delivery; delete from harkara.webhook_secret; delete from harkara.webhook_endpoint;"
+        "delete from harkara.event; update harkara.consumer_cursor set xid = '0'");
     webhook_testing_gateway = test_cluster_open("harkara_gateway");
     webhook_testing_webhooks = test_cluster_open("harkara_webhooks");
     webhook_testing_sealer = tenant_vault(sealer, webhook_testing_gateway);
@@ -64,8 +65,9 @@ webhook_testing_endpoint_new(struct id tenant, const char *const *events)
     for (; events[with.event_count] != NULL; with.event_count++)
         words[with.event_count] = slice_text(events[with.event_count]);
     with.events = words;
+    with.keys = (struct webhook_keys){ .generation = 1, .has_secret = true };
     assert_ok(vault_seal(&webhook_testing_sealer, VAULT_CREDENTIAL, &place, WEBHOOK_TESTING_KEY,
-                         webhook_testing_arena, &with.secret));
+                         webhook_testing_arena, &with.keys.secret));
     return with;
 }
 

@@ -327,14 +327,14 @@ what_the_design_forbids_is_not_granted(void **state UNUSED)
     assert_none(
         "the gateway reads a credential",
         "select tab, col from declared_grant where role = 'harkara_gateway' and privilege = 'select' and"
-        " (col like 'access_token\\_ct' or (tab = 'webhook_endpoint' and col like 'secret%'))");
+        " (col like 'access_token\\_ct' or (tab = 'webhook_endpoint' and col like 'headers\\_ct') or (tab = 'webhook_secret' and col like '%\\_ct'))");
     assert_none(
         "a role other than the sender reads access tokens",
         "select tab, role from declared_grant where col = 'access_token_ct' and privilege = 'select' and role <>"
         " 'harkara_dispatcher'");
     assert_none(
         "a role other than the signer reads webhook secrets",
-        "select tab, role from declared_grant where tab = 'webhook_endpoint' and col = 'secret_ct' and privilege ="
+        "select tab, role from declared_grant where tab in ('webhook_secret', 'webhook_endpoint') and col like '%\\_ct' and privilege ="
         " 'select' and role <> 'harkara_webhooks'");
     assert_none(
         "the scheduler reads content",

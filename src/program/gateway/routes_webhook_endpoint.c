@@ -1,4 +1,5 @@
 /* /v1/webhook-endpoints: where a workspace hears of its events, and what became of each delivery. */
+#include "core/num.h"
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_signature.h"
 #include "program/gateway/gateway.h"
@@ -7,20 +8,47 @@
 
 #define ENDPOINT_BODY_BYTES_MAX (16u * 1024u)
 
+/* "whpk_..." of the present generation, or null. */
+static json_t *
+public_key_show(const struct webhook_endpoint *endpoint)
+{
+    struct buf text;
+    json_t *shown = NULL;
+
+    if (!endpoint->has_public_key)
+        return json_null();
+    buf_init(&text, 64);
+    webhook_public_key_print(slice_of(endpoint->public_key, sizeof(endpoint->public_key)), &text);
+    if (buf_done(&text) == ERR_OK)
+        shown = show_text(buf_slice(&text));
+    buf_release(&text);
+    return shown;
+}
+
 static json_t *
 endpoint_show(const struct webhook_endpoint *endpoint)
 {
-    json_t *events = json_array();
+    json_t *events = json_array(), *channels = json_array(), *names = json_array();
 
     for (size_t i = 0; i < endpoint->event_count; i++)
         show_append(&events, show_text(endpoint->events[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
-                     show_id(ID_ENDPOINT, endpoint->id), "url", show_text(endpoint->url), "description",
-                     show_text(endpoint->description), "events", events, "state",
-                     webhook_endpoint_state_word(endpoint->state), "disabled_reason",
-                     show_text_or_null(endpoint->disabled_reason), "failing_since",
-                     endpoint->is_failing ? show_time(endpoint->failing_since) : json_null(), "created_at",
-                     show_time(endpoint->created_at), "updated_at", show_time(endpoint->updated_at));
+    for (size_t i = 0; i < endpoint->channel_count; i++)
+        show_append(&channels, show_id(ID_CHANNEL, endpoint->channels[i]));
+    for (size_t i = 0; i < endpoint->header_count; i++)
+        show_append(&names, show_text(endpoint->header_names[i]));
+    json_t *shown =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "id",
+                  show_id(ID_ENDPOINT, endpoint->id), "url", show_text(endpoint->url), "description",
+                  show_text(endpoint->description), "events", events, "channels", channels, "signature",
+                  webhook_signing_word(endpoint->signing), "payload", endpoint->is_thin ? "thin" : "full",
+                  "header_names", names, "public_key", public_key_show(endpoint), "state",
+                  webhook_endpoint_state_word(endpoint->state), "disabled_reason",
+                  show_text_or_null(endpoint->disabled_reason), "failing_since",
+                  endpoint->is_failing ? show_time(endpoint->failing_since) : json_null(), "created_at",
+                  show_time(endpoint->created_at), "updated_at", show_time(endpoint->updated_at));
+    show_set(&shown, "previous_keys_until",
+             endpoint->has_previous ? show_time(endpoint->previous_until) : json_null());
+    return shown;
 }
 
 /* With the secret, when it was just made: it is not shown again. */
@@ -41,7 +69,9 @@ struct work {
     struct id id;
     struct webhook_endpoint_new with;
     struct webhook_endpoint_change change;
-    struct vault_sealed secret;
+    struct webhook_headers headers;
+    struct webhook_keys keys;
+    int64_t overlap_s;
     struct gateway_page page;
     struct slice state;
     struct arena *arena;
@@ -82,20 +112,93 @@ events_read(struct http_request *request, const struct slice **out, size_t *coun
     return ERR_OK;
 }
 
-/* A new key, sealed for its place; *text_out is shown once and owned by the caller. */
+/* *out stays NULL when nothing is said of them. The contract has checked the ids. */
 static enum err
-secret_seal(struct http_request *request, struct id endpoint, uint32_t generation,
-            struct vault_sealed *sealed_out, struct secret **text_out)
+channels_read(struct http_request *request, const struct id **out, size_t *count_out)
 {
-    struct vault_place place = webhook_secret_place(request->tenant, endpoint, generation);
-    struct secret *octets = NULL;
-    enum err err = webhook_secret_make(&octets, text_out);
+    const json_t *list = json_member(request_json(request), "channels");
 
+    *count_out = json_array_size(list);
+    if (list == NULL)
+        return ERR_OK;
+    struct id *channels = arena_array(request->arena, WEBHOOK_ENDPOINT_CHANNELS_MAX, sizeof(*channels));
+    if (channels == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < *count_out && i < WEBHOOK_ENDPOINT_CHANNELS_MAX; i++) {
+        const json_t *item = json_array_get(list, i);
+        enum err err =
+            id_parse(ID_CHANNEL, slice_of(json_string_value(item), json_string_length(item)), &channels[i]);
+        if (err != ERR_OK)
+            return err;
+    }
+    *out = channels;
+    return ERR_OK;
+}
+
+static enum err
+header_check(struct http_request *request, size_t i, struct slice name, struct slice value,
+             const struct webhook_headers *before)
+{
+    const char *member = "name", *detail = NULL;
+
+    if (!webhook_header_name_is_fit(name))
+        detail = "must not be a field that frames the message or is ours";
+    for (size_t k = 0; k < before->count && detail == NULL; k++)
+        if (slice_eq_nocase(before->names[k], name))
+            detail = "must not be there twice";
+    if (detail == NULL && !webhook_header_value_is_fit(value)) {
+        member = "value";
+        detail = "must be visible ASCII, without blanks at its ends";
+    }
+    if (detail == NULL)
+        return ERR_OK;
+    problem_add(&request->problem, request->arena, arena_format(request->arena, "/headers/%zu/%s", i, member),
+                slice_text(detail));
+    return ERR_CONTRACT;
+}
+
+/* The tenant's fields, sealed for this generation; *out stays NULL when nothing is said of them. */
+static enum err
+headers_read(struct http_request *request, struct id endpoint, uint32_t generation,
+             struct webhook_headers *headers, const struct webhook_headers **out)
+{
+    struct vault_place place = webhook_headers_place(request->tenant, endpoint, generation);
+    const json_t *list = json_member(request_json(request), "headers");
+    struct buf value;
+    enum err err = ERR_OK;
+
+    *headers = (struct webhook_headers){ .count = 0 };
+    if (list == NULL)
+        return ERR_OK;
+    buf_init(&value, WEBHOOK_HEADERS_BYTES_MAX);
+    for (size_t i = 0; err == ERR_OK && i < json_array_size(list) && i < WEBHOOK_HEADERS_MAX; i++) {
+        const json_t *item = json_array_get(list, i);
+        struct slice name = json_text_of(item, "name"), text = json_text_of(item, "value");
+        err = header_check(request, i, name, text, headers);
+        if (err != ERR_OK)
+            break;
+        webhook_headers_add(&value, name, text);
+        headers->names[headers->count++] = name;
+    }
     if (err == ERR_OK)
-        err = vault_seal(&gateway_worker_of(request)->vault, VAULT_CREDENTIAL, &place, secret_slice(octets),
-                         request->arena, sealed_out);
-    secret_free(octets);
+        err = buf_done(&value);
+    if (err == ERR_OK && headers->count > 0)
+        err = vault_seal(&gateway_worker_of(request)->vault, VAULT_CREDENTIAL, &place, buf_slice(&value),
+                         request->arena, &headers->sealed);
+    buf_release_wiped(&value);
+    if (err == ERR_OK)
+        *out = headers;
     return err;
+}
+
+/* Keys for what the endpoint is signed with; *text_out, a new secret's, is shown once and owned by the
+ * caller. */
+static enum err
+keys_make(struct http_request *request, struct id endpoint, uint32_t generation, bool wants_secret,
+          bool wants_private_key, struct webhook_keys *out, struct secret **text_out)
+{
+    return webhook_keys_make(&gateway_worker_of(request)->vault, request->tenant, endpoint, generation,
+                             wants_secret, wants_private_key, request->arena, out, text_out);
 }
 
 static enum err
@@ -114,13 +217,20 @@ endpoint_post(struct http_request *request, struct http_response *response)
     struct work work = { .arena = request->arena,
                          .with = { .id = id_new(gateway_worker_of(request)->gateway->clock),
                                    .url = json_text_of(body, "url"),
-                                   .description = json_text_of(body, "description") } };
+                                   .description = json_text_of(body, "description"),
+                                   .signing = webhook_signing_from(json_text_of(body, "signature")),
+                                   .is_thin = slice_eq(json_text_of(body, "payload"), SLICE("thin")) } };
     enum err err = url_check(request, work.with.url);
 
     if (err == ERR_OK)
         err = events_read(request, &work.with.events, &work.with.event_count);
     if (err == ERR_OK)
-        err = secret_seal(request, work.with.id, 1, &work.with.secret, &text);
+        err = channels_read(request, &work.with.channels, &work.with.channel_count);
+    if (err == ERR_OK)
+        err = headers_read(request, work.with.id, 1, &work.headers, &work.with.headers);
+    if (err == ERR_OK)
+        err = keys_make(request, work.with.id, 1, webhook_signing_has_hmac(work.with.signing),
+                        webhook_signing_has_ed25519(work.with.signing), &work.with.keys, &text);
     if (err == ERR_OK)
         err = gateway_write(request, create_in, &work);
     if (err == ERR_OK) {
@@ -201,14 +311,38 @@ change_in(struct db_tx *tx, void *ctx)
     return webhook_endpoint_update(tx, work->id, &work->change, work->arena, &work->endpoint);
 }
 
+/* What the present generation lacks for another way of signing is made; a new secret is shown, this once. */
+static enum err
+signing_change(struct http_request *request, struct work *work, struct secret **text_out)
+{
+    const struct webhook_endpoint *endpoint = &work->endpoint;
+    bool wants_secret = webhook_signing_has_hmac(work->change.signing) && !endpoint->has_secret;
+    bool wants_key = webhook_signing_has_ed25519(work->change.signing) && !endpoint->has_public_key;
+
+    if (!work->change.has_signing || (!wants_secret && !wants_key))
+        return ERR_OK;
+    enum err err = keys_make(request, endpoint->id, endpoint->generation, wants_secret, wants_key,
+                             &work->keys, text_out);
+    if (err == ERR_OK)
+        work->change.keys = &work->keys;
+    return err;
+}
+
 static enum err
 endpoint_patch(struct http_request *request, struct http_response *response)
 {
     const json_t *body = request_json(request);
-    struct slice state = json_text_of(body, "state");
+    struct slice state = json_text_of(body, "state"), signing = json_text_of(body, "signature"),
+                 payload = json_text_of(body, "payload");
+    struct secret *text = NULL;
     struct work work = { .arena = request->arena,
                          .change = { .url = json_text_of(body, "url"),
                                      .description = json_text_of(body, "description"),
+                                     .has_channels = json_member(body, "channels") != NULL,
+                                     .has_signing = signing.ptr != NULL,
+                                     .signing = webhook_signing_from(signing),
+                                     .has_payload = payload.ptr != NULL,
+                                     .is_thin = slice_eq(payload, SLICE("thin")),
                                      .has_state = state.ptr != NULL,
                                      .state = slice_eq(state, SLICE("enabled"))
                                                   ? WEBHOOK_ENDPOINT_ENABLED
@@ -218,10 +352,21 @@ endpoint_patch(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = events_read(request, &work.change.events, &work.change.event_count);
     if (err == ERR_OK)
+        err = channels_read(request, &work.change.channels, &work.change.channel_count);
+    if (err == ERR_OK)
         err = endpoint_for_change(request, &work, &work.change.revision);
     if (err == ERR_OK)
+        err = headers_read(request, work.id, work.endpoint.headers_generation + 1, &work.headers,
+                           &work.change.headers);
+    work.change.headers_generation = work.endpoint.headers_generation;
+    if (err == ERR_OK)
+        err = signing_change(request, &work, &text);
+    if (err == ERR_OK)
         err = gateway_write(request, change_in, &work);
-    return err == ERR_OK ? endpoint_reply(request, response, 200, &work.endpoint, NULL) : err;
+    if (err == ERR_OK)
+        err = endpoint_reply(request, response, 200, &work.endpoint, text);
+    secret_free(text);
+    return err;
 }
 
 static enum err
@@ -250,26 +395,49 @@ rotate_in(struct db_tx *tx, void *ctx)
 {
     struct work *work = ctx;
 
-    return webhook_endpoint_rotate(tx, work->id, work->endpoint.generation + 1, &work->secret, work->arena,
-                                   &work->endpoint);
+    return webhook_endpoint_rotate(tx, work->id, &work->keys, work->overlap_s, work->arena, &work->endpoint);
 }
 
 static enum err
 endpoint_rotate(struct http_request *request, struct http_response *response)
 {
-    struct work work = { .arena = request->arena };
+    struct work work = { .arena = request->arena, .overlap_s = WEBHOOK_OVERLAP_S_DEFAULT };
+    struct slice overlap = http_query(request, "overlap_s");
     struct secret *text = NULL;
     uint32_t revision;
     enum err err = endpoint_for_change(request, &work, &revision);
 
+    if (err == ERR_OK && overlap.ptr != NULL && num_i64_parse(overlap, &work.overlap_s) != ERR_OK)
+        err = ERR_QUERY; /* the contract has looked at it */
     if (err == ERR_OK)
-        err = secret_seal(request, work.id, work.endpoint.generation + 1, &work.secret, &text);
+        err = keys_make(request, work.id, work.endpoint.generation + 1,
+                        webhook_signing_has_hmac(work.endpoint.signing),
+                        webhook_signing_has_ed25519(work.endpoint.signing), &work.keys, &text);
     if (err == ERR_OK)
         err = gateway_write(request, rotate_in, &work);
     if (err == ERR_OK)
         err = endpoint_reply(request, response, 200, &work.endpoint, text);
     secret_free(text);
     return err;
+}
+
+static enum err
+revoke_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return webhook_endpoint_revoke_previous(tx, work->id, work->arena, &work->endpoint);
+}
+
+static enum err
+previous_keys_revoke(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .arena = request->arena };
+    enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_write(request, revoke_in, &work);
+    return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 
 static json_t *
@@ -340,6 +508,8 @@ const struct http_route webhook_endpoint_routes[] = {
       HTTP_ACCESS_KEY, "webhooks:manage" },
     { HTTP_POST, "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", endpoint_rotate, "rotateWebhookSecret",
       HTTP_ACCESS_KEY, "webhooks:manage" },
+    { HTTP_DELETE, "/v1/webhook-endpoints/{endpoint_id}/previous-keys", previous_keys_revoke,
+      "revokeWebhookPreviousKeys", HTTP_ACCESS_KEY, "webhooks:manage" },
     { HTTP_GET, "/v1/webhook-endpoints/{endpoint_id}/deliveries", deliveries_get, "listWebhookDeliveries",
       HTTP_ACCESS_KEY, "webhooks:read" },
     { .handler = NULL },

@@ -79,9 +79,8 @@ old_deliveries_go_with_their_attempts(void **state UNUSED)
     id_uuid_print(endpoint, id);
     snprintf(
         text, sizeof(text),
-        "insert into webhook_endpoint (tenant_id, id, url, events, key_version, secret_ct, secret_iv, secret_tag) values"
-        " ('%s', '%s', 'https://a.example', '{*}', 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16),"
-        " 'hex')); insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, created_at, key_version,"
+        "insert into webhook_endpoint (tenant_id, id, url, events) values ('%s', '%s', 'https://a.example', '{*}');"
+        " insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, created_at, key_version,"
         " body_ct, body_iv, body_tag) select '%s', gen_random_uuid(), '%s', gen_random_uuid(), 'message.sent', now() -"
         " make_interval(days => a), 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
         " from unnest(array[29, 31]) a; insert into webhook_attempt (tenant_id, id, delivery_id, number, at, outcome,"
@@ -91,6 +90,25 @@ old_deliveries_go_with_their_attempts(void **state UNUSED)
     assert_int_equal(run(clock_system()).deliveries_removed, 1);
     assert_int_equal(test_cluster_number("select count(*) from webhook_delivery"), 1);
     assert_int_equal(test_cluster_number("select count(*) from webhook_attempt"), 1);
+}
+
+static void
+replaced_keys_go_when_they_have_run_out(void **state UNUSED)
+{
+    char text[1024], id[ID_UUID_BYTES];
+
+    id_uuid_print(id_new(clock_system()), id);
+    snprintf(
+        text, sizeof(text),
+        "insert into webhook_endpoint (tenant_id, id, url, events) values ('%s', '%s', 'https://b.example', '{*}');"
+        "insert into webhook_secret (tenant_id, endpoint_id, generation, expires_at, secret_key_version, secret_ct, secret_iv,"
+        " secret_tag) select '%s', '%s', g, now() + e, 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
+        " from (values (1, interval '-1 second'), (2, interval '1 hour'), (3, null)) v (g, e)",
+        tenant, id, tenant, id);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).secrets_removed, 1);
+    assert_int_equal(test_cluster_number("select min(generation) from webhook_secret"), 2);
+    assert_int_equal(run(clock_system()).secrets_removed, 0);
 }
 
 /* A year from now: the months that no migration made. */
@@ -132,5 +150,5 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_deliveries_go_with_their_attempts),
-             TEST(what_was_never_interpreted_is_kept), TEST(partitions_are_there_before_they_are_needed),
-             TEST(one_scheduler_works_at_a_time))
+             TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
+             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))

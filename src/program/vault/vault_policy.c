@@ -32,6 +32,7 @@ static const struct {
     { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret",   GATEWAY,    0,                  GATEWAY, 0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token", GATEWAY,    0,                  0,       GATEWAY, 0 },
     { VAULT_CREDENTIAL, "provider_task",    "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
+    { VAULT_CREDENTIAL, "webhook_endpoint", "headers",      GATEWAY,    WEBHOOKS,           0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "secret",       GATEWAY,    0,                  0,       0,       WEBHOOKS },
 };
 

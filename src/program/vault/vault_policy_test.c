@@ -18,6 +18,7 @@ static const char *const allowed_values[] = {
     "gateway seal credential whatsapp_channel.verify_token",
     "gateway seal credential webhook_endpoint.secret",
     "gateway seal credential provider_task.request",
+    "gateway seal credential webhook_endpoint.headers",
     "gateway open content message.peer",
     "gateway open content message.content",
     "gateway open content event.content",
@@ -41,6 +42,7 @@ static const char *const allowed_values[] = {
     "webhooks open content message.content",
     "webhooks open content event.content",
     "webhooks open content webhook_delivery.body",
+    "webhooks open credential webhook_endpoint.headers",
     "webhooks sign credential webhook_endpoint.secret",
     "webhooks sign_ed25519 credential webhook_endpoint.private_key",
 };
@@ -69,6 +71,9 @@ static const char *const columns[] = { "peer",       "content",      "body",    
                                        "app_secret", "verify_token", "private_key", "secret",
                                        "secre",      "secrets",      "wrapped",     "request",
                                        "file_name" };
+"app_secret", "verify_token", "private_key", "headers", "secret", "secre", "secrets", "wrapped"
+}
+;
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

@@ -2,7 +2,8 @@
 #include "domain/webhook/webhook_render.h"
 #include <stdlib.h>
 
-#define URL_BYTES_MAX 2049u /* with NUL */
+#define URL_BYTES_MAX       2049u /* with NUL */
+#define SIGNATURE_BYTES_MAX 1024u /* both kinds of each generation, with the field's name */
 
 struct delivery_job *
 delivery_job_new(const struct webhook_claim *claim)
@@ -13,6 +14,7 @@ delivery_job_new(const struct webhook_claim *claim)
         return NULL;
     buf_init(&job->url, URL_BYTES_MAX);
     buf_init(&job->body, WEBHOOK_BODY_BYTES_MAX);
+    buf_init(&job->signature_header, SIGNATURE_BYTES_MAX);
     job->outcome = (struct webhook_outcome){ .tenant = claim->tenant,
                                              .delivery = claim->delivery,
                                              .endpoint = claim->endpoint,
@@ -28,5 +30,7 @@ delivery_job_free(struct delivery_job *job)
         return;
     buf_release(&job->url);
     buf_release_wiped(&job->body);
+    buf_release(&job->signature_header);
+    secret_free(job->headers);
     free(job);
 }

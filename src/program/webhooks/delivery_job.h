@@ -10,7 +10,9 @@
 struct delivery_job {
     struct mailbox_item item;
     struct buf url, body; /* url ends with a NUL; body is wiped */
-    char id_header[64], timestamp_header[64], signature_header[128];
+    char id_header[64], timestamp_header[64];
+    struct buf signature_header; /* ends with a NUL */
+    struct secret *headers;      /* owned: the tenant's own fields; NULL: none */
     struct webhook_outcome outcome;
     bool is_released;   /* it never left: back to the queue */
     int64_t release_ms; /* for so long; 0: a moment */

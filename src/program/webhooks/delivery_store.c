@@ -12,10 +12,11 @@
                             */
 #define IDLE_MS_MAX                                                                                          \
     250 /* events are found by looking: a commit that is not visible yet tells nobody when it is */
-#define LEASE_MARGIN_MS 10000
-#define DB_REOPEN_MS    5000
-#define RETURN_MS       1000
-#define UNREADABLE_MS   60000 /* what does not open now will hardly open in a second */
+#define LEASE_MARGIN_MS      10000
+#define SIGNATURES_BYTES_MAX 900u
+#define DB_REOPEN_MS         5000
+#define RETURN_MS            1000
+#define UNREADABLE_MS        60000 /* what does not open now will hardly open in a second */
 
 struct delivery_store {
     struct delivery_store_config config;
@@ -32,30 +33,36 @@ static enum err
 job_fill(struct delivery_store *store, const struct webhook_claim *claim, struct delivery_job *job)
 {
     struct wall_time now = clock_wall(store->config.clock);
-    unsigned char mac[WEBHOOK_MAC_BYTES];
-    char event_text[ID_TEXT_BYTES], signature[WEBHOOK_SIGNATURE_BYTES];
+    char event_text[ID_TEXT_BYTES];
     struct slice body, id = id_print(ID_EVENT, claim->event, event_text);
-    struct buf content;
+    struct buf content, signature;
     enum err err = webhook_body_open(&store->vault, claim, store->arena, &body);
 
     if (err != ERR_OK)
         return err;
     buf_init(&content, WEBHOOK_CONTENT_MAX);
+    buf_init(&signature, SIGNATURES_BYTES_MAX);
     webhook_signed_content(id, now, body, &content);
     err = buf_done(&content);
     if (err == ERR_OK)
-        err = webhook_sign(&store->vault, claim, buf_slice(&content), mac);
+        err = webhook_sign(&store->vault, claim->target, buf_slice(&content), &signature);
     buf_release_wiped(&content);
+    if (err == ERR_OK)
+        err = webhook_headers_open(&store->vault, claim->target, &job->headers);
+    buf_add_text(&job->signature_header, "webhook-signature: ");
+    buf_add(&job->signature_header, buf_slice(&signature));
+    buf_add_byte(&job->signature_header, '\0');
+    buf_release(&signature);
+    if (err == ERR_OK)
+        err = buf_done(&job->signature_header);
     if (err != ERR_OK)
         return err;
     buf_add(&job->body, body);
-    buf_add(&job->url, claim->url);
+    buf_add(&job->url, claim->target->url);
     buf_add_byte(&job->url, '\0');
     snprintf(job->id_header, sizeof(job->id_header), "webhook-id: %.*s", SLICE_FMT(id));
     snprintf(job->timestamp_header, sizeof(job->timestamp_header), "webhook-timestamp: %lld",
              (long long)(now.us / 1000000));
-    snprintf(job->signature_header, sizeof(job->signature_header), "webhook-signature: %.*s",
-             SLICE_FMT(webhook_signature_print(mac, signature)));
     job->outcome.began_at = now;
     err = buf_done(&job->body);
     return err == ERR_OK ? buf_done(&job->url) : err;

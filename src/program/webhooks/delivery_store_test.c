@@ -103,7 +103,7 @@ a_request_is_signed_over_what_it_carries(void **state UNUSED)
     assert_ok(mac_sha256(WEBHOOK_TESTING_KEY, buf_slice(&signed_content), mac));
     buf_add_text(&want, "webhook-signature: v1,");
     encode_base64(&want, slice_of(mac, sizeof(mac)));
-    assert_true(slice_eq(slice_text(job->signature_header), buf_slice(&want)));
+    assert_true(slice_eq(slice_text(job->signature_header.ptr), buf_slice(&want)));
     buf_release(&signed_content);
     buf_release(&want);
     settle(job, WEBHOOK_RESULT_DELIVERED, 200);
@@ -164,7 +164,7 @@ static void
 a_secret_that_does_not_open_waits_longer_than_a_moment(void **state UNUSED)
 {
     webhook_testing_endpoint(acme, all);
-    test_cluster_sql("update webhook_endpoint set secret_tag = decode(repeat('00', 16), 'hex')");
+    test_cluster_sql("update webhook_secret set secret_tag = decode(repeat('00', 16), 'hex')");
     webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
     while (deliveries("fence = 1 and lease_until is null") == 0)
         ;

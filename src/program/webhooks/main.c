@@ -13,7 +13,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define SECRET_POOL_BYTES  (2u * 1024u * 1024u) /* opened bodies in passing */
+/* For each request in flight the tenant's own fields (and a bearer's line, which none has here). */
+#define SECRET_POOL_BYTES  (2u * 1024u * 1024u)
 #define VAULT_TIMEOUT_MS   5000
 #define RESPONSE_BYTES_MAX (16u * 1024u)
 #define CONNECT_TIMEOUT_MS 5000
@@ -98,10 +99,15 @@ flight_done(void *ctx, const struct http_result *result)
 static void
 flight_start(struct webhooks *webhooks, struct delivery_job *job)
 {
-    const char *const headers[] = { "Content-Type: application/json", job->id_header, job->timestamp_header,
-                                    job->signature_header, NULL };
+    const char *headers[4 + WEBHOOK_HEADERS_MAX + 1] = { "Content-Type: application/json", job->id_header,
+                                                         job->timestamp_header, job->signature_header.ptr };
     struct flight *flight = malloc(sizeof(*flight));
+    size_t count = 0;
     enum err err = flight == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK && job->headers != NULL)
+        err = webhook_headers_lines(secret_slice(job->headers), headers + 4, &count);
+    headers[4 + count] = NULL;
 
     if (err == ERR_OK) {
         *flight = (struct flight){ .webhooks = webhooks, .job = job };

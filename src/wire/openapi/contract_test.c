@@ -402,13 +402,9 @@ each_fault_is_told_in_words_that_help(void **state UNUSED)
           "{\"name\":\"x\",\"scopes\":[\"messages:send\",\"messages:send\"],\"expires_at\":\"soon\"}",
           "/scopes/1: must not repeat an earlier item\n"
           "/expires_at: must be an RFC 3339 time, such as 2026-01-31T12:00:00Z\n" },
-        { "createWebhookEndpoint", "{\"url\":\"https://a.example/\",\"events\":[\"message.exploded\"]}",
-          "/events/0: must be one of \"*\", \"message.accepted\", \"message.queued\", \"message.sending\", "
-          "\"message.sent\", \"message.delivered\", \"message.read\", \"message.failed\", "
-          "\"message.expired\", "
-          "\"message.uncertain\", \"message.received\", \"channel.created\", \"channel.updated\", "
-          "\"channel.broken\", "
-          "\"channel.deleted\"\n" },
+        { "createWebhookEndpoint",
+          "{\"url\":\"https://a.example/\",\"events\":[\"*\"],\"signature\":\"rsa\"}",
+          "/signature: must be one of \"hmac\", \"ed25519\", \"both\"\n" },
     };
     char errors[8192];
 
