@@ -53,9 +53,24 @@ inner_fill(json_t *inner, const struct event *event, json_t *data, json_t *perso
            (personal == NULL || json_object_update(inner, personal) == 0);
 }
 
+/* Ids of ours. A provider's, which may hold a number, are of another form, whatever they are called. */
 static bool
-inner_fill_thin(json_t *inner, const struct event *event, const json_t *data)
+is_own_id(const json_t *value)
 {
+    struct slice text = slice_of(json_string_value(value), json_string_length(value));
+
+    return json_is_string(value) && text.len == ID_TEXT_BYTES - 1 && text.ptr[3] == '_';
+}
+
+static bool
+inner_fill_thin(json_t *inner, const struct event *event, json_t *data)
+{
+    const char *member;
+    json_t *value;
+
+    json_object_foreach(data, member, value) if (slice_ends_with(slice_text(member), SLICE("_id")) &&
+                                                 is_own_id(value) &&
+                                                 json_object_set(inner, member, value) != 0) return false;
     json_t *status = json_object_get(data, "status");
 
     return ids_fill(inner, event) &&

@@ -70,10 +70,7 @@ static const char *const tables[] = {
 static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
                                        "app_secret", "verify_token", "private_key", "secret",
                                        "secre",      "secrets",      "wrapped",     "request",
-                                       "file_name" };
-"app_secret", "verify_token", "private_key", "headers", "secret", "secre", "secrets", "wrapped"
-}
-;
+                                       "file_name",  "headers" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
