@@ -43,7 +43,7 @@ event_of(enum event_type type)
     } else if (strncmp(word, "operation.", 10) == 0) {
         event.subject = channel;
         event.data =
-            SLICE("{\"operation_id\": \"opr_01jd8h4r2mfx7c1v5n8k3t6w9q\", \"kind\": \"number-sync\","
+            SLICE("{\"operation_id\": \"opr_01jd8h4r2mfx7c1v5n8k3t6w9q\", \"kind\": \"number.sync\","
                   " \"state\": \"succeeded\", \"attempt_count\": 1, \"error\": null, \"result\": {}}");
     } else if (type == EVENT_MESSAGE_RECEIVED) {
         event.data = SLICE("{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"text\","
