@@ -25,6 +25,7 @@ struct channel {
     struct wall_time created_at, updated_at;
     uint32_t revision; /* ETag */
     struct slice waba_id, phone_number_id, display_phone_number;
+    struct slice window_check; /* "enforce" or "off": the contract knows no other */
 };
 
 enum channel_credential {
@@ -41,6 +42,7 @@ struct vault_place channel_credential_place(struct id tenant, struct id channel,
 struct channel_new {
     struct id id; /* made by the caller: it is bound into the seals */
     struct slice name, waba_id, phone_number_id, display_phone_number;
+    struct slice window_check;                       /* NULL ptr: "enforce" */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS]; /* each of generation 1 */
 };
 
@@ -65,7 +67,7 @@ MUST_CHECK enum err channel_list(struct db_tx *tx, struct id before, size_t limi
 struct channel_change {
     uint32_t revision; /* If-Match; 0: any */
     struct slice name; /* NULL ptr: as it was; so all */
-    struct slice display_phone_number;
+    struct slice display_phone_number, window_check;
     bool has_state;
     enum channel_state state; /* active or paused; active mends a broken one */
     bool has_credential[CHANNEL_CREDENTIALS];

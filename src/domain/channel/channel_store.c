@@ -6,7 +6,7 @@
 
 #define CHANNEL_COLUMNS                                                                                      \
     "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"      \
-    " w.phone_number_id, w.display_phone_number"
+    " w.phone_number_id, w.display_phone_number, w.window_check"
 #define CHANNEL_TABLES                                                                                       \
     " FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
 
@@ -22,9 +22,11 @@ channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
                              .revision = (uint32_t)db_i64(rows, row, 7),
                              .waba_id = arena_copy(arena, db_text(rows, row, 8)),
                              .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
-                             .display_phone_number = arena_copy(arena, db_text(rows, row, 10)) };
+                             .display_phone_number = arena_copy(arena, db_text(rows, row, 10)),
+                             .window_check = arena_copy(arena, db_text(rows, row, 11)) };
     if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL ||
-        out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL || out->display_phone_number.ptr == NULL)
+        out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL ||
+        out->display_phone_number.ptr == NULL || out->window_check.ptr == NULL)
         return ERR_NO_MEMORY;
     return channel_state_parse(db_text(rows, row, 3), &out->state);
 }
@@ -120,8 +122,8 @@ static const struct db_stmt whatsapp_channel_insert_stmt = {
     "INSERT INTO whatsapp_channel (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number,"
     " access_token_ct, access_token_iv, access_token_tag, access_token_key_version,"
     " app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version,"
-    " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, window_check)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, coalesce($18, 'enforce'))"
 };
 static const struct db_stmt dispatch_lane_insert_stmt = {
     "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"
@@ -143,12 +145,12 @@ channel_create(struct db_tx *tx, const struct clock *clock, const struct channel
     if (err == ERR_OK)
         err = db_exec_one(tx, &channel_insert_stmt, DB_ARGS(DB_ID(with->id), DB_TEXT(with->name)));
     if (err == ERR_OK)
-        err = db_exec_one(tx, &whatsapp_channel_insert_stmt,
-                          DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
-                                  DB_TEXT(with->display_phone_number),
-                                  CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]),
-                                  CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
-                                  CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN])));
+        err = db_exec_one(
+            tx, &whatsapp_channel_insert_stmt,
+            DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
+                    DB_TEXT(with->display_phone_number), CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]),
+                    CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
+                    CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check)));
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_insert_stmt, DB_ARGS(DB_ID(with->id)));
     if (err == ERR_OK)
@@ -164,9 +166,10 @@ static const struct db_stmt channel_update_stmt = {
     " state_reason = CASE WHEN $5 IS NULL THEN state_reason END, updated_at = $6, revision = revision + 1"
     " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
 };
-static const struct db_stmt whatsapp_channel_name_stmt = {
-    "whatsapp_channel_name",
-    "UPDATE whatsapp_channel SET display_phone_number = $3 WHERE tenant_id = $1 AND channel_id = $2"
+static const struct db_stmt whatsapp_channel_options_stmt = {
+    "whatsapp_channel_options",
+    "UPDATE whatsapp_channel SET display_phone_number = coalesce($3, display_phone_number),"
+    " window_check = coalesce($4, window_check) WHERE tenant_id = $1 AND channel_id = $2"
 };
 /* One statement per credential. Writing past another replacement fails: the generation moved on. */
 #define CREDENTIAL_UPDATE(column)                                                                            \
@@ -200,9 +203,10 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
                               DB_TIME(clock_wall(clock))));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
-    if (err == ERR_OK && change->display_phone_number.ptr != NULL)
-        err = db_exec_one(tx, &whatsapp_channel_name_stmt,
-                          DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number)));
+    if (err == ERR_OK && (change->display_phone_number.ptr != NULL || change->window_check.ptr != NULL))
+        err = db_exec_one(
+            tx, &whatsapp_channel_options_stmt,
+            DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number), DB_TEXT(change->window_check)));
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
         if (change->has_credential[i])
             err = db_exec_one(

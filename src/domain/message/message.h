@@ -63,7 +63,7 @@ struct message_new {
 
 /* What became of one of them. */
 struct message_accepted {
-    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH */
+    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_WINDOW_CLOSED, ERR_IDEMPOTENCY_MISMATCH */
     bool is_replay; /* the same request was accepted before: `id` is that message */
     struct id id;
 };
@@ -85,6 +85,7 @@ struct message {
     enum message_category category;
     enum message_status status;
     struct slice kind, reference, provider_id, error_code, error_title, error_class; /* NULL ptr: none */
+    struct slice pricing; /* JSON, as the API shows it; NULL ptr: not known */
     int attempt_count;
     struct wall_time created_at, updated_at;
     struct message_sealed sealed;
@@ -126,6 +127,15 @@ struct message_report {
 MUST_CHECK enum err message_report_apply(struct db_tx *tx, const struct clock *clock,
                                          const struct message_report *report, struct arena *arena,
                                          bool *moved_out);
+/* What the provider says of a message's price, in its own words; any of them may be empty. Kept once. */
+struct message_pricing {
+    bool is_billable;
+    bool is_final; /* it came with proof of delivery: it replaces what was said before */
+    struct slice model, type, category;
+    struct slice conversation_id, conversation_origin;
+};
+MUST_CHECK enum err message_pricing_keep(struct db_tx *tx, struct id message, struct id channel,
+                                         const struct message_pricing *pricing);
 /* The provider's id of a message of this channel that can be answered or reacted to; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_target_check(struct db_tx *tx, struct id channel, struct id target);
 /* Which message has this provider id on this channel; ERR_NOT_FOUND. */

@@ -75,7 +75,9 @@ static const struct db_stmt message_accept_stmt = {
     " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
     "peer_ct,"
     " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id)),"
-    " judged AS (SELECT i.*, c.state FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
+    " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template'"
+    " AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
+    " FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
     "i.channel_id),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
     " SELECT $1, key, fingerprint, id FROM judged WHERE state = 'active' AND key IS NOT NULL ORDER BY key"
@@ -144,6 +146,8 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
             accepted[at] = (struct message_accepted){ .id = id, .err = ERR_OK };
             if (db_is_null(rows, i, 1) || slice_eq(db_text(rows, i, 1), SLICE("deleted")))
                 accepted[at].err = ERR_CHANNEL_UNKNOWN;
+            else if (slice_eq(db_text(rows, i, 1), SLICE("window")))
+                accepted[at].err = ERR_WINDOW_CLOSED;
             else if (!slice_eq(db_text(rows, i, 1), SLICE("active")))
                 accepted[at].err = ERR_CHANNEL_NOT_READY;
             else if (!is_fresh)

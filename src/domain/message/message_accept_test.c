@@ -89,6 +89,36 @@ a_batch_of_several_tenants_commits_together(void **state UNUSED)
     message_testing_assert_status(last, "accepted");
 }
 
+/* Templates go at any time; and what was accepted before is answered again, whatever has ended since. */
+static void
+outside_of_a_known_window_only_templates_are_accepted(void **state UNUSED)
+{
+    struct id channel = message_testing_channel(acme);
+    char tenant[ID_UUID_BYTES], id[ID_UUID_BYTES], sql[1024];
+    struct message_new early = keyed(acme, channel, "window", 1), text = keyed(acme, channel, "late", 1);
+    struct message_new template = message_testing_new(acme, channel, MESSAGE_SERVICE);
+
+    id_uuid_print(acme, tenant);
+    id_uuid_print(channel, id);
+    assert_ok(accept_one(early).err);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into whatsapp_channel select '%s', '%s', '1', '77', '+1', ''::bytea, z, t, 1, 1, '', z, t,"
+        " 1, 1, '', z, t, 1, 1 from (select decode(repeat('00', 12), 'hex') z,"
+        " decode(repeat('00', 16), 'hex') t) v; insert into channel_window select '%s', '%s', peer_index,"
+        " now() - interval '1 hour', null, null from message where channel_id = '%s'",
+        tenant, id, tenant, id, id);
+    test_cluster_sql(sql);
+    template.kind = SLICE("template");
+    assert_int_equal(accept_one(text).err, ERR_WINDOW_CLOSED);
+    assert_ok(accept_one(template).err);
+    struct message_accepted again = accept_one(early);
+    assert_true(again.err == ERR_OK && again.is_replay);
+    assert_int_equal(message_testing_count("select count(*) from idempotency_key where key = 'late'"), 0);
+    test_cluster_sql("update channel_window set window_until = now() + interval '1 minute'");
+    assert_ok(accept_one(text).err);
+}
+
 static void
 a_foreign_or_unknown_channel_refuses_only_its_own_message(void **state UNUSED)
 {
@@ -233,6 +263,7 @@ a_filtered_list_finds_and_pages(void **state UNUSED)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(an_accepted_message_is_stored_queued_and_told),
              TEST(a_batch_of_several_tenants_commits_together),
+             TEST(outside_of_a_known_window_only_templates_are_accepted),
              TEST(a_foreign_or_unknown_channel_refuses_only_its_own_message),
              TEST(a_paused_channel_takes_nothing), TEST(the_same_key_and_request_give_the_same_message),
              TEST(the_same_key_with_another_request_is_refused), TEST(a_key_belongs_to_its_tenant),

@@ -36,7 +36,7 @@ static const struct db_stmt message_tell_stmt = {
     "message_tell",
     "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, s.id, s.type, m.id, m.channel_id, s.at, jsonb_strip_nulls(jsonb_build_object('cause', s.cause))"
-    " || jsonb_build_object('direction', 'outbound', 'category', m.category, 'status', s.status,"
+    " || jsonb_strip_nulls(jsonb_build_object('pricing', m.pricing)) || jsonb_build_object('direction', 'outbound', 'category', m.category, 'status', s.status,"
     " 'reference', m.reference, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error',"
     " CASE WHEN m.error_code IS NOT NULL THEN"
     " jsonb_build_object('code', m.error_code, 'title', m.error_title, 'class', m.error_class) END)"

@@ -132,7 +132,8 @@ static const struct db_stmt message_begin_sending_stmt = {
     " FROM mine WHERE m.tenant_id = $1 AND m.id = mine.message_id"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
     " RETURNING m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
-    " m.content_tag, (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id)"
+    " m.content_tag, (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id),"
+    " m.peer_index, m.kind <> 'template' AND window_is_over($1, m.channel_id, m.peer_index)"
 };
 /* What was claimed and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
@@ -151,6 +152,11 @@ job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct
     job->kind = arena_copy(arena, db_text(rows, row, 1));
     if (!db_is_null(rows, row, 9))
         job->target_provider_id = arena_copy(arena, db_text(rows, row, 9));
+    struct slice peer_index = db_bytes(rows, row, 10);
+    if (peer_index.len != sizeof(job->sealed.peer_index))
+        return ERR_DB_DATA;
+    memcpy(job->sealed.peer_index, peer_index.ptr, peer_index.len);
+    job->is_window_over = db_bool(rows, row, 11);
     enum err err = sealed_column_read(rows, row, 3, key_version, arena, &job->sealed.peer);
     if (err == ERR_OK)
         err = sealed_column_read(rows, row, 6, key_version, arena, &job->sealed.content);

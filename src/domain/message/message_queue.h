@@ -37,6 +37,7 @@ struct message_job {
     struct slice kind;
     struct slice target_provider_id; /* of the message it answers or reacts to; NULL ptr: none */
     struct message_sealed sealed;
+    bool is_window_over; /* not a template, and the provider takes no other for this person now */
     bool is_mine; /* false: the lease was lost meanwhile; leave it alone */
 };
 /*

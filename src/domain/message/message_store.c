@@ -8,7 +8,7 @@
     "id, channel_id, direction, kind, category, status, reference, provider_id, error_code, error_title,"    \
     " attempt_count, updated_at, peer_index, key_version, peer_ct, peer_iv, peer_tag, content_ct, "          \
     "content_iv,"                                                                                            \
-    " content_tag, error_class, target_id"
+    " content_tag, error_class, target_id, pricing::text"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -51,6 +51,8 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
         err = optional_text(rows, row, 9, arena, &out->error_title);
     if (err == ERR_OK)
         err = optional_text(rows, row, 20, arena, &out->error_class);
+    if (err == ERR_OK)
+        err = optional_text(rows, row, 22, arena, &out->pricing);
     if (err == ERR_OK && !db_is_null(rows, row, 21))
         out->target = db_id(rows, row, 21);
     if (err == ERR_OK)

@@ -55,6 +55,7 @@ static const char sample_sql[] =
     "  verify_token_key_version) values (t, c, '1', '2', '3', '', b12, b16, 1, '', b12, b16, 1, '', b12, b16, 1);"
     " insert into dispatch_lane (tenant_id, channel_id) values (t, c);"
     " insert into provider_task (tenant_id, id, channel_id, kind) values (t, pg_temp.new_id(), c, 'number.sync');"
+    " insert into channel_window values (t, c, b32, now(), null, null);"
     " insert into message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"
     "  peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
     "  values (t, m, c, 'out', 'text', 'otp', 'queued', b32, 1, '', b12, b16, '', b12, b16);"

@@ -14,6 +14,7 @@ struct send_job {
     struct mono_time claimed_at; /* its lease runs from here */
     struct buf url, body;        /* body holds message text: wiped */
     struct secret *token;        /* owned; gone as soon as the request has its own copy */
+    unsigned char peer_index[VAULT_INDEX_BYTES]; /* whom it goes to */
     struct message_outcome outcome;
     char provider_id[256], error_code[64]; /* what the outcome points to */
     int64_t lane_hold_ms;

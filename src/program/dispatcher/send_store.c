@@ -3,6 +3,7 @@
 #include "core/metric.h"
 #include "crypto/random.h"
 #include "domain/channel/channel.h"
+#include "domain/channel/channel_window.h"
 #include "domain/channel/whatsapp/whatsapp_send.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/dispatcher/send_plan.h"
@@ -161,6 +162,13 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from)
         atomic_fetch_sub(&store->out, 1);
         return;
     }
+    memcpy(job->peer_index, from->sealed.peer_index, sizeof(job->peer_index));
+    if (lane->err == ERR_OK && from->is_window_over) {
+        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "window-closed",
+                        "More than 24 hours have passed since the recipient's last message.", "permanent");
+        mailbox_put(store->config.settled, &job->item);
+        return;
+    }
     enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job) : lane->err;
     if (err == ERR_OK) {
         mailbox_put(store->config.ready, &job->item);
@@ -264,6 +272,28 @@ struct record {
     size_t count;
 };
 
+/* What was taken may be the answer that opens somebody's free entry point. */
+static enum err
+answers_record(struct db_tx *tx, const struct record *record)
+{
+    struct arena *arena = record->store->arena;
+    struct channel_window_answer *answers = arena_array(arena, record->count, sizeof(*answers));
+    size_t count = 0;
+
+    if (answers == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < record->count; i++) {
+        const struct send_job *job = record->jobs[i];
+        if (job->outcome.verdict == MESSAGE_VERDICT_SENT)
+            answers[count++] = (struct channel_window_answer){
+                .channel = job->claim.channel,
+                .peer_index = slice_of(job->peer_index, sizeof(job->peer_index)),
+                .at = job->outcome.at,
+            };
+    }
+    return channel_window_answered(tx, answers, count, arena);
+}
+
 static enum err
 record_in(struct db_tx *tx, void *ctx)
 {
@@ -277,6 +307,8 @@ record_in(struct db_tx *tx, void *ctx)
     for (size_t i = 0; i < record->count; i++)
         outcomes[i] = record->jobs[i]->outcome;
     enum err err = message_record_outcomes(tx, clock, outcomes, record->count, store->arena);
+    if (err == ERR_OK)
+        err = answers_record(tx, record);
     for (size_t i = 0; err == ERR_OK && i < record->count; i++) {
         const struct send_job *job = record->jobs[i];
         if (job->breaks_channel)

@@ -61,7 +61,7 @@ static int
 opened(void **state UNUSED)
 {
     test_cluster_sql(
-        "delete from dispatch_queue; delete from message; delete from event; delete from provider_ref;"
+        "delete from channel_window; delete from dispatch_queue; delete from message; delete from event; delete from provider_ref;"
         "delete from whatsapp_channel; delete from dispatch_lane; delete from channel");
     config_init(&config);
     snprintf(config.graph_url, sizeof(config.graph_url), "http://127.0.0.1:9");
@@ -249,6 +249,31 @@ each_outcome_is_written_as_it_was_told(void **state UNUSED)
         assert_int_equal(test_cluster_number("select count(*) from dispatch_queue"), rows[i].left);
         test_cluster_sql("delete from dispatch_queue");
     }
+}
+
+/* It was accepted in time and waited too long. A person who has not written is the provider's to judge. */
+static void
+a_window_that_closed_meanwhile_fails_the_message(void **state UNUSED)
+{
+    struct id channel = channel_new(acme);
+
+    test_cluster_sql("update dispatch_lane set is_open = false");
+    struct id late = accept_text(acme, channel);
+    test_cluster_sql("insert into channel_window select tenant_id, channel_id, peer_index, now() - interval"
+                     " '1 hour', now() + interval '1 hour', null from message");
+    test_cluster_sql("update dispatch_lane set is_open = true; notify harkara_dispatch");
+    comes_to(late, "failed");
+    assert_int_equal(count("select count(*) from message where error_code = 'window-closed'", late), 1);
+    nothing_is_out();
+    test_cluster_sql("update channel_window set window_until = now() + interval '1 hour'");
+    struct id answer = accept_text(acme, channel);
+    settle(take(), MESSAGE_VERDICT_SENT, "wamid.a");
+    comes_to(answer, "sent");
+    nothing_is_out(); /* and it was the answer that opens the free entry point */
+    assert_int_equal(test_cluster_number(
+                         "select count(*) from channel_window where answer_until is null and"
+                         " free_until between now() + interval '71 hours' and now() + interval '72 hours'"),
+                     1);
 }
 
 static void
@@ -523,6 +548,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_request_has_all_that_the_provider_wants),
         TEST(each_outcome_is_written_as_it_was_told),
+        TEST(a_window_that_closed_meanwhile_fails_the_message),
         TEST(a_throttled_lane_waits_and_a_refused_token_breaks_the_channel),
         TEST(one_lane_has_so_many_out_and_leaves_room_for_others),
         TEST(an_outcome_that_cannot_be_written_is_given_up_alone),

@@ -2,8 +2,10 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "domain/channel/channel.h"
+#include "domain/channel/channel_window.h"
 #include "domain/channel/whatsapp/whatsapp_event.h"
 #include "domain/channel/whatsapp/whatsapp_inbound.h"
+#include "domain/channel/whatsapp/whatsapp_peer.h"
 #include "domain/message/message.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
@@ -19,6 +21,7 @@
 #define CLAIM_ARENA_BYTES                                                                                    \
     (80u * 1024u * 1024u)                      /* CLAIM_MAX sealed bodies of 3 MiB, and what surrounds them */
 #define BODY_ARENA_BYTES (96u * 1024u * 1024u) /* one opened body, its content sealed twice */
+#define WINDOWS_MAX      3u                    /* a number, its other spelling, a user id */
 #define IDLE_MS          1000                  /* also finds what a lost notice, a lease or a due time left */
 #define DB_REOPEN_MS     5000
 
@@ -39,9 +42,14 @@ struct step {
     /* a status */
     struct message_report report;
     struct slice callback_data;
+    bool has_pricing;
+    struct message_pricing pricing;
     /* an incoming message */
     struct message_received received;
     struct slice quoted_id;
+    unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* the addresses under which the sender is known */
+    size_t window_count;
+    bool is_referred;
     struct step *next;
 };
 
@@ -76,6 +84,28 @@ event_time(const struct reading *reading, const struct whatsapp_event *event)
     return event->has_time && event->time.us < now.us ? event->time : now;
 }
 
+/* What is charged is known with `sent`, and for good with proof of delivery. */
+static enum err
+pricing_prepare(struct reading *reading, const struct whatsapp_status_event *status, struct step *step)
+{
+    const struct whatsapp_pricing *pricing = &status->pricing;
+    struct slice words[] = { pricing->model, pricing->type, pricing->category, status->conversation_id,
+                             status->conversation_origin };
+
+    step->has_pricing = pricing->is_given;
+    for (size_t i = 0; step->has_pricing && i < COUNT_OF(words); i++)
+        if ((words[i] = arena_copy(reading->arena, words[i])).ptr == NULL)
+            return ERR_NO_MEMORY;
+    step->pricing = (struct message_pricing){ .is_billable = pricing->is_billable,
+                                              .is_final = step->report.status != MESSAGE_SENT,
+                                              .model = words[0],
+                                              .type = words[1],
+                                              .category = words[2],
+                                              .conversation_id = words[3],
+                                              .conversation_origin = words[4] };
+    return ERR_OK;
+}
+
 static enum err
 status_prepare(struct reading *reading, const struct whatsapp_event *event)
 {
@@ -103,7 +133,9 @@ status_prepare(struct reading *reading, const struct whatsapp_event *event)
         step->report.error_title = slice_text(error->title);
         step->report.error_class = "permanent"; /* the provider has given up: nothing of ours follows */
     }
-    return step->report.provider_id.ptr == NULL || step->callback_data.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+    if (step->report.provider_id.ptr == NULL || step->callback_data.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return pricing_prepare(reading, status, step);
 }
 
 /* {"from": ..., "content": ...}: what the event holds that is personal. */
@@ -138,6 +170,30 @@ inbound_seal(struct reading *reading, struct step *step, struct slice peer, stru
     return err;
 }
 
+/*
+ * Whose window a message opens: the sender's, under each address that the business may write to. A message in
+ * a group opens none, nor does what WhatsApp itself says of a person.
+ */
+static enum err
+windows_prepare(struct reading *reading, const struct whatsapp_inbound *message, struct step *step)
+{
+    char room[WHATSAPP_SPELLING_BYTES];
+    const struct slice peers[WINDOWS_MAX] = { message->peer,
+                                              whatsapp_peer_other_spelling(message->peer, room),
+                                              slice_eq(message->peer, message->user_id) ? SLICE_EMPTY
+                                                                                        : message->user_id };
+    enum err err = ERR_OK;
+
+    if (message->group_id.len > 0 || slice_eq(message->type, SLICE("system")))
+        return ERR_OK;
+    step->is_referred = message->is_referred;
+    for (size_t i = 0; err == ERR_OK && i < COUNT_OF(peers); i++)
+        if (peers[i].len > 0)
+            err = message_peer_index(&reading->interpreter->vault, reading->event->tenant, peers[i],
+                                     step->windows[step->window_count++]);
+    return err;
+}
+
 static enum err
 inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
 {
@@ -169,6 +225,8 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
         err = inbound_seal(reading, step, message->peer, buf_slice(&text));
+    if (err == ERR_OK)
+        err = windows_prepare(reading, message, step);
 done:
     buf_release_wiped(&text);
     json_decref(content);
@@ -194,27 +252,35 @@ event_prepare(void *ctx, const struct whatsapp_event *event)
     bug("an event kind outside the enum");
 }
 
+/* A status that is about this message: what is charged is kept whatever becomes of the status itself. */
+static enum err
+report_apply(struct db_tx *tx, struct reading *reading, const struct step *step)
+{
+    bool has_moved = false;
+    enum err err = ERR_OK;
+
+    if (step->has_pricing)
+        err = message_pricing_keep(tx, step->report.message, step->report.channel, &step->pricing);
+    if (err != ERR_OK)
+        return err;
+    return message_report_apply(tx, reading->interpreter->config.clock, &step->report, reading->arena,
+                                &has_moved);
+}
+
 /* By the id that we gave the provider, else by the one that it gave us. Not ours at all: sent by other
  * software. */
 static enum err
 status_apply(struct db_tx *tx, struct reading *reading, struct step *step)
 {
     struct message_report *report = &step->report;
-    bool has_moved = false;
     enum err err = id_parse(ID_MESSAGE, step->callback_data, &report->message);
 
-    if (err == ERR_OK)
-        err =
-            message_report_apply(tx, reading->interpreter->config.clock, report, reading->arena, &has_moved);
-    else
-        err = ERR_NOT_FOUND;
-    if (err == ERR_NOT_FOUND)
-        err = message_by_provider_id(tx, report->channel, report->provider_id, &report->message);
-    else
+    err = err == ERR_OK ? report_apply(tx, reading, step) : ERR_NOT_FOUND;
+    if (err != ERR_NOT_FOUND)
         return err;
+    err = message_by_provider_id(tx, report->channel, report->provider_id, &report->message);
     if (err == ERR_OK)
-        err =
-            message_report_apply(tx, reading->interpreter->config.clock, report, reading->arena, &has_moved);
+        err = report_apply(tx, reading, step);
     if (err == ERR_NOT_FOUND) {
         reading->unrouted_count++;
         err = ERR_OK;
@@ -232,7 +298,12 @@ inbound_apply(struct db_tx *tx, struct step *step, struct id channel)
         err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target);
     if (err == ERR_OK || err == ERR_NOT_FOUND)
         err = message_receive(tx, &step->received);
-    return err == ERR_EXISTS ? ERR_OK : err; /* posted before, in another body */
+    if (err == ERR_EXISTS)
+        return ERR_OK; /* posted before, in another body */
+    for (size_t i = 0; err == ERR_OK && i < step->window_count; i++)
+        err = channel_window_open(tx, channel, slice_of(step->windows[i], VAULT_INDEX_BYTES),
+                                  step->received.at, step->is_referred);
+    return err;
 }
 
 static enum err

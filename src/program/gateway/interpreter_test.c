@@ -48,7 +48,7 @@ opened(void **state UNUSED)
     char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
 
     test_cluster_sql(
-        "delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
         "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
         "delete from channel");
     channel = message_testing_channel(acme);
@@ -194,6 +194,60 @@ an_incoming_message_is_stored_and_told_once(void **state UNUSED)
 }
 
 static void
+a_message_opens_its_senders_windows(void **state UNUSED)
+{
+    post(body_of(NUMBER,
+                 "\"messages\":[{\"from\":\"551187654321\",\"from_user_id\":\"BR.7\",\"id\":\"wamid.w\","
+                 "\"timestamp\":\"1000000000\",\"type\":\"text\",\"text\":{\"body\":\"Oi\"},"
+                 "\"referral\":{\"source_type\":\"ad\"}}]"));
+    post(body_of(NUMBER,
+                 "\"messages\":[{\"from\":\"14155550123\",\"id\":\"wamid.g\",\"group_id\":\"G\",\"type\":"
+                 "\"text\",\"text\":{\"body\":\"Hi all\"}},{\"from\":\"14155550123\",\"id\":\"wamid.s\","
+                 "\"type\":\"system\",\"system\":{\"body\":\"changed\"}}]"));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message where direction = 'in'"), 3);
+    assert_int_equal(
+        test_cluster_number("select count(*) from channel_window where window_until = answer_until"
+                            " and window_until = to_timestamp(1000000000) + interval '24 hours'"),
+        3); /* the number, its other spelling, the user id */
+    assert_int_equal(test_cluster_number("select count(*) from channel_window"), 3);
+}
+
+static void
+what_a_message_costs_is_kept_once_and_told(void **state UNUSED)
+{
+    struct id id = sent_message("wamid.p1");
+    char uuid[ID_UUID_BYTES];
+    static const char *const priced[] = {
+        "\"statuses\":[{\"id\":\"wamid.p1\",\"status\":\"sent\",\"conversation\":{\"id\":\"c1\",\"origin\":{\"type\":"
+        "\"utility\"}},\"pricing\":{\"billable\":true,\"pricing_model\":\"PMP\",\"type\":\"regular\",\"category\":\"utility\"}}]",
+        "\"statuses\":[{\"id\":\"wamid.p1\",\"status\":\"delivered\",\"pricing\":{\"billable\":false,\"pricing_model\":"
+        "\"PMP\",\"type\":\"free_customer_service\",\"category\":\"utility\"}}]",
+        "\"statuses\":[{\"id\":\"wamid.p1\",\"status\":\"sent\",\"pricing\":{\"billable\":true,\"pricing_model\":\"X\"}}]"
+    };
+
+    id_uuid_print(id, uuid);
+    post(body_of(NUMBER, priced[0]));
+    all_are("interpreted");
+    assert_int_equal(message_testing_count(
+                         "select count(*) from message where id = '%s' and pricing->>'type' = 'regular' and"
+                         " pricing->'conversation'->>'origin' = 'utility' and (pricing->>'billable')::bool",
+                         uuid),
+                     1);
+    for (size_t i = 1; i < COUNT_OF(priced);
+         i++) { /* the proof of delivery counts; what comes late does not */
+        post(body_of(NUMBER, priced[i]));
+        all_are("interpreted");
+    }
+    assert_int_equal(
+        message_testing_count("select count(*) from message m join event e on e.subject_id = m.id and"
+                              " e.type = 'message.delivered' and e.data->'pricing' = m.pricing"
+                              " where m.id = '%s' and m.pricing->>'type' = 'free_customer_service'",
+                              uuid),
+        1);
+}
+
+static void
 a_number_or_message_that_is_not_ours_is_passed(void **state UNUSED)
 {
     char value[512];
@@ -285,6 +339,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(statuses_move_the_message_that_they_name),
         TEST(an_incoming_message_is_stored_and_told_once),
+        TEST(a_message_opens_its_senders_windows),
+        TEST(what_a_message_costs_is_kept_once_and_told),
         TEST(a_number_or_message_that_is_not_ours_is_passed),
         TEST(bytes_that_never_read_are_given_up_and_the_rest_goes_on),
         TEST(what_cannot_be_applied_is_tried_again_and_then_given_up),

@@ -11,6 +11,17 @@ error_show(const struct message *message)
                      show_text(message->error_title), "class", show_text(message->error_class));
 }
 
+/* What we stored parses; NULL without memory, which the whole then shares. */
+static json_t *
+pricing_show(const struct message *message)
+{
+    json_t *pricing = NULL;
+
+    if (message->pricing.len == 0)
+        return json_null();
+    return json_parse(message->pricing, &pricing) == ERR_OK ? pricing : NULL;
+}
+
 json_t *
 message_show(const struct message *message, struct slice peer)
 {
@@ -18,15 +29,15 @@ message_show(const struct message *message, struct slice peer)
     struct slice status = message_status_name(message->status);
     json_t *reply_to = id_is_zero(message->target) ? json_null() : show_id(ID_MESSAGE, message->target);
 
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "id",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
                      show_id(ID_MESSAGE, message->id), "direction", is_out ? "outbound" : "inbound",
                      "channel_id", show_id(ID_CHANNEL, message->channel), is_out ? "to" : "from",
                      show_text(peer), "type", show_text(message->kind), "category",
                      message_category_word(message->category), "status", show_text(status), "reference",
                      show_text_or_null(message->reference), "reply_to", reply_to, "provider_id",
                      show_text_or_null(message->provider_id), "attempts", message->attempt_count, "error",
-                     error_show(message), "created_at", show_time(message->created_at), "updated_at",
-                     show_time(message->updated_at));
+                     error_show(message), "pricing", pricing_show(message), "created_at",
+                     show_time(message->created_at), "updated_at", show_time(message->updated_at));
 }
 
 json_t *

@@ -1,5 +1,7 @@
 /* /v1/channels: connect a WhatsApp number. Credentials go in, are sealed at once, and are never read back. */
 #include "domain/channel/channel.h"
+#include "domain/channel/channel_window.h"
+#include "domain/message/message.h"
 #include "domain/message/message_queue.h"
 #include "program/gateway/gateway.h"
 #include "wire/http/etag.h"
@@ -20,14 +22,14 @@ channel_show(const struct gateway *gateway, const struct channel *channel, struc
         arena_format(arena, "%s/callbacks/whatsapp/%.*s", gateway->role->config.public_url,
                      SLICE_FMT(id_print(ID_CHANNEL, channel->id, id)));
 
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o}", "id",
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "id",
                      show_id(ID_CHANNEL, channel->id), "kind", show_text(channel->kind), "name",
                      show_text(channel->name), "state", channel_state_word(channel->state), "state_reason",
                      show_text_or_null(channel->state_reason), "whatsapp", "waba_id",
                      show_text(channel->waba_id), "phone_number_id", show_text(channel->phone_number_id),
-                     "display_phone_number", show_text(channel->display_phone_number), "callback_url",
-                     show_text(callback), "created_at", show_time(channel->created_at), "updated_at",
-                     show_time(channel->updated_at));
+                     "display_phone_number", show_text(channel->display_phone_number), "window_check",
+                     show_text(channel->window_check), "callback_url", show_text(callback), "created_at",
+                     show_time(channel->created_at), "updated_at", show_time(channel->updated_at));
 }
 
 static enum err
@@ -68,8 +70,8 @@ channel_post(struct http_request *request, struct http_response *response)
                                        .name = json_text_of(body, "name"),
                                        .waba_id = json_text_of(whatsapp, "waba_id"),
                                        .phone_number_id = json_text_of(whatsapp, "phone_number_id"),
-                                       .display_phone_number =
-                                           json_text_of(whatsapp, "display_phone_number") } };
+                                       .display_phone_number = json_text_of(whatsapp, "display_phone_number"),
+                                       .window_check = json_text_of(whatsapp, "window_check") } };
     enum err err = ERR_OK;
 
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
@@ -152,6 +154,51 @@ channel_get_list(struct http_request *request, struct http_response *response)
     return gateway_page_reply(request, response, items, has_more, ID_CHANNEL, last);
 }
 
+struct window_read {
+    struct id id;
+    struct arena *arena;
+    unsigned char peer_index[VAULT_INDEX_BYTES];
+    struct channel_window window;
+};
+
+static enum err
+read_window(struct db_tx *tx, void *ctx)
+{
+    struct window_read *read = ctx;
+    struct channel channel;
+    enum err err = channel_get(tx, read->id, read->arena, &channel); /* another tenant's is not found */
+
+    if (err == ERR_OK)
+        err = channel_window_read(tx, read->id, slice_of(read->peer_index, sizeof(read->peer_index)),
+                                  &read->window);
+    return err;
+}
+
+static enum err
+channel_get_window(struct http_request *request, struct http_response *response)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    struct slice to = http_query(request, "to");
+    struct window_read read = { .arena = request->arena };
+    const struct channel_window *window = &read.window;
+    enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &read.id);
+
+    if (err == ERR_OK)
+        err = message_peer_index(&worker->vault, request->tenant, to, read.peer_index);
+    if (err == ERR_OK)
+        err = gateway_read(request, read_window, &read);
+    if (err != ERR_OK)
+        return err;
+    struct wall_time now = clock_wall(worker->gateway->clock);
+    bool is_open = window->is_known && (window->window_until.us > now.us ||
+                                        (window->has_free_entry && window->free_until.us > now.us));
+    return http_reply_json(
+        request, response, 200,
+        json_pack("{s:o, s:b, s:o, s:o}", "to", show_text(to), "is_open", is_open, "window_until",
+                  window->is_known ? show_time(window->window_until) : json_null(), "free_entry_until",
+                  window->has_free_entry ? show_time(window->free_until) : json_null()));
+}
+
 struct change {
     struct id id;
     struct channel_change change;
@@ -188,6 +235,7 @@ channel_patch(struct http_request *request, struct http_response *response)
     /* Without If-Match any revision may be changed; with it, only the one that was compared. */
     change.change.revision = http_header(request, "If-Match").ptr == NULL ? 0 : read.channel.revision;
     change.change.name = json_text_of(body, "name");
+    change.change.window_check = json_text_of(whatsapp, "window_check");
     change.change.has_state = state.ptr != NULL;
     if (err == ERR_OK && state.ptr != NULL)
         err = channel_state_parse(state, &change.change.state);
@@ -266,6 +314,8 @@ const struct http_route channel_routes[] = {
     { HTTP_GET, "/v1/channels", channel_get_list, "listChannels", HTTP_ACCESS_KEY, "channels:read" },
     { HTTP_GET, "/v1/channels/{channel_id}", channel_get_one, "getChannel", HTTP_ACCESS_KEY,
       "channels:read" },
+    { HTTP_GET, "/v1/channels/{channel_id}/windows", channel_get_window, "getChannelWindow", HTTP_ACCESS_KEY,
+      "messages:read" },
     { HTTP_PATCH, "/v1/channels/{channel_id}", channel_patch, "updateChannel", HTTP_ACCESS_KEY,
       "channels:manage", .body_bytes_max = CHANNEL_BODY_BYTES_MAX },
     { HTTP_DELETE, "/v1/channels/{channel_id}", channel_remove, "deleteChannel", HTTP_ACCESS_KEY,

@@ -171,6 +171,7 @@ message_read(struct event_walk *walk, const struct whatsapp_event *base, const j
     message->type = word_of(walk, raw, "type");
     message->profile_name = profile_name_of(contacts, message);
     message->quoted_id = id_of(walk, json_member(raw, "context"), "id");
+    message->is_referred = json_is_object(json_member(raw, "referral"));
     message->has_error = error_read(json_member(raw, "errors"), &message->error);
     return visit(walk, event, WHATSAPP_EVENT_MESSAGE, raw);
 }

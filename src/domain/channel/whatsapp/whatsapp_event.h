@@ -58,6 +58,7 @@ struct whatsapp_inbound {
     struct slice type;         /* WhatsApp's word; the normalised one stands in the content */
     struct slice profile_name; /* as the person chose it: never trust, only show */
     struct slice quoted_id;    /* provider id of the message that this one answers; may be empty */
+    bool is_referred;          /* the person came through an advertisement or a post */
     bool has_error;
     struct whatsapp_error error;
 };
