@@ -181,7 +181,7 @@ declare_function(const struct slice *cells)
 {
     char sql[SQL_BYTES];
 
-    snprintf(sql, sizeof(sql), "insert into declared_function values ('%.*s', %s, '%.*s')",
+    snprintf(sql, sizeof(sql), "insert into declared_function values ('%.*s', %s, replace('%.*s', '`', ''))",
              SLICE_FMT(cells[0]), slice_eq(cells[1], SLICE("owner")) ? "true" : "false", SLICE_FMT(cells[2]));
     run(sql);
 }
