@@ -13,7 +13,8 @@ before(async () => {
     bolt = await platform.workspace({ endpoint: true });
     const message = await bolt.client.must(202, 'POST', '/v1/messages', bolt.client.text(bolt.channel, { reference: 'bolt-only' }));
     await bolt.client.follow(message.id, ['read']);
-    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId };
+    const operation = await bolt.client.must(202, 'POST', `/v1/channels/${bolt.channel}/number/sync`);
+    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id };
 });
 after(() => platform?.stop());
 

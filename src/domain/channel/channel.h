@@ -93,6 +93,14 @@ MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, 
 MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel,
                                   const char *reason, struct arena *arena);
 
+/*
+ * Something that is not the tenant's doing holds the channel: nothing leaves until it is made active again.
+ * Closes the lane and writes channel.updated, once; ERR_OK when it was not active. `reason` is a literal for
+ * the tenant.
+ */
+MUST_CHECK enum err channel_pause(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                  const char *reason, struct arena *arena);
+
 /* Current credentials of one kind, as the caller's database role may read them, and their generation. */
 MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,
                                             enum channel_credential credential, struct arena *arena,

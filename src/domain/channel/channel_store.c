@@ -262,22 +262,41 @@ static const struct db_stmt channel_break_stmt = {
     "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
     " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"
 };
+static const struct db_stmt channel_pause_stmt = {
+    "channel_pause",
+    "UPDATE channel SET state = 'paused', state_reason = $3, updated_at = $4, revision = revision + 1"
+    " WHERE tenant_id = $1 AND id = $2 AND state = 'active'"
+};
+
+static enum err
+channel_stop(struct db_tx *tx, const struct clock *clock, struct id channel, const struct db_stmt *stmt,
+             const char *reason, enum event_type told, struct arena *arena)
+{
+    struct channel stopped;
+    enum err err =
+        db_exec_one(tx, stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(clock_wall(clock))));
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK; /* stopped or deleted already: it was told once */
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
+    if (err == ERR_OK)
+        err = channel_get(tx, channel, arena, &stopped);
+    return err == ERR_OK ? channel_tell(tx, clock, told, &stopped) : err;
+}
 
 enum err
 channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason,
               struct arena *arena)
 {
-    struct channel broken;
-    enum err err = db_exec_one(tx, &channel_break_stmt,
-                               DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(clock_wall(clock))));
+    return channel_stop(tx, clock, channel, &channel_break_stmt, reason, EVENT_CHANNEL_BROKEN, arena);
+}
 
-    if (err == ERR_NOT_FOUND)
-        return ERR_OK; /* broken or deleted already: it was told once */
-    if (err == ERR_OK)
-        err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
-    if (err == ERR_OK)
-        err = channel_get(tx, channel, arena, &broken);
-    return err == ERR_OK ? channel_tell(tx, clock, EVENT_CHANNEL_BROKEN, &broken) : err;
+enum err
+channel_pause(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason,
+              struct arena *arena)
+{
+    return channel_stop(tx, clock, channel, &channel_pause_stmt, reason, EVENT_CHANNEL_UPDATED, arena);
 }
 
 /* One statement per credential: a database role may read only some of the columns. */

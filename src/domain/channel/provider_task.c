@@ -73,6 +73,12 @@ static const struct db_stmt provider_task_room_stmt = {
 static const struct db_stmt provider_task_create_stmt = {
     "provider_task_create",
     "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
+    " channel_id, kind, subject_id) SELECT $1, $2, $3, $4, $5 FROM told"
+};
+/* Not everybody who may ask for a task may put a request in. */
+static const struct db_stmt provider_task_create_sealed_stmt = {
+    "provider_task_create_sealed",
+    "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
     " channel_id, kind, subject_id, key_version, request_ct, request_iv, request_tag)"
     " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM told"
 };
@@ -92,15 +98,14 @@ provider_task_create(struct db_tx *tx, const struct provider_task_new *task)
     db_rows_free(rows);
     if (err != ERR_OK)
         return err;
-    struct slice none = SLICE_EMPTY;
-    return db_exec_one(tx, &provider_task_create_stmt,
-                       DB_ARGS(DB_ID(task->id), DB_ID(task->channel),
-                               DB_TEXT_Z(provider_task_kind_word(task->kind)),
-                               id_is_zero(task->subject) ? DB_NULL : DB_ID(task->subject),
-                               request == NULL ? DB_NULL : DB_I64(request->key_version),
-                               DB_BYTES(request == NULL ? none : request->cipher),
-                               DB_BYTES(request == NULL ? none : slice_of(request->iv, VAULT_IV_BYTES)),
-                               DB_BYTES(request == NULL ? none : slice_of(request->tag, VAULT_TAG_BYTES))));
+    struct db_arg kind = DB_TEXT_Z(provider_task_kind_word(task->kind));
+    struct db_arg subject = id_is_zero(task->subject) ? DB_NULL : DB_ID(task->subject);
+    if (request == NULL)
+        return db_exec_one(tx, &provider_task_create_stmt,
+                           DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject));
+    return db_exec_one(tx, &provider_task_create_sealed_stmt,
+                       DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject,
+                               DB_I64(request->key_version), SEALED_ARGS(request)));
 }
 
 #define TASK_COLUMNS                                                                                         \

@@ -54,6 +54,7 @@ static const char sample_sql[] =
     "  app_secret_tag, app_secret_key_version, verify_token_ct, verify_token_iv, verify_token_tag,"
     "  verify_token_key_version) values (t, c, '1', '2', '3', '', b12, b16, 1, '', b12, b16, 1, '', b12, b16, 1);"
     " insert into dispatch_lane (tenant_id, channel_id) values (t, c);"
+    " insert into whatsapp_number (tenant_id, channel_id) values (t, c);"
     " insert into provider_task (tenant_id, id, channel_id, kind) values (t, pg_temp.new_id(), c, 'number.sync');"
     " insert into channel_window values (t, c, b32, now(), null, null);"
     " insert into message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"

@@ -5,5 +5,16 @@
 
 /* task_number.c */
 enum err task_number_sync(struct task_run *run);
+enum err task_number_sync_record(struct db_tx *tx, struct task_run *run);
+/* Of a change that the next sync shows: asks for one. */
+enum err task_number_changed_record(struct db_tx *tx, struct task_run *run);
+enum err task_number_register(struct task_run *run);
+enum err task_number_deregister(struct task_run *run);
+enum err task_number_deregister_record(struct db_tx *tx, struct task_run *run);
+enum err task_number_pin(struct task_run *run);
+enum err task_number_request_code(struct task_run *run);
+enum err task_number_verify_code(struct task_run *run);
+enum err task_number_display_name(struct task_run *run);
+enum err task_number_profile(struct task_run *run);
 
 #endif

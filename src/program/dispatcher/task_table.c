@@ -3,5 +3,12 @@
 #include "program/dispatcher/task_handlers.h"
 
 const struct task_handler task_table[PROVIDER_TASK_KINDS] = {
-    [PROVIDER_TASK_NUMBER_SYNC] = { .run = task_number_sync },
+    [PROVIDER_TASK_NUMBER_SYNC] = { task_number_sync, task_number_sync_record },
+    [PROVIDER_TASK_NUMBER_REGISTER] = { task_number_register, task_number_changed_record },
+    [PROVIDER_TASK_NUMBER_DEREGISTER] = { task_number_deregister, task_number_deregister_record },
+    [PROVIDER_TASK_NUMBER_PIN] = { task_number_pin, NULL },
+    [PROVIDER_TASK_NUMBER_REQUEST_CODE] = { task_number_request_code, NULL },
+    [PROVIDER_TASK_NUMBER_VERIFY_CODE] = { task_number_verify_code, task_number_changed_record },
+    [PROVIDER_TASK_NUMBER_DISPLAY_NAME] = { task_number_display_name, task_number_changed_record },
+    [PROVIDER_TASK_NUMBER_PROFILE] = { task_number_profile, task_number_changed_record },
 };

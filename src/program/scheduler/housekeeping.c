@@ -29,6 +29,12 @@ static const struct db_stmt secrets_stmt = {
     " FROM webhook_secret WHERE expires_at < now() - make_interval(hours => $1::int) ORDER BY expires_at LIMIT $2)"
 };
 
+static const struct db_stmt tasks_stmt = {
+    "housekeeping_tasks",
+    "DELETE FROM provider_task WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM provider_task"
+    " WHERE finished_at < now() - make_interval(days => $1::int) ORDER BY finished_at LIMIT $2)"
+};
+
 static enum err
 partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
 {
@@ -83,6 +89,8 @@ run_in(struct db_tx *tx, void *ctx)
                          &result->has_more);
     if (err == ERR_OK) /* at once */
         err = remove_old(tx, &secrets_stmt, 0, &result->secrets_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &tasks_stmt, PROVIDER_TASK_DAYS, &result->tasks_removed, &result->has_more);
     return err;
 }
 

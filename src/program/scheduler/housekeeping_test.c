@@ -111,6 +111,24 @@ replaced_keys_go_when_they_have_run_out(void **state UNUSED)
     assert_int_equal(run(clock_system()).secrets_removed, 0);
 }
 
+static void
+finished_tasks_go_after_a_month_and_waiting_ones_never(void **state UNUSED)
+{
+    char text[1024];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into channel (tenant_id, id, kind, name) values ('%s', '%s', 'whatsapp', 'c');"
+        " insert into provider_task (tenant_id, id, channel_id, kind, state, created_at, finished_at) select"
+        " tenant_id, gen_random_uuid(), id, 'number.sync', s, now() - interval '90 days',"
+        " case s when 'waiting' then null else now() - make_interval(days => a) end from channel,"
+        " (values ('done', 31), ('failed', 31), ('done', 29), ('waiting', 31)) v (s, a)",
+        tenant, tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).tasks_removed, 2);
+    assert_int_equal(test_cluster_number("select count(*) from provider_task"), 2);
+}
+
 /* A year from now: the months that no migration made. */
 static void
 partitions_are_there_before_they_are_needed(void **state UNUSED)
@@ -150,5 +168,6 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_deliveries_go_with_their_attempts),
+             TEST(finished_tasks_go_after_a_month_and_waiting_ones_never),
              TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
              TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "platform/os/role.h"
 #include "program/scheduler/housekeeping.h"
+#include "program/scheduler/number_sync.h"
 #include <poll.h>
 
 #define SECRET_POOL_BYTES 65536u
@@ -34,7 +35,11 @@ static enum err
 run_once(struct db *db, int64_t *wait_ms_out)
 {
     struct housekeeping_result result;
+    size_t asked = 0;
     enum err err = housekeeping_run(db, clock_system(), &result);
+
+    if (err == ERR_OK && result.was_leader)
+        err = number_sync_ask(db, clock_system(), &asked);
 
     *wait_ms_out = RUN_MS;
     if (err_class(err) == ERR_CLASS_UNAVAILABLE) { /* away, in a conflict, or slower than its time limit */
@@ -49,12 +54,13 @@ run_once(struct db *db, int64_t *wait_ms_out)
     if (result.has_more)
         *wait_ms_out = 0;
     if (result.partitions_made + result.keys_removed + result.events_removed + result.deliveries_removed +
-            result.secrets_removed >
+            result.secrets_removed + result.tasks_removed + asked >
         0)
         log_event(LOG_INFO, "scheduler.kept_house", LOG_NUM("partitions", result.partitions_made),
                   LOG_NUM("keys", result.keys_removed), LOG_NUM("events", result.events_removed),
                   LOG_NUM("deliveries", result.deliveries_removed),
-                  LOG_NUM("secrets", result.secrets_removed));
+                  LOG_NUM("secrets", result.secrets_removed), LOG_NUM("tasks", result.tasks_removed),
+                  LOG_NUM("syncs", asked));
     return ERR_OK;
 }
 
