@@ -51,6 +51,11 @@ static const struct db_stmt tenant_key_insert_stmt = {
     " VALUES ($1, $2, $3, $4, $5, $6, $7)"
 };
 
+/* Of the key-encryption key: see key_rotation.c. */
+static const struct db_stmt tenant_wraps_stmt = {
+    "tenant_wraps", "UPDATE kek SET wraps = wraps + 3 WHERE version = $2 AND $1::uuid IS NOT NULL"
+};
+
 struct tenant_insert {
     const struct tenant *tenant;
     const struct vault_wrapped_key *keys;
@@ -71,6 +76,8 @@ tenant_insert(struct db_tx *tx, void *ctx)
                                   DB_BYTES(slice_of(key->iv, sizeof(key->iv))),
                                   DB_BYTES(slice_of(key->tag, sizeof(key->tag)))));
     }
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &tenant_wraps_stmt, DB_ARGS(DB_I64(insert->keys[0].kek_version)));
     return err;
 }
 

@@ -2,7 +2,7 @@
 
 static const struct db_stmt tenant_key_fetch_stmt = {
     "tenant_key_fetch",
-    "SELECT version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag FROM tenant_key"
+    "SELECT version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag, seals FROM tenant_key"
     " WHERE tenant_id = $1 AND purpose = $2 AND ($3 = 0 OR version = $3) ORDER BY version DESC LIMIT 1"
 };
 
@@ -33,7 +33,8 @@ fetch_in(struct db_tx *tx, void *ctx)
     *key = (struct vault_wrapped_key){ .tenant = tx->tenant,
                                        .purpose = fetch->purpose,
                                        .version = (uint32_t)db_i64(rows, 0, 0),
-                                       .kek_version = (uint32_t)db_i64(rows, 0, 1) };
+                                       .kek_version = (uint32_t)db_i64(rows, 0, 1),
+                                       .seals = (uint64_t)db_i64(rows, 0, 5) };
     memcpy(key->cipher, cipher.ptr, cipher.len);
     memcpy(key->iv, iv.ptr, iv.len);
     memcpy(key->tag, tag.ptr, tag.len);

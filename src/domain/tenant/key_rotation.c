@@ -1,0 +1,531 @@
+#include "domain/tenant/key_rotation.h"
+#include "domain/tenant/tenant_key.h"
+
+#define PURPOSE "admin.key"
+
+static const struct db_stmt action_stmt = {
+    "key_action_note", "INSERT INTO key_action (id, action, subject, purpose, version, count, operator)"
+                       " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+};
+static const struct db_stmt tenant_action_stmt = {
+    "key_action_note_of_tenant",
+    "INSERT INTO key_action (id, action, subject, purpose, version, count, operator)"
+    " VALUES ($2, $3, $1, $4, $5, $6, $7)"
+};
+
+static enum err
+note(struct db_tx *tx, const struct key_operator *operator, const char * action, enum vault_purpose purpose,
+     uint32_t version, int64_t count)
+{
+    return db_exec_one(
+        tx, &tenant_action_stmt,
+        DB_ARGS(DB_ID(id_new(operator->clock)), DB_TEXT_Z(action), purpose == 0 ? DB_NULL : DB_I64(purpose),
+                version == 0 ? DB_NULL : DB_I64(version), DB_I64(count), DB_TEXT(operator->name)));
+}
+
+static enum err
+note_kek(struct db_tx *tx, const struct key_operator *operator, const char * action, uint32_t version)
+{
+    return db_exec_one(tx, &action_stmt,
+                       DB_ARGS(DB_ID(id_new(operator->clock)), DB_TEXT_Z(action), DB_NULL, DB_NULL,
+                               DB_I64(version), DB_NULL, DB_TEXT(operator->name)));
+}
+
+/* Before the vault is asked: what is asked for and then lost has drawn its IV all the same. */
+static const struct db_stmt wraps_stmt = {
+    "kek_wraps_add", "UPDATE kek SET wraps = wraps + $1 WHERE version = (SELECT max(version) FROM kek)"
+};
+
+static enum err
+wraps_add(struct db_tx *tx, void *ctx)
+{
+    return db_exec_one(tx, &wraps_stmt, DB_ARGS(DB_I64(*(const int64_t *)ctx)));
+}
+
+static enum err
+wraps_count(struct db *db, int64_t count)
+{
+    return db_run_across(db, PURPOSE, wraps_add, &count);
+}
+
+/* Versions of one tenant's keys. */
+
+static const struct db_stmt versions_stmt = {
+    "key_versions", "SELECT purpose, version, kek_version, seals, opens, created_at, used_at FROM tenant_key"
+                    " WHERE tenant_id = $1 ORDER BY purpose, version LIMIT 65"
+};
+_Static_assert(KEY_VERSIONS_MAX == 64, "the statement's limit");
+
+struct versions {
+    struct key_version *out;
+    size_t count;
+};
+
+static enum err
+versions_in(struct db_tx *tx, void *ctx)
+{
+    struct versions *to = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &versions_stmt, DB_NO_ARGS, &rows);
+
+    to->count = err == ERR_OK ? db_rows_count(rows) : 0;
+    if (to->count > KEY_VERSIONS_MAX)
+        err = ERR_LIMIT;
+    for (size_t i = 0; err == ERR_OK && i < to->count; i++) {
+        to->out[i] = (struct key_version){ .version = (uint32_t)db_i64(rows, i, 1),
+                                           .kek_version = (uint32_t)db_i64(rows, i, 2),
+                                           .seals = db_i64(rows, i, 3),
+                                           .opens = db_i64(rows, i, 4),
+                                           .created_at = db_time(rows, i, 5),
+                                           .is_used = !db_is_null(rows, i, 6) };
+        if (to->out[i].is_used)
+            to->out[i].used_at = db_time(rows, i, 6);
+        err = vault_purpose_from((uint32_t)db_i64(rows, i, 0), &to->out[i].purpose);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_versions(struct db *db, struct id tenant, struct key_version out[KEY_VERSIONS_MAX], size_t *count_out)
+{
+    struct versions versions = { .out = out };
+    enum err err = db_run(db, tenant, versions_in, &versions);
+
+    *count_out = err == ERR_OK ? versions.count : 0;
+    return err;
+}
+
+/* A further version. */
+
+static const struct db_stmt insert_stmt = {
+    "key_insert",
+    "INSERT INTO tenant_key (tenant_id, purpose, version, kek_version, wrapped_ct, wrapped_iv, wrapped_tag)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+};
+
+struct change {
+    const struct key_operator *operator;
+    const struct vault_wrapped_key *key;
+    uint32_t old_kek_version;
+    size_t changed;
+};
+
+#define WRAPPED_ARGS(key)                                                                                    \
+    DB_I64((key)->kek_version), DB_BYTES(slice_of((key)->cipher, sizeof((key)->cipher))),                    \
+        DB_BYTES(slice_of((key)->iv, sizeof((key)->iv))), DB_BYTES(slice_of((key)->tag, sizeof((key)->tag)))
+
+static enum err
+insert_in(struct db_tx *tx, void *ctx)
+{
+    const struct change *change = ctx;
+    const struct vault_wrapped_key *key = change->key;
+    enum err err =
+        db_exec_one(tx, &insert_stmt, DB_ARGS(DB_I64(key->purpose), DB_I64(key->version), WRAPPED_ARGS(key)));
+
+    return err == ERR_OK ? note(tx, change->operator, "key_made", key->purpose, key->version, 1) : err;
+}
+
+enum err
+key_advance(struct db *db, const struct vault *vault, const struct key_operator *operator, struct id tenant,
+            enum vault_purpose purpose, uint32_t *version_out)
+{
+    struct vault_wrapped_key newest, made;
+    enum err err = tenant_key_fetch(db, tenant, purpose, 0, &newest);
+
+    if (err == ERR_OK)
+        err = wraps_count(db, 1);
+    if (err == ERR_OK)
+        err = vault_make_key(vault, tenant, purpose, newest.version + 1, &made);
+    if (err != ERR_OK)
+        return err;
+    struct change change = { .operator= operator, .key = & made };
+    err = db_run(db, tenant, insert_in, &change);
+    if (err == ERR_OK)
+        err = vault_key_load(vault, &made, true);
+    *version_out = made.version;
+    return err;
+}
+
+/* The same keys under another key-encryption key. */
+
+static const struct db_stmt rewrap_stmt = {
+    "key_rewrap", "UPDATE tenant_key SET kek_version = $5, wrapped_ct = $6, wrapped_iv = $7, wrapped_tag = $8"
+                  " WHERE tenant_id = $1 AND purpose = $2 AND version = $3 AND kek_version = $4"
+};
+
+static enum err
+rewrap_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+    const struct vault_wrapped_key *key = change->key;
+
+    return db_exec(tx, &rewrap_stmt,
+                   DB_ARGS(DB_I64(key->purpose), DB_I64(key->version), DB_I64(change->old_kek_version),
+                           WRAPPED_ARGS(key)),
+                   &change->changed);
+}
+
+enum err
+key_rewrap(struct db *db, const struct vault *vault, struct id tenant, uint32_t kek_version,
+           size_t *count_out)
+{
+    struct key_version versions[KEY_VERSIONS_MAX];
+    struct vault_wrapped_key old, fresh;
+    size_t count = 0;
+    enum err err = key_versions(db, tenant, versions, &count);
+
+    *count_out = 0;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        if (versions[i].kek_version >= kek_version)
+            continue;
+        err = wraps_count(db, 1);
+        if (err == ERR_OK)
+            err = tenant_key_fetch(db, tenant, versions[i].purpose, versions[i].version, &old);
+        if (err == ERR_OK)
+            err = vault_rewrap(vault, &old, &fresh);
+        struct change change = { .key = &fresh, .old_kek_version = old.kek_version };
+        if (err == ERR_OK)
+            err = db_run(db, tenant, rewrap_in, &change);
+        *count_out += change.changed;
+    }
+    return err;
+}
+
+/* Destruction. */
+
+/* Counting may take its time. */
+static const struct db_stmt patience_stmt = {
+    "key_patience", "SELECT set_config('statement_timeout', '0', true) WHERE $1::uuid IS NOT NULL"
+};
+static const struct db_stmt left_stmt = { "key_left",
+                                          "SELECT rekey_left($2, $3) WHERE $1::uuid IS NOT NULL" };
+/* `for update`: nobody makes a version above the newest, or destroys one, in between. */
+static const struct db_stmt superseded_stmt = {
+    "key_superseded",
+    "SELECT created_at < now() - make_interval(secs => $4::bigint) FROM tenant_key"
+    " WHERE tenant_id = $1 AND purpose = $2 AND version > $3 ORDER BY version LIMIT 1 FOR UPDATE"
+};
+static const struct db_stmt delete_stmt = {
+    "key_delete", "DELETE FROM tenant_key WHERE tenant_id = $1 AND purpose = $2 AND version = $3"
+};
+
+struct destroy {
+    const struct key_operator *operator;
+    enum vault_purpose purpose;
+    uint32_t version;
+    int64_t grace_s, left;
+};
+
+static enum err
+destroy_in(struct db_tx *tx, void *ctx)
+{
+    struct destroy *destroy = ctx;
+    struct db_rows *rows = NULL, *left = NULL;
+    enum err err = db_query(
+        tx, &superseded_stmt,
+        DB_ARGS(DB_I64(destroy->purpose), DB_I64(destroy->version), DB_I64(destroy->grace_s)), &rows);
+
+    if (err != ERR_OK)
+        goto done;
+    bool is_due = db_rows_count(rows) == 1 && db_bool(rows, 0, 0);
+    err = db_exec_one(tx, &patience_stmt, DB_NO_ARGS);
+    if (err == ERR_OK)
+        err = db_query(tx, &left_stmt, DB_ARGS(DB_I64(destroy->purpose), DB_I64(destroy->version)), &left);
+    if (err != ERR_OK)
+        goto done;
+    destroy->left = db_i64(left, 0, 0);
+    err = ERR_NOTHING;
+    if (!is_due || destroy->left > 0)
+        goto done;
+    err = db_exec_one(tx, &delete_stmt, DB_ARGS(DB_I64(destroy->purpose), DB_I64(destroy->version)));
+    if (err == ERR_OK)
+        err = note(tx, destroy->operator, "key_destroyed", destroy->purpose, destroy->version, 1);
+done:
+    db_rows_free(left);
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_destroy(struct db *db, const struct vault *vault, const struct key_operator *operator, struct id tenant,
+            enum vault_purpose purpose, uint32_t version, int64_t grace_s, int64_t *left_out)
+{
+    struct destroy destroy = {
+        .operator= operator, .purpose = purpose, .version = version, .grace_s = grace_s
+    };
+    enum err err = db_run(db, tenant, destroy_in, &destroy);
+
+    *left_out = destroy.left;
+    return err == ERR_OK ? vault_forget_key(vault, tenant, purpose, version) : err;
+}
+
+/* The row is locked, so that the tenant is not opened again in between. */
+static const struct db_stmt shred_state_stmt = {
+    "key_shred_state", "SELECT state, shredded_at FROM tenant WHERE tenant_id = $1 FOR UPDATE"
+};
+static const struct db_stmt shred_keys_stmt = { "key_shred_keys",
+                                                "DELETE FROM tenant_key WHERE tenant_id = $1" };
+static const struct db_stmt shred_api_keys_stmt = {
+    "key_shred_api_keys", "UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND revoked_at IS NULL"
+};
+static const struct db_stmt shred_mark_stmt = {
+    "key_shred_mark", "UPDATE tenant SET shredded_at = now() WHERE tenant_id = $1"
+};
+
+static enum err
+shred_in(struct db_tx *tx, void *ctx)
+{
+    struct db_rows *rows = NULL;
+    size_t destroyed = 0;
+    enum err err = db_query(tx, &shred_state_stmt, DB_NO_ARGS, &rows);
+
+    if (err != ERR_OK)
+        goto done;
+    err = ERR_STATE_CONFLICT;
+    if (db_rows_count(rows) != 1 || !slice_eq(db_text(rows, 0, 0), SLICE("closed")))
+        goto done;
+    bool is_done = !db_is_null(rows, 0, 1);
+    err = db_exec(tx, &shred_keys_stmt, DB_NO_ARGS, &destroyed);
+    if (err == ERR_OK)
+        err = db_exec(tx, &shred_api_keys_stmt, DB_NO_ARGS, NULL);
+    if (err != ERR_OK || is_done)
+        goto done;
+    err = db_exec_one(tx, &shred_mark_stmt, DB_NO_ARGS);
+    if (err == ERR_OK)
+        err = note(tx, ctx, "shredded", (enum vault_purpose)0, 0, (int64_t)destroyed);
+done:
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_shred(struct db *db, const struct vault *vault, const struct key_operator *operator, struct id tenant)
+{
+    struct key_operator copy = *operator;
+    enum err err = db_run(db, tenant, shred_in, &copy);
+
+    return err == ERR_OK ? vault_forget_tenant(vault, tenant) : err;
+}
+
+/* Key-encryption keys. */
+
+static const struct db_stmt keks_stmt = {
+    "kek_versions", "SELECT * FROM (SELECT version, scrypt_n, wraps, (SELECT count(*) FROM tenant_key k"
+                    " WHERE k.kek_version = kek.version), created_at, retired_at FROM kek"
+                    " ORDER BY version DESC LIMIT 64) newest ORDER BY version"
+};
+_Static_assert(KEK_VERSIONS_MAX == 64, "the statement's limit");
+
+struct keks {
+    struct kek_version *out;
+    size_t count;
+};
+
+static enum err
+keks_in(struct db_tx *tx, void *ctx)
+{
+    struct keks *to = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &keks_stmt, DB_NO_ARGS, &rows);
+
+    to->count = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t i = 0; i < to->count; i++) {
+        to->out[i] = (struct kek_version){ .version = (uint32_t)db_i64(rows, i, 0),
+                                           .scrypt_n = (uint32_t)db_i64(rows, i, 1),
+                                           .wraps = db_i64(rows, i, 2),
+                                           .keys = db_i64(rows, i, 3),
+                                           .created_at = db_time(rows, i, 4),
+                                           .is_retired = !db_is_null(rows, i, 5) };
+        if (to->out[i].is_retired)
+            to->out[i].retired_at = db_time(rows, i, 5);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+kek_versions(struct db *db, struct kek_version out[KEK_VERSIONS_MAX], size_t *count_out)
+{
+    struct keks keks = { .out = out };
+    enum err err = db_run_across(db, PURPOSE, keks_in, &keks);
+
+    *count_out = err == ERR_OK ? keks.count : 0;
+    return err;
+}
+
+/* `for update` waits for who is storing a key under it, and holds off who wants to (refuse_retired_kek). */
+static const struct db_stmt retire_lock_stmt = { "kek_retire_lock",
+                                                 "SELECT version FROM kek WHERE version = $1 FOR UPDATE" };
+static const struct db_stmt retire_stmt = {
+    "kek_retire", "UPDATE kek SET retired_at = now() WHERE version = $1 AND retired_at IS NULL"
+                  " AND NOT EXISTS (SELECT FROM tenant_key k WHERE k.kek_version = $1)"
+};
+
+struct retire {
+    const struct key_operator *operator;
+    uint32_t version;
+    size_t changed;
+};
+
+static enum err
+retire_in(struct db_tx *tx, void *ctx)
+{
+    struct retire *retire = ctx;
+    enum err err = db_exec_one(tx, &retire_lock_stmt, DB_ARGS(DB_I64(retire->version)));
+
+    if (err == ERR_OK)
+        err = db_exec(tx, &retire_stmt, DB_ARGS(DB_I64(retire->version)), &retire->changed);
+    if (err == ERR_OK && retire->changed == 1)
+        err = note_kek(tx, retire->operator, "kek_retired", retire->version);
+    return err;
+}
+
+enum err
+kek_retire(struct db *db, const struct vault *vault, const struct key_operator *operator, uint32_t version,
+           size_t *count_out)
+{
+    struct kek_version keks[KEK_VERSIONS_MAX];
+    size_t count = 0;
+    enum err err = kek_versions(db, keks, &count);
+
+    *count_out = 0;
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        struct retire retire = { .operator= operator, .version = keks[i].version };
+        if (keks[i].version >= version)
+            continue;
+        if (!keks[i].is_retired)
+            err = db_run_across(db, PURPOSE, retire_in, &retire);
+        if (err == ERR_OK &&
+            (keks[i].is_retired || retire.changed == 1)) /* also one that a kill came before */
+            err = vault_forget_kek(vault, keks[i].version);
+        *count_out += retire.changed;
+    }
+    return err;
+}
+
+static enum err
+made_in(struct db_tx *tx, void *ctx)
+{
+    const struct retire *made = ctx;
+
+    return note_kek(tx, made->operator, "kek_made", made->version);
+}
+
+enum err
+kek_note_made(struct db *db, const struct key_operator *operator, uint32_t version)
+{
+    struct retire made = { .operator= operator, .version = version };
+
+    return db_run_across(db, PURPOSE, made_in, &made);
+}
+
+/* One at a time. */
+
+static const struct db_stmt lock_stmt = { "key_work_lock",
+                                          "SELECT pg_try_advisory_lock(hashtext('harkara.vault'))" };
+
+static enum err
+lock_in(struct db_tx *tx, void *ctx)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &lock_stmt, DB_NO_ARGS, &rows);
+
+    if (err == ERR_OK)
+        *(bool *)ctx = db_bool(rows, 0, 0);
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_work_lock(struct db *db)
+{
+    bool is_ours = false;
+    enum err err = db_run_across(db, PURPOSE, lock_in, &is_ours);
+
+    return err == ERR_OK && !is_ours ? ERR_BUSY : err;
+}
+
+/* Where a work stands. */
+
+static const struct db_stmt work_find_stmt = {
+    "key_work_find", "SELECT after_subject, done_count FROM vault_work WHERE kind = $1 AND scope = $2"
+};
+static const struct db_stmt work_put_stmt = {
+    "key_work_put",
+    "INSERT INTO vault_work (kind, scope, after_subject, done_count) VALUES ($1, $2, $3, $4)"
+    " ON CONFLICT (kind) DO UPDATE SET scope = excluded.scope, after_subject = excluded.after_subject,"
+    " done_count = excluded.done_count, updated_at = now(),"
+    " started_at = CASE WHEN vault_work.scope = excluded.scope THEN vault_work.started_at ELSE now() END"
+};
+static const struct db_stmt work_end_stmt = { "key_work_end", "DELETE FROM vault_work WHERE kind = $1" };
+
+static enum err
+work_put(struct db_tx *tx, void *ctx)
+{
+    const struct key_work *work = ctx;
+
+    return db_exec_one(
+        tx, &work_put_stmt,
+        DB_ARGS(DB_TEXT_Z(work->kind), DB_TEXT(work->scope), DB_ID(work->after), DB_I64(work->done_count)));
+}
+
+struct work_begin {
+    struct key_work *work;
+    bool is_resumed;
+};
+
+static enum err
+work_begin(struct db_tx *tx, void *ctx)
+{
+    struct work_begin *begin = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &work_find_stmt,
+                            DB_ARGS(DB_TEXT_Z(begin->work->kind), DB_TEXT(begin->work->scope)), &rows);
+
+    begin->is_resumed = err == ERR_OK && db_rows_count(rows) == 1;
+    if (begin->is_resumed) {
+        begin->work->after = db_id(rows, 0, 0);
+        begin->work->done_count = db_i64(rows, 0, 1);
+    } else if (err == ERR_OK) {
+        begin->work->after = (struct id){ { 0 } };
+        begin->work->done_count = 0;
+        err = work_put(tx, begin->work);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_work_begin(struct db *db, struct key_work *work, bool *is_resumed_out)
+{
+    struct work_begin begin = { .work = work };
+    enum err err = db_run_across(db, PURPOSE, work_begin, &begin);
+
+    *is_resumed_out = begin.is_resumed;
+    return err;
+}
+
+enum err
+key_work_save(struct db *db, const struct key_work *work)
+{
+    struct key_work copy = *work;
+
+    return db_run_across(db, PURPOSE, work_put, &copy);
+}
+
+static enum err
+work_end(struct db_tx *tx, void *ctx)
+{
+    const struct key_work *work = ctx;
+
+    return db_exec_one(tx, &work_end_stmt, DB_ARGS(DB_TEXT_Z(work->kind)));
+}
+
+enum err
+key_work_end(struct db *db, const struct key_work *work)
+{
+    struct key_work copy = *work;
+
+    return db_run_across(db, PURPOSE, work_end, &copy);
+}
