@@ -14,7 +14,7 @@
 /* Every queue's time limit is one constant, so a connection put at its end keeps it sorted. */
 static const int wait_ms[HTTP_WAIT_COUNT] = {
     [HTTP_WAIT_HEAD] = HTTP_HEAD_MS,     [HTTP_WAIT_IDLE] = HTTP_IDLE_MS, [HTTP_WAIT_BODY] = HTTP_BODY_MS,
-    [HTTP_WAIT_ANSWER] = HTTP_ANSWER_MS, [HTTP_WAIT_SEND] = HTTP_SEND_MS,
+    [HTTP_WAIT_ANSWER] = HTTP_ANSWER_MS, [HTTP_WAIT_SEND] = HTTP_SEND_MS, [HTTP_WAIT_STREAM] = HTTP_STREAM_MS,
 };
 
 void
@@ -74,6 +74,7 @@ exchange_new(struct http_server *server, struct http_connection *connection)
 void
 http_exchange_free(struct http_exchange *exchange)
 {
+    http_stream_free(exchange->stream);
     arena_free(exchange->request.arena);
     buf_release_wiped(&exchange->body);
     free(exchange);
@@ -87,6 +88,8 @@ http_exchange_release(struct http_server *server, struct http_exchange *exchange
     struct buf body = exchange->body;
 
     server->body_bytes -= exchange->body_counted;
+    http_stream_free(exchange->stream);
+    exchange->stream = NULL;
     if (server->spare_count == SPARE_MAX || body.cap > SPARE_BODY_BYTES_MAX) {
         http_exchange_free(exchange);
         return;
@@ -129,6 +132,8 @@ exchange_refuse(struct http_exchange *exchange, enum err err, bool is_last)
 {
     http_response_problem(&exchange->request, &exchange->response, err);
     http_answer_note(&exchange->request, &exchange->response, http_server_now(exchange->server));
+    if (exchange->stream != NULL)
+        exchange->stream->is_settled = true;
     return http_exchange_send(exchange, is_last);
 }
 
@@ -146,7 +151,7 @@ exchange_hand_over(struct http_exchange *exchange)
     exchange->request.body = buf_slice(&exchange->body);
     exchange->stage = HTTP_STAGE_OUT;
     http_connection_wait(exchange->connection, HTTP_WAIT_ANSWER);
-    http_list_add(&server->ready, exchange);
+    http_list_add(exchange->stream == NULL ? &server->ready : &server->stream_ready, exchange);
     MHD_suspend_connection(exchange->connection->mhd);
     return MHD_YES;
 }
@@ -169,10 +174,18 @@ exchange_head_done(struct http_exchange *exchange, const char *url, const char *
             return exchange_hand_over(exchange);
         limit = 0;
     }
-    if (limit > server->config.body_bytes_max)
+    if ((limit & HTTP_BODY_STREAMED) != 0) {
+        limit &= ~HTTP_BODY_STREAMED;
+        exchange->stream = http_stream_new(exchange, has_body);
+        if (exchange->stream == NULL)
+            return exchange_refuse(exchange, ERR_NO_MEMORY, true);
+    } else if (limit > server->config.body_bytes_max) {
         limit = server->config.body_bytes_max;
+    }
     if (exchange->declared_bytes > limit)
         return exchange_refuse(exchange, ERR_HTTP_BODY_SIZE, true);
+    if (exchange->stream != NULL && has_body)
+        return exchange_hand_over(exchange); /* the worker looks at the head, and then lets the body come */
     exchange->body.bytes_max = limit;
     exchange->stage = HTTP_STAGE_BODY;
     http_connection_wait(exchange->connection, HTTP_WAIT_BODY);
@@ -218,6 +231,45 @@ exchange_body_part(struct http_exchange *exchange, struct slice part)
     return MHD_YES;
 }
 
+/* A part of a streamed body: into the ring, whose worker takes it out; what finds no room is offered again.
+ */
+static enum MHD_Result
+exchange_stream_part(struct http_exchange *exchange, const char *upload, size_t *upload_bytes)
+{
+    struct http_connection *connection = exchange->connection;
+    struct http_stream *stream = exchange->stream;
+
+    if (http_server_now(exchange->server).us > stream->until.us)
+        return MHD_NO;
+    if (*upload_bytes == 0) { /* the end: suspended until it is answered */
+        exchange->stage = HTTP_STAGE_OUT;
+        http_connection_wait(connection, HTTP_WAIT_ANSWER);
+        MHD_suspend_connection(connection->mhd);
+        http_stream_body_done(stream);
+        return MHD_YES;
+    }
+    http_connection_wait(connection, HTTP_WAIT_STREAM);
+    size_t taken = http_stream_push(stream, slice_of(upload, *upload_bytes));
+    *upload_bytes -= taken;
+    if (*upload_bytes != 0)
+        MHD_suspend_connection(connection->mhd);
+    return MHD_YES;
+}
+
+/* The rest of a streamed body that was answered before its end. */
+static enum MHD_Result
+exchange_swallow(struct http_exchange *exchange, size_t *upload_bytes)
+{
+    if (*upload_bytes == 0)
+        return http_exchange_send(exchange, false);
+    exchange->overrun += *upload_bytes;
+    *upload_bytes = 0;
+    http_connection_wait(exchange->connection, HTTP_WAIT_STREAM);
+    if (exchange->is_chunked && exchange->overrun > HTTP_STREAM_SWALLOW_BYTES_MAX)
+        return MHD_NO;
+    return http_server_now(exchange->server).us > exchange->stream->until.us ? MHD_NO : MHD_YES;
+}
+
 enum MHD_Result
 http_on_access(void *ctx UNUSED, struct MHD_Connection *mhd UNUSED, const char *url, const char *method,
                const char *version, const char *upload, size_t *upload_bytes, void **request_ctx)
@@ -236,6 +288,13 @@ http_on_access(void *ctx UNUSED, struct MHD_Connection *mhd UNUSED, const char *
         struct slice part = slice_of(upload, *upload_bytes);
         *upload_bytes = 0;
         return exchange_body_part(exchange, part);
+    case HTTP_STAGE_ACCEPTED: /* called again with the head alone, after the suspension */
+        exchange->stage = exchange->stream->is_settled ? HTTP_STAGE_SWALLOW : HTTP_STAGE_STREAM;
+        return MHD_YES;
+    case HTTP_STAGE_STREAM:
+        return exchange_stream_part(exchange, upload, upload_bytes);
+    case HTTP_STAGE_SWALLOW:
+        return exchange_swallow(exchange, upload_bytes);
     case HTTP_STAGE_OUT: /* suspended, or answered: the library does not call */
     case HTTP_STAGE_DONE:
         break;
@@ -288,8 +347,12 @@ http_on_completed(void *ctx, struct MHD_Connection *mhd UNUSED, void **request_c
     if (exchange == NULL)
         return;
     exchange->connection = NULL;
-    if (exchange->stage == HTTP_STAGE_OUT)
-        return; /* released when its answer comes */
+    if (exchange->stream != NULL)
+        http_stream_break(exchange->stream);
+    if (exchange->stage == HTTP_STAGE_OUT ||
+        (exchange->stream != NULL && exchange->stage != HTTP_STAGE_HEAD &&
+         exchange->stage != HTTP_STAGE_BODY && !exchange->stream->is_settled))
+        return; /* released when its answer comes, or its worker is done */
     if (exchange->stage !=
         HTTP_STAGE_DONE) /* the client went away, or the library refused the rest by itself */
         log_event(LOG_INFO, "http.dropped", LOG_ID("request", ID_REQUEST, exchange->request.id),
@@ -329,7 +392,11 @@ http_on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
 void
 http_connection_cut(struct http_connection *connection)
 {
+    struct http_exchange *exchange = connection->exchange;
+
     http_connection_wait(connection, HTTP_WAIT_NONE);
+    if (exchange != NULL && exchange->stream != NULL && http_stream_unpause(exchange->stream))
+        MHD_resume_connection(connection->mhd);
     (void)shutdown(connection->fd,
                    SHUT_RDWR); /* the library sees it, closes the socket and calls http_on_connection */
 }

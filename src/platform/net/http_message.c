@@ -144,9 +144,9 @@ traceparent_put(struct MHD_Response *made, char *room, const struct http_request
     return header_put(made, room, "traceparent", traceparent_print(&trace, text));
 }
 
-struct MHD_Response *
-http_response_make(const struct http_request *request, const struct http_response *response,
-                   enum MHD_ResponseMemoryMode body_mode, bool is_last)
+bool
+http_response_dress(struct MHD_Response *made, const struct http_request *request,
+                    const struct http_response *response, bool is_last)
 {
     static const struct {
         const char *name, *value;
@@ -156,17 +156,10 @@ http_response_make(const struct http_request *request, const struct http_respons
         { "Content-Security-Policy", "default-src 'none'" },
     };
     char id[ID_TEXT_BYTES], room[HTTP_RESPONSE_VALUE_BYTES_MAX + 1];
-    union { /* the library takes a pointer to non-const and only reads it */
-        const char *from;
-        void *to;
-    } body = { .from = response->body.ptr };
-    struct MHD_Response *made = MHD_create_response_from_buffer(
-        response->body.len, response->body.len == 0 ? NULL : body.to, body_mode);
-    if (made == NULL)
-        return NULL;
     bool is_whole = header_put(made, room, "X-Request-Id", id_print(ID_REQUEST, request->id, id)) &&
                     header_put(made, room, "Content-Type", response->content_type) &&
                     traceparent_put(made, room, request);
+
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
         if (!has_header(response, defaults[i].name))
             is_whole = is_whole && header_put(made, room, defaults[i].name, slice_text(defaults[i].value));
@@ -175,9 +168,22 @@ http_response_make(const struct http_request *request, const struct http_respons
             is_whole && header_put(made, room, response->headers[i].name.ptr, response->headers[i].value);
     if (is_last)
         is_whole = is_whole && header_put(made, room, "Connection", SLICE("close"));
-    if (!is_whole) {
-        MHD_destroy_response(made);
-        return NULL;
-    }
-    return made;
+    return is_whole;
+}
+
+struct MHD_Response *
+http_response_make(const struct http_request *request, const struct http_response *response,
+                   enum MHD_ResponseMemoryMode body_mode, bool is_last)
+{
+    union { /* the library takes a pointer to non-const and only reads it */
+        const char *from;
+        void *to;
+    } body = { .from = response->body.ptr };
+    struct MHD_Response *made = MHD_create_response_from_buffer(
+        response->body.len, response->body.len == 0 ? NULL : body.to, body_mode);
+
+    if (made == NULL || http_response_dress(made, request, response, is_last))
+        return made;
+    MHD_destroy_response(made);
+    return NULL;
 }

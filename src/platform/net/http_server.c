@@ -15,6 +15,25 @@
 #define DRAIN_LAST_MS           1000 /* to send what was answered when drain_ms is over */
 #define TICK_MS                 1000
 
+/*
+ * The library waits for the next edge of a socket of which it has read all that was there, and it may have
+ * read the last octets after the edge that told of the end: for who uploads, that end would be seen when the
+ * time is over.
+ */
+static void
+streams_check(struct http_server *server)
+{
+    struct http_connection *after;
+
+    for (struct http_connection *c = server->waits[HTTP_WAIT_STREAM].first; c != NULL; c = after) {
+        struct pollfd poll_fd = { .fd = c->fd, .events = POLLRDHUP };
+        int unread = 0;
+        after = c->after;
+        if (poll(&poll_fd, 1, 0) == 1 && ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0)
+            http_connection_cut(c);
+    }
+}
+
 static void
 timers_check(struct http_server *server)
 {
@@ -34,9 +53,11 @@ timers_check(struct http_server *server)
 static void
 completions_send(struct http_server *server)
 {
-    struct http_exchange *next;
+    struct http_stream *notices;
+    struct http_exchange *next, *exchange = http_workers_take(server, &notices);
 
-    for (struct http_exchange *exchange = http_workers_take(server); exchange != NULL; exchange = next) {
+    http_streams_serve(server, notices);
+    for (; exchange != NULL; exchange = next) {
         struct http_connection *connection = exchange->connection;
         next = exchange->next;
         server->in_flight--;
@@ -44,7 +65,11 @@ completions_send(struct http_server *server)
             http_exchange_release(server, exchange);
             continue;
         }
-        if (http_exchange_send(exchange, false) != MHD_YES)
+        if (exchange->stream != NULL && http_stream_answered(exchange))
+            continue;
+        bool is_last =
+            exchange->stream != NULL && exchange->stream->has_body && !exchange->stream->is_accepted;
+        if (http_exchange_send(exchange, is_last) != MHD_YES)
             http_connection_cut(connection);
         MHD_resume_connection(connection->mhd);
     }
@@ -82,7 +107,7 @@ drain_force(struct http_server *server)
     server->drain_until = mono_after_ms(http_server_now(server), DRAIN_LAST_MS);
     for (size_t i = 0; i < late && server->waits[HTTP_WAIT_ANSWER].first != NULL; i++)
         http_connection_give_up(server->waits[HTTP_WAIT_ANSWER].first, ERR_STOPPING);
-    for (enum http_wait wait = HTTP_WAIT_HEAD; wait <= HTTP_WAIT_BODY; wait++)
+    for (enum http_wait wait = HTTP_WAIT_HEAD; wait <= HTTP_WAIT_STREAM; wait++)
         while (server->waits[wait].first != NULL)
             http_connection_cut(server->waits[wait].first);
     if (late != 0)
@@ -136,6 +161,7 @@ http_server_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
         if (http_server_now(server).us >= next_tick.us) {
             next_tick = mono_after_ms(http_server_now(server), TICK_MS);
             timers_check(server);
+            streams_check(server);
             if (tick != NULL)
                 tick(ctx);
         }
@@ -213,6 +239,7 @@ http_server_new(const struct http_server_config *config, struct http_server **ou
     server->event_fd = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->has_work, NULL);
+    pthread_cond_init(&server->has_stream, NULL);
     pthread_cond_init(&server->has_opened, NULL);
     err = address_ranges_parse(config->trusted_proxies, server->trust.ranges, ADDRESS_RANGES_MAX,
                                &server->trust.count);
@@ -246,15 +273,26 @@ http_server_free(struct http_server *server)
     if (server == NULL)
         return;
     http_workers_stop(server);
-    for (struct http_exchange *exchange = http_workers_take(server); exchange != NULL; exchange = next) {
+    struct http_stream *notices;
+    struct http_exchange *exchange = http_workers_take(server, &notices);
+    for (struct http_stream *stream = notices, *after; stream != NULL; stream = after) {
+        after = stream->next_listed;
+        http_stream_abandoned(server, stream);
+    }
+    for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         server->in_flight--;
+        if (exchange->stream != NULL)
+            exchange->stream->is_settled = true;
         exchange->stage = HTTP_STAGE_DONE;
         if (exchange->connection == NULL)
             http_exchange_release(server, exchange);
     }
     for (struct http_connection *c = server->waits[HTTP_WAIT_ANSWER].first; c != NULL; c = c->after)
         MHD_resume_connection(c->mhd); /* the library does not stop with suspended connections */
+    for (struct http_stream *stream = server->streams; stream != NULL; stream = stream->after)
+        if (http_stream_unpause(stream) && stream->exchange->connection != NULL)
+            MHD_resume_connection(stream->exchange->connection->mhd);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
     while (server->spare != NULL) {
@@ -271,6 +309,7 @@ http_server_free(struct http_server *server)
     if (server->event_fd >= 0)
         close(server->event_fd);
     pthread_cond_destroy(&server->has_opened);
+    pthread_cond_destroy(&server->has_stream);
     pthread_cond_destroy(&server->has_work);
     pthread_mutex_destroy(&server->lock);
     free(server);

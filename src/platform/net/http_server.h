@@ -35,6 +35,9 @@
 
 /* From body_limit: answer without reading the body, which closes the connection when there is one. */
 #define HTTP_BODY_UNREAD SIZE_MAX
+/* From body_limit, added to the limit: the request goes to a streaming worker with its head alone
+ * (http_stream.h). */
+#define HTTP_BODY_STREAMED ((size_t)1 << 62)
 
 enum http_method {
     HTTP_GET,
@@ -110,10 +113,11 @@ struct http_server;
 struct http_server_config {
     int listen_fd; /* listening, TCP or unix; taken by http_server_new, also when it fails */
     unsigned workers;
-    size_t connections_max; /* more wait in the listen queue */
-    size_t queue_max;       /* requests handed over and not yet answered; more are answered 503 */
-    size_t body_bytes_max;  /* the most any route takes; the route's own limit comes from body_limit */
-    int drain_ms;           /* how long http_server_run may take to end after http_server_stop; 0: 10 s */
+    unsigned stream_workers; /* for streamed routes; each may be held up by one client */
+    size_t connections_max;  /* more wait in the listen queue */
+    size_t queue_max;        /* requests handed over and not yet answered; more are answered 503 */
+    size_t body_bytes_max;   /* the most any route takes; the route's own limit comes from body_limit */
+    int drain_ms;            /* how long http_server_run may take to end after http_server_stop; 0: 10 s */
     struct slice
         trusted_proxies; /* CIDR list; X-Forwarded-For is believed only from these and from unix peers */
     const struct clock *clock; /* borrowed */
@@ -122,7 +126,7 @@ struct http_server_config {
     enum err (*worker_open)(void *ctx, unsigned index, void **worker_out);
     void (*worker_close)(void *ctx, void *worker);
     /* On the loop thread, with the head only: the body limit of this request; 0 refuses any body;
-     * HTTP_BODY_UNREAD. */
+     * HTTP_BODY_UNREAD; HTTP_BODY_STREAMED added. */
     size_t (*body_limit)(void *ctx, enum http_method method, struct slice path);
     /*
      * On a worker thread. ERR_OK: *response is sent. ERR_DEFERRED: http_answer comes later. Anything else

@@ -3,11 +3,14 @@
 #define PLATFORM_NET_HTTP_SERVER_INTERNAL_H
 #include "platform/net/forwarded.h"
 #include "platform/net/http_server.h"
+#include "platform/net/http_stream.h"
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define HTTP_RESPONSE_VALUE_BYTES_MAX 2048u
+/* Of a streamed body that nobody wanted: read away, so that the answer is seen; more is cut. */
+#define HTTP_STREAM_SWALLOW_BYTES_MAX (1u << 20)
 
 /* What a connection is waiting for; each kind has its own time limit and its own queue, oldest first. */
 enum http_wait {
@@ -15,6 +18,7 @@ enum http_wait {
     HTTP_WAIT_HEAD,   /* the first head */
     HTTP_WAIT_IDLE,   /* a later head */
     HTTP_WAIT_BODY,   /* the rest of the body */
+    HTTP_WAIT_STREAM, /* the next part of a streamed body, or room for it */
     HTTP_WAIT_ANSWER, /* http_answer; the connection is suspended */
     HTTP_WAIT_SEND,   /* the peer, to take the answer */
     HTTP_WAIT_COUNT
@@ -34,8 +38,36 @@ struct http_connection {
 enum http_stage {
     HTTP_STAGE_HEAD, /* the request line is there */
     HTTP_STAGE_BODY, /* the head was read */
-    HTTP_STAGE_OUT,  /* with a worker or deferred: the request belongs to whoever answers it */
-    HTTP_STAGE_DONE, /* answered; the arena holds what is being sent */
+    /* Of a streamed request, while its worker has it: */
+    HTTP_STAGE_ACCEPTED, /* the worker wants the body; the library has not called yet */
+    HTTP_STAGE_STREAM,   /* the body comes, and goes into the ring */
+    HTTP_STAGE_SWALLOW,  /* the worker has answered; the rest of the body is dropped, then the answer is sent
+                          */
+    HTTP_STAGE_OUT,      /* with a worker or deferred: the request belongs to whoever answers it */
+    HTTP_STAGE_DONE,     /* answered; the arena holds what is being sent */
+};
+
+/* What a streamed request has besides; see http_stream.h. */
+struct http_stream {
+    struct http_exchange *exchange;
+    pthread_mutex_t lock;
+    pthread_cond_t moved; /* for the worker */
+    /* under `lock` */
+    char *ring; /* owned; made by the worker */
+    size_t start, len;
+    bool is_ended;  /* the whole body has come, or the whole answer */
+    bool is_broken; /* the client is gone */
+    bool is_paused; /* the loop has suspended the connection until the worker moves */
+    bool wants_body, wants_resume, has_head, is_finished; /* told the loop by the worker */
+    uint64_t answer_bytes;
+    /* under the server's lock */
+    bool is_listed;
+    struct http_stream *next_listed;
+    /* the loop thread's; has_body stays as it was made */
+    bool has_body, is_accepted;
+    bool is_settled; /* the worker has let go of the exchange */
+    struct mono_time until;
+    struct http_stream *before, *after; /* of server->streams */
 };
 
 /* One request and its answer. Lent to the answering side during HTTP_STAGE_OUT; else the loop thread's. */
@@ -50,6 +82,7 @@ struct http_exchange {
     bool has_length, is_chunked;
     uint64_t declared_bytes;
     struct buf body;
+    struct http_stream *stream; /* owned; NULL: the request is handed over whole */
     size_t body_counted;        /* of server->body_bytes */
     enum err refusal;           /* loop thread: known while the body was coming, answered at its end */
     size_t overrun;             /* body bytes swallowed since */
@@ -74,16 +107,19 @@ struct http_server {
         struct http_connection *first, *last;
     } waits[HTTP_WAIT_COUNT];
     size_t connection_count, in_flight, body_bytes;
-    struct http_exchange_list ready; /* to be handed to the workers after this turn */
-    struct http_exchange *spare;     /* for reuse */
+    struct http_exchange_list ready;        /* to be handed to the workers after this turn */
+    struct http_exchange_list stream_ready; /* likewise, for the streaming workers */
+    struct http_stream *streams;            /* all there are */
+    struct http_exchange *spare;            /* for reuse */
     size_t spare_count;
     bool is_draining, is_forced;
     struct mono_time drain_until;
 
     /* under `lock` */
     pthread_mutex_t lock;
-    pthread_cond_t has_work, has_opened;
-    struct http_exchange_list queue, completions;
+    pthread_cond_t has_work, has_stream, has_opened;
+    struct http_exchange_list queue, stream_queue, completions;
+    struct http_stream *notices; /* streams whose worker wants something of the loop */
     unsigned opened;
     enum err open_err;
     bool is_closing;
@@ -142,6 +178,27 @@ struct MHD_Response *http_response_make(const struct http_request *request,
                                         const struct http_response *response,
                                         enum MHD_ResponseMemoryMode body_mode, bool is_last);
 
+/* The same head on a response that the library pulls. False: no memory. */
+bool http_response_dress(struct MHD_Response *made, const struct http_request *request,
+                         const struct http_response *response, bool is_last);
+
+/* http_stream.c: the loop's side */
+struct http_stream *http_stream_new(struct http_exchange *exchange, bool has_body); /* NULL: no memory */
+void http_stream_free(struct http_stream *stream);                                  /* accepts NULL */
+/* The client is gone: the worker's next call says so. */
+void http_stream_break(struct http_stream *stream);
+/* How much of the part found room; when not all did, the stream is paused. */
+size_t http_stream_push(struct http_stream *stream, struct slice part);
+void http_stream_body_done(struct http_stream *stream);
+/* Whether it was paused. */
+bool http_stream_unpause(struct http_stream *stream);
+ssize_t http_stream_pull(void *exchange, uint64_t pos, char *to, size_t max);
+void http_streams_serve(struct http_server *server, struct http_stream *notices);
+/* Once no worker is left: what one has finished and the loop has not seen. */
+void http_stream_abandoned(struct http_server *server, struct http_stream *stream);
+/* True: the answer is sent when the rest of the body has been read away. */
+bool http_stream_answered(struct http_exchange *exchange);
+
 /* http_head.c */
 /*
  * Reads and judges the head. ERR_OK, with exchange->refusal set when only the content is at fault; any error
@@ -155,7 +212,8 @@ MUST_CHECK enum err http_workers_start(struct http_server *server);
 void http_workers_stop(struct http_server *server);
 /* Hands server->ready over. */
 void http_workers_give(struct http_server *server);
-/* Takes what has been answered since the last call. */
-struct http_exchange *http_workers_take(struct http_server *server);
+/* Takes what has been answered since the last call, and what streaming workers asked for before they
+ * answered. */
+struct http_exchange *http_workers_take(struct http_server *server, struct http_stream **notices_out);
 
 #endif

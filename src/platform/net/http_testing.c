@@ -139,7 +139,7 @@ harness_start(struct harness *h)
     if (h->config.listen_fd < 0)
         h->config.listen_fd = testing_listen(&h->port);
     assert_ok(http_server_new(&h->config, &h->server));
-    assert_int_equal(atomic_load(&h->opened), h->config.workers);
+    assert_int_equal(atomic_load(&h->opened), h->config.workers + h->config.stream_workers);
     assert_int_equal(pthread_create(&h->thread, NULL, run, h), 0);
     h->is_running = true;
 }
@@ -159,7 +159,7 @@ harness_end(struct harness *h)
     if (h->is_running)
         harness_join(h);
     http_server_free(h->server);
-    assert_int_equal(atomic_load(&h->closed), h->config.workers);
+    assert_int_equal(atomic_load(&h->closed), h->config.workers + h->config.stream_workers);
     log_open("test", LOG_ERROR, STDERR_FILENO);
     close(h->log_fd);
 }

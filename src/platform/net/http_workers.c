@@ -52,48 +52,62 @@ http_answer(struct http_request *request, const struct http_response *response)
 }
 
 struct http_exchange *
-http_workers_take(struct http_server *server)
+http_workers_take(struct http_server *server, struct http_stream **notices_out)
 {
+    /* Both under one lock: a worker's last notice comes before its answer, and must not outlive the exchange.
+     */
     lock(server);
     struct http_exchange *first = server->completions.first;
     server->completions = (struct http_exchange_list){ NULL, NULL };
+    *notices_out = server->notices;
+    server->notices = NULL;
     unlock(server);
     return first;
+}
+
+static void
+list_give(struct http_server *server, struct http_exchange_list *ready, struct http_exchange_list *queue,
+          pthread_cond_t *has_work)
+{
+    bool is_one = ready->first == ready->last;
+
+    if (ready->first == NULL)
+        return;
+    lock(server);
+    if (queue->last == NULL)
+        queue->first = ready->first;
+    else
+        queue->last->next = ready->first;
+    queue->last = ready->last;
+    unlock(server);
+    *ready = (struct http_exchange_list){ NULL, NULL };
+    if (is_one)
+        pthread_cond_signal(has_work);
+    else
+        pthread_cond_broadcast(has_work);
 }
 
 void
 http_workers_give(struct http_server *server)
 {
-    bool is_one = server->ready.first == server->ready.last;
-
-    if (server->ready.first == NULL)
-        return;
-    lock(server);
-    if (server->queue.last == NULL)
-        server->queue.first = server->ready.first;
-    else
-        server->queue.last->next = server->ready.first;
-    server->queue.last = server->ready.last;
-    unlock(server);
-    server->ready = (struct http_exchange_list){ NULL, NULL };
-    if (is_one)
-        pthread_cond_signal(&server->has_work);
-    else
-        pthread_cond_broadcast(&server->has_work);
+    list_give(server, &server->ready, &server->queue, &server->has_work);
+    list_give(server, &server->stream_ready, &server->stream_queue, &server->has_stream);
 }
 
 /* The next request, or NULL when the server closes. */
 static struct http_exchange *
-worker_next(struct http_server *server)
+worker_next(struct http_server *server, bool is_stream)
 {
+    struct http_exchange_list *queue = is_stream ? &server->stream_queue : &server->queue;
+
     lock(server);
-    while (server->queue.first == NULL && !server->is_closing)
-        pthread_cond_wait(&server->has_work, &server->lock);
-    struct http_exchange *exchange = server->queue.first;
+    while (queue->first == NULL && !server->is_closing)
+        pthread_cond_wait(is_stream ? &server->has_stream : &server->has_work, &server->lock);
+    struct http_exchange *exchange = queue->first;
     if (exchange != NULL) {
-        server->queue.first = exchange->next;
-        if (server->queue.first == NULL)
-            server->queue.last = NULL;
+        queue->first = exchange->next;
+        if (queue->first == NULL)
+            queue->last = NULL;
     }
     unlock(server);
     return exchange;
@@ -117,6 +131,7 @@ worker_main(void *ctx)
 {
     struct worker_start *start = ctx;
     struct http_server *server = start->server;
+    bool is_stream = start->index >= server->config.workers;
     void *worker = NULL;
     enum err err = ERR_OK;
 
@@ -131,7 +146,7 @@ worker_main(void *ctx)
     unlock(server);
     if (err != ERR_OK)
         return NULL;
-    for (struct http_exchange *exchange; (exchange = worker_next(server)) != NULL;)
+    for (struct http_exchange *exchange; (exchange = worker_next(server, is_stream)) != NULL;)
         worker_serve(server, exchange, worker);
     if (server->config.worker_close != NULL)
         server->config.worker_close(server->config.ctx, worker);
@@ -141,12 +156,13 @@ worker_main(void *ctx)
 enum err
 http_workers_start(struct http_server *server)
 {
+    unsigned count = server->config.workers + server->config.stream_workers;
     enum err err = ERR_OK;
 
-    server->threads = calloc(server->config.workers, sizeof(*server->threads));
+    server->threads = calloc(count, sizeof(*server->threads));
     if (server->threads == NULL)
         return ERR_NO_MEMORY;
-    while (server->started < server->config.workers) {
+    while (server->started < count) {
         struct worker_start *start = malloc(sizeof(*start));
         if (start == NULL) {
             err = ERR_NO_MEMORY;
@@ -176,6 +192,9 @@ http_workers_stop(struct http_server *server)
     server->is_closing = true;
     unlock(server);
     pthread_cond_broadcast(&server->has_work);
+    pthread_cond_broadcast(&server->has_stream);
+    for (struct http_stream *stream = server->streams; stream != NULL; stream = stream->after)
+        http_stream_break(stream); /* the loop has ended: nothing moves any more */
     for (unsigned i = 0; i < server->started; i++)
         pthread_join(server->threads[i], NULL);
     free(server->threads);

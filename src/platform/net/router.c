@@ -210,7 +210,9 @@ router_body_limit(void *ctx, enum http_method method, struct slice path)
     bool path_is_known;
     const struct row *row = row_find(ctx, method, path, &path_is_known);
 
-    return row == NULL ? HTTP_BODY_UNREAD : row->route->body_bytes_max;
+    if (row == NULL)
+        return HTTP_BODY_UNREAD;
+    return row->route->body_bytes_max | (row->route->is_streamed ? HTTP_BODY_STREAMED : 0);
 }
 
 /* Allow: what the path is good for (RFC 9110, 10.2.1). */
@@ -299,7 +301,7 @@ body_read(const struct row *row, struct http_request *request)
     struct routed *routed = request->router;
     enum err err;
 
-    if (row->route->body_bytes_max == 0 || row->route->has_raw_body)
+    if (row->route->body_bytes_max == 0 || row->route->has_raw_body || row->route->is_streamed)
         return ERR_OK;
     if (request->body.len == 0 && (row->operation == NULL || !contract_has_body(row->operation)))
         return ERR_OK;

@@ -24,6 +24,7 @@ struct http_route {
     const char *scope;     /* with HTTP_ACCESS_KEY; NULL: any key */
     size_t body_bytes_max; /* 0: takes no body */
     bool has_raw_body;     /* true: not JSON, not checked against the contract */
+    bool is_streamed;      /* true: raw, and served by a streaming worker (http_stream.h) */
 };
 
 struct router;
