@@ -98,6 +98,8 @@ id_prefix(enum id_kind kind)
         return SLICE("opr_");
     case ID_MEDIA:
         return SLICE("med_");
+    case ID_TEMPLATE:
+        return SLICE("tpl_");
     }
     bug("an id kind that does not exist");
 }

@@ -28,6 +28,7 @@ enum id_kind {
     ID_INSTANCE,       /* ins_: one run of one process */
     ID_OPERATION,      /* opr_: what is asked of a provider besides sending */
     ID_MEDIA,          /* med_ */
+    ID_TEMPLATE,       /* tpl_ */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

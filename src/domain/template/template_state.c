@@ -43,11 +43,11 @@ template_state_may_send(enum template_state state)
     return state == TEMPLATE_APPROVED;
 }
 
-/* A refused one never came to WhatsApp: the edit hands it in anew. */
+/* A refused one never came to WhatsApp: it is handed in anew. */
 bool
 template_state_may_edit(enum template_state state)
 {
-    return is_in(state, ONE(APPROVED) | ONE(REJECTED) | ONE(PAUSED) | ONE(REFUSED));
+    return is_in(state, ONE(APPROVED) | ONE(REJECTED) | ONE(PAUSED));
 }
 
 bool

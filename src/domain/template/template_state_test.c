@@ -27,7 +27,7 @@ what_may_be_done_depends_on_the_state(void **state UNUSED)
         bool may_send, may_edit, may_delete, may_unpause;
     } cases[] = {
         { TEMPLATE_SUBMITTING, false, false, false, false },
-        { TEMPLATE_REFUSED, false, true, true, false },
+        { TEMPLATE_REFUSED, false, false, true, false },
         { TEMPLATE_PENDING, false, false, true, false },
         { TEMPLATE_APPROVED, true, true, true, false },
         { TEMPLATE_REJECTED, false, true, true, false },

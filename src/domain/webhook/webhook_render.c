@@ -27,6 +27,7 @@ static const struct {
     enum id_kind kind;
 } subjects[] = {
     { "message.", "message_id", ID_MESSAGE },
+    { "template.", "template_id", ID_TEMPLATE },
     { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
     { "test.", "endpoint_id", ID_ENDPOINT },
 };

@@ -45,6 +45,14 @@ event_of(enum event_type type)
         event.data =
             SLICE("{\"operation_id\": \"opr_01jd8h4r2mfx7c1v5n8k3t6w9q\", \"kind\": \"number.sync\","
                   " \"state\": \"succeeded\", \"attempt_count\": 1, \"error\": null, \"result\": {}}");
+    } else if (strncmp(word, "template.", 9) == 0) {
+        event.data = SLICE("{\"name\": \"order_sent\","
+                           " \"language\": \"en_US\", \"category\": \"utility\", \"state\": \"paused\","
+                           " \"previous_state\": \"approved\", \"state_reason\": \"first_pause\","
+                           " \"state_detail\": \"why\", \"quality\": \"red\", \"previous_category\": null,"
+                           " \"correct_category\": \"marketing\","
+                           " \"category_change_at\": \"2026-12-01T00:00:00.000Z\","
+                           " \"error\": {\"code\": \"whatsapp-100-2388024\", \"title\": \"A title.\"}}");
     } else if (type == EVENT_MESSAGE_RECEIVED) {
         event.data = SLICE("{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"text\","
                            " \"provider_id\": \"wamid.1\", \"reply_to\": null}");

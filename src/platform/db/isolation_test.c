@@ -57,6 +57,8 @@ static const char sample_sql[] =
     " insert into whatsapp_number (tenant_id, channel_id) values (t, c);"
     " insert into provider_task (tenant_id, id, channel_id, kind) values (t, pg_temp.new_id(), c, 'number.sync');"
     " insert into channel_window values (t, c, b32, now(), null, null);"
+    " insert into template (tenant_id, id, channel_id, waba_id, name, language, category, is_named, state)"
+    "  values (t, pg_temp.new_id(), c, '1', 'n', 'en', 'utility', false, 'approved');"
     " insert into message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"
     "  peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
     "  values (t, m, c, 'out', 'text', 'otp', 'queued', b32, 1, '', b12, b16, '', b12, b16);"

@@ -19,6 +19,11 @@ static const char *const allowed_values[] = {
     "gateway seal credential webhook_endpoint.secret",
     "gateway seal credential provider_task.request",
     "gateway seal credential webhook_endpoint.headers",
+    "gateway seal content template.components",
+    "dispatcher seal content template.components",
+    "gateway open content template.components",
+    "gateway seal content template.draft",
+    "dispatcher open content template.draft",
     "gateway open content message.peer",
     "gateway open content message.content",
     "gateway open content event.content",
@@ -63,14 +68,14 @@ static const char *const allowed_others[] = {
 
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
-    "message",    "event", "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key", "kek",   "messag",         "messages",         "provider_task",    "media",
-    "media_chunk"
+    "message",     "event",   "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
+    "tenant_key",  "kek",     "messag",         "messages",         "provider_task",    "media",
+    "media_chunk", "template"
 };
 static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
                                        "app_secret", "verify_token", "private_key", "secret",
                                        "secre",      "secrets",      "wrapped",     "request",
-                                       "file_name",  "headers" };
+                                       "file_name",  "headers",      "components",  "draft" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
