@@ -249,7 +249,7 @@ static enum err
 call(const struct vault *vault, struct vault_request *request, answer_use use, void *use_ctx)
 {
     struct vault_missing_key before = { .version = 0 };
-    struct vault_answer answer;
+    struct vault_answer answer = { .missing = before };
 
     for (size_t loads = 0;; loads++) {
         enum err err = ask_and_use(vault->client, request, &answer, use, use_ctx);

@@ -375,7 +375,7 @@ record_settled(struct send_store *store)
         next = send_job_next(list);
         mailbox_put(store->config.settled, &list->item);
     }
-    qsort(jobs, count, sizeof(*jobs), job_order);
+    qsort(jobs, count, sizeof(jobs[0]), job_order); /* NOLINT(bugprone-sizeof-expression): pointers */
     for (size_t from = 0, to; from < count; from = to) {
         for (to = from + 1; to < count && id_eq(jobs[to]->claim.tenant, jobs[from]->claim.tenant);)
             to++;

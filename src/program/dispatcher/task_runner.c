@@ -215,7 +215,7 @@ task_perform(struct task_runner *runner, const struct provider_task_claim *claim
         err = client_new(runner);
     if (err == ERR_OK)
         err = run_prepare(&run);
-    if (err == ERR_OK)
+    if (err == ERR_OK && handler != NULL)
         err = handler->run(&run);
     enum err why = err;
     if (err == ERR_STATE_CONFLICT)
