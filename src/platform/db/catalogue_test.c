@@ -376,7 +376,7 @@ roles_are_exactly_what_is_declared(void **state UNUSED)
     assert_none(
         "a role without its limits",
         "select name, setting from declared_role cross join (values ('search_path=harkara'),"
-        " ('idle_in_transaction_session_timeout=60s'), ('statement_timeout=30s'), ('lock_timeout=20s')) as s"
+        " ('idle_in_transaction_session_timeout=60s'), ('statement_timeout=30s'), ('lock_timeout=20s'), ('jit=off')) as s"
         " (setting) where logs_in and not exists (select from pg_db_role_setting join pg_roles on pg_roles.oid ="
         " setrole where rolname = name and setting = any (setconfig))");
     assert_none(
