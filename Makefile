@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh Debian 12: make run, make test. The rest is for work on the code.
 .POSIX:
-.PHONY: help run test bench fuzz lint fmt clean build
+.PHONY: help run test chaos bench fuzz lint fmt clean build
 
 help: ## Says what there is
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -13,6 +13,12 @@ run: ## Sets up, builds, starts Harkara with sandbox carriers and a demo workspa
 test: ## Sets up, runs every test
 	@scripts/bootstrap test
 	@scripts/test
+
+chaos: ## Storms for MINUTES (default 20): kills, broken networks, a full disk; HARKARA_CHAOS_SEED repeats one
+	@scripts/bootstrap test
+	@scripts/build build/test
+	@HARKARA_CHAOS_MINUTES=$${MINUTES:-20} HARKARA_BUILD=$$PWD/build/test PATH="$$PWD/.tools/bin:$$PATH" \
+	    node --test --test-reporter=spec tests/chaos/*.test.js
 
 build: ## Sets up and builds into build/run
 	@scripts/bootstrap run

@@ -90,7 +90,7 @@ def check_names(tree):
     metrics = set(re.findall(r'"(harkara_\w+)"', tree.read("src/core/metric.def")))
     for name, text in tree.documents.items():
         for setting in re.findall(r"\bHARKARA_[A-Z_]+[A-Z]\b", text):
-            if setting not in settings and not setting.startswith(("HARKARA_TEST", "HARKARA_DEMO", "HARKARA_SOURCE")):
+            if setting not in settings and not setting.startswith(("HARKARA_TEST", "HARKARA_DEMO", "HARKARA_SOURCE", "HARKARA_CHAOS", "HARKARA_FUZZ")):
                 tree.fail(f"{name}: {setting} is no setting")
         for metric in re.findall(r"\bharkara_\w+_(?:total|seconds)\b", text):
             if metric not in metrics:

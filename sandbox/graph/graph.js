@@ -126,6 +126,7 @@ export async function serveGraph(sb, req, res, url) {
     await strike(sb, effects, 'before', gone);
     const answer = await route.run({ sb, account, query: url.searchParams, raw, contentType, gone, origin: originOf(req),
         body: isUpload ? null : parseBody(raw, contentType, url.searchParams), url: `${originOf(req)}${url.pathname}` }, node);
+    sb.store.flush(); /* what was answered survives a kill */
     await strike(sb, effects, 'after', gone);
     replyJson(res, 200, answer, { 'x-fb-trace-id': String(Math.random()).slice(2, 13) });
 }

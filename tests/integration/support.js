@@ -125,10 +125,12 @@ export class Client {
 
 let phones = 0;
 
-/** A platform for the tests of one file; `tls`: a folder for the simulator's authority, which then speaks TLS. @param {{env?: Record<string, string>, sandboxArgs?: string[], tls?: string}} [options] */
-export async function startPlatform({ env = {}, sandboxArgs = [], tls } = {}) {
+/** A platform for the tests of one file; `tls`: a folder for the simulator's authority, which then speaks TLS; `prepare`: what to do with
+ * its folder before anything starts; it returns what to do after all has ended. @param {{env?: Record<string, string>, sandboxArgs?: string[], tls?: string, prepare?: (folder: string) => (() => void)}} [options] */
+export async function startPlatform({ env = {}, sandboxArgs = [], tls, prepare = () => () => {} } = {}) {
     const folder = mkdtempSync(path.join(tmpdir(), 'harkara-test-'));
     chmodSync(folder, 0o755); // the roles' own users pass through it
+    const unprepare = prepare(folder);
     const log = createWriteStream(path.join(folder, 'sandbox.log'));
     await new Promise((done) => log.once('open', done));
     const sandbox = await startSandbox({ args: ['--listen', '127.0.0.1:0', '--statuses-delay-ms', '20', '--auto-read', ...(tls === undefined ? [] : ['--tls', tls]), ...sandboxArgs], log });
@@ -155,6 +157,7 @@ export async function startPlatform({ env = {}, sandboxArgs = [], tls } = {}) {
                 await harkara.stop();
             await sandbox.stop();
             receivers.forEach((receiver) => receiver.stop());
+            unprepare();
             if (process.env.HARKARA_TEST_KEEP === undefined)
                 rmSync(folder, { recursive: true, force: true });
         },

@@ -1,0 +1,317 @@
+// @ts-check
+/**
+ * A storm: a platform under load while things go wrong at random, then calm until everything has come to its end, then the
+ * account. The seed decides what is sent and what goes wrong in which order; how the processes race with that is their own.
+ */
+import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { startSandbox } from '../../sandbox/demo/platform.js';
+import { freePort, startPlatform, until } from '../integration/support.js';
+import { account, inTheEnd } from './account.js';
+import { Database, Disk, faketimeLibrary, mountSmall, unmount } from './database.js';
+import { DISTURBANCES } from './disturbances.js';
+import { Proxy } from './proxy.js';
+import { Random } from './random.js';
+
+const SHOPS = 2;
+const CATEGORIES = ['otp', 'transactional', 'service', 'promotional'];
+const CALM_MS_MAX = 300_000;
+const OUTSTANDING_MAX = 150;
+const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Short leases and waits, so that what the dead leave is taken over within the test. */
+const ENV = { HARKARA_SEND_LEASE_MS: '3000', HARKARA_SEND_TIMEOUT_MS: '1500', HARKARA_UNCERTAIN_WAIT_MS: '2500', HARKARA_WEBHOOK_TIMEOUT_MS: '2000',
+    HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_LANE_PER_SECOND: '1000', HARKARA_ENDPOINT_IN_FLIGHT_MAX: '24', HARKARA_LOG_LEVEL: 'info', HARKARA_GATEWAYS: '2', HARKARA_DISPATCHERS: '2' };
+
+/** @typedef {{reference: string, category: string, id: string, tries: number}} Accepted */
+
+export class Storm {
+    /** @param {{seed: number, seconds: number, kind: 'embedded'|'external', rate: number, say: (line: string) => void}} options */
+    constructor(options) {
+        this.options = options;
+        this.random = new Random(options.seed);
+        /** @type {{provider?: Proxy, callbacks?: Proxy, receiver?: Proxy, database?: Proxy}} */
+        this.proxies = {};
+        /** @type {Database|null} */
+        this.database = null;
+        /** @type {Disk|null} */
+        this.disk = null;
+        /** What could not be done here, and why. @type {string[]} */
+        this.skipped = [];
+        /** @type {any[]} */
+        this.shops = [];
+        /** @type {Accepted[]} */
+        this.accepted = [];
+        /** @type {string[]} */
+        this.findings = [];
+        /** @type {Record<string, number>} */
+        this.struck = {};
+        this.isOver = false;
+        /** Log events of level error, after the account. @type {Record<string, number>|undefined} */
+        this.errors = undefined;
+        this.release = () => {};
+        /** Of the provider and of a database of our own. @type {string|undefined} */
+        this.folder = undefined;
+    }
+
+    async start() {
+        const port = await freePort();
+        const sandboxFolder = mkdtempSync(path.join(tmpdir(), 'harkara-chaos-'));
+        this.folder = sandboxFolder;
+        this.sandboxArgs = ['--listen', `127.0.0.1:${port}`, '--data', path.join(sandboxFolder, 'provider.jsonl'), '--statuses-delay-ms', '20', '--auto-read',
+            '--set', 'throughput_per_second=0', '--set', 'retry_first_ms=100', '--set', 'retry_max_ms=1000', '--set', 'batch_max=20', '--set', 'webhook_timeout_ms=3000'];
+        this.sandboxLog = createWriteStream(path.join(sandboxFolder, 'provider.log'));
+        await new Promise((done) => this.sandboxLog?.once('open', done));
+        this.proxies.provider = await new Proxy('127.0.0.1', port).start();
+        const env = { ...ENV, HARKARA_GRAPH_URL: `http://127.0.0.1:${this.proxies.provider.port}` };
+        if (this.options.kind === 'external')
+            Object.assign(env, { DATABASE_URL: await this.#externalDatabase(path.join(sandboxFolder, 'database')) });
+        this.platform = await startPlatform({ env, sandboxArgs: this.sandboxArgs, prepare: (folder) => {
+            if (this.options.kind === 'external')
+                return () => {};
+            mkdirSync(path.join(folder, 'state'), { mode: 0o711 });
+            return this.#smallDisk(path.join(folder, 'state'));
+        } });
+        this.provider = this.platform.sandbox;
+        this.proxies.callbacks = await new Proxy('127.0.0.1', Number(new URL(this.platform.url).port)).start();
+        for (let i = 0; i < SHOPS; i++)
+            this.shops.push(await this.#shop());
+        return this;
+    }
+
+    async stop() {
+        this.isOver = true;
+        this.disk?.empty();
+        await this.platform?.stop();
+        this.provider?.child.kill('SIGKILL');
+        Object.values(this.proxies).forEach((proxy) => proxy.stop());
+        await this.database?.stop();
+        this.release();
+        if (process.env.HARKARA_TEST_KEEP === undefined && this.folder !== undefined)
+            rmSync(this.folder, { recursive: true, force: true });
+    }
+
+    /** @param {string} folder @returns {() => void} undoes it */
+    #smallDisk(folder) {
+        const reason = mountSmall(folder);
+        if (reason !== null) {
+            this.skipped.push(`disk full: ${reason}`);
+            return () => {};
+        }
+        this.disk = new Disk(folder);
+        return () => unmount(folder);
+    }
+
+    /** @param {string} folder @returns {Promise<string>} the administrator's URL, through the proxy */
+    async #externalDatabase(folder) {
+        mkdirSync(folder, { recursive: true });
+        for (const each of [path.dirname(folder), folder])
+            chmodSync(each, 0o755);
+        this.release = this.#smallDisk(folder);
+        const library = faketimeLibrary();
+        if (library === null)
+            this.skipped.push('clock of PostgreSQL: libfaketime is not installed');
+        this.database = new Database(path.join(folder, 'cluster'), { library });
+        await this.database.create();
+        this.proxies.database = await new Proxy('127.0.0.1', this.database.port).start();
+        return `postgresql://harkara_dba:chaos@127.0.0.1:${this.proxies.database.port}/harkara?sslmode=disable&connect_timeout=3`;
+    }
+
+    async #shop() {
+        const platform = /** @type {NonNullable<Storm['platform']>} */ (this.platform);
+        const shop = await platform.workspace({ settings: {} });
+        shop.receiver = await platform.receiver();
+        const random = this.random.fork('receiver');
+        shop.receiver.acknowledged = new Set();
+        shop.receiver.answer = ({ headers }) => {
+            const status = this.isOver ? 204 : random.weighted([[92, 204], [5, 500], [3, 503]]);
+            if (status === 204)
+                shop.receiver.acknowledged.add(headers['webhook-id']);
+            return status;
+        };
+        this.proxies.receiver ??= await new Proxy('127.0.0.1', Number(new URL(shop.receiver.url).port)).start();
+        const port = shop.receiver.url.replace(/:\d+/, `:${this.shops.length === 0 ? this.proxies.receiver.port : new URL(shop.receiver.url).port}`);
+        const shown = await shop.client.must(201, 'POST', '/v1/webhook-endpoints', { url: port, events: ['*'] });
+        shop.secret = shown.secret;
+        const callback = new URL(shop.callback);
+        callback.port = String(this.proxies.callbacks?.port);
+        const { status, text } = await this.control('PATCH', `/accounts/${shop.account.waba_id}`, { callback_url: callback.href });
+        if (status !== 200)
+            throw new Error(`the provider refused the callback: ${text}`);
+        return shop;
+    }
+
+    /** @param {string} role @returns {Promise<number[]>} none while nobody can say */
+    async pids(role) {
+        return this.platform === undefined ? [] : this.platform.pids(role).catch(() => []);
+    }
+
+    /** The provider's control API; it may be away just now. @param {string} method @param {string} target @param {unknown} [body] */
+    async control(method, target, body) {
+        for (;;) {
+            const answer = await this.platform?.sandbox.control(method, target, body).catch(() => null);
+            if (answer != null)
+                return answer;
+            await pause(100);
+        }
+    }
+
+    /** kill -9, and a new one on the same journal and port. */
+    async killProvider() {
+        const { child } = /** @type {any} */ (this.provider);
+        const ended = new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(null)));
+        child.kill('SIGKILL');
+        await ended;
+        this.provider = await startSandbox({ args: this.sandboxArgs, log: /** @type {any} */ (this.sandboxLog) });
+    }
+
+    /** kill -9 of the supervisor, which takes every process along, and a new start on the same state. */
+    async killSupervisor() {
+        const platform = /** @type {any} */ (this.platform);
+        platform.harkara.child.kill('SIGKILL');
+        await platform.harkara.ended;
+        for (let tries = 0; ; tries++)
+            try {
+                await platform.restart();
+                return;
+            } catch (error) {
+                if (tries >= 10 || platform.harkara.exit === null)
+                    throw error;
+                await pause(500); /* the database is away, or the old one's processes are still ending */
+            }
+    }
+
+    /** @param {any} shop */
+    async mendToken(shop) {
+        await this.control('PATCH', `/accounts/${shop.account.waba_id}/tokens`, { state: 'valid' });
+        for (;;) {
+            const answer = await shop.client.call('PATCH', `/v1/channels/${shop.channel}`, { state: 'active' }).catch(() => ({ status: 0 }));
+            if (answer.status === 200)
+                return;
+            await pause(200);
+        }
+    }
+
+    /** As the superuser. @param {string} query */
+    sql(query) {
+        return this.database === null ? /** @type {any} */ (this.platform).sql(query) : this.database.sql(query);
+    }
+
+    /** Load and disturbances for the time given, then calm, then the account. */
+    async run() {
+        const until_ms = Date.now() + this.options.seconds * 1000;
+        await Promise.all([this.#load(until_ms), this.#visitors(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
+        this.isOver = true;
+        await this.#calm();
+        return account(this);
+    }
+
+    /** @param {number} untilMs */
+    async #load(untilMs) {
+        const random = this.random.fork('load');
+        /** @type {Set<Promise<unknown>>} */
+        const outstanding = new Set();
+        for (let i = 0; Date.now() < untilMs; i++) {
+            const shop = this.shops[i % this.shops.length];
+            const body = { ...shop.client.text(shop.channel, { reference: `storm-${i}`, category: random.pick(CATEGORIES) }), to: `+1415555${String(random.whole(0, 9999)).padStart(4, '0')}` };
+            const one = this.#send(shop, body, random.chance(0.05));
+            outstanding.add(one);
+            void one.finally(() => outstanding.delete(one));
+            await pause((1000 / this.options.rate) * (0.5 + random.next()));
+            if (outstanding.size >= OUTSTANDING_MAX)
+                await Promise.race(outstanding);
+        }
+        await Promise.all(outstanding);
+    }
+
+    /** Until it is accepted, as a client with an idempotency key does. @param {any} shop @param {any} body @param {boolean} isTwin the same request twice at once */
+    async #send(shop, body, isTwin) {
+        const ids = await Promise.all(Array.from({ length: isTwin ? 2 : 1 }, () => this.#sendOne(shop, body)));
+        if (new Set(ids.map(({ id }) => id)).size !== 1)
+            this.findings.push(`${body.reference}: two answers for one idempotency key`);
+        this.accepted.push({ reference: body.reference, category: body.category, ...ids[0] });
+    }
+
+    /** @param {any} shop @param {any} body */
+    async #sendOne(shop, body) {
+        for (let tries = 0; ; tries++) {
+            const answer = await shop.client.call('POST', '/v1/messages', body, { 'idempotency-key': body.reference })
+                .catch((error) => { if (error?.code === 'ERR_ASSERTION') this.findings.push(`an answer off the contract: ${error.message}`); return { status: 0 }; });
+            if (answer.status === 202)
+                return { id: answer.json.id, tries };
+            if (![0, 409, 429, 502, 503, 504].includes(answer.status))
+                this.findings.push(`${body.reference}: ${answer.status} ${answer.text}`);
+            await pause(50 + tries * 10);
+        }
+    }
+
+    /** People who write to the shops. @param {number} untilMs */
+    async #visitors(untilMs) {
+        const random = this.random.fork('visitors');
+        while (Date.now() < untilMs) {
+            await pause(random.whole(100, 700));
+            await this.control('POST', '/inbound', { from: `1415777${random.whole(1000, 9999)}`, text: 'Are you open?', phone_number_id: random.pick(this.shops).account.phone_number_id, duplicates: random.chance(0.2) ? 1 : 0 });
+        }
+    }
+
+    /** Does one bad thing after the other. @param {string} name @param {number} untilMs */
+    async #hand(name, untilMs) {
+        const random = this.random.fork(`hand ${name}`);
+        const fitting = DISTURBANCES.filter(({ fits }) => fits === undefined || fits(this));
+        for (;;) {
+            const gap = random.whole(100, 1500), draw = random.fork(String(gap));
+            const disturbance = random.weighted(fitting.map((each) => [each.weight, each]));
+            await pause(gap);
+            if (Date.now() >= untilMs)
+                return;
+            this.struck[disturbance.name] = (this.struck[disturbance.name] ?? 0) + 1;
+            this.options.say(`${((this.options.seconds * 1000 - (untilMs - Date.now())) / 1000).toFixed(1)} s ${name}: ${disturbance.name}`);
+            const struck = await disturbance.strike(this, draw);
+            if (struck !== null) {
+                await pause(Math.min(struck.for_ms, Math.max(0, untilMs - Date.now())));
+                await struck.undo();
+            }
+        }
+    }
+
+    /**
+     * Everything works again. What would wait for minutes is made due, since the test cannot wait for hours; and leases that were
+     * given while PostgreSQL's clock was ahead, and that would last until the true time has come so far.
+     */
+    async #calm() {
+        Object.values(this.proxies).forEach((proxy) => proxy.set('pass'));
+        this.disk?.empty();
+        this.database?.turnClock(0);
+        await this.control('DELETE', '/faults');
+        await until(() => fetch(`${/** @type {any} */ (this.platform).url}/readyz`).then(({ ok }) => ok, () => false), 'readiness after the storm', 90_000);
+        for (const shop of this.shops)
+            await this.mendToken(shop);
+        const end = Date.now() + CALM_MS_MAX;
+        let pressed_at = 0, said = '';
+        for (;;) {
+            if (Date.now() - pressed_at > 3000) {
+                pressed_at = Date.now();
+                this.sql(`update harkara.dispatch_queue set due_at = now() where state = 'ready' and due_at > now();
+                    update harkara.dispatch_queue set due_at = now() + interval '3 s' where state = 'uncertain' and due_at > now() + interval '3 s';
+                    update harkara.dispatch_queue set lease_until = now() + interval '3 s' where lease_until > now() + interval '61 s';
+                    update harkara.dispatch_lane set not_before = now() where not_before > now();
+                    update harkara.provider_event set due_at = now() where state = 'stored' and due_at > now();
+                    update harkara.provider_event set lease_until = now() where state = 'stored' and lease_until > now() + interval '61 s';
+                    update harkara.webhook_delivery set lease_until = now() where state = 'pending' and lease_until > now() + interval '61 s';
+                    update harkara.webhook_endpoint set not_before = now() where not_before > now();
+                    update harkara.webhook_delivery set due_at = now() where state = 'pending' and due_at > now()`);
+            }
+            const left = await inTheEnd(this);
+            if (left === null)
+                return;
+            if (left !== said)
+                this.options.say(`calm: ${said = left}`);
+            if (Date.now() > end) {
+                this.findings.push(`not at its end after ${CALM_MS_MAX / 1000} s of calm: ${left}`);
+                return;
+            }
+            await pause(500);
+        }
+    }
+}

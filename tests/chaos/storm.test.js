@@ -1,0 +1,43 @@
+// @ts-check
+/**
+ * Storms over a whole platform, one with the embedded PostgreSQL, one with an external one. HARKARA_CHAOS_SEED repeats what was
+ * sent and what went wrong; HARKARA_CHAOS_MINUTES makes it long: then storms of some minutes follow each other.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Storm } from './storm.js';
+
+const minutes = Number(process.env.HARKARA_CHAOS_MINUTES ?? 0);
+const seed = Number(process.env.HARKARA_CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32));
+const SHORT_S = 20;
+const ROUND_S = 150;
+const rounds = minutes === 0 ? 2 : Math.max(2, Math.round((minutes * 60) / ROUND_S));
+const kinds = /** @type {const} */ (['embedded', 'external']);
+const only = process.env.HARKARA_CHAOS_ROUND; /* repeats one round alone */
+
+for (let round = 0; round < rounds; round++)
+    test(`a storm over a platform with ${kinds[round % 2]} PostgreSQL loses nothing (HARKARA_CHAOS_SEED=${seed}, round ${round + 1})`, { timeout: 900_000, skip: only !== undefined && only !== String(round + 1) ? 'another round was asked for' : false }, async () => {
+        const isLong = minutes > 0;
+        const storm = new Storm({ seed: seed + round, seconds: isLong ? ROUND_S : SHORT_S, kind: kinds[round % 2], rate: isLong ? 30 : 40,
+            say: process.env.HARKARA_CHAOS_VERBOSE === undefined ? () => {} : (line) => process.stdout.write(`# ${line}\n`) });
+        try {
+            await storm.start();
+            const figures = await storm.run();
+            print(`seed ${seed + round}, ${kinds[round % 2]} PostgreSQL`, figures);
+            print('what went wrong', storm.struck);
+            print('log lines of level error', storm.errors ?? {});
+            for (const reason of storm.skipped)
+                process.stdout.write(`# left out: ${reason}\n`);
+            assert.ok(figures.accepted > storm.options.seconds, `${figures.accepted} messages were accepted`);
+            assert.deepEqual(storm.findings.slice(0, 40), [], `${storm.findings.length} findings`);
+        } finally {
+            await storm.stop();
+        }
+    });
+
+/** @param {string} title @param {Record<string, number>} figures */
+function print(title, figures) {
+    process.stdout.write(`# ${title}\n`);
+    for (const [name, value] of Object.entries(figures))
+        process.stdout.write(`#   ${name.padEnd(28)} ${String(value).padStart(8)}\n`);
+}

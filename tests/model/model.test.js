@@ -1,0 +1,64 @@
+// @ts-check
+/** The protocol of sending, as a model checked by spin: it holds, and each mutation of it is found. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const model = fileURLToPath(new URL('dispatch.pml', import.meta.url));
+/** @type {string} */
+let folder;
+before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'harkara-model-'));
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/**
+ * Every reachable state. @param {string} claim @param {Record<string, number|true>} defines
+ * @returns {{states: number, errors: number, text: string}}
+ */
+function check(claim, defines) {
+    const flags = Object.entries(defines).map(([name, value]) => `-D${name}=${Number(value)}`);
+    const isLiveness = claim === 'comes_to_an_end';
+    execFileSync('spin', [...flags, '-a', model], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('gcc', ['-O2', '-w', '-DVECTORSZ=256', ...(isLiveness ? [] : ['-DSAFETY']), '-o', 'pan', 'pan.c'], { cwd: folder });
+    const { stdout } = spawnSync('./pan', ['-m1000000', '-N', claim, ...(isLiveness ? ['-a'] : [])], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
+    const errors = Number(/errors: (\d+)/.exec(stdout)?.[1] ?? NaN), states = Number(/(\d+) states, stored/.exec(stdout)?.[1] ?? NaN);
+    assert.ok(!/max search depth too small|out of memory/.test(stdout), 'the search was whole');
+    return { states, errors, text: stdout.split('\n').filter((line) => /^pan/.test(line)).join('; ') };
+}
+
+for (const resends of [1, 0])
+    describe(resends === 1 ? 'a category that is sent again' : 'a category that is not sent again', () => {
+        test('nothing accepted is lost, no second send without doubt, no stale claim writes', () => {
+            const { states, errors, text } = check('never_lost', { RESENDS: resends });
+            process.stdout.write(`# ${states} states\n`);
+            assert.equal(errors, 0, text);
+            assert.ok(states > 10_000, `${states} states were looked at`);
+        });
+
+        test('every message ends, or waits for the provider\'s word', () => {
+            const { states, errors, text } = check('comes_to_an_end', { RESENDS: resends, CRASHES: 1, LAPSES: 1 });
+            process.stdout.write(`# ${states} states\n`);
+            assert.equal(errors, 0, text);
+            assert.ok(states > 1000, `${states} states were looked at`);
+        });
+    });
+
+describe('a rule that is broken is found', () => {
+    for (const [mutation, says, claim, more] of /** @type {[string, string, string, Record<string, number>][]} */ ([
+        ['MUTATE_NO_FENCE', 'an outcome is written without its fence', 'never_lost', {}],
+        ['MUTATE_SUSPECT_KEEPS_FENCE', 'a taken over claim keeps its fence', 'never_lost', {}],
+        ['MUTATE_NO_MARK', 'a request leaves before its mark is committed', 'never_lost', {}],
+        ['MUTATE_RESENDS_ALL', 'every category is sent again', 'never_lost', { RESENDS: 0 }],
+        ['MUTATE_RETRY_FORGETS', 'a refused attempt takes the row out of the queue', 'never_lost', {}],
+        ['MUTATE_SUSPECT_FOR_EVER', 'who settles a suspect and dies keeps it for ever', 'comes_to_an_end', { CRASHES: 1, LAPSES: 1 }],
+    ]))
+        test(says, () => {
+            const { errors } = check(claim, { [mutation]: 1, ...more });
+            assert.ok(errors > 0, 'spin finds the violation');
+        });
+});
