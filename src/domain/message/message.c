@@ -59,22 +59,69 @@ message_peer_index(const struct vault *vault, struct id tenant, struct slice pee
     return vault_index(vault, tenant, PEER_INDEX_LABEL, peer, out);
 }
 
-enum err
-message_seal(const struct vault *vault, struct id tenant, struct id message, struct slice peer,
-             struct slice content, struct arena *arena, struct message_sealed *out)
-{
-    struct vault_seal_item items[] = {
-        { .place = message_place(tenant, message, "peer"), .plain = peer, .index_label = PEER_INDEX_LABEL },
-        { .place = message_place(tenant, message, "content"), .plain = content },
-    };
-    enum err err = vault_seal_many(vault, VAULT_CONTENT, items, COUNT_OF(items), arena);
+#define VALUES_MAX      3u                               /* of one message */
+#define FRAME_BYTES_MAX (VAULT_FRAME_BYTES_MAX - 65536u) /* besides places and headers */
 
-    if (err != ERR_OK)
-        return err;
-    memcpy(out->peer_index, items[0].index, sizeof(out->peer_index));
-    out->peer = items[0].sealed;
-    out->content = items[1].sealed;
-    return ERR_OK;
+/* Those of plain[0 .. count) that fit into one frame, whole messages only: a row has one key version. */
+static size_t
+frame_fill(struct id tenant, const struct message_plain *plain, size_t count, struct vault_seal_item *items,
+           size_t *item_count_out)
+{
+    size_t taken = 0, used = 0, bytes = 0;
+
+    for (; taken < count && used + VALUES_MAX <= VAULT_SEAL_ITEMS_MAX; taken++) {
+        const struct message_plain *one = &plain[taken];
+        size_t more = one->peer.len + one->content.len + one->metadata.len;
+        if (taken > 0 && more > FRAME_BYTES_MAX - bytes)
+            break;
+        bytes += more;
+        items[used++] = (struct vault_seal_item){ .place = message_place(tenant, one->message, "peer"),
+                                                  .plain = one->peer,
+                                                  .index_label = PEER_INDEX_LABEL };
+        items[used++] = (struct vault_seal_item){ .place = message_place(tenant, one->message, "content"),
+                                                  .plain = one->content };
+        if (one->metadata.ptr != NULL)
+            items[used++] =
+                (struct vault_seal_item){ .place = message_place(tenant, one->message, "metadata"),
+                                          .plain = one->metadata };
+    }
+    *item_count_out = used;
+    return taken;
+}
+
+enum err
+message_seal(const struct vault *vault, struct id tenant, const struct message_plain *plain, size_t count,
+             struct arena *arena, struct message_sealed *out)
+{
+    struct vault_seal_item items[VAULT_SEAL_ITEMS_MAX];
+    enum err err = ERR_OK;
+
+    for (size_t from = 0, taken; err == ERR_OK && from < count; from += taken) {
+        size_t item_count = 0;
+        const struct vault_seal_item *item = items;
+        taken = frame_fill(tenant, plain + from, count - from, items, &item_count);
+        err = vault_seal_many(vault, VAULT_CONTENT, items, item_count, arena);
+        for (size_t i = from; err == ERR_OK && i < from + taken; i++) {
+            out[i] = (struct message_sealed){ .has_metadata = plain[i].metadata.ptr != NULL };
+            memcpy(out[i].peer_index, item->index, sizeof(out[i].peer_index));
+            out[i].peer = (item++)->sealed;
+            out[i].content = (item++)->sealed;
+            if (out[i].has_metadata)
+                out[i].metadata = (item++)->sealed;
+        }
+    }
+    return err;
+}
+
+enum err
+message_open_metadata(const struct vault *vault, struct id tenant, struct id message,
+                      const struct message_sealed *sealed, struct arena *arena, struct slice *metadata_out)
+{
+    struct vault_place place = message_place(tenant, message, "metadata");
+
+    *metadata_out = SLICE_EMPTY;
+    return sealed->has_metadata ? vault_open_content(vault, &place, &sealed->metadata, arena, metadata_out)
+                                : ERR_OK;
 }
 
 enum err

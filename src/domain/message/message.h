@@ -17,6 +17,10 @@
 #define MESSAGE_REFERENCE_MAX     255u
 #define MESSAGE_BATCH_MAX         5000u
 #define MESSAGE_FINGERPRINT_BYTES 32u
+#define MESSAGE_TAGS_MAX          10u
+#define MESSAGE_TAG_BYTES_MAX     64u
+#define MESSAGE_SEND_AHEAD_S_MAX  (366 * 86400) /* how far ahead a message may be scheduled */
+#define MESSAGE_EXPIRY_S_MAX      (30 * 86400)  /* how long after that it may still be sent */
 
 enum message_direction { MESSAGE_OUT, MESSAGE_IN };
 enum message_category { MESSAGE_OTP, MESSAGE_TRANSACTIONAL, MESSAGE_SERVICE, MESSAGE_PROMOTIONAL };
@@ -27,15 +31,22 @@ MUST_CHECK enum err message_direction_parse(struct slice word, enum message_dire
 const char *message_category_word(enum message_category category);
 MUST_CHECK enum err message_category_parse(struct slice word, enum message_category *out);
 
-/* Address and content, sealed for one message. */
+/* Address and content, sealed for one message; and the sender's own metadata, when it gave any. */
 struct message_sealed {
     unsigned char peer_index[VAULT_INDEX_BYTES];
     struct vault_sealed peer, content;
+    bool has_metadata;
+    struct vault_sealed metadata;
 };
-/* Outside any transaction: one round trip to the vault. `peer` is E.164 with '+', or a provider's user id.
- */
-MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant, struct id message,
-                                 struct slice peer, struct slice content, struct arena *arena,
+/* What is sealed of a message. `peer` is E.164 with '+', or a provider's user id; content and metadata are
+ * JSON objects. */
+struct message_plain {
+    struct id message;
+    struct slice peer, content, metadata; /* metadata: NULL ptr: none */
+};
+/* Outside any transaction: one round trip to the vault for as many messages as fit into a frame. */
+MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant,
+                                 const struct message_plain *plain, size_t count, struct arena *arena,
                                  struct message_sealed *out);
 MUST_CHECK enum err message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
                                        unsigned char out[VAULT_INDEX_BYTES]);
@@ -47,6 +58,10 @@ MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, st
 MUST_CHECK enum err message_open_peer(const struct vault *vault, struct id tenant, struct id message,
                                       const struct message_sealed *sealed, struct arena *arena,
                                       struct slice *peer_out);
+/* SLICE_EMPTY when there is none. */
+MUST_CHECK enum err message_open_metadata(const struct vault *vault, struct id tenant, struct id message,
+                                          const struct message_sealed *sealed, struct arena *arena,
+                                          struct slice *metadata_out);
 
 /* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
 struct message_new {
@@ -54,16 +69,22 @@ struct message_new {
     enum message_category category;
     struct slice kind; /* content's type: "text" */
     struct message_sealed sealed;
-    struct slice reference;       /* NULL ptr: none */
-    struct id target;             /* the message it answers or reacts to; zero: none */
-    struct slice idempotency_key; /* NULL ptr: none */
+    struct slice reference;      /* NULL ptr: none */
+    struct id target;            /* the message it answers or reacts to; zero: none */
+    struct wall_time send_at;    /* us 0: at once */
+    struct wall_time expires_at; /* us 0: never */
+    const struct slice *tags;    /* at most MESSAGE_TAGS_MAX, without control characters */
+    size_t tag_count;
+    struct id api_key;                                    /* who asked; zero: not known */
+    struct slice idempotency_key;                         /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
     void *owner;                                          /* the caller's own: the batch is sorted in place */
 };
 
 /* What became of one of them. */
 struct message_accepted {
-    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_WINDOW_CLOSED, ERR_IDEMPOTENCY_MISMATCH */
+    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_WINDOW_CLOSED,
+                       ERR_IDEMPOTENCY_MISMATCH */
     bool is_replay; /* the same request was accepted before: `id` is that message */
     struct id id;
 };
@@ -88,6 +109,9 @@ struct message {
     struct slice pricing; /* JSON, as the API shows it; NULL ptr: not known */
     int attempt_count;
     struct wall_time created_at, updated_at;
+    struct wall_time send_at, expires_at; /* us 0: none */
+    const struct slice *tags;
+    size_t tag_count;
     struct message_sealed sealed;
 };
 
@@ -103,7 +127,7 @@ struct message_filter {
     enum message_category category;
     struct id channel; /* zero: any */
     unsigned char peer_index[VAULT_INDEX_BYTES];
-    struct slice reference;                         /* NULL ptr: any */
+    struct slice reference, tag;                    /* NULL ptr: any */
     struct wall_time created_after, created_before; /* after: inclusive; before: exclusive */
     struct id cursor;                               /* zero: from the newest; else older than this one */
 };
@@ -113,7 +137,9 @@ MUST_CHECK enum err message_list(struct db_tx *tx, const struct message_filter *
 
 /*
  * A provider's word on a message's fate, applied forward only. Locks the row; when the status moves, writes
- * it, the event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells.
+ * it, the event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells. What
+ * it says for the first time and too late to move the status is told as message.reported: so whatever the
+ * order and however often reports come, the message ends at the same status with the same facts told.
  * ERR_NOT_FOUND.
  */
 struct message_report {
@@ -136,6 +162,26 @@ struct message_pricing {
 };
 MUST_CHECK enum err message_pricing_keep(struct db_tx *tx, struct id message, struct id channel,
                                          const struct message_pricing *pricing);
+
+/*
+ * Withdraws a message that has not left: one that is held or waits, with no earlier attempt whose outcome is
+ * not known. The dispatcher's claim and this meet at the queue's row: one of them wins. A message that is
+ * canceled already is so again. ERR_NOT_FOUND; ERR_STATE_CONFLICT: *status_out says how it stands.
+ */
+MUST_CHECK enum err message_cancel(struct db_tx *tx, const struct clock *clock, struct id message,
+                                   struct id api_key, struct arena *arena, enum message_status *status_out);
+
+/* Another time for a held message; as message_cancel. ERR_TIME_ORDER: it would expire before. */
+struct message_reschedule {
+    struct id message, api_key;
+    struct wall_time send_at; /* us 0: now */
+    bool sets_expiry;
+    struct wall_time expires_at; /* with sets_expiry; us 0: never */
+};
+MUST_CHECK enum err message_reschedule(struct db_tx *tx, const struct clock *clock,
+                                       const struct message_reschedule *change, struct arena *arena,
+                                       enum message_status *status_out);
+
 /* The provider's id of a message of this channel that can be answered or reacted to; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_target_check(struct db_tx *tx, struct id channel, struct id target);
 /* Which message has this provider id on this channel; ERR_NOT_FOUND. */

@@ -10,20 +10,25 @@
 /* The same columns of many messages, as unnest() takes them. */
 struct columns {
     struct id *ids, *channels, *events, *targets;
-    struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes;
+    struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes, *tags, *api_keys;
     struct slice *peer_ct, *peer_iv, *peer_tag, *content_ct, *content_iv, *content_tag;
+    struct slice *metadata_ct, *metadata_iv, *metadata_tag;
     int64_t *priorities, *key_versions;
+    struct wall_time *send_at, *expires_at;
 };
 
 static bool
 columns_alloc(struct columns *columns, size_t count, struct arena *arena)
 {
     struct id **ids[] = { &columns->ids, &columns->channels, &columns->events, &columns->targets };
-    struct slice **slices[] = { &columns->kinds,      &columns->categories,   &columns->references,
-                                &columns->keys,       &columns->fingerprints, &columns->indexes,
-                                &columns->peer_ct,    &columns->peer_iv,      &columns->peer_tag,
-                                &columns->content_ct, &columns->content_iv,   &columns->content_tag };
+    struct slice **slices[] = { &columns->kinds,       &columns->categories,   &columns->references,
+                                &columns->keys,        &columns->fingerprints, &columns->indexes,
+                                &columns->peer_ct,     &columns->peer_iv,      &columns->peer_tag,
+                                &columns->content_ct,  &columns->content_iv,   &columns->content_tag,
+                                &columns->metadata_ct, &columns->metadata_iv,  &columns->metadata_tag,
+                                &columns->tags,        &columns->api_keys };
     int64_t **numbers[] = { &columns->priorities, &columns->key_versions };
+    struct wall_time **times[] = { &columns->send_at, &columns->expires_at };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         if ((*ids[i] = arena_array(arena, count, sizeof(struct id))) == NULL)
@@ -34,16 +39,63 @@ columns_alloc(struct columns *columns, size_t count, struct arena *arena)
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
         if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
             return false;
+    for (size_t i = 0; i < COUNT_OF(times); i++)
+        if ((*times[i] = arena_array(arena, count, sizeof(struct wall_time))) == NULL)
+            return false;
     return true;
 }
 
-static void
+/* unnest() takes no arrays of arrays: tags go as one text, a line each, which no tag can hold. */
+static bool
+tags_join(const struct message_new *message, struct arena *arena, struct slice *out)
+{
+    size_t len = 0;
+
+    *out = SLICE_EMPTY;
+    if (message->tag_count == 0)
+        return true;
+    for (size_t i = 0; i < message->tag_count; i++)
+        len += message->tags[i].len + 1;
+    char *text = arena_alloc(arena, len), *at = text;
+    if (text == NULL)
+        return false;
+    for (size_t i = 0; i < message->tag_count; i++) {
+        memcpy(at, message->tags[i].ptr, message->tags[i].len);
+        at += message->tags[i].len;
+        *at++ = '\n';
+    }
+    *out = slice_of(text, len - 1);
+    return true;
+}
+
+static struct wall_time
+time_or_never(struct wall_time t)
+{
+    return t.us == 0 ? (struct wall_time){ INT64_MAX } : t; /* nullif in the statement */
+}
+
+static bool
 columns_fill(struct columns *columns, const struct clock *clock, const struct message_new *messages,
-             size_t count)
+             size_t count, struct arena *arena)
 {
     for (size_t i = 0; i < count; i++) {
         const struct message_new *message = &messages[i];
         const struct message_sealed *sealed = &message->sealed;
+        char key[ID_TEXT_BYTES];
+        if (!tags_join(message, arena, &columns->tags[i]))
+            return false;
+        if (!id_is_zero(message->api_key)) {
+            columns->api_keys[i] = arena_copy(arena, id_print(ID_KEY, message->api_key, key));
+            if (columns->api_keys[i].ptr == NULL)
+                return false;
+        }
+        if (sealed->has_metadata) {
+            columns->metadata_ct[i] = sealed->metadata.cipher;
+            columns->metadata_iv[i] = slice_of(sealed->metadata.iv, VAULT_IV_BYTES);
+            columns->metadata_tag[i] = slice_of(sealed->metadata.tag, VAULT_TAG_BYTES);
+        }
+        columns->send_at[i] = time_or_never(message->send_at);
+        columns->expires_at[i] = time_or_never(message->expires_at);
         columns->ids[i] = message->id;
         columns->channels[i] = message->channel;
         columns->events[i] = id_new(clock);
@@ -63,6 +115,7 @@ columns_fill(struct columns *columns, const struct clock *clock, const struct me
         columns->priorities[i] = message->category;
         columns->key_versions[i] = sealed->content.key_version;
     }
+    return true;
 }
 
 static const struct db_stmt message_accept_stmt = {
@@ -71,10 +124,12 @@ static const struct db_stmt message_accept_stmt = {
     "$7::text[],"
     " $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], "
     "$15::bytea[],"
-    " $16::bytea[], $17::bytea[], $18::uuid[], $19::uuid[])"
+    " $16::bytea[], $17::bytea[], $18::uuid[], $19::uuid[], $20::bytea[], $21::bytea[], $22::bytea[],"
+    " $23::timestamptz[], $24::timestamptz[], $25::text[], $26::text[])"
     " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
     "peer_ct,"
-    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id)),"
+    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id, metadata_ct, metadata_iv,"
+    " metadata_tag, send_at, expires_at, tags, api_key)),"
     " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template'"
     " AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
     " FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
@@ -82,21 +137,29 @@ static const struct db_stmt message_accept_stmt = {
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
     " SELECT $1, key, fingerprint, id FROM judged WHERE state = 'active' AND key IS NOT NULL ORDER BY key"
     " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id),"
-    " fresh AS (SELECT * FROM judged j WHERE state = 'active'"
+    " fresh AS (SELECT j.*, CASE WHEN isfinite(send_at) THEN 'held' ELSE 'accepted' END AS status,"
+    " coalesce(string_to_array(tags, E'\\n'), '{}') AS tag_list FROM judged j WHERE state = 'active'"
     " AND (key IS NULL OR EXISTS (SELECT FROM claimed c WHERE c.message_id = j.id))),"
     " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, "
     "peer_index,"
-    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference, target_id)"
-    " SELECT $1, id, channel_id, 'out', kind, category, 'accepted', peer_index, key_version::int, peer_ct, "
+    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv,"
+    " metadata_tag, reference, target_id, send_at, expires_at, tags)"
+    " SELECT $1, id, channel_id, 'out', kind, category, status, peer_index, key_version::int, peer_ct, "
     "peer_iv,"
-    " peer_tag, content_ct, content_iv, content_tag, reference,"
-    " nullif(target_id, '00000000-0000-0000-0000-000000000000') FROM fresh ORDER BY id),"
-    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority)"
-    " SELECT $1, id, channel_id, priority::smallint FROM fresh ORDER BY id),"
+    " peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv, metadata_tag, reference,"
+    " nullif(target_id, '00000000-0000-0000-0000-000000000000'), nullif(send_at, 'infinity'),"
+    " nullif(expires_at, 'infinity'), tag_list FROM fresh ORDER BY id),"
+    " tagged AS (INSERT INTO message_tag (tenant_id, tag, message_id)"
+    " SELECT $1, t, id FROM fresh, unnest(tag_list) AS t ON CONFLICT DO NOTHING),"
+    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at)"
+    " SELECT $1, id, channel_id, priority::smallint, CASE status WHEN 'held' THEN 'held' ELSE 'ready' END,"
+    " coalesce(nullif(send_at, 'infinity'), now()), nullif(expires_at, 'infinity') FROM fresh ORDER BY id),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, event_id, 'message.accepted', id, channel_id, now(),"
-    " jsonb_build_object('direction', 'outbound', 'category', category, 'status', 'accepted', 'reference', reference,"
-    " 'provider_id', NULL, 'attempt', 0, 'error', NULL) FROM fresh ORDER BY event_id)"
+    " SELECT $1, event_id, 'message.' || status, id, channel_id, now(),"
+    " jsonb_strip_nulls(jsonb_build_object('actor', 'api-key', 'key_id', api_key, 'send_at',"
+    " to_char(nullif(send_at, 'infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')))"
+    " || jsonb_build_object('direction', 'outbound', 'category', category, 'status', status, 'reference', reference,"
+    " 'tags', tag_list, 'provider_id', NULL, 'attempt', 0, 'error', NULL) FROM fresh ORDER BY event_id)"
     " SELECT j.id, j.state, f.id IS NOT NULL FROM judged j LEFT JOIN fresh f ON f.id = j.id LIMIT 5000"
 };
 
@@ -119,20 +182,23 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
     struct columns c;
     struct db_rows *rows = NULL;
 
-    if (!columns_alloc(&c, count, arena))
+    if (!columns_alloc(&c, count, arena) || !columns_fill(&c, clock, messages, count, arena))
         return ERR_NO_MEMORY;
-    columns_fill(&c, clock, messages, count);
-    enum err err = db_query(tx, &message_accept_stmt,
-                            DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count),
-                                    DB_TEXT_ARRAY(c.kinds, count), DB_TEXT_ARRAY(c.categories, count),
-                                    DB_I64_ARRAY(c.priorities, count), DB_TEXT_ARRAY(c.references, count),
-                                    DB_TEXT_ARRAY(c.keys, count), DB_BYTES_ARRAY(c.fingerprints, count),
-                                    DB_BYTES_ARRAY(c.indexes, count), DB_I64_ARRAY(c.key_versions, count),
-                                    DB_BYTES_ARRAY(c.peer_ct, count), DB_BYTES_ARRAY(c.peer_iv, count),
-                                    DB_BYTES_ARRAY(c.peer_tag, count), DB_BYTES_ARRAY(c.content_ct, count),
-                                    DB_BYTES_ARRAY(c.content_iv, count), DB_BYTES_ARRAY(c.content_tag, count),
-                                    DB_ID_ARRAY(c.events, count), DB_ID_ARRAY(c.targets, count)),
-                            &rows);
+    enum err err = db_query(
+        tx, &message_accept_stmt,
+        DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count), DB_TEXT_ARRAY(c.kinds, count),
+                DB_TEXT_ARRAY(c.categories, count), DB_I64_ARRAY(c.priorities, count),
+                DB_TEXT_ARRAY(c.references, count), DB_TEXT_ARRAY(c.keys, count),
+                DB_BYTES_ARRAY(c.fingerprints, count), DB_BYTES_ARRAY(c.indexes, count),
+                DB_I64_ARRAY(c.key_versions, count), DB_BYTES_ARRAY(c.peer_ct, count),
+                DB_BYTES_ARRAY(c.peer_iv, count), DB_BYTES_ARRAY(c.peer_tag, count),
+                DB_BYTES_ARRAY(c.content_ct, count), DB_BYTES_ARRAY(c.content_iv, count),
+                DB_BYTES_ARRAY(c.content_tag, count), DB_ID_ARRAY(c.events, count),
+                DB_ID_ARRAY(c.targets, count), DB_BYTES_ARRAY(c.metadata_ct, count),
+                DB_BYTES_ARRAY(c.metadata_iv, count), DB_BYTES_ARRAY(c.metadata_tag, count),
+                DB_TIME_ARRAY(c.send_at, count), DB_TIME_ARRAY(c.expires_at, count),
+                DB_TEXT_ARRAY(c.tags, count), DB_TEXT_ARRAY(c.api_keys, count)),
+        &rows);
     if (err == ERR_OK && db_rows_count(rows) != count)
         err = ERR_DB_STATEMENT;
     /* The rows come back in the database's order; ids are unique and both sides few, so each is looked up. */

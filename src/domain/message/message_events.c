@@ -25,52 +25,95 @@ message_status_event(enum message_status status)
     case MESSAGE_RECEIVED:
         return EVENT_MESSAGE_RECEIVED;
     case MESSAGE_HELD:
-    case MESSAGE_BLOCKED:
+        return EVENT_MESSAGE_HELD;
     case MESSAGE_CANCELED:
+        return EVENT_MESSAGE_CANCELED;
+    case MESSAGE_BLOCKED:
         break;
     }
     bug("nothing leads to this status yet");
 }
 
+static const char *
+actor_word(enum message_actor actor)
+{
+    switch (actor) {
+    case MESSAGE_BY_DISPATCHER:
+        return "dispatcher";
+    case MESSAGE_BY_API_KEY:
+        return "api-key";
+    case MESSAGE_BY_PROVIDER:
+        return "provider";
+    case MESSAGE_BY_POLICY:
+        return "policy";
+    case MESSAGE_BY_SCHEDULE:
+        return "schedule";
+    }
+    bug("an actor outside its enum");
+}
+
 static const struct db_stmt message_tell_stmt = {
     "message_tell",
     "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, s.id, s.type, m.id, m.channel_id, s.at, jsonb_strip_nulls(jsonb_build_object('cause', s.cause))"
-    " || jsonb_strip_nulls(jsonb_build_object('pricing', m.pricing)) || jsonb_build_object('direction', 'outbound', 'category', m.category, 'status', s.status,"
-    " 'reference', m.reference, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error',"
+    " SELECT $1, s.id, s.type, m.id, coalesce(nullif(s.channel_id, '00000000-0000-0000-0000-000000000000'),"
+    " m.channel_id), s.at,"
+    " jsonb_strip_nulls(jsonb_build_object('actor', s.actor, 'key_id', s.api_key, 'cause', s.cause, 'send_at',"
+    " CASE s.status WHEN 'held' THEN to_char(m.send_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') END))"
+    " || jsonb_strip_nulls(jsonb_build_object('pricing', m.pricing))"
+    " || jsonb_build_object('direction', 'outbound', 'category', m.category, 'status', coalesce(s.status, m.status),"
+    " 'reference', m.reference, 'tags', m.tags, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error',"
     " CASE WHEN m.error_code IS NOT NULL THEN"
     " jsonb_build_object('code', m.error_code, 'title', m.error_title, 'class', m.error_class) END)"
-    " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[])"
-    " AS s (id, type, message_id, at, status, cause) JOIN message m ON m.tenant_id = $1 AND m.id = s.message_id"
-    " ORDER BY s.id"
+    " || coalesce(s.details::jsonb, '{}')"
+    " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
+    " $9::text[], $10::uuid[], $11::text[])"
+    " AS s (id, type, message_id, at, status, cause, actor, api_key, channel_id, details)"
+    " JOIN message m ON m.tenant_id = $1 AND m.id = s.message_id ORDER BY s.id"
 };
 
 enum err
 message_tell(struct db_tx *tx, const struct clock *clock, const struct message_step *steps, size_t count,
              struct arena *arena)
 {
-    if (count == 0)
-        return ERR_OK;
     struct id *ids = arena_array(arena, count, sizeof(*ids));
     struct id *messages = arena_array(arena, count, sizeof(*messages));
-    struct slice *types = arena_array(arena, count, sizeof(*types));
-    struct slice *statuses = arena_array(arena, count, sizeof(*statuses));
-    struct slice *causes = arena_array(arena, count, sizeof(*causes));
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
     struct wall_time *times = arena_array(arena, count, sizeof(*times));
-    if (ids == NULL || messages == NULL || types == NULL || statuses == NULL || causes == NULL ||
-        times == NULL)
+    enum { TYPES, STATUSES, CAUSES, ACTORS, API_KEYS, DETAILS, TEXTS };
+    struct slice *texts[TEXTS];
+
+    if (count == 0)
+        return ERR_OK;
+    if (ids == NULL || messages == NULL || channels == NULL || times == NULL)
         return ERR_NO_MEMORY;
+    for (size_t i = 0; i < TEXTS; i++)
+        if ((texts[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+            return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
+        const struct message_step *step = &steps[i];
+        enum event_type type =
+            step->is_only_told ? EVENT_MESSAGE_REPORTED : message_status_event(step->status);
+        char key[ID_TEXT_BYTES];
         ids[i] = id_new(clock);
-        messages[i] = steps[i].message;
-        types[i] = slice_text(event_type_word(message_status_event(steps[i].status)));
-        statuses[i] = message_status_name(steps[i].status);
-        causes[i] = slice_text(steps[i].cause);
-        times[i] = steps[i].at;
+        messages[i] = step->message;
+        channels[i] = step->channel;
+        times[i] = step->at;
+        texts[TYPES][i] = slice_text(event_type_word(type));
+        texts[STATUSES][i] = step->is_only_told ? SLICE_EMPTY : message_status_name(step->status);
+        texts[CAUSES][i] = slice_text(step->cause);
+        texts[ACTORS][i] = slice_text(actor_word(step->actor));
+        texts[DETAILS][i] = step->details;
+        if (step->actor == MESSAGE_BY_API_KEY && !id_is_zero(step->api_key)) {
+            texts[API_KEYS][i] = arena_copy(arena, id_print(ID_KEY, step->api_key, key));
+            if (texts[API_KEYS][i].ptr == NULL)
+                return ERR_NO_MEMORY;
+        }
     }
     return db_exec(tx, &message_tell_stmt,
-                   DB_ARGS(DB_ID_ARRAY(ids, count), DB_TEXT_ARRAY(types, count), DB_ID_ARRAY(messages, count),
-                           DB_TIME_ARRAY(times, count), DB_TEXT_ARRAY(statuses, count),
-                           DB_TEXT_ARRAY(causes, count)),
+                   DB_ARGS(DB_ID_ARRAY(ids, count), DB_TEXT_ARRAY(texts[TYPES], count),
+                           DB_ID_ARRAY(messages, count), DB_TIME_ARRAY(times, count),
+                           DB_TEXT_ARRAY(texts[STATUSES], count), DB_TEXT_ARRAY(texts[CAUSES], count),
+                           DB_TEXT_ARRAY(texts[ACTORS], count), DB_TEXT_ARRAY(texts[API_KEYS], count),
+                           DB_ID_ARRAY(channels, count), DB_TEXT_ARRAY(texts[DETAILS], count)),
                    NULL);
 }

@@ -17,10 +17,12 @@ static const struct db_stmt message_claim_stmt = {
     " AND state IN ('leased', 'sending') GROUP BY channel_id) held ON held.channel_id = l.channel_id"
     " CROSS JOIN LATERAL (SELECT d.tenant_id, d.message_id, d.priority, d.due_at FROM dispatch_queue d"
     " WHERE d.channel_id = l.channel_id AND d.state = 'ready' AND d.due_at <= now()"
+    " AND (d.expires_at IS NULL OR d.expires_at > now())"
     " ORDER BY d.priority, d.due_at LIMIT greatest(0, $3 - coalesce(held.count, 0)) FOR UPDATE SKIP LOCKED) w"
     " WHERE l.is_open AND l.not_before <= now() ORDER BY w.priority, w.due_at LIMIT $4) due"
     " WHERE q.tenant_id = due.tenant_id AND q.message_id = due.message_id"
-    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority"
+    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority,"
+    " coalesce(q.expires_at, 'infinity')"
 };
 
 enum err
@@ -54,7 +56,8 @@ message_claim_due(struct db *db, const struct message_claim_limits *limits, stru
                                             .channel = db_id(rows, i, 2),
                                             .fence = db_i64(rows, i, 3),
                                             .attempt = (int)db_i64(rows, i, 4),
-                                            .category = (enum message_category)db_i64(rows, i, 5) };
+                                            .category = (enum message_category)db_i64(rows, i, 5),
+                                            .expires_at = db_time(rows, i, 6) };
     err = db_commit(&tx);
     if (err == ERR_OK) {
         *out = claims;
@@ -126,7 +129,7 @@ static const struct db_stmt message_begin_sending_stmt = {
     "message_begin_sending",
     "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending' FROM unnest($2::uuid[], $3::bigint[]) AS c (id, fence)"
     " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'leased'"
-    " RETURNING q.message_id)"
+    " AND (q.expires_at IS NULL OR q.expires_at > now()) RETURNING q.message_id)"
     " UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
     " error_title = NULL, error_class = NULL, updated_at = now()"
     " FROM mine WHERE m.tenant_id = $1 AND m.id = mine.message_id"
@@ -212,12 +215,14 @@ static const struct db_stmt message_settle_stmt = {
     " AND ((q.fence = o.fence AND q.state IN ('leased', 'sending') AND o.verdict IN ('sent', 'failed'))"
     " OR (o.verdict = 'sent' AND q.state IN ('ready', 'uncertain'))) RETURNING q.message_id),"
     " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
-    " due_at = o.due_at, lease_owner = NULL, lease_until = NULL,"
+    " due_at = o.due_at, lease_owner = NULL, lease_until = NULL, is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
     " attempt = q.attempt - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
     " FROM o WHERE q.tenant_id = $1 AND q.message_id = o.id AND q.fence = o.fence AND q.state IN ('leased', 'sending')"
     " AND o.verdict IN ('retry', 'uncertain', 'returned') RETURNING q.message_id)"
     " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'sent' THEN 'sent'"
     " WHEN 'failed' THEN 'failed' WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
+    " known = m.known | CASE o.verdict WHEN 'sent' THEN 1 WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_...
+                                                                                             */
     " provider_id = coalesce(o.provider_id, m.provider_id), error_code = o.error_code, error_title = o.error_title,"
     " error_class = o.error_class, attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
     " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND (m.status = 'sending'"

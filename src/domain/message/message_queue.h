@@ -16,6 +16,7 @@ struct message_claim {
     int64_t fence;
     int attempt; /* 1 for the first */
     enum message_category category;
+    struct wall_time expires_at; /* not sent from then on; INT64_MAX: never */
 };
 
 struct message_claim_limits {
@@ -38,7 +39,7 @@ struct message_job {
     struct slice target_provider_id; /* of the message it answers or reacts to; NULL ptr: none */
     struct message_sealed sealed;
     bool is_window_over; /* not a template, and the provider takes no other for this person now */
-    bool is_mine; /* false: the lease was lost meanwhile; leave it alone */
+    bool is_mine;        /* false: the lease was lost meanwhile; leave it alone */
 };
 /*
  * Records that these are about to be sent (one tenant's): status `sending`, an event each, queue state
@@ -73,7 +74,7 @@ MUST_CHECK enum err message_record_outcomes(struct db_tx *tx, const struct clock
  * Takes over what dead processes left: expired `leased` rows become ready; expired `sending` rows become
  * uncertain, due after `wait_ms`; uncertain rows whose wait is over go on by category: otp, transactional and
  * service messages are sent again (a duplicate is the lesser evil), promotional ones are left as they are (a
- * loss is), out of the queue.
+ * loss is), out of the queue. Each way out is told with its cause.
  */
 MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms,
                                       struct arena *arena, size_t *taken_out);
@@ -87,6 +88,15 @@ bool message_category_resends(enum message_category category);
 MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel,
                                          const char *error_code, const char *error_title, struct arena *arena,
                                          size_t *count_out);
+
+/*
+ * What time alone decides: held messages whose time has come wait for their turn from now on, and what was
+ * not sent in time expires, wherever it waits: for its time, a retry or an open lane. A message with an
+ * earlier attempt whose outcome is not known does not expire: it is left uncertain. At most some thousands a
+ * call.
+ */
+MUST_CHECK enum err message_keep_times(struct db *db, const struct clock *clock, struct arena *arena,
+                                       size_t *kept_out);
 
 /* The provider asked a lane to wait. */
 MUST_CHECK enum err message_lane_hold(struct db_tx *tx, struct id channel, struct wall_time until);

@@ -28,10 +28,12 @@ static const struct status_row {
     [MESSAGE_UNCERTAIN] = { "uncertain", 40, BIT(QUEUED) | REPORTED },
     [MESSAGE_SENT] = { "sent", 50, PROOF | BIT(FAILED) | BIT(EXPIRED) },
     [MESSAGE_FAILED] = { "failed", 60, PROOF },
-    [MESSAGE_EXPIRED] = { "expired", 60, PROOF },
-    /* These two never left us, so there is nothing for a provider to prove. */
+    /* Of two last words the one with a reason stands, whichever came first. */
+    [MESSAGE_EXPIRED] = { "expired", 60, PROOF | BIT(FAILED) },
+    /* It never left us, so there is nothing for a provider to prove. */
     [MESSAGE_BLOCKED] = { "blocked", 60, 0 },
-    [MESSAGE_CANCELED] = { "canceled", 60, 0 },
+    /* Withdrawn while it waited for another attempt: an earlier one may have arrived after all. */
+    [MESSAGE_CANCELED] = { "canceled", 60, PROOF },
     [MESSAGE_DELIVERED] = { "delivered", 70, BIT(READ) },
     [MESSAGE_READ] = { "read", 80, 0 },
     [MESSAGE_RECEIVED] = { "received", 0, 0 },
@@ -63,16 +65,10 @@ message_status_parse(struct slice name, enum message_status *out)
     return ERR_DB_DATA;
 }
 
-unsigned
-message_status_rank(enum message_status status)
-{
-    return row_of(status)->rank;
-}
-
 bool
 message_status_is_final(enum message_status status)
 {
-    return (row_of(status)->next & ~PROOF) == 0 && status != MESSAGE_DELIVERED;
+    return (row_of(status)->next & ~(PROOF | BIT(FAILED))) == 0 && status != MESSAGE_DELIVERED;
 }
 
 bool
@@ -103,4 +99,31 @@ message_status_path(enum message_status from, enum message_status to,
                 path_out[count++] = way[i];
     path_out[count++] = to;
     return count;
+}
+
+unsigned
+message_facts_of(enum message_status reported)
+{
+    switch (reported) {
+    case MESSAGE_READ:
+        return MESSAGE_FACT_SENT | MESSAGE_FACT_DELIVERED | MESSAGE_FACT_READ;
+    case MESSAGE_DELIVERED:
+        return MESSAGE_FACT_SENT | MESSAGE_FACT_DELIVERED;
+    case MESSAGE_SENT:
+        return MESSAGE_FACT_SENT;
+    case MESSAGE_FAILED:
+        return MESSAGE_FACT_FAILED;
+    case MESSAGE_EXPIRED:
+        return MESSAGE_FACT_EXPIRED;
+    case MESSAGE_ACCEPTED:
+    case MESSAGE_QUEUED:
+    case MESSAGE_HELD:
+    case MESSAGE_SENDING:
+    case MESSAGE_BLOCKED:
+    case MESSAGE_CANCELED:
+    case MESSAGE_UNCERTAIN:
+    case MESSAGE_RECEIVED:
+        return 0;
+    }
+    bug("a message status outside its enum");
 }

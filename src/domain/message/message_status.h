@@ -34,24 +34,31 @@ struct slice message_status_name(enum message_status status);
 /* ERR_DB_DATA for a word that is none of ours. */
 MUST_CHECK enum err message_status_parse(struct slice name, enum message_status *out);
 
-/*
- * How much is known of the message's way: more never has a lower rank. Ranks order a timeline and bound a
- * query; whether a move is allowed is message_status_may_move's to say.
- */
-unsigned message_status_rank(enum message_status status);
-/* Nothing of ours follows. Only proof of delivery still moves failed and expired. */
+/* Nothing of ours follows. Only a provider's word still moves failed, expired and canceled. */
 bool message_status_is_final(enum message_status status);
 
 /*
- * Whether a message may go from one status to another. A repeated status is no move. Three moves go against
- * the ranks and are ours alone, never a provider's: sending -> queued or held (put back for another try) and
- * uncertain -> queued (a possible duplicate is the lesser evil for this category). Two leave a final status:
- * failed and expired give way to delivered and read, because the recipient's own device is the better
- * witness.
+ * Whether a message may go from one status to another. A repeated status is no move. Three moves go
+ * back and are ours alone, never a provider's: sending -> queued or held (put back for another try) and
+ * uncertain -> queued (a possible duplicate is the lesser evil for this category). Three leave a final
+ * status: failed, expired and canceled give way to delivered and read, because the recipient's own device is
+ * the better witness. Expired gives way to failed, so that the end does not hang on the order of the reports.
  */
 bool message_status_may_move(enum message_status from, enum message_status to);
 /* The same for a provider's claim, which can only be sent, delivered, read, failed or expired. */
 bool message_status_may_report(enum message_status from, enum message_status to);
+
+/*
+ * What a provider has told of a message, as bits: kept beside the status, so that each fact is told once,
+ * also one that comes too late to move the status. A read message was delivered, and a delivered one sent.
+ */
+#define MESSAGE_FACT_SENT      1u
+#define MESSAGE_FACT_DELIVERED 2u
+#define MESSAGE_FACT_READ      4u
+#define MESSAGE_FACT_FAILED    8u
+#define MESSAGE_FACT_EXPIRED   16u
+/* What a report of this status says; 0 for a status that no provider reports. */
+unsigned message_facts_of(enum message_status reported);
 
 #define MESSAGE_STATUS_PATH_MAX 3u
 /*

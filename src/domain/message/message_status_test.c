@@ -24,8 +24,8 @@ static const struct {
     {"read",      ". . . . . . . . . . . . ."},
     {"blocked",   ". . . . . . . . . . . . ."},
     {"failed",    ". . . . . + + . . . . . ."},
-    {"expired",   ". . . . . + + . . . . . ."},
-    {"canceled",  ". . . . . . . . . . . . ."},
+    {"expired",   ". . . . . + + . + . . . ."},
+    {"canceled",  ". . . . . + + . . . . . ."},
     {"received",  ". . . . . . . . . . . . ."},
 };
 /* clang-format on */
@@ -55,8 +55,21 @@ every_pair_moves_as_the_table_says(void **state UNUSED)
     }
 }
 
+/* What may come before a status, by how much is known of the message's way. */
+static unsigned
+rank(unsigned of)
+{
+    static const unsigned ranks[MESSAGE_STATUS_COUNT] = {
+        [MESSAGE_ACCEPTED] = 1,  [MESSAGE_QUEUED] = 2,   [MESSAGE_HELD] = 2,      [MESSAGE_SENDING] = 3,
+        [MESSAGE_UNCERTAIN] = 4, [MESSAGE_SENT] = 5,     [MESSAGE_FAILED] = 6,    [MESSAGE_EXPIRED] = 6,
+        [MESSAGE_BLOCKED] = 6,   [MESSAGE_CANCELED] = 6, [MESSAGE_DELIVERED] = 7, [MESSAGE_READ] = 8,
+    };
+
+    return ranks[of];
+}
+
 static void
-only_the_named_moves_go_against_the_ranks(void **state UNUSED)
+only_the_named_moves_go_back(void **state UNUSED)
 {
     static const struct {
         const char *from, *to;
@@ -68,7 +81,7 @@ only_the_named_moves_go_against_the_ranks(void **state UNUSED)
             for (size_t i = 0; i < COUNT_OF(back); i++)
                 is_named |= status(back[i].from) == from && status(back[i].to) == to;
             if (message_status_may_move(from, to) && !is_named)
-                assert_true(message_status_rank(to) >= message_status_rank(from));
+                assert_true(rank(to) >= rank(from));
             if (is_named)
                 assert_true(message_status_may_move(from, to) && !message_status_may_report(from, to));
         }
@@ -79,11 +92,12 @@ only_the_named_moves_go_against_the_ranks(void **state UNUSED)
 static void
 any_order_of_reports_ends_at_the_same_status(void **state UNUSED)
 {
-    static const char *const sets[][4] = { { "sent", "delivered", "read", "delivered" },
-                                           { "sent", "delivered", "sent", "delivered" },
-                                           { "sent", "failed", "sent", "failed" },
-                                           { "failed", "delivered", "sent", "read" } };
-    static const char *const ends[] = { "read", "delivered", "failed", "read" };
+    static const char *const sets[][4] = {
+        { "sent", "delivered", "read", "delivered" }, { "sent", "delivered", "sent", "delivered" },
+        { "sent", "failed", "sent", "failed" },       { "failed", "delivered", "sent", "read" },
+        { "expired", "failed", "sent", "expired" },   { "expired", "failed", "sent", "delivered" }
+    };
+    static const char *const ends[] = { "read", "delivered", "failed", "read", "failed", "delivered" };
     static const char *const starts[] = { "accepted", "queued", "held", "sending", "uncertain" };
 
     for (size_t set = 0; set < COUNT_OF(sets); set++)
@@ -182,7 +196,7 @@ a_name_leads_back_to_its_status(void **state UNUSED)
 }
 
 UNIT_MAIN(cmocka_unit_test(every_pair_moves_as_the_table_says),
-          cmocka_unit_test(only_the_named_moves_go_against_the_ranks),
+          cmocka_unit_test(only_the_named_moves_go_back),
           cmocka_unit_test(any_order_of_reports_ends_at_the_same_status),
           cmocka_unit_test(a_path_names_what_the_provider_left_out),
           cmocka_unit_test(each_step_of_a_path_is_a_move), cmocka_unit_test(final_statuses_are_these),

@@ -5,10 +5,11 @@
 #include "wire/json/json.h"
 
 #define MESSAGE_COLUMNS                                                                                      \
-    "id, channel_id, direction, kind, category, status, reference, provider_id, error_code, error_title,"    \
-    " attempt_count, updated_at, peer_index, key_version, peer_ct, peer_iv, peer_tag, content_ct, "          \
-    "content_iv,"                                                                                            \
-    " content_tag, error_class, target_id, pricing::text"
+    "m.id, m.channel_id, m.direction, m.kind, m.category, m.status, m.reference, m.provider_id,"             \
+    " m.error_code, m.error_title, m.attempt_count, m.updated_at, m.peer_index, m.key_version, m.peer_ct,"   \
+    " m.peer_iv, m.peer_tag, m.content_ct, m.content_iv, m.content_tag, m.error_class, m.target_id,"         \
+    " m.pricing::text, "                                                                                     \
+    " m.metadata_ct, m.metadata_iv, m.metadata_tag, m.send_at, m.expires_at, m.tags"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -18,6 +19,17 @@ optional_text(const struct db_rows *rows, size_t row, int column, struct arena *
         return ERR_OK;
     *out = arena_copy(arena, db_text(rows, row, column));
     return out->ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err
+message_tags_read(const struct db_rows *rows, size_t row, int column, struct arena *arena,
+                  struct message *out)
+{
+    struct slice *tags = arena_array(arena, MESSAGE_TAGS_MAX, sizeof(*tags));
+
+    out->tags = tags;
+    return tags == NULL ? ERR_NO_MEMORY
+                        : db_text_array(rows, row, column, arena, tags, MESSAGE_TAGS_MAX, &out->tag_count);
 }
 
 static enum err
@@ -59,11 +71,18 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
         err = sealed_column_read(rows, row, 14, key_version, arena, &out->sealed.peer);
     if (err == ERR_OK)
         err = sealed_column_read(rows, row, 17, key_version, arena, &out->sealed.content);
-    return err;
+    out->sealed.has_metadata = !db_is_null(rows, row, 23);
+    if (err == ERR_OK && out->sealed.has_metadata)
+        err = sealed_column_read(rows, row, 23, key_version, arena, &out->sealed.metadata);
+    if (err == ERR_OK && !db_is_null(rows, row, 26))
+        out->send_at = db_time(rows, row, 26);
+    if (err == ERR_OK && !db_is_null(rows, row, 27))
+        out->expires_at = db_time(rows, row, 27);
+    return err == ERR_OK ? message_tags_read(rows, row, 28, arena, out) : err;
 }
 
-static const struct db_stmt message_get_stmt = { "message_get", "SELECT " MESSAGE_COLUMNS " FROM message"
-                                                                " WHERE tenant_id = $1 AND id = $2" };
+static const struct db_stmt message_get_stmt = { "message_get", "SELECT " MESSAGE_COLUMNS " FROM message m"
+                                                                " WHERE m.tenant_id = $1 AND m.id = $2" };
 
 enum err
 message_get(struct db_tx *tx, struct id message, struct arena *arena, struct message *out)
@@ -77,15 +96,96 @@ message_get(struct db_tx *tx, struct id message, struct arena *arena, struct mes
     return err;
 }
 
-static const struct db_stmt message_list_stmt = {
-    "message_list",
-    "SELECT " MESSAGE_COLUMNS " FROM message WHERE tenant_id = $1"
-    " AND ($2::uuid IS NULL OR id < $2) AND ($3::uuid IS NULL OR id >= $3) AND ($4::uuid IS NULL OR id < $4)"
-    " AND ($5::text[] IS NULL OR status = ANY ($5)) AND ($6::text IS NULL OR direction = $6)"
-    " AND ($7::text IS NULL OR category = $7) AND ($8::uuid IS NULL OR channel_id = $8)"
-    " AND ($9::bytea IS NULL OR peer_index = $9) AND ($10::text IS NULL OR reference = $10)"
-    " ORDER BY id DESC LIMIT $11"
+/*
+ * One statement for each way into the table, by the filter that leaves the fewest rows: a prepared
+ * statement's plan does not know its values, so a filter that may be absent is no way in. The bounds of the
+ * id are always there. The other filters are held against what is found along the way.
+ */
+#define LIST_BOUNDS " WHERE m.tenant_id = $1 AND m.id < $2 AND m.id >= $3"
+#define LIST_FILTERS                                                                                         \
+    " AND ($4::text[] IS NULL OR m.status = ANY ($4)) AND ($5::text IS NULL OR m.direction = $5)"            \
+    " AND ($6::text IS NULL OR m.category = $6) AND ($7::uuid IS NULL OR m.channel_id = $7)"                 \
+    " AND ($8::bytea IS NULL OR m.peer_index = $8) AND ($9::text IS NULL OR m.reference = $9)"               \
+    " AND ($10::text IS NULL OR $10 = ANY (m.tags))"
+#define LIST_END  " ORDER BY m.id DESC LIMIT $11"
+#define LIST_FROM "SELECT " MESSAGE_COLUMNS " FROM message m"
+
+static const struct db_stmt message_list_stmt = { "message_list",
+                                                  LIST_FROM LIST_BOUNDS LIST_FILTERS LIST_END };
+static const struct db_stmt message_list_by_channel_stmt = { "message_list_by_channel", LIST_FROM LIST_BOUNDS
+                                                             " AND m.channel_id = $7" LIST_FILTERS LIST_END };
+static const struct db_stmt message_list_by_peer_stmt = { "message_list_by_peer", LIST_FROM LIST_BOUNDS
+                                                          " AND m.peer_index = $8" LIST_FILTERS LIST_END };
+static const struct db_stmt message_list_by_reference_stmt = {
+    "message_list_by_reference", LIST_FROM LIST_BOUNDS " AND m.reference = $9" LIST_FILTERS LIST_END
 };
+static const struct db_stmt message_list_by_tag_stmt = {
+    "message_list_by_tag",
+    "SELECT " MESSAGE_COLUMNS " FROM (SELECT message_id FROM message_tag WHERE tenant_id = $1 AND tag = $10"
+    " AND message_id < $2 AND message_id >= $3 ORDER BY message_id DESC) t"
+    " CROSS JOIN LATERAL (SELECT * FROM message m" LIST_BOUNDS " AND m.id = t.message_id" LIST_FILTERS
+    " LIMIT 1) m ORDER BY t.message_id DESC LIMIT $11"
+};
+/* Each of the rare statuses by itself, in the order of their index; then the newest of all of them. */
+static const struct db_stmt message_list_by_status_stmt = {
+    "message_list_by_status",
+    "SELECT " MESSAGE_COLUMNS
+    " FROM unnest($4::text[]) AS s CROSS JOIN LATERAL (SELECT * FROM message m" LIST_BOUNDS
+    " AND m.status = s AND m.status IN ('held', 'queued', 'uncertain', 'failed', 'expired', 'canceled', 'blocked')" LIST_FILTERS
+        LIST_END ") m" LIST_END
+};
+
+static bool
+statuses_are_rare(const struct message_filter *filter)
+{
+    for (size_t i = 0; i < filter->status_count; i++)
+        switch (filter->statuses[i]) {
+        case MESSAGE_HELD:
+        case MESSAGE_QUEUED:
+        case MESSAGE_UNCERTAIN:
+        case MESSAGE_FAILED:
+        case MESSAGE_EXPIRED:
+        case MESSAGE_CANCELED:
+        case MESSAGE_BLOCKED:
+            break;
+        case MESSAGE_ACCEPTED:
+        case MESSAGE_SENDING:
+        case MESSAGE_SENT:
+        case MESSAGE_DELIVERED:
+        case MESSAGE_READ:
+        case MESSAGE_RECEIVED:
+            return false;
+        }
+    return filter->status_count > 0;
+}
+
+static const struct db_stmt *
+list_stmt(const struct message_filter *filter)
+{
+    if (filter->reference.ptr != NULL)
+        return &message_list_by_reference_stmt;
+    if (filter->has_peer)
+        return &message_list_by_peer_stmt;
+    if (filter->tag.ptr != NULL)
+        return &message_list_by_tag_stmt;
+    if (statuses_are_rare(filter))
+        return &message_list_by_status_stmt;
+    return id_is_zero(filter->channel) ? &message_list_stmt : &message_list_by_channel_stmt;
+}
+
+/* Older than this: the cursor, or the time, whichever is earlier. */
+static struct id
+list_below(const struct message_filter *filter)
+{
+    struct id below;
+
+    memset(below.bytes, 0xff, sizeof(below.bytes));
+    if (filter->has_before)
+        below = id_at(filter->created_before);
+    if (!id_is_zero(filter->cursor) && memcmp(filter->cursor.bytes, below.bytes, ID_BYTES) < 0)
+        below = filter->cursor;
+    return below;
+}
 
 enum err
 message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit, struct arena *arena,
@@ -93,20 +193,21 @@ message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit
 {
     struct db_rows *rows = NULL;
     struct slice statuses[MESSAGE_STATUS_COUNT];
+    struct id from = { { 0 } };
 
     for (size_t i = 0; i < filter->status_count; i++)
         statuses[i] = message_status_name(filter->statuses[i]);
+    if (filter->has_after)
+        from = id_at(filter->created_after);
     enum err err = db_query(
-        tx, &message_list_stmt,
-        DB_ARGS(id_is_zero(filter->cursor) ? DB_NULL : DB_ID(filter->cursor),
-                filter->has_after ? DB_ID(id_at(filter->created_after)) : DB_NULL,
-                filter->has_before ? DB_ID(id_at(filter->created_before)) : DB_NULL,
+        tx, list_stmt(filter),
+        DB_ARGS(DB_ID(list_below(filter)), DB_ID(from),
                 filter->status_count > 0 ? DB_TEXT_ARRAY(statuses, filter->status_count) : DB_NULL,
                 filter->has_direction ? DB_TEXT_Z(message_direction_word(filter->direction)) : DB_NULL,
                 filter->has_category ? DB_TEXT_Z(message_category_word(filter->category)) : DB_NULL,
                 id_is_zero(filter->channel) ? DB_NULL : DB_ID(filter->channel),
                 filter->has_peer ? DB_BYTES(slice_of(filter->peer_index, VAULT_INDEX_BYTES)) : DB_NULL,
-                DB_TEXT(filter->reference), DB_I64((int64_t)limit + 1)),
+                DB_TEXT(filter->reference), DB_TEXT(filter->tag), DB_I64((int64_t)limit + 1)),
         &rows);
 
     if (err != ERR_OK)
@@ -127,13 +228,17 @@ done:
 
 static const struct db_stmt message_lock_stmt = {
     "message_lock",
-    "SELECT status, updated_at FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND direction = 'out'"
-    " FOR UPDATE"
+    "SELECT status, updated_at, known FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3"
+    " AND direction = 'out' FOR UPDATE"
 };
 static const struct db_stmt message_status_stmt = {
     "message_status_set",
     "UPDATE message SET status = $3, provider_id = coalesce($4, provider_id), error_code = $5, error_title = $6,"
-    " error_class = $7, updated_at = now() WHERE tenant_id = $1 AND id = $2"
+    " error_class = $7, known = $8, updated_at = now() WHERE tenant_id = $1 AND id = $2"
+};
+static const struct db_stmt message_known_stmt = {
+    "message_known_set", "UPDATE message SET known = $3, provider_id = coalesce(provider_id, $4)"
+                         " WHERE tenant_id = $1 AND id = $2"
 };
 static const struct db_stmt message_unqueue_stmt = {
     "message_unqueue", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2"
@@ -153,30 +258,96 @@ report_time(const struct message_report *report, struct wall_time step_before)
     return is_same_second && report->at.us < step_before.us ? step_before : report->at;
 }
 
+/* How the message stood when the report came. */
+struct report_before {
+    enum message_status status;
+    unsigned known;
+    struct wall_time at; /* when the report's steps are said to have happened */
+};
+
+/* {"report": {"status": "failed", "error": {...}}} */
 static enum err
-report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-             enum message_status from, struct wall_time at, struct arena *arena)
+report_details(const struct message_report *report, enum message_status fact, struct arena *arena,
+               struct slice *out)
 {
+    struct buf text;
+
+    buf_init(&text, 2048);
+    buf_add_format(&text, "{\"report\":{\"status\":\"%.*s\"", SLICE_FMT(message_status_name(fact)));
+    if (fact == MESSAGE_FAILED && report->status == MESSAGE_FAILED) {
+        buf_add_text(&text, ",\"error\":{\"code\":");
+        json_add_string(&text, report->error_code);
+        buf_add_text(&text, ",\"title\":");
+        json_add_string(&text, report->error_title);
+        buf_add_text(&text, ",\"class\":");
+        json_add_string(&text, slice_text(report->error_class));
+        buf_add_byte(&text, '}');
+    }
+    buf_add_text(&text, "}}");
+    enum err err = buf_done(&text);
+    *out = err == ERR_OK ? arena_copy(arena, buf_slice(&text)) : SLICE_EMPTY;
+    buf_release(&text);
+    return err == ERR_OK && out->ptr == NULL ? ERR_NO_MEMORY : err;
+}
+
+/* One step for each fact that is news: as a move of the status where it is one, else only told. */
+static enum err
+report_tell(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+            const struct report_before *before, bool moves, struct arena *arena)
+{
+    static const enum message_status facts[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ,
+                                                 MESSAGE_FAILED, MESSAGE_EXPIRED };
     enum message_status path[MESSAGE_STATUS_PATH_MAX];
     struct message_step steps[MESSAGE_STATUS_PATH_MAX];
-    size_t count = message_status_path(from, report->status, path);
-    bool is_failure = report->status == MESSAGE_FAILED;
-    enum err err =
-        db_exec_one(tx, &message_status_stmt,
-                    DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
-                            DB_TEXT(report->provider_id), is_failure ? DB_TEXT(report->error_code) : DB_NULL,
-                            is_failure ? DB_TEXT(report->error_title) : DB_NULL,
-                            is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL));
+    size_t path_count = moves ? message_status_path(before->status, report->status, path) : 0, count = 0;
+    unsigned news = message_facts_of(report->status) & ~before->known;
+    enum err err = ERR_OK;
 
-    if (err == ERR_OK)
-        err = db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL);
+    for (size_t f = 0; err == ERR_OK && f < COUNT_OF(facts); f++) {
+        unsigned bit = 1u << f;
+        if ((news & bit) == 0)
+            continue;
+        struct message_step *step = &steps[count++];
+        *step = (struct message_step){ .message = report->message,
+                                       .status = facts[f],
+                                       .at = before->at,
+                                       .actor = MESSAGE_BY_PROVIDER,
+                                       .is_only_told = true };
+        for (size_t i = 0; i < path_count; i++)
+            if (path[i] == facts[f])
+                step->is_only_told = false;
+        if (step->is_only_told)
+            err = report_details(report, facts[f], arena, &step->details);
+    }
+    return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
+}
+
+static enum err
+report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+             const struct report_before *before, bool moves, struct arena *arena)
+{
+    bool is_failure = report->status == MESSAGE_FAILED;
+    int64_t known = (int64_t)(before->known | message_facts_of(report->status));
+    enum err err;
+
+    if (moves) {
+        err = db_exec_one(tx, &message_status_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
+                                  DB_TEXT(report->provider_id),
+                                  is_failure ? DB_TEXT(report->error_code) : DB_NULL,
+                                  is_failure ? DB_TEXT(report->error_title) : DB_NULL,
+                                  is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL, DB_I64(known)));
+        if (err == ERR_OK)
+            err = db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL);
+    } else {
+        err = db_exec_one(tx, &message_known_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_I64(known), DB_TEXT(report->provider_id)));
+    }
     if (err == ERR_OK && report->provider_id.ptr != NULL)
         err = db_exec(tx, &provider_ref_insert_stmt,
                       DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message)),
                       NULL);
-    for (size_t i = 0; i < count; i++)
-        steps[i] = (struct message_step){ .message = report->message, .status = path[i], .at = at };
-    return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
+    return err == ERR_OK ? report_tell(tx, clock, report, before, moves, arena) : err;
 }
 
 enum err
@@ -184,8 +355,7 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
                      struct arena *arena, bool *moved_out)
 {
     struct db_rows *rows = NULL;
-    enum message_status from = MESSAGE_ACCEPTED;
-    struct wall_time at = report->at;
+    struct report_before before = { .status = MESSAGE_ACCEPTED };
     enum err err =
         db_query(tx, &message_lock_stmt, DB_ARGS(DB_ID(report->message), DB_ID(report->channel)), &rows);
 
@@ -193,14 +363,17 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
-        err = message_status_parse(db_text(rows, 0, 0), &from);
-    if (err == ERR_OK)
-        at = report_time(report, db_time(rows, 0, 1));
+        err = message_status_parse(db_text(rows, 0, 0), &before.status);
+    if (err == ERR_OK) {
+        before.at = report_time(report, db_time(rows, 0, 1));
+        before.known = (unsigned)db_i64(rows, 0, 2);
+    }
     db_rows_free(rows);
-    if (err != ERR_OK || !message_status_may_report(from, report->status))
-        return err;
-    err = report_write(tx, clock, report, from, at, arena);
-    *moved_out = err == ERR_OK;
+    if (err != ERR_OK || (message_facts_of(report->status) & ~before.known) == 0)
+        return err; /* it was said before */
+    bool moves = message_status_may_report(before.status, report->status);
+    err = report_write(tx, clock, report, &before, moves, arena);
+    *moved_out = err == ERR_OK && moves;
     return err;
 }
 
@@ -268,7 +441,8 @@ message_receive(struct db_tx *tx, const struct message_received *with)
     char target[ID_TEXT_BYTES];
     buf_init(&data, 1024);
     buf_add_format(
-        &data, "{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"%.*s\", \"provider_id\": ",
+        &data,
+        "{\"actor\": \"provider\", \"direction\": \"inbound\", \"status\": \"received\", \"type\": \"%.*s\", \"provider_id\": ",
         SLICE_FMT(with->kind));
     json_add_string(&data, with->provider_id);
     buf_add_text(&data, ", \"reply_to\": ");

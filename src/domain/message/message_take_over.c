@@ -37,12 +37,14 @@ static const struct db_stmt message_suspect_stmt = {
     " OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR lease_until < now()))"
     " LIMIT 500 FOR UPDATE SKIP LOCKED) old"
     " WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
-    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state"
+    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state,"
+    " coalesce(q.expires_at <= now(), false)"
 };
 
 struct suspect {
     struct message_claim claim;
     bool has_waited; /* it was uncertain already, and its wait is over */
+    bool is_expired;
     int64_t wait_ms;
     const struct clock *clock;
     struct arena *arena;
@@ -51,7 +53,8 @@ struct suspect {
 static const struct db_stmt suspect_becomes_uncertain_stmt = {
     "suspect_becomes_uncertain",
     "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', due_at = now() + make_interval(secs => $4 / 1000.0),"
-    " lease_until = NULL WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
+    " lease_until = NULL, is_doubtful = true WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"
+    " RETURNING message_id)"
     " UPDATE message m SET status = 'uncertain', error_code = 'outcome-unknown',"
     " error_title = 'The answer of the provider was lost.', error_class = 'retry', updated_at = now()"
     " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'sending'"
@@ -64,8 +67,25 @@ static const struct db_stmt suspect_is_sent_again_stmt = {
     " updated_at = now() FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"
 };
 static const struct db_stmt suspect_is_left_stmt = {
-    "suspect_is_left", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"
+    "suspect_is_left",
+    "WITH q AS (DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
+    " SELECT m.id FROM q JOIN message m ON m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain' LIMIT 1"
 };
+
+/* Out of the queue for good; uncertain as it is, unless the provider's own event has settled it. */
+static enum err
+suspect_leave(struct db_tx *tx, const struct suspect *suspect, struct message_step *step)
+{
+    const struct message_claim *claim = &suspect->claim;
+    struct db_rows *rows = NULL;
+    enum err err =
+        db_query(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), &rows);
+    bool was_uncertain = err == ERR_OK && db_rows_count(rows) > 0;
+
+    db_rows_free(rows);
+    step->status = MESSAGE_UNCERTAIN;
+    return was_uncertain ? message_tell(tx, suspect->clock, step, 1, suspect->arena) : err;
+}
 
 static enum err
 suspect_settle(struct db_tx *tx, void *ctx)
@@ -73,23 +93,28 @@ suspect_settle(struct db_tx *tx, void *ctx)
     const struct suspect *suspect = ctx;
     const struct message_claim *claim = &suspect->claim;
     struct message_step step = { .message = claim->message, .at = clock_wall(suspect->clock) };
+    bool resends = message_category_resends(claim->category);
     size_t moved = 0;
     enum err err;
 
     if (!suspect->has_waited) {
         step.status = MESSAGE_UNCERTAIN;
+        step.cause = "answer-lost";
         err = db_exec(tx, &suspect_becomes_uncertain_stmt,
                       DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence), DB_I64(suspect->wait_ms)), &moved);
-    } else if (message_category_resends(claim->category) && claim->attempt < MESSAGE_ATTEMPTS_MAX) {
+    } else if (resends && !suspect->is_expired && claim->attempt < MESSAGE_ATTEMPTS_MAX) {
         step.status = MESSAGE_QUEUED;
-        step.cause = "resend-after-unknown-outcome";
+        step.actor = MESSAGE_BY_POLICY;
+        step.cause = "resent-by-policy";
         err = db_exec(tx, &suspect_is_sent_again_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)),
                       &moved);
     } else {
-        return db_exec(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), NULL);
+        step.actor = !resends ? MESSAGE_BY_POLICY : MESSAGE_BY_SCHEDULE;
+        step.cause = !resends ? "left-by-policy" : suspect->is_expired ? "expired" : "attempts-exhausted";
+        return suspect_leave(tx, suspect, &step);
     }
     if (err == ERR_OK && moved == 0) /* the provider's own event settled it meanwhile, and said so itself */
-        return db_exec(tx, &suspect_is_left_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)), NULL);
+        return suspect_leave(tx, suspect, &step);
     return err == ERR_OK ? message_tell(tx, suspect->clock, &step, 1, suspect->arena) : err;
 }
 
@@ -120,7 +145,8 @@ suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t 
                                                  .fence = db_i64(rows, i, 3),
                                                  .attempt = (int)db_i64(rows, i, 4),
                                                  .category = (enum message_category)db_i64(rows, i, 5) },
-                                      .has_waited = slice_eq(db_text(rows, i, 6), SLICE("uncertain")) };
+                                      .has_waited = slice_eq(db_text(rows, i, 6), SLICE("uncertain")),
+                                      .is_expired = db_bool(rows, i, 7) };
     err = db_commit(&tx);
 done:
     db_rows_free(rows);
@@ -152,7 +178,7 @@ message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, str
 static const struct db_stmt message_fail_channel_stmt = {
     "message_fail_channel",
     "WITH gone AS (DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id IN (SELECT message_id FROM"
-    " dispatch_queue WHERE tenant_id = $1 AND channel_id = $2 AND state IN ('ready', 'leased') LIMIT 1000)"
+    " dispatch_queue WHERE tenant_id = $1 AND channel_id = $2 AND state IN ('held', 'ready', 'leased') LIMIT 1000)"
     " RETURNING message_id)"
     " UPDATE message m SET status = 'failed', error_code = $3, error_title = $4, error_class = 'permanent',"
     " updated_at = now() FROM gone WHERE m.tenant_id = $1 AND m.id = gone.message_id RETURNING m.id"
@@ -177,7 +203,9 @@ message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id chan
     for (size_t i = 0; i < count; i++)
         steps[i] = (struct message_step){ .message = db_id(rows, i, 0),
                                           .status = MESSAGE_FAILED,
-                                          .at = clock_wall(clock) };
+                                          .at = clock_wall(clock),
+                                          .actor = MESSAGE_BY_API_KEY,
+                                          .cause = "channel-deleted" };
     err = message_tell(tx, clock, steps, count, arena);
     *count_out = count;
 done:

@@ -2,7 +2,7 @@
 #include "wire/json/json.h"
 
 /* What only the timeline shows; the contract's event has a place of its own for everything else. */
-static const char *const unshown[] = { "cause" };
+static const char *const unshown[] = { "actor", "key_id" };
 
 /* Takes the value, which is NULL when there was no memory for it. Nothing is left out for lack of memory. */
 static bool
@@ -69,6 +69,8 @@ inner_fill_thin(json_t *inner, const struct event *event, json_t *data)
     const char *member;
     json_t *value;
 
+    for (size_t i = 0; i < COUNT_OF(unshown); i++)
+        json_object_del(data, unshown[i]);
     json_object_foreach(data, member, value) if (slice_ends_with(slice_text(member), SLICE("_id")) &&
                                                  is_own_id(value) &&
                                                  json_object_set(inner, member, value) != 0) return false;

@@ -58,7 +58,9 @@ event_of(enum event_type type)
                            " \"provider_id\": \"wamid.1\", \"reply_to\": null}");
     } else {
         event.data =
-            SLICE("{\"cause\": \"resend-after-unknown-outcome\", \"direction\": \"outbound\","
+            SLICE("{\"actor\": \"api-key\", \"key_id\": \"key_01jd8gzv6hfa4s9d2n7r5w1c8x\","
+                  " \"cause\": \"resent-by-policy\", \"send_at\": \"2026-11-24T09:00:00.000Z\","
+                  " \"tags\": [\"a tag\"], \"report\": {\"status\": \"sent\"}, \"direction\": \"outbound\","
                   " \"category\": \"otp\", \"status\": \"failed\", \"reference\": null,"
                   " \"provider_id\": null, \"attempt\": 2, \"error\": {\"code\": \"whatsapp-131026\","
                   " \"title\": \"A title.\", \"class\": \"permanent\"}}");
@@ -107,7 +109,8 @@ every_public_event_is_in_the_contract(void **state UNUSED)
             if (err != ERR_OK)
                 fail_msg("%s: %.*s %.*s", event_type_word(type), SLICE_FMT(problem.errors[0].pointer),
                          SLICE_FMT(problem.errors[0].detail));
-            assert_null(json_member(json_member(body, "data"), "cause"));
+            assert_null(json_member(json_member(body, "data"), "actor"));
+            assert_null(json_member(json_member(body, "data"), "key_id"));
             json_decref(body);
             count++;
         }

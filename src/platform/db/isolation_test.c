@@ -62,6 +62,7 @@ static const char sample_sql[] =
     " insert into message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"
     "  peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
     "  values (t, m, c, 'out', 'text', 'otp', 'queued', b32, 1, '', b12, b16, '', b12, b16);"
+    " insert into message_tag values (t, 'tag', m);"
     " insert into provider_ref values (t, c, 'wamid', m);"
     " insert into idempotency_key (tenant_id, key, fingerprint, message_id) values (t, 'key', b32, m);"
     " insert into dispatch_queue (tenant_id, message_id, channel_id, priority) values (t, m, c, 0);"
@@ -551,7 +552,7 @@ a_partition_is_made_protected_and_without_holding_up_inserts(void **state UNUSED
                  "select count(*) from pg_inherits i join pg_class c on c.oid = inhrelid where"
                  " inhparent = 'message'::regclass and relrowsecurity and relforcerowsecurity and"
                  " (select count(*) from pg_policy where polrelid = c.oid) = 1 and (select count(*)"
-                 " from pg_index where indrelid = c.oid) = 2"),
+                 " from pg_index where indrelid = c.oid) = 5"),
         6);
     try_sql(scheduler, "select ensure_month_partition('tenant', now())::integer");
     assert_string_equal(sqlstate, "P0001");

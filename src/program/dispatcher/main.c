@@ -174,6 +174,12 @@ start_waiting(struct dispatcher *dispatcher)
             mailbox_put(&dispatcher->settled, &job->item);
             continue;
         }
+        if (job->claim.expires_at.us <= clock_wall(dispatcher->clock).us) {
+            send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 0, "expired",
+                            "The message was not sent in time.", "permanent");
+            mailbox_put(&dispatcher->settled, &job->item);
+            continue;
+        }
         if (pace->next_at.us > now.us) {
             wait_us = pace->next_at.us - now.us < wait_us ? pace->next_at.us - now.us : wait_us;
             job->item.next = NULL;

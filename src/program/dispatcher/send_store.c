@@ -393,7 +393,7 @@ static enum err
 take_over(struct send_store *store)
 {
     struct mono_time now = clock_mono(store->config.clock);
-    size_t taken = 0;
+    size_t taken = 0, kept = 0;
 
     if (atomic_load(&store->is_draining) || now.us - store->took_over_at.us < TAKE_OVER_MS * 1000)
         return ERR_OK;
@@ -402,6 +402,8 @@ take_over(struct send_store *store)
                                      store->arena, &taken);
     if (err == ERR_OK && taken > 0)
         log_event(LOG_INFO, "dispatch.taken_over", LOG_NUM("count", taken));
+    if (err == ERR_OK)
+        err = message_keep_times(store->db, store->config.clock, store->arena, &kept);
     return err;
 }
 

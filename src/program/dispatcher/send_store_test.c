@@ -125,8 +125,11 @@ accept(struct id tenant, struct id channel, enum message_category category, cons
                                    .kind = SLICE("text") };
     struct message_accepted accepted;
 
-    assert_ok(message_seal(&vault, tenant, message.id, SLICE("+14155550123"), slice_text(content), arena,
-                           &message.sealed));
+    assert_ok(message_seal(&vault, tenant,
+                           &(struct message_plain){ .message = message.id,
+                                                    .peer = SLICE("+14155550123"),
+                                                    .content = slice_text(content) },
+                           1, arena, &message.sealed));
     assert_ok(message_accept_batch(gateway, clock_system(), &message, &accepted, 1, arena));
     assert_ok(accepted.err);
     return accepted.id;

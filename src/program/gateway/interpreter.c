@@ -157,8 +157,10 @@ inbound_seal(struct reading *reading, struct step *step, struct slice peer, stru
     struct id tenant = reading->event->tenant;
     struct vault_place place = event_content_place(tenant, step->received.event_id);
     struct buf text;
-    enum err err =
-        message_seal(vault, tenant, step->received.id, peer, content, reading->arena, &step->received.sealed);
+    enum err err = message_seal(
+        vault, tenant,
+        &(struct message_plain){ .message = step->received.id, .peer = peer, .content = content }, 1,
+        reading->arena, &step->received.sealed);
 
     buf_init(&text, VAULT_PLAIN_BYTES_MAX);
     if (err == ERR_OK)

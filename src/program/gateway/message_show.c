@@ -22,22 +22,56 @@ pricing_show(const struct message *message)
     return json_parse(message->pricing, &pricing) == ERR_OK ? pricing : NULL;
 }
 
+static json_t *
+time_or_null(struct wall_time t)
+{
+    return t.us == 0 ? json_null() : show_time(t);
+}
+
+static json_t *
+tags_show(const struct message *message)
+{
+    json_t *tags = json_array();
+
+    for (size_t i = 0; i < message->tag_count; i++)
+        show_append(&tags, show_text(message->tags[i]));
+    return tags;
+}
+
+/* What we printed ourselves parses, so only memory may lack. */
+static json_t *
+metadata_show(struct slice metadata)
+{
+    json_t *shown = NULL;
+
+    if (metadata.len == 0)
+        return json_object();
+    return json_parse(metadata, &shown) == ERR_OK ? shown : NULL;
+}
+
 json_t *
-message_show(const struct message *message, struct slice peer)
+message_show(const struct message *message, struct slice peer, struct slice metadata)
 {
     bool is_out = message->direction == MESSAGE_OUT;
     struct slice status = message_status_name(message->status);
     json_t *reply_to = id_is_zero(message->target) ? json_null() : show_id(ID_MESSAGE, message->target);
+    json_t *shown = json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
+        show_id(ID_MESSAGE, message->id), "direction", is_out ? "outbound" : "inbound", "channel_id",
+        show_id(ID_CHANNEL, message->channel), is_out ? "to" : "from", show_text(peer), "type",
+        show_text(message->kind), "category", message_category_word(message->category), "status",
+        show_text(status), "reference", show_text_or_null(message->reference), "reply_to", reply_to,
+        "provider_id", show_text_or_null(message->provider_id), "attempts", message->attempt_count, "error",
+        error_show(message), "pricing", pricing_show(message), "created_at", show_time(message->created_at),
+        "updated_at", show_time(message->updated_at));
 
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
-                     show_id(ID_MESSAGE, message->id), "direction", is_out ? "outbound" : "inbound",
-                     "channel_id", show_id(ID_CHANNEL, message->channel), is_out ? "to" : "from",
-                     show_text(peer), "type", show_text(message->kind), "category",
-                     message_category_word(message->category), "status", show_text(status), "reference",
-                     show_text_or_null(message->reference), "reply_to", reply_to, "provider_id",
-                     show_text_or_null(message->provider_id), "attempts", message->attempt_count, "error",
-                     error_show(message), "pricing", pricing_show(message), "created_at",
-                     show_time(message->created_at), "updated_at", show_time(message->updated_at));
+    if (is_out) {
+        show_set(&shown, "send_at", time_or_null(message->send_at));
+        show_set(&shown, "expires_at", time_or_null(message->expires_at));
+        show_set(&shown, "tags", tags_show(message));
+        show_set(&shown, "metadata", metadata_show(metadata));
+    }
+    return shown;
 }
 
 json_t *
@@ -50,16 +84,20 @@ message_step_show(const struct event *event)
         return NULL; /* what we stored parses, so only memory lacks */
     step = json_pack("{s:o, s:s, s:o}", "id", show_id(ID_EVENT, event->id), "type",
                      event_type_word(event->type), "at", show_time(event->occurred_at));
-    static const char *const copied[] = { "status", "cause" };
-    for (size_t i = 0; i < COUNT_OF(copied); i++) {
-        json_t *value = json_object_get(data, copied[i]);
+    static const char *const texts[] = { "status", "actor", "key_id", "cause", "provider_id", "send_at" };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        json_t *value = json_object_get(data, texts[i]);
         if (json_is_string(value))
-            show_set(&step, copied[i], json_incref(value));
+            show_set(&step, texts[i], json_incref(value));
     }
+    if (!id_is_zero(event->channel))
+        show_set(&step, "channel_id", show_id(ID_CHANNEL, event->channel));
     if (json_int_of(data, "attempt", &attempt) && attempt > 0)
         show_set(&step, "attempt", json_integer(attempt));
-    if (json_is_object(json_object_get(data, "error")))
-        show_set(&step, "error", json_incref(json_object_get(data, "error")));
+    static const char *const objects[] = { "error", "report" };
+    for (size_t i = 0; i < COUNT_OF(objects); i++)
+        if (json_is_object(json_object_get(data, objects[i])))
+            show_set(&step, objects[i], json_incref(json_object_get(data, objects[i])));
     json_decref(data);
     return step;
 }

@@ -4,9 +4,9 @@
 #include "domain/message/message.h"
 #include <jansson.h>
 
-/* Without content and timeline, as in lists and answers to POST. `peer` is the opened address. Owned; NULL:
- * no memory. */
-json_t *message_show(const struct message *message, struct slice peer);
+/* Without content and timeline, as in lists and answers to POST. `peer` and `metadata` (empty: none) are
+ * opened. Owned; NULL: no memory. */
+json_t *message_show(const struct message *message, struct slice peer, struct slice metadata);
 /* One step of the timeline, from the event's data. Owned; NULL: no memory. */
 json_t *message_step_show(const struct event *event);
 

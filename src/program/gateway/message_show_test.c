@@ -27,6 +27,7 @@ contract_close(void **state UNUSED)
 static struct message
 message_of(enum message_direction direction, enum message_status status, bool is_full)
 {
+    static const struct slice tags[] = { { "orders", 6 }, { "spring", 6 } };
     struct message message = { .id = { { 1 } },
                                .channel = { { 2 } },
                                .direction = direction,
@@ -44,6 +45,9 @@ message_of(enum message_direction direction, enum message_status status, bool is
         message.error_title = SLICE("A title.");
         message.error_class = SLICE("permanent");
         message.attempt_count = 3;
+        message.send_at = message.expires_at = (struct wall_time){ INT64_C(1795333730004000) };
+        message.tags = tags;
+        message.tag_count = COUNT_OF(tags);
     }
     return message;
 }
@@ -56,11 +60,17 @@ whole(const struct message *message)
         "{\"status\":\"accepted\",\"cause\":null,\"attempt\":0,\"error\":null}",
         "{\"status\":\"queued\",\"cause\":\"not-sent\",\"attempt\":1,\"error\":{\"code\":\"c\",\"title\":\"t\","
         "\"class\":\"retry\"}}",
+        "{\"status\":\"held\",\"actor\":\"api-key\",\"key_id\":\"key_01jd8gzv6hfa4s9d2n7r5w1c8x\","
+        "\"send_at\":\"2026-11-24T09:00:00.000Z\",\"provider_id\":\"wamid.1\"}",
+        "{\"status\":\"delivered\",\"actor\":\"provider\",\"report\":{\"status\":\"sent\"}}",
     };
-    json_t *shown = message_show(message, SLICE("+14155550123")), *timeline = json_array();
+    json_t *shown = message_show(message, SLICE("+14155550123"), SLICE("{\"order\":\"1\"}")),
+           *timeline = json_array();
 
     for (size_t i = 0; i < COUNT_OF(data); i++) {
-        struct event event = { .id = { { 9 } }, .type = EVENT_MESSAGE_QUEUED, .data = slice_text(data[i]) };
+        struct event event = {
+            .id = { { 9 } }, .type = EVENT_MESSAGE_QUEUED, .channel = { { 2 } }, .data = slice_text(data[i])
+        };
         show_append(&timeline, message_step_show(&event));
     }
     show_set(&shown, "content", json_pack("{s:s, s:{s:s}}", "type", "text", "text", "body", "Hi"));

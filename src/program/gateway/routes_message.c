@@ -1,18 +1,16 @@
-/* POST /v1/messages, GET /v1/messages, GET /v1/messages/{message_id}. */
-#include "crypto/hash.h"
-#include "domain/channel/whatsapp/whatsapp_content.h"
+/* POST, GET /v1/messages; GET, PATCH /v1/messages/{message_id}; POST /v1/messages/{message_id}/cancel. */
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/message_ask.h"
 #include "program/gateway/message_show.h"
 #include "wire/json/json.h"
 
-#define MESSAGE_BODY_BYTES_MAX (64u * 1024u)
+#define CHANGE_BODY_BYTES_MAX 1024u
 
-/* What the answer repeats of the request. */
+/* A message on its way in, with what its answer repeats of the request. */
 struct created {
     struct commit commit;
-    struct message message;
-    struct slice to;
+    struct message_ask ask;
 };
 
 static enum err
@@ -20,136 +18,36 @@ created_print(struct commit *commit, struct id id, struct http_response *respons
 {
     struct created *created = commit->ctx;
 
-    created->message.id = id; /* of an earlier message, when this request repeats it */
-    created->message.created_at = created->message.updated_at = id_time(id);
     gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
-    return http_reply_json(commit->request, response, 202, message_show(&created->message, created->to));
-}
-
-static enum err
-target_check(struct db_tx *tx, void *ctx)
-{
-    const struct message *message = ctx;
-
-    return message_target_check(tx, message->channel, message->target);
-}
-
-/* The message that is answered or reacted to: ours, of this channel, and known to the provider. */
-static enum err
-target_read(struct http_request *request, const json_t *content, struct message *message)
-{
-    struct slice reply_to = json_text_of(request_json(request), "reply_to");
-    struct slice reacted = json_text_of(json_member(content, "reaction"), "message_id");
-    struct slice pointer = reacted.ptr != NULL ? SLICE("/content/reaction/message_id") : SLICE("/reply_to");
-    struct slice target = reacted.ptr != NULL ? reacted : reply_to;
-
-    if (target.ptr == NULL)
-        return ERR_OK;
-    if (reacted.ptr != NULL && reply_to.ptr != NULL) {
-        problem_add(&request->problem, request->arena, SLICE("/reply_to"),
-                    SLICE("is not possible with a reaction"));
-        return ERR_MESSAGE_INVALID;
-    }
-    enum err err = id_parse(ID_MESSAGE, target, &message->target);
-    if (err == ERR_OK)
-        err = gateway_read(request, target_check, message);
-    if (err == ERR_NOT_FOUND) {
-        problem_add(&request->problem, request->arena, pointer,
-                    SLICE("is not a message of this channel that the provider has taken"));
-        return ERR_MESSAGE_INVALID;
-    }
-    return err;
-}
-
-static enum err
-fingerprint(struct http_request *request, unsigned char out[HASH_BYTES])
-{
-    struct buf canonical;
-
-    buf_init(&canonical, 4 * MESSAGE_BODY_BYTES_MAX);
-    buf_add_text(&canonical, "POST /v1/messages\n");
-    enum err err = json_print_canonical(request_json(request), &canonical);
-    if (err == ERR_OK)
-        err = hash_sha256(buf_slice(&canonical), out);
-    buf_release_wiped(&canonical);
-    return err;
-}
-
-/* The content as it is kept: printed into the request's arena. */
-static enum err
-content_print(struct http_request *request, const json_t *content, struct slice *out)
-{
-    struct buf text;
-
-    buf_init(&text, 2 * MESSAGE_BODY_BYTES_MAX);
-    enum err err = json_print(content, &text);
-    *out = arena_copy(request->arena, buf_slice(&text));
-    if (err == ERR_OK && out->ptr == NULL)
-        err = ERR_NO_MEMORY;
-    buf_release_wiped(&text);
-    return err;
-}
-
-/* From the checked body to a message: everything but the seal. */
-static enum err
-message_read(struct http_request *request, const json_t *content, struct message *out)
-{
-    const json_t *body = request_json(request);
-    struct slice category = json_text_of(body, "category");
-
-    *out = (struct message){ .id = id_new(gateway_worker_of(request)->gateway->clock),
-                             .direction = MESSAGE_OUT,
-                             .category = MESSAGE_SERVICE,
-                             .status = MESSAGE_ACCEPTED,
-                             .kind = json_text_of(content, "type"),
-                             .reference = json_text_of(body, "reference") };
-    if (id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &out->channel) != ERR_OK) {
-        problem_add(&request->problem, request->arena, SLICE("/channel_id"),
-                    SLICE("is not a channel of this workspace"));
-        return ERR_CHANNEL_UNKNOWN;
-    }
-    if (category.ptr != NULL && message_category_parse(category, &out->category) != ERR_OK)
-        return ERR_CONTRACT;
-    enum err err = whatsapp_content_check(content, SLICE("/content"), request->arena, &request->problem);
-    return err == ERR_OK ? target_read(request, content, out) : err;
+    return http_reply_json(commit->request, response, 202, message_ask_show(&created->ask, id));
 }
 
 static enum err
 message_post(struct http_request *request, struct http_response *response UNUSED)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
-    const json_t *content = json_member(request_json(request), "content");
     struct created *created = arena_alloc(request->arena, sizeof(*created));
-    struct slice content_text = SLICE_EMPTY;
+    struct slice key = SLICE_EMPTY;
 
     if (created == NULL)
         return ERR_NO_MEMORY;
-    struct commit *commit = &created->commit;
-    enum err err = request_idempotency_key(request, &commit->message.idempotency_key);
+    struct message_ask *ask = &created->ask;
+    *ask = (struct message_ask){ .body = request_json(request),
+                                 .arena = request->arena,
+                                 .problem = &request->problem };
+    enum err err = request_idempotency_key(request, &key);
     if (err == ERR_OK)
-        err = message_read(request, content, &created->message);
-    if (err == ERR_OK && commit->message.idempotency_key.ptr != NULL)
-        err = fingerprint(request, commit->message.fingerprint);
+        err = message_ask_read(request, key, ask);
     if (err == ERR_OK)
-        err = content_print(request, content, &content_text);
-    created->to = json_text_of(request_json(request), "to");
-    if (err == ERR_OK)
-        err = message_seal(&worker->vault, request->tenant, created->message.id, created->to, content_text,
-                           request->arena, &commit->message.sealed);
+        err = message_seal(&worker->vault, request->tenant, &ask->plain, 1, request->arena,
+                           &ask->message.sealed);
     if (err != ERR_OK)
         return err;
-    commit->request = request;
-    commit->print = created_print;
-    commit->ctx = created;
-    commit->message.id = created->message.id;
-    commit->message.tenant = request->tenant;
-    commit->message.channel = created->message.channel;
-    commit->message.category = created->message.category;
-    commit->message.kind = created->message.kind;
-    commit->message.reference = created->message.reference;
-    commit->message.target = created->message.target;
+    created->commit = (struct commit){
+        .request = request, .message = ask->message, .print = created_print, .ctx = created
+    };
     return committer_submit(worker->gateway->committer,
-                            commit); /* from ERR_DEFERRED on it is the committer's */
+                            &created->commit); /* from ERR_DEFERRED on it is the committer's */
 }
 
 struct get {
@@ -174,7 +72,7 @@ message_get_one(struct http_request *request, struct http_response *response)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     struct get get = { .arena = request->arena };
-    struct slice peer, text;
+    struct slice peer, text, metadata;
     json_t *content = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &get.id);
 
@@ -184,10 +82,13 @@ message_get_one(struct http_request *request, struct http_response *response)
         err = message_open(&worker->vault, request->tenant, get.id, &get.message.sealed, request->arena,
                            &peer, &text);
     if (err == ERR_OK)
+        err = message_open_metadata(&worker->vault, request->tenant, get.id, &get.message.sealed,
+                                    request->arena, &metadata);
+    if (err == ERR_OK)
         err = json_parse(text, &content);
     if (err != ERR_OK)
         return err;
-    json_t *shown = message_show(&get.message, peer), *timeline = json_array();
+    json_t *shown = message_show(&get.message, peer, metadata), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
         show_append(&timeline, message_step_show(&get.events[i]));
     show_set(&shown, "content", content);
@@ -216,6 +117,7 @@ filter_read(struct http_request *request, struct message_filter *filter)
     enum err err = statuses_read(http_query(request, "status"), filter);
 
     filter->reference = http_query(request, "reference");
+    filter->tag = http_query(request, "tag");
     filter->has_direction = direction.ptr != NULL;
     filter->direction = slice_eq(direction, SLICE("inbound")) ? MESSAGE_IN : MESSAGE_OUT;
     filter->has_category = category.ptr != NULL;
@@ -234,6 +136,22 @@ filter_read(struct http_request *request, struct message_filter *filter)
         return ERR_QUERY;
     return filter->has_peer ? message_peer_index(&worker->vault, request->tenant, to, filter->peer_index)
                             : ERR_OK;
+}
+
+/* With what is sealed of it in a list: the address and the metadata. */
+static enum err
+opened_show(struct http_request *request, const struct message *message, json_t **out)
+{
+    const struct vault *vault = &gateway_worker_of(request)->vault;
+    struct slice peer, metadata;
+    enum err err =
+        message_open_peer(vault, request->tenant, message->id, &message->sealed, request->arena, &peer);
+
+    if (err == ERR_OK)
+        err = message_open_metadata(vault, request->tenant, message->id, &message->sealed, request->arena,
+                                    &metadata);
+    *out = err == ERR_OK ? message_show(message, peer, metadata) : NULL;
+    return err;
 }
 
 struct list {
@@ -255,7 +173,6 @@ messages_load(struct db_tx *tx, void *ctx)
 static enum err
 message_get_list(struct http_request *request, struct http_response *response)
 {
-    struct gateway_worker *worker = gateway_worker_of(request);
     struct list list = { .arena = request->arena };
     enum err err = gateway_page_read(request, ID_MESSAGE, &list.page);
 
@@ -267,22 +184,115 @@ message_get_list(struct http_request *request, struct http_response *response)
     if (err != ERR_OK)
         return err;
     bool has_more = list.count > list.page.limit;
-    size_t shown = has_more ? list.page.limit : list.count;
+    size_t count = has_more ? list.page.limit : list.count;
     json_t *items = json_array();
-    for (size_t i = 0; err == ERR_OK && i < shown; i++) {
-        struct slice peer;
-        const struct message *message = &list.messages[i];
-        err = message_open_peer(&worker->vault, request->tenant, message->id, &message->sealed,
-                                request->arena, &peer);
-        if (err == ERR_OK)
-            show_append(&items, message_show(message, peer));
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        json_t *shown = NULL;
+        err = opened_show(request, &list.messages[i], &shown);
+        show_append(&items, shown);
     }
     if (err != ERR_OK) {
         json_decref(items);
         return err;
     }
-    struct id last = shown == 0 ? (struct id){ { 0 } } : list.messages[shown - 1].id;
+    struct id last = count == 0 ? (struct id){ { 0 } } : list.messages[count - 1].id;
     return gateway_page_reply(request, response, items, has_more, ID_MESSAGE, last);
+}
+
+/* A change of one message, and how the message stands afterwards. */
+struct change {
+    const struct clock *clock;
+    struct arena *arena;
+    struct message_reschedule to; /* with a cancelation only the ids */
+    enum message_status status;   /* when it is refused */
+    struct message message;
+};
+
+static enum err
+cancel_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+    enum err err = message_cancel(tx, change->clock, change->to.message, change->to.api_key, change->arena,
+                                  &change->status);
+
+    return err == ERR_OK ? message_get(tx, change->to.message, change->arena, &change->message) : err;
+}
+
+static enum err
+reschedule_in(struct db_tx *tx, void *ctx)
+{
+    struct change *change = ctx;
+    enum err err = message_reschedule(tx, change->clock, &change->to, change->arena, &change->status);
+
+    return err == ERR_OK ? message_get(tx, change->to.message, change->arena, &change->message) : err;
+}
+
+static enum err
+change_make(struct http_request *request, struct http_response *response, struct change *change,
+            enum err (*work)(struct db_tx *tx, void *ctx))
+{
+    const struct api_principal *principal = request->principal;
+    json_t *shown = NULL;
+    enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &change->to.message);
+
+    change->clock = gateway_worker_of(request)->gateway->clock;
+    change->arena = request->arena;
+    change->to.api_key = principal->key;
+    if (err == ERR_OK)
+        err = gateway_write(request, work, change);
+    if (err == ERR_STATE_CONFLICT)
+        request->problem.detail = arena_format(request->arena, "The message is %.*s.",
+                                               SLICE_FMT(message_status_name(change->status)));
+    if (err == ERR_OK)
+        err = opened_show(request, &change->message, &shown);
+    return err == ERR_OK ? http_reply_json(request, response, 200, shown) : err;
+}
+
+static enum err
+message_post_cancel(struct http_request *request, struct http_response *response)
+{
+    struct change change = { .status = MESSAGE_CANCELED };
+
+    return change_make(request, response, &change, cancel_in);
+}
+
+/* A time of the body, or us 0 for null. */
+static enum err
+change_time(struct http_request *request, const char *member, struct wall_time *out)
+{
+    struct slice text = json_text_of(request_json(request), member);
+
+    return text.ptr == NULL ? ERR_OK : wall_parse(text, out);
+}
+
+static enum err
+message_patch(struct http_request *request, struct http_response *response)
+{
+    struct wall_time now = clock_wall(gateway_worker_of(request)->gateway->clock);
+    struct change change = { .to.sets_expiry = json_member(request_json(request), "expires_at") != NULL };
+    enum err err = change_time(request, "send_at", &change.to.send_at);
+
+    if (err == ERR_OK)
+        err = change_time(request, "expires_at", &change.to.expires_at);
+    struct wall_time from = change.to.send_at.us == 0 ? now : change.to.send_at;
+    if (err == ERR_OK && (from.us < now.us - 1000000 ||
+                          from.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us)) {
+        problem_add(&request->problem, request->arena, SLICE("/send_at"),
+                    SLICE("must lie within a year from now"));
+        return ERR_TIME_ORDER;
+    }
+    if (err == ERR_OK &&
+        change.to.expires_at.us > wall_after_ms(from, MESSAGE_EXPIRY_S_MAX * INT64_C(1000)).us) {
+        problem_add(&request->problem, request->arena, SLICE("/expires_at"),
+                    SLICE("must lie within 30 days of the sending"));
+        return ERR_TIME_ORDER;
+    }
+    if (err == ERR_OK)
+        err = change_make(request, response, &change, reschedule_in);
+    if (err == ERR_TIME_ORDER)
+        problem_add(&request->problem, request->arena, SLICE("/expires_at"),
+                    SLICE("must come after send_at"));
+    return err;
 }
 
 const struct http_route message_routes[] = {
@@ -291,5 +301,9 @@ const struct http_route message_routes[] = {
     { HTTP_GET, "/v1/messages", message_get_list, "listMessages", HTTP_ACCESS_KEY, "messages:read" },
     { HTTP_GET, "/v1/messages/{message_id}", message_get_one, "getMessage", HTTP_ACCESS_KEY,
       "messages:read" },
+    { HTTP_PATCH, "/v1/messages/{message_id}", message_patch, "updateMessage", HTTP_ACCESS_KEY,
+      "messages:send", .body_bytes_max = CHANGE_BODY_BYTES_MAX },
+    { HTTP_POST, "/v1/messages/{message_id}/cancel", message_post_cancel, "cancelMessage", HTTP_ACCESS_KEY,
+      "messages:send" },
     { .handler = NULL },
 };

@@ -9,6 +9,7 @@
 static const char *const allowed_values[] = {
     "gateway seal content message.peer",
     "gateway seal content message.content",
+    "gateway seal content message.metadata",
     "gateway seal content event.content",
     "gateway seal content provider_event.body",
     "gateway seal content media.file_name",
@@ -26,6 +27,7 @@ static const char *const allowed_values[] = {
     "dispatcher open content template.draft",
     "gateway open content message.peer",
     "gateway open content message.content",
+    "gateway open content message.metadata",
     "gateway open content event.content",
     "gateway open content provider_event.body",
     "gateway open content media.file_name",
@@ -75,7 +77,8 @@ static const char *const tables[] = {
 static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
                                        "app_secret", "verify_token", "private_key", "secret",
                                        "secre",      "secrets",      "wrapped",     "request",
-                                       "file_name",  "headers",      "components",  "draft" };
+                                       "file_name",  "headers",      "components",  "draft",
+                                       "metadata" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

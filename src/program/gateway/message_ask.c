@@ -1,0 +1,227 @@
+#include "program/gateway/message_ask.h"
+#include "crypto/hash.h"
+#include "domain/channel/whatsapp/whatsapp_content.h"
+#include "program/gateway/gateway.h"
+#include "program/gateway/message_show.h"
+#include "wire/json/json.h"
+
+#define METADATA_KEY_MAX   40u
+#define METADATA_VALUE_MAX 500u
+/* A repeated request is still the same one after its times have passed; keys are kept as long. */
+#define PAST_S_MAX 86400
+
+/* "/messages/3" and "/send_at": the pointer of a member. */
+static struct slice
+pointer_of(const struct message_ask *ask, const char *member)
+{
+    return arena_format(ask->arena, "%.*s%s", SLICE_FMT(ask->at), member);
+}
+
+static enum err
+refuse(const struct message_ask *ask, const char *member, const char *detail, enum err err)
+{
+    problem_add(ask->problem, ask->arena, pointer_of(ask, member), slice_text(detail));
+    return err;
+}
+
+static enum err
+target_check(struct db_tx *tx, void *ctx)
+{
+    const struct message_new *message = ctx;
+
+    return message_target_check(tx, message->channel, message->target);
+}
+
+/* The message that is answered or reacted to: ours, of this channel, and known to the provider. */
+static enum err
+target_read(struct http_request *request, const json_t *content, struct message_ask *ask)
+{
+    struct slice reply_to = json_text_of(ask->body, "reply_to");
+    struct slice reacted = json_text_of(json_member(content, "reaction"), "message_id");
+    struct slice target = reacted.ptr != NULL ? reacted : reply_to;
+
+    if (target.ptr == NULL)
+        return ERR_OK;
+    if (reacted.ptr != NULL && reply_to.ptr != NULL)
+        return refuse(ask, "/reply_to", "is not possible with a reaction", ERR_MESSAGE_INVALID);
+    enum err err = id_parse(ID_MESSAGE, target, &ask->message.target);
+    if (err == ERR_OK)
+        err = gateway_read(request, target_check, &ask->message);
+    if (err == ERR_NOT_FOUND)
+        return refuse(ask, reacted.ptr != NULL ? "/content/reaction/message_id" : "/reply_to",
+                      "is not a message of this channel that the provider has taken", ERR_MESSAGE_INVALID);
+    return err;
+}
+
+/* SLICE_EMPTY when the member is not there; else its value printed, in the arena. */
+static enum err
+member_print(const struct message_ask *ask, const char *member, struct slice *out)
+{
+    const json_t *value = json_member(ask->body, member);
+    struct buf text;
+
+    *out = SLICE_EMPTY;
+    if (value == NULL)
+        return ERR_OK;
+    buf_init(&text, 2 * MESSAGE_BODY_BYTES_MAX);
+    enum err err = json_print(value, &text);
+    *out = arena_copy(ask->arena, buf_slice(&text));
+    if (err == ERR_OK && out->ptr == NULL)
+        err = ERR_NO_MEMORY;
+    buf_release_wiped(&text);
+    return err;
+}
+
+static enum err
+metadata_check(const struct message_ask *ask)
+{
+    json_t *metadata = json_iterable(json_member(ask->body, "metadata")), *value;
+    const char *name;
+
+    json_object_foreach(metadata, name, value)
+    {
+        size_t name_len = strlen(name);
+        if (name_len == 0 || name_len > METADATA_KEY_MAX)
+            return refuse(ask, "/metadata", "must have names of 1 to 40 octets", ERR_CONTRACT);
+        if (!json_is_string(value) || json_string_length(value) > METADATA_VALUE_MAX)
+            return refuse(ask, "/metadata", "must have strings of at most 500 octets as values",
+                          ERR_CONTRACT);
+    }
+    return ERR_OK;
+}
+
+static enum err
+tags_read(struct message_ask *ask)
+{
+    const json_t *tags = json_member(ask->body, "tags");
+    size_t count = json_array_size(tags);
+    struct slice *out = arena_array(ask->arena, count, sizeof(*out));
+
+    if (out == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *tag = json_array_get(tags, i);
+        out[i] = slice_of(json_string_value(tag), json_string_length(tag));
+    }
+    ask->message.tags = out;
+    ask->message.tag_count = count;
+    return ERR_OK;
+}
+
+/* A time of the request; us 0 when it is not there. */
+static enum err
+time_read(const struct message_ask *ask, const char *member, struct wall_time *out)
+{
+    struct slice text = json_text_of(ask->body, member);
+
+    return text.ptr == NULL ? ERR_OK : wall_parse(text, out);
+}
+
+static enum err
+times_read(struct message_ask *ask, struct wall_time now)
+{
+    struct message_new *message = &ask->message;
+    int64_t ttl_s = 0;
+    enum err err = time_read(ask, "send_at", &message->send_at);
+
+    if (err == ERR_OK)
+        err = time_read(ask, "expires_at", &message->expires_at);
+    if (err != ERR_OK)
+        return err;
+    bool is_held = message->send_at.us != 0, has_expiry = message->expires_at.us != 0;
+    struct wall_time from = is_held ? message->send_at : id_time(message->id);
+    if (is_held && (message->send_at.us < wall_after_ms(now, -PAST_S_MAX * INT64_C(1000)).us ||
+                    message->send_at.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us))
+        return refuse(ask, "/send_at", "must lie within a year from now", ERR_TIME_ORDER);
+    if (json_int_of(ask->body, "ttl_s", &ttl_s)) {
+        if (has_expiry)
+            return refuse(ask, "/ttl_s", "is not possible with expires_at", ERR_TIME_ORDER);
+        message->expires_at = wall_after_ms(from, ttl_s * 1000);
+        return ERR_OK;
+    }
+    if (has_expiry && is_held && message->expires_at.us <= message->send_at.us)
+        return refuse(ask, "/expires_at", "must come after send_at", ERR_TIME_ORDER);
+    if (has_expiry && (message->expires_at.us < wall_after_ms(now, -PAST_S_MAX * INT64_C(1000)).us ||
+                       message->expires_at.us > wall_after_ms(from, MESSAGE_EXPIRY_S_MAX * INT64_C(1000)).us))
+        return refuse(ask, "/expires_at", "must lie within 30 days of the sending", ERR_TIME_ORDER);
+    return ERR_OK;
+}
+
+/* Of what was asked, not of how: white space, the order of members and the way it came make no difference. */
+static enum err
+fingerprint(struct message_ask *ask)
+{
+    struct buf canonical;
+
+    buf_init(&canonical, 4 * MESSAGE_BODY_BYTES_MAX);
+    buf_add_text(&canonical, "POST /v1/messages\n");
+    enum err err = json_print_canonical(ask->body, &canonical);
+    if (err == ERR_OK)
+        err = hash_sha256(buf_slice(&canonical), ask->message.fingerprint);
+    buf_release_wiped(&canonical);
+    return err;
+}
+
+enum err
+message_ask_read(struct http_request *request, struct slice idempotency_key, struct message_ask *ask)
+{
+    const struct clock *clock = gateway_worker_of(request)->gateway->clock;
+    const struct api_principal *principal = request->principal;
+    const json_t *content = json_member(ask->body, "content");
+    struct slice category = json_text_of(ask->body, "category");
+    struct message_new *message = &ask->message;
+
+    *message = (struct message_new){ .id = id_new(clock),
+                                     .tenant = request->tenant,
+                                     .category = MESSAGE_SERVICE,
+                                     .kind = json_text_of(content, "type"),
+                                     .reference = json_text_of(ask->body, "reference"),
+                                     .idempotency_key = idempotency_key,
+                                     .api_key = principal->key };
+    ask->plain = (struct message_plain){ .message = message->id, .peer = json_text_of(ask->body, "to") };
+    if (id_parse(ID_CHANNEL, json_text_of(ask->body, "channel_id"), &message->channel) != ERR_OK)
+        return refuse(ask, "/channel_id", "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
+    if (category.ptr != NULL && message_category_parse(category, &message->category) != ERR_OK)
+        return ERR_CONTRACT;
+    enum err err = whatsapp_content_check(content, pointer_of(ask, "/content"), ask->arena, ask->problem);
+    if (err == ERR_OK)
+        err = target_read(request, content, ask);
+    if (err == ERR_OK)
+        err = times_read(ask, clock_wall(clock));
+    if (err == ERR_OK)
+        err = metadata_check(ask);
+    if (err == ERR_OK)
+        err = tags_read(ask);
+    if (err == ERR_OK)
+        err = member_print(ask, "content", &ask->plain.content);
+    if (err == ERR_OK)
+        err = member_print(ask, "metadata", &ask->plain.metadata);
+    return err == ERR_OK && idempotency_key.ptr != NULL ? fingerprint(ask) : err;
+}
+
+json_t *
+message_ask_show(const struct message_ask *ask, struct id id)
+{
+    const struct message_new *asked = &ask->message;
+    struct wall_time later = id_time(id);
+    int64_t ttl_s = 0;
+    struct message message = { .id = id,
+                               .channel = asked->channel,
+                               .target = asked->target,
+                               .direction = MESSAGE_OUT,
+                               .category = asked->category,
+                               .status = asked->send_at.us != 0 ? MESSAGE_HELD : MESSAGE_ACCEPTED,
+                               .kind = asked->kind,
+                               .reference = asked->reference,
+                               .created_at = later,
+                               .updated_at = later,
+                               .send_at = asked->send_at,
+                               .expires_at = asked->expires_at,
+                               .tags = asked->tags,
+                               .tag_count = asked->tag_count };
+
+    /* A repeated request is answered as the first one was: its time to live began then. */
+    if (json_int_of(ask->body, "ttl_s", &ttl_s))
+        message.expires_at = wall_after_ms(asked->send_at.us != 0 ? asked->send_at : later, ttl_s * 1000);
+    return message_show(&message, ask->plain.peer, ask->plain.metadata);
+}

@@ -1,0 +1,30 @@
+/*
+ * What a client asks to be sent: from its JSON, which the contract has checked already, to a message that
+ * lacks only its seal. What a schema cannot say is checked here, with the JSON Pointer of what is wrong.
+ */
+#ifndef PROGRAM_GATEWAY_MESSAGE_ASK_H
+#define PROGRAM_GATEWAY_MESSAGE_ASK_H
+#include "domain/message/message.h"
+#include "platform/net/router.h"
+
+#define MESSAGE_BODY_BYTES_MAX (64u * 1024u) /* of one message */
+
+struct message_ask {
+    const json_t *body;         /* borrowed: the object that describes one message */
+    struct slice at;            /* the JSON Pointer of it in the request: "", or "/messages/3" */
+    struct arena *arena;        /* for all that is read */
+    struct problem *problem;    /* what is wrong is noted here */
+    struct message_new message; /* out: everything but `sealed` */
+    struct message_plain plain; /* out: what is to be sealed; lies in the arena, which is wiped */
+};
+
+/*
+ * ERR_CHANNEL_UNKNOWN, ERR_MESSAGE_INVALID, ERR_TIME_ORDER, ERR_CONTRACT. With an idempotency key the
+ * request's fingerprint is made too: the same for one message, whether it comes by itself or within a batch.
+ */
+MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,
+                                     struct message_ask *ask);
+/* The message as it is shown before it was read back; `id` is that of the message that it became. Owned. */
+json_t *message_ask_show(const struct message_ask *ask, struct id id);
+
+#endif

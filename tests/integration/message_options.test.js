@@ -1,0 +1,199 @@
+// @ts-check
+/** What may be asked of a message besides its content: a time, a deadline, tags, metadata; and what may still be changed. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startPlatform, until } from './support.js';
+
+/** @type {Awaited<ReturnType<typeof startPlatform>>} */
+let platform;
+/** @type {Awaited<ReturnType<typeof platform.workspace>>} */
+let shop;
+before(async () => {
+    platform = await startPlatform({ env: { HARKARA_GATEWAYS: '2' } });
+    shop = await platform.workspace({ endpoint: true });
+});
+after(() => platform?.stop());
+
+const soon = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
+const send = (/** @type {Record<string, unknown>} */ more, client = shop.client) => client.must(202, 'POST', '/v1/messages', client.text(shop.channel, more));
+const types = (/** @type {any} */ message) => message.timeline.map(({ type }) => type);
+/** Runs with the channel paused, so that what is accepted stays where it is: accepted before, since a paused channel takes nothing. */
+const setState = (/** @type {string} */ state) => shop.client.must(200, 'PATCH', `/v1/channels/${shop.channel}`, { state });
+
+describe('a time to send', () => {
+    test('is waited for, and then the message goes out', async () => {
+        const sendAt = soon(1500);
+        const made = await send({ send_at: sendAt });
+        assert.equal(made.status, 'held');
+        assert.equal(made.send_at, sendAt);
+        const end = await shop.client.follow(made.id, ['read']);
+        assert.deepEqual(types(end), ['message.held', 'message.queued', 'message.sending', 'message.sent', 'message.delivered', 'message.read']);
+        assert.deepEqual(end.timeline.map(({ actor }) => actor), ['api-key', 'schedule', 'dispatcher', 'dispatcher', 'provider', 'provider']);
+        assert.equal(end.timeline[0].key_id, shop.keyId);
+        assert.equal(end.timeline[1].cause, 'due');
+        assert.ok(Date.parse(end.timeline[2].at) >= Date.parse(sendAt), `${end.timeline[2].at} is not before ${sendAt}`);
+        assert.ok(end.timeline.every(({ channel_id }) => channel_id === shop.channel));
+    });
+
+    test('can be changed while the message is held, and not afterwards', async () => {
+        const made = await send({ send_at: soon(3_600_000), ttl_s: 60 });
+        const clash = await shop.client.call('PATCH', `/v1/messages/${made.id}`, { send_at: soon(7_200_000) });
+        assert.equal(clash.status, 422);
+        assert.equal(clash.json.code, 'time-order');
+        assert.equal(clash.json.errors[0].pointer, '/expires_at');
+        const later = soon(7_200_000);
+        const moved = await shop.client.must(200, 'PATCH', `/v1/messages/${made.id}`, { send_at: later, expires_at: null });
+        assert.equal(moved.send_at, later);
+        assert.equal(moved.expires_at, null);
+        await shop.client.must(200, 'PATCH', `/v1/messages/${made.id}`, { send_at: null });
+        const end = await shop.client.follow(made.id, ['read']);
+        assert.deepEqual(types(end).slice(0, 4), ['message.held', 'message.held', 'message.held', 'message.queued']);
+        assert.equal(end.timeline[1].cause, 'rescheduled');
+        assert.equal(end.timeline[1].send_at, later);
+        const late = await shop.client.call('PATCH', `/v1/messages/${made.id}`, { send_at: later });
+        assert.equal(late.status, 409);
+        assert.equal(late.json.detail, 'The message is read.');
+    });
+
+    test('lies within a year, and is told with its pointer when not', async () => {
+        for (const [more, pointer] of /** @type {[Record<string, unknown>, string][]} */ ([
+            [{ send_at: soon(400 * 86_400_000) }, '/send_at'], [{ send_at: '2020-01-01T00:00:00Z' }, '/send_at'],
+            [{ send_at: soon(60_000), expires_at: soon(30_000) }, '/expires_at'], [{ expires_at: soon(40 * 86_400_000) }, '/expires_at'],
+            [{ expires_at: soon(60_000), ttl_s: 5 }, '/ttl_s'], [{ metadata: { n: 1 } }, '/metadata'], [{ metadata: { ['k'.repeat(41)]: 'v' } }, '/metadata'],
+            [{ tags: ['<x>'] }, '/tags/0'], [{ tags: ['a', 'a'] }, '/tags/1'],
+        ])) {
+            const answer = await shop.client.call('POST', '/v1/messages', shop.client.text(shop.channel, more));
+            assert.equal(answer.status, 422, JSON.stringify(more));
+            assert.equal(answer.json.errors[0].pointer, pointer, answer.text);
+        }
+    });
+
+    test('and the answer to a repeated request are the same after the time has passed', async () => {
+        const body = shop.client.text(shop.channel, { send_at: soon(300), ttl_s: 30 });
+        const headers = { 'idempotency-key': 'held-once' };
+        const first = await shop.client.call('POST', '/v1/messages', body, headers);
+        await shop.client.follow(first.json.id, ['read']);
+        const again = await shop.client.call('POST', '/v1/messages', body, headers);
+        assert.equal(again.headers.get('idempotency-replayed'), 'true');
+        assert.deepEqual(again.json, first.json);
+    });
+});
+
+describe('a deadline', () => {
+    test('ends a message that waits for its paused channel, and one that is held', async () => {
+        const held = await send({ send_at: soon(3_600_000), expires_at: soon(3_700_000) });
+        await setState('paused');
+        try {
+            await shop.client.must(200, 'PATCH', `/v1/messages/${held.id}`, { send_at: null, expires_at: soon(1_000) });
+            const end = await shop.client.follow(held.id, ['expired']);
+            assert.equal(end.timeline.at(-1).type, 'message.expired');
+            assert.equal(end.timeline.at(-1).actor, 'schedule');
+            assert.equal(end.timeline.at(-1).cause, 'expired');
+            assert.equal(end.attempts, 0);
+        } finally {
+            await setState('active');
+        }
+    });
+
+    test('ends a message between two attempts', async () => {
+        const to = '+14155550777';
+        const fault = await platform.sandbox.control('POST', '/faults', { phone_number_id: shop.account.phone_number_id, to: to.slice(1), code: 131016, times: 50 });
+        assert.ok(fault.status < 300, fault.text);
+        const made = await send({ to, ttl_s: 3 });
+        const end = await shop.client.follow(made.id, ['expired']);
+        assert.ok(end.attempts >= 1);
+        assert.equal(end.error.code, 'whatsapp-131016');
+        await until(() => shop.receiver.events().find(({ type, data }) => type === 'message.expired' && data.message_id === made.id), 'the event');
+    });
+});
+
+describe('cancel', () => {
+    test('withdraws what is held, once and for all, and can be repeated', async () => {
+        const made = await send({ send_at: soon(2_000) });
+        const canceled = await shop.client.must(200, 'POST', `/v1/messages/${made.id}/cancel`);
+        assert.equal(canceled.status, 'canceled');
+        await shop.client.must(200, 'POST', `/v1/messages/${made.id}/cancel`);
+        const [one] = (await shop.client.must(200, 'GET', `/v1/messages?status=canceled&limit=1`)).data;
+        assert.equal(one.id, made.id);
+        const event = await until(() => shop.receiver.events().find(({ type, data }) => type === 'message.canceled' && data.message_id === made.id), 'the event');
+        assert.equal(event.data.status, 'canceled');
+        const message = await shop.client.must(200, 'GET', `/v1/messages/${made.id}`);
+        assert.deepEqual(types(message), ['message.held', 'message.canceled']);
+        assert.equal(message.timeline[1].key_id, shop.keyId);
+        assert.equal(platform.sql(`select count(*) from harkara.dispatch_queue q join harkara.message m on m.id = q.message_id where m.status = 'canceled'`), '0');
+    });
+
+    test('refuses what has left, with the status it has', async () => {
+        const made = await send({});
+        await shop.client.follow(made.id, ['read']);
+        const late = await shop.client.call('POST', `/v1/messages/${made.id}/cancel`);
+        assert.equal(late.status, 409);
+        assert.equal(late.json.code, 'state-conflict');
+        assert.equal(late.json.detail, 'The message is read.');
+        assert.equal((await shop.client.call('POST', '/v1/messages/msg_01jd8h3c5tfy8n2k7w4q9v6r0e/cancel')).status, 404);
+    });
+
+    test('and the dispatcher race for a message, and one of them wins', async () => {
+        const outcomes = { canceled: 0, sent: 0 };
+        await Promise.all(Array.from({ length: 60 }, async (_, i) => {
+            const made = await send({ reference: 'race' });
+            for (let turns = 0; turns < i % 6; turns += 1)
+                await new Promise((done) => setImmediate(done));
+            const answer = await shop.client.call('POST', `/v1/messages/${made.id}/cancel`);
+            const end = await shop.client.follow(made.id, ['canceled', 'read']);
+            assert.equal(end.status, answer.status === 200 ? 'canceled' : 'read');
+            assert.equal(types(end).includes('message.sending'), answer.status === 409);
+            outcomes[answer.status === 200 ? 'canceled' : 'sent'] += 1;
+        }));
+        assert.equal(outcomes.canceled + outcomes.sent, 60);
+    });
+});
+
+describe('tags and metadata', () => {
+    test('are given back, found, and kept out of what they do not belong to', async () => {
+        const metadata = { order: '1042', note: 'for Žofie, 3rd floor' };
+        const made = await send({ tags: ['orders', 'spring sale:2'], metadata });
+        assert.deepEqual(made.tags, ['orders', 'spring sale:2']);
+        assert.deepEqual(made.metadata, metadata);
+        const read = await shop.client.follow(made.id, ['read']);
+        assert.deepEqual(read.metadata, metadata);
+        const listed = await shop.client.must(200, 'GET', `/v1/messages?tag=${encodeURIComponent('spring sale:2')}`);
+        assert.deepEqual(listed.data.map(({ id }) => id), [made.id]);
+        assert.deepEqual(listed.data[0].metadata, metadata);
+        assert.equal((await shop.client.must(200, 'GET', '/v1/messages?tag=spring')).data.length, 0);
+        const events = await until(() => {
+            const mine = shop.receiver.events().filter(({ data }) => data.message_id === made.id);
+            return mine.length >= 5 && mine;
+        }, 'the events');
+        for (const event of events) {
+            assert.deepEqual(event.data.tags, made.tags);
+            assert.ok(!JSON.stringify(event).includes('Žofie'));
+        }
+        assert.equal(platform.sql(`select count(*) from harkara.message where metadata_ct is not null and position('floor' in encode(metadata_ct, 'escape')) > 0`), '0');
+    });
+
+    test('and every other filter may be joined, and pages stay whole', async () => {
+        const made = [];
+        for (let i = 0; i < 7; i += 1)
+            made.unshift((await send({ tags: ['page', i % 2 === 0 ? 'even' : 'odd'], category: i < 4 ? 'otp' : 'service', reference: `r-${i % 2}`, send_at: soon(3_600_000) })).id);
+        const walk = async (/** @type {string} */ query) => {
+            const seen = [];
+            for (let cursor = ''; ;) {
+                const page = await shop.client.must(200, 'GET', `/v1/messages?${query}&limit=2${cursor && `&cursor=${cursor}`}`);
+                seen.push(...page.data.map(({ id }) => id));
+                if (!page.has_more)
+                    return seen;
+                cursor = page.next_cursor;
+            }
+        };
+        assert.deepEqual(await walk('tag=page'), made);
+        assert.deepEqual(await walk('tag=even&status=held'), made.filter((_, i) => i % 2 === 0));
+        assert.deepEqual(await walk('tag=page&category=otp&direction=outbound'), made.slice(3));
+        assert.deepEqual(await walk(`reference=r-1&channel_id=${shop.channel}`), made.filter((_, i) => i % 2 === 1));
+        assert.deepEqual((await walk('status=held,canceled')).filter((id) => made.includes(id)), made);
+        assert.deepEqual((await walk(`channel_id=${shop.channel}&status=held,read`)).filter((id) => made.includes(id)), made);
+        assert.deepEqual(await walk(`tag=page&created_after=${soon(60_000)}`), []);
+        for (const id of made)
+            await shop.client.must(200, 'POST', `/v1/messages/${id}/cancel`);
+    });
+});
