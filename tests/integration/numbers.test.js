@@ -1,6 +1,7 @@
 // @ts-check
 /** Operations and numbers: what is asked of the provider besides sending, to its end, whatever dies meanwhile. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { startPlatform, until } from './support.js';
 
@@ -79,5 +80,68 @@ describe('a number', () => {
             return now.profile?.about !== undefined && now;
         }, 'the sync that follows');
         assert.deepEqual(shown.profile, change);
+    });
+});
+
+describe('what the provider says of an account', () => {
+    const told = (type, fits = () => true) => until(() => shop.receiver.events().find((event) => event.type === type && fits(event.data)), `the event ${type}`);
+    const post = (field, value, account = shop.account, callback = shop.callback) => {
+        const body = JSON.stringify({ object: 'whatsapp_business_account', entry: [{ id: account.waba_id, time: Math.floor(Date.now() / 1000), changes: [{ field, value }] }] });
+        return fetch(callback, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-hub-signature-256': `sha256=${createHmac('sha256', account.app_secret).update(body).digest('hex')}` } });
+    };
+
+    test('a limit that is raised shows at the number and is told', async () => {
+        await post('phone_number_quality_update', { display_phone_number: shop.account.display_phone_number, event: 'UPGRADE', old_limit: 'TIER_2K', current_limit: 'TIER_10K' });
+        const { data } = await told('channel.quality', ({ source }) => source === 'quality_update');
+        assert.deepEqual(data, { channel_id: shop.channel, source: 'quality_update', changes: { messaging_limit: { previous: 'tier_2k', current: 'tier_10k' } }, notice: 'upgrade' });
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/channels/${shop.channel}/operations`)).data.find(({ kind, state }) => kind === 'number.sync' && state !== 'failed'), 'a sync');
+    });
+
+    test('a name that was approved is the number\'s', async () => {
+        await post('phone_number_name_update', { display_phone_number: shop.account.display_phone_number, decision: 'APPROVED', requested_verified_name: 'Lucky Shrub', rejection_reason: null });
+        const { data } = await told('channel.name');
+        assert.equal(data.decision, 'approved');
+        assert.equal(data.requested_name, 'Lucky Shrub');
+    });
+
+    test('a restriction pauses the channel, which its tenant may resume', async () => {
+        const { channel, account, callback } = await platform.connect(shop.client);
+        await post('account_update', { event: 'ACCOUNT_RESTRICTION', restriction_info: [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration: 1795420130 }] }, account, callback);
+        const { data } = await told('channel.account', ({ channel_id }) => channel_id === channel);
+        assert.equal(data.notice, 'account_restriction');
+        assert.deepEqual(data.restrictions, [{ type: 'restricted_biz_initiated_messaging', until: '2026-11-23T07:48:50.000Z' }]);
+        assert.equal(data.raw.event, 'ACCOUNT_RESTRICTION');
+        const held = await shop.client.must(200, 'GET', `/v1/channels/${channel}`);
+        assert.equal(held.state, 'paused');
+        assert.equal(held.state_reason, 'WhatsApp restricted the account\'s messages.');
+        await told('channel.updated', ({ channel_id, state }) => channel_id === channel && state === 'paused');
+        assert.equal((await shop.client.must(200, 'PATCH', `/v1/channels/${channel}`, { state: 'active' })).state_reason, null);
+    });
+
+    test('an account that is gone breaks its channels', async () => {
+        const { channel, account, callback } = await platform.connect(shop.client);
+        await post('account_update', { event: 'ACCOUNT_DELETED' }, account, callback);
+        await told('channel.broken', ({ channel_id }) => channel_id === channel);
+        assert.equal((await shop.client.must(200, 'GET', `/v1/channels/${channel}`)).state_reason, 'WhatsApp deleted the account.');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/channels/${shop.channel}`)).state, 'active', 'another account\'s stays');
+    });
+
+    test('alerts, PINs, faults, preferences and what nobody knows yet are told', async () => {
+        await post('account_alerts', { entity_type: 'BUSINESS', entity_id: '1', alert_info: { alert_severity: 'WARNING', alert_status: 'ACTIVE', alert_type: 'OBA_REJECTED', alert_description: 'No.' } });
+        assert.equal((await told('channel.account', ({ source }) => source === 'account_alerts')).data.severity, 'warning');
+        await post('security', { display_phone_number: shop.account.display_phone_number, event: 'PIN_CHANGED', requester: '615' });
+        assert.equal((await told('channel.security')).data.notice, 'pin_changed');
+        const metadata = { display_phone_number: shop.account.display_phone_number, phone_number_id: shop.account.phone_number_id };
+        await post('messages', { messaging_product: 'whatsapp', metadata, errors: [{ code: 130429, title: 'Rate limit hit' }] });
+        assert.deepEqual((await told('channel.fault')).data.error, { code: 'whatsapp-130429', title: 'The phone number\'s throughput limit is reached.', class: 'throttle' });
+        await post('user_preferences', { messaging_product: 'whatsapp', metadata, user_preferences: [{ wa_id: '14155550177', detail: 'x', category: 'marketing_messages', value: 'stop', timestamp: 1731705721 }] });
+        assert.deepEqual((await told('contact.preference')).data, { channel_id: shop.channel, category: 'marketing_messages', preference: 'stop', from: '+14155550177' });
+        assert.equal(platform.sql("select count(*) from harkara.event where data::text like '%14155550177%'"), '0', 'who it was lies sealed');
+        await post('orbit_update', { event: 'LAUNCHED', payload: [1, { a: null }] });
+        assert.deepEqual((await told('channel.notice')).data, { channel_id: shop.channel, source: 'orbit_update', raw: { event: 'LAUNCHED', payload: [1, { a: null }] } });
+        const before = platform.sql("select count(*) from harkara.event where type like 'channel.%'");
+        await post('account_update', { event: 'ACCOUNT_DELETED' }, { ...shop.account, waba_id: '999' });
+        await until(() => platform.sql("select count(*) from harkara.provider_event where state = 'stored'") === '0', 'everything to be interpreted');
+        assert.equal(platform.sql("select count(*) from harkara.event where type like 'channel.%'"), before, 'an account that is not connected here means nobody');
     });
 });

@@ -120,6 +120,9 @@ MUST_CHECK enum err channel_generations(struct db_tx *tx, struct id channel,
 
 /* A provider's callback names only the channel. Across tenants ("provider.callback"); ERR_NOT_FOUND. */
 MUST_CHECK enum err channel_tenant(struct db *db, struct id channel, struct id *tenant_out);
+/* The channels of this tenant at a WhatsApp Business account, oldest first; a list may be empty. */
+MUST_CHECK enum err channel_by_account(struct db_tx *tx, struct slice waba_id, struct arena *arena,
+                                       struct channel **out, size_t *count_out);
 /* The channel of this tenant that owns the phone number id; ERR_NOT_FOUND. */
 MUST_CHECK enum err channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id,
                                                struct id *channel_out);

@@ -134,14 +134,12 @@ changes_tell(struct db_tx *tx, const struct clock *clock, struct id channel, enu
         buf_add(&changes.data, news->extra);
     buf_add_byte(&changes.data, '}');
     enum err err = buf_done(&changes.data);
-    bool has_content = is_given && news->content != NULL;
-    struct event event = { .id = has_content ? news->content_event : id_new(clock),
+    struct event event = { .id = id_new(clock),
                            .type = type,
                            .subject = channel,
                            .channel = channel,
                            .occurred_at = clock_wall(clock),
-                           .data = buf_slice(&changes.data),
-                           .content = has_content ? news->content : NULL };
+                           .data = buf_slice(&changes.data) };
     if (err == ERR_OK && (changes.count > 0 || is_given))
         err = event_append(tx, &event);
     buf_release(&changes.data);

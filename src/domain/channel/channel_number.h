@@ -45,9 +45,7 @@ struct channel_number_news {
     const char *source;           /* a word of ours: "sync", "quality_update", ... */
     /* Told even when no fact has changed, since the provider said something: COUNT: only what has changed. */
     enum event_type tells;
-    struct slice extra;                 /* more members of that event's data: ",\"a\":1"; empty: none */
-    const struct vault_sealed *content; /* of that event, sealed for content_event; NULL: none */
-    struct id content_event;
+    struct slice extra; /* more members of that event's data: ",\"a\":1"; empty: none */
 };
 /*
  * Stores the facts. What has changed against facts known before is told: channel.quality for quality, limit,

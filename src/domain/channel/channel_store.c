@@ -417,6 +417,32 @@ channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
     return err;
 }
 
+static const struct db_stmt channel_by_account_stmt = {
+    "channel_by_account",
+    "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND w.waba_id = $2"
+    " AND c.state <> 'deleted' ORDER BY c.id LIMIT 500" /* CHANNEL_PER_TENANT_MAX */
+};
+
+enum err
+channel_by_account(struct db_tx *tx, struct slice waba_id, struct arena *arena, struct channel **out,
+                   size_t *count_out)
+{
+    struct db_rows *rows = NULL;
+    struct channel *channels = NULL;
+    enum err err = db_query(tx, &channel_by_account_stmt, DB_ARGS(DB_TEXT(waba_id)), &rows);
+
+    if (err == ERR_OK && (channels = arena_array(arena, db_rows_count(rows), sizeof(*channels))) == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < db_rows_count(rows); i++)
+        err = channel_from_row(rows, i, arena, &channels[i]);
+    if (err == ERR_OK) {
+        *out = channels;
+        *count_out = db_rows_count(rows);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt channel_by_phone_number_id_stmt = {
     "channel_by_phone_number_id",
     "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"

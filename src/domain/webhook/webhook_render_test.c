@@ -36,7 +36,24 @@ event_of(enum event_type type)
                            .channel = channel,
                            .occurred_at = { INT64_C(1795333730004000) } };
 
-    if (strncmp(word, "channel.", 8) == 0) {
+    if (type == EVENT_CHANNEL_QUALITY || type == EVENT_CHANNEL_NAME) {
+        event.subject = channel;
+        event.data =
+            SLICE("{\"source\": \"quality_update\", \"changes\": {\"messaging_limit\": {\"previous\": null,"
+                  " \"current\": \"tier_2k\"}}, \"notice\": \"upgrade\"}");
+    } else if (type == EVENT_CHANNEL_ACCOUNT || type == EVENT_CHANNEL_SECURITY ||
+               type == EVENT_CHANNEL_NOTICE) {
+        event.subject = channel;
+        event.data = SLICE("{\"source\": \"account_update\", \"notice\": \"account_restriction\","
+                           " \"restrictions\": [{\"type\": \"unknown\"}]}");
+    } else if (type == EVENT_CHANNEL_FAULT) {
+        event.subject = channel;
+        event.data =
+            SLICE("{\"error\": {\"code\": \"whatsapp-1\", \"title\": \"A title.\", \"class\": \"retry\"}}");
+    } else if (type == EVENT_CONTACT_PREFERENCE) {
+        event.subject = channel;
+        event.data = SLICE("{\"category\": \"marketing_messages\", \"preference\": \"stop\"}");
+    } else if (strncmp(word, "channel.", 8) == 0) {
         event.subject = channel;
         event.data = SLICE(
             "{\"kind\": \"whatsapp\", \"name\": \"Sales\", \"state\": \"broken\", \"state_reason\": \"why\"}");
@@ -71,6 +88,10 @@ event_of(enum event_type type)
 static struct slice
 content_of(enum event_type type)
 {
+    if (type == EVENT_CONTACT_PREFERENCE)
+        return SLICE("{\"from\":\"+14155550123\"}");
+    if (type == EVENT_CHANNEL_NOTICE)
+        return SLICE("{\"raw\":{\"event\":\"LAUNCHED\"}}");
     return type == EVENT_MESSAGE_RECEIVED
                ? SLICE(
                      "{\"from\":\"+14155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"Hi\"}}}")

@@ -189,7 +189,9 @@ run_settle(struct task_run *run, const struct task_handler *handler, enum err wh
 static const struct task_handler *
 handler_of(const struct task_runner *runner, const struct provider_task_claim *claim)
 {
-    return claim->is_known ? &runner->config->table[claim->kind] : NULL;
+    const struct task_handler *handler = claim->is_known ? &runner->config->table[claim->kind] : NULL;
+
+    return handler == NULL || handler->run == NULL ? NULL : handler;
 }
 
 /* One task, from its claim to its end. */

@@ -9,6 +9,7 @@
 #include "domain/message/message.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
+#include "program/gateway/interpret_notice.h"
 #include "wire/json/json.h"
 #include <poll.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ struct interpreter {
 /* One step of a body, prepared outside the transaction; applied in it. */
 struct step {
     struct slice phone_number_id;
+    const struct notice *notice; /* and nothing else: it knows its channel */
     bool is_inbound;
     /* a status */
     struct message_report report;
@@ -58,7 +60,7 @@ struct reading {
     const struct provider_event *event;
     struct arena *arena;
     struct step *first, **last;
-    size_t ignored_count, unrouted_count;
+    size_t ignored_count, unheeded_count, unrouted_count;
 };
 
 static enum err
@@ -235,6 +237,33 @@ done:
     return err;
 }
 
+/* What is neither a message nor a status: a step for each channel that it is about. */
+static enum err
+notices_prepare(struct reading *reading, const struct whatsapp_event *event)
+{
+    struct interpreter *interpreter = reading->interpreter;
+    const struct notice_reader reader = { .clock = interpreter->config.clock,
+                                          .vault = &interpreter->vault,
+                                          .db = interpreter->db,
+                                          .body = reading->event,
+                                          .arena = reading->arena };
+    struct notice *notice = NULL;
+    struct step *step;
+    bool is_ours = false;
+    enum err err = notice_prepare(&reader, event, &notice, &is_ours);
+
+    if (err == ERR_OK && notice == NULL) {
+        reading->ignored_count += !is_ours; /* kept raw in the stored body */
+        reading->unheeded_count += is_ours;
+    }
+    for (; err == ERR_OK && notice != NULL; notice = notice_next(notice)) {
+        err = step_add(reading, event, &step);
+        if (err == ERR_OK)
+            step->notice = notice;
+    }
+    return err;
+}
+
 static enum err
 event_prepare(void *ctx, const struct whatsapp_event *event)
 {
@@ -248,8 +277,7 @@ event_prepare(void *ctx, const struct whatsapp_event *event)
     case WHATSAPP_EVENT_FAULT:
     case WHATSAPP_EVENT_NOTICE:
     case WHATSAPP_EVENT_UNKNOWN:
-        reading->ignored_count++; /* kept raw in the stored body */
-        return ERR_OK;
+        return notices_prepare(reading, event);
     }
     bug("an event kind outside the enum");
 }
@@ -316,8 +344,12 @@ body_apply(struct db_tx *tx, void *ctx)
     struct id channel = { { 0 } };
     enum err err = ERR_OK;
 
-    reading->unrouted_count = 0;
+    reading->unrouted_count = reading->unheeded_count;
     for (struct step *step = reading->first; err == ERR_OK && step != NULL; step = step->next) {
+        if (step->notice != NULL) {
+            err = notice_apply(tx, reading->interpreter->config.clock, step->notice, reading->arena);
+            continue;
+        }
         if (known.ptr == NULL || !slice_eq(known, step->phone_number_id)) {
             err = channel_by_phone_number_id(tx, step->phone_number_id, &channel);
             known = err == ERR_OK ? step->phone_number_id : SLICE_EMPTY;

@@ -171,7 +171,7 @@ long_text(void)
 static void
 break_scalar(struct walk *walk, const json_t *node, const char *pointer)
 {
-    static const char *const may_be_empty[] = { "/emoji", "/description" };
+    static const char *const may_be_empty[] = { "/emoji", "/description", "/address" };
     static const char *const unbounded[] = { "/amount_1000", "/expiration_time_ms", "/value", "/timestamp" };
     static const char *const fractions[] = { "/latitude", "/longitude" };
     struct slice at = slice_text(pointer);
@@ -199,8 +199,9 @@ break_scalar(struct walk *walk, const json_t *node, const char *pointer)
 static void
 break_array(struct walk *walk, const json_t *node, const char *pointer)
 {
-    static const char *const may_be_empty[] = { "/components", "/addresses",     "/emails",   "/phones",
-                                                "/urls",       "/allowed_cidrs", "/channels", "/headers" };
+    static const char *const may_be_empty[] = { "/components", "/addresses", "/emails",
+                                                "/phones",     "/urls",      "/allowed_cidrs",
+                                                "/channels",   "/headers",   "/websites" };
     static const char *const may_be_text[] = { "/buttons/0/example", "/buttons/1/example" };
     json_t *many = json_array();
 
@@ -514,8 +515,8 @@ static void
 every_operation_says_its_path_and_scope(void **state UNUSED)
 {
     /* Posts that only say "do it". */
-    static const char *const bare[] = { "rotateWebhookSecret", "syncChannelNumber", "syncChannelTemplates",
-                                        "unpauseTemplate" };
+    static const char *const bare[] = { "rotateWebhookSecret", "syncChannelNumber", "deregisterChannelNumber",
+                                        "syncChannelTemplates", "unpauseTemplate" };
     const struct contract_route *route;
     size_t count = 0, open = 0;
 
