@@ -130,7 +130,7 @@ static const struct db_stmt message_accept_stmt = {
     "peer_ct,"
     " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id, metadata_ct, metadata_iv,"
     " metadata_tag, send_at, expires_at, tags, api_key)),"
-    " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template'"
+    " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template' AND NOT isfinite(i.send_at)"
     " AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
     " FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
     "i.channel_id),"

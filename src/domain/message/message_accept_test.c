@@ -112,6 +112,9 @@ outside_of_a_known_window_only_templates_are_accepted(void **state UNUSED)
     template.kind = SLICE("template");
     assert_int_equal(accept_one(text).err, ERR_WINDOW_CLOSED);
     assert_ok(accept_one(template).err);
+    struct message_new later = message_testing_new(acme, channel, MESSAGE_SERVICE);
+    later.send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
+    assert_ok(accept_one(later).err); /* they may write until then */
     struct message_accepted again = accept_one(early);
     assert_true(again.err == ERR_OK && again.is_replay);
     assert_int_equal(message_testing_count("select count(*) from idempotency_key where key = 'late'"), 0);

@@ -20,17 +20,10 @@
 #define RESPONSE_BYTES_MAX (64u * 1024u)
 #define CONNECT_TIMEOUT_MS 5000
 #define HOST_CONNECTIONS   8
-#define LANES_MAX          1024u /* whose pace is remembered; beyond, the longest quiet one is forgotten */
 #define LOOP_MS_MAX        250
 
 static const int dispatcher_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
                                         SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT };
-
-/* When the next message may leave through a sender: an even pace, without a burst. */
-struct pace {
-    struct id channel;
-    struct mono_time next_at;
-};
 
 struct dispatcher {
     struct role *role;
@@ -41,9 +34,7 @@ struct dispatcher {
     struct mailbox ready, settled;
     struct send_store *store;
     struct task_pool *tasks;
-    struct mailbox_item *waiting; /* taken from `ready`: they wait for their sender's pace */
-    struct pace paces[LANES_MAX];
-    size_t pace_count;
+    struct mailbox_item *waiting; /* taken from `ready`: their turn is known and near (pace.h) */
     atomic_bool is_draining;
 };
 
@@ -80,8 +71,7 @@ flight_done(void *ctx, const struct http_result *result)
         memcpy(job->provider_id, id.ptr, id.len);
         job->outcome.provider_id = id.len == 0 ? SLICE_EMPTY : slice_of(job->provider_id, id.len);
     }
-    job->lane_hold_ms = plan.lane_hold_ms;
-    job->breaks_channel = plan.breaks_channel;
+    job->plan = plan;
     metric_observe_us(METRIC_SEND_SECONDS, result->elapsed_us);
     switch (plan.verdict) {
     case MESSAGE_VERDICT_SENT:
@@ -139,33 +129,15 @@ flight_start(struct dispatcher *dispatcher, struct send_job *job)
     return ERR_OK;
 }
 
-static struct pace *
-pace_of(struct dispatcher *dispatcher, struct id channel)
-{
-    struct pace *oldest = &dispatcher->paces[0];
-
-    for (size_t i = 0; i < dispatcher->pace_count; i++) {
-        if (id_eq(dispatcher->paces[i].channel, channel))
-            return &dispatcher->paces[i];
-        if (dispatcher->paces[i].next_at.us < oldest->next_at.us)
-            oldest = &dispatcher->paces[i];
-    }
-    if (dispatcher->pace_count < LANES_MAX)
-        oldest = &dispatcher->paces[dispatcher->pace_count++];
-    *oldest = (struct pace){ .channel = channel };
-    return oldest;
-}
-
 /* Starts what may leave now; returns how long until the next may, at most LOOP_MS_MAX. */
 static int
 start_waiting(struct dispatcher *dispatcher)
 {
-    int64_t gap_us = 1000000 / dispatcher->role->config.lane_per_second, wait_us = LOOP_MS_MAX * 1000;
+    int64_t wait_us = LOOP_MS_MAX * 1000;
     struct mono_time now = clock_mono(dispatcher->clock);
     struct mailbox_item *kept = NULL, **kept_last = &kept;
 
     for (struct send_job *job = (struct send_job *)dispatcher->waiting, *next; job != NULL; job = next) {
-        struct pace *pace = pace_of(dispatcher, job->claim.channel);
         next = send_job_next(job);
         if (now.us - job->claimed_at.us > dispatcher->role->config.send_lease_ms * 1000 / 2) {
             /* The answer would come after the lease, and another would have taken the message over. */
@@ -180,19 +152,16 @@ start_waiting(struct dispatcher *dispatcher)
             mailbox_put(&dispatcher->settled, &job->item);
             continue;
         }
-        if (pace->next_at.us > now.us) {
-            wait_us = pace->next_at.us - now.us < wait_us ? pace->next_at.us - now.us : wait_us;
+        if (job->leave_at.us > now.us) {
+            wait_us = job->leave_at.us - now.us < wait_us ? job->leave_at.us - now.us : wait_us;
             job->item.next = NULL;
             *kept_last = &job->item;
             kept_last = &job->item.next;
             continue;
         }
         enum err err = flight_start(dispatcher, job);
-        if (err == ERR_OK) { /* a gap that was missed by less than itself is caught up, so the pace is kept */
-            int64_t from_us = pace->next_at.us > now.us - gap_us ? pace->next_at.us : now.us;
-            pace->next_at.us = from_us + gap_us;
+        if (err == ERR_OK)
             continue;
-        }
         log_event(LOG_WARN, "send.not_started", LOG_ID("message", ID_MESSAGE, job->claim.message),
                   LOG_ERR(err));
         send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 1000, "not-started",

@@ -7,18 +7,23 @@
 #include "core/secret.h"
 #include "domain/message/message_queue.h"
 #include "platform/os/mailbox.h"
+#include "program/dispatcher/pace.h"
+#include "program/dispatcher/send_plan.h"
 
 struct send_job {
     struct mailbox_item item;
     struct message_claim claim;
-    struct mono_time claimed_at; /* its lease runs from here */
-    struct buf url, body;        /* body holds message text: wiped */
-    struct secret *token;        /* owned; gone as soon as the request has its own copy */
+    struct mono_time claimed_at;    /* its lease runs from here */
+    struct mono_time leave_at;      /* its turn in its sender's pace */
+    struct pace_key pair, template; /* what else may be held with it */
+    bool has_template;
+    struct buf url, body;                        /* body holds message text: wiped */
+    struct secret *token;                        /* owned; gone as soon as the request has its own copy */
     unsigned char peer_index[VAULT_INDEX_BYTES]; /* whom it goes to */
     struct message_outcome outcome;
     char provider_id[256], error_code[64]; /* what the outcome points to */
-    int64_t lane_hold_ms;
-    bool breaks_channel;
+    int64_t slowed_to;                     /* what its sender's pace was halved to; 0: it was not */
+    struct send_plan plan; /* what the provider's answer asks for besides; zero when nothing came of it */
 };
 
 /* NULL: no memory. */

@@ -2,11 +2,13 @@
 
 const int32_t send_plan_retry_s[SEND_PLAN_RETRY_COUNT] = { 2,    8,    30,   120,   300,  900,
                                                            1800, 3600, 7200, 14400, 28800 };
-#define THROTTLE_HOLD_S 1  /* a number's limit is per second; it doubles with each attempt */
-#define PAIR_WAIT_S     6  /* one message each six seconds to the same person */
-#define WAIT_S          60 /* a condition that somebody has to mend */
-#define BROKEN_WAIT_S   1  /* the lane is closed: due as soon as it opens */
-#define AWAY_WAIT_S     5  /* the vault is being started again */
+#define THROTTLE_HOLD_S 1    /* a number's limit is per second; it doubles with each attempt */
+#define PAIR_POWER_MAX  6    /* a pair waits 4^n seconds: at most 68 minutes */
+#define MARKETING_TRIES 3    /* of what WhatsApp holds back to protect the recipient: once a day, then two */
+#define WAIT_S          60   /* a condition that somebody has to mend */
+#define WAIT_HOLD_S_MAX 3600 /* then one message asks whether it has been mended */
+#define BROKEN_WAIT_S   1    /* the lane is closed: due as soon as it opens */
+#define AWAY_WAIT_S     5    /* the vault is being started again */
 
 /* +-20 %: the low 12 bits of the jitter spread evenly over the band. */
 static int64_t
@@ -42,11 +44,71 @@ retry_plan(const struct whatsapp_error *error, int attempt, int64_t least_s, uin
                                .error_class = error_class };
 }
 
+/* Who wrote too much to one person waits with that person alone, and longer each time. */
+static struct send_plan
+pair_throttle_plan(const struct whatsapp_error *error, int attempt, uint32_t jitter)
+{
+    int power = attempt < 1 ? 1 : attempt > PAIR_POWER_MAX ? PAIR_POWER_MAX : attempt;
+    int64_t wait_ms = longer(INT64_C(1) << (2 * power), (int64_t)error->retry_after_s) * 1000;
+    struct send_plan plan = { .verdict = MESSAGE_VERDICT_RETRY,
+                              /* never earlier than the hold, and not all at its end */
+                              .delay_ms = wait_ms + wait_ms / 5 * (int64_t)(jitter & 0xFFF) / 0x1000,
+                              .pair_hold_ms = wait_ms,
+                              .error_class = "throttle" };
+
+    if (attempt >= MESSAGE_ATTEMPTS_MAX)
+        plan.verdict = MESSAGE_VERDICT_FAILED;
+    return plan;
+}
+
+static struct send_plan
+throttle_plan(const struct whatsapp_error *error, int attempt, uint32_t jitter)
+{
+    if (error->scope == WHATSAPP_SCOPE_PAIR)
+        return pair_throttle_plan(error, attempt, jitter);
+    struct send_plan plan = retry_plan(error, attempt, 0, jitter, "throttle");
+    plan.slows_number = error->scope == WHATSAPP_SCOPE_NUMBER;
+    plan.holds_account = error->scope == WHATSAPP_SCOPE_ACCOUNT || error->scope == WHATSAPP_SCOPE_APP;
+    if (plan.holds_account || error->retry_after_s > 0)
+        plan.lane_hold_ms = jittered_ms(longer((int64_t)THROTTLE_HOLD_S << (attempt < 8 ? attempt - 1 : 7),
+                                               (int64_t)error->retry_after_s),
+                                        jitter);
+    return plan;
+}
+
+/* Somebody has to mend something, or time has to pass: whatever meets the same cause waits along. */
+static struct send_plan
+wait_plan(const struct whatsapp_error *error, int attempt, uint32_t jitter)
+{
+    struct send_plan plan = retry_plan(error, attempt, WAIT_S, jitter, "retry");
+
+    switch (error->scope) {
+    case WHATSAPP_SCOPE_NUMBER:
+    case WHATSAPP_SCOPE_ACCOUNT:
+    case WHATSAPP_SCOPE_APP:
+        plan.lane_hold_ms =
+            (error->retry_after_s < WAIT_HOLD_S_MAX ? (int64_t)error->retry_after_s : WAIT_HOLD_S_MAX) * 1000;
+        plan.holds_account = error->scope != WHATSAPP_SCOPE_NUMBER;
+        break;
+    case WHATSAPP_SCOPE_TEMPLATE:
+        plan.template_hold_ms = (int64_t)error->retry_after_s * 1000;
+        break;
+    case WHATSAPP_SCOPE_PAIR: /* asking again soon gives the same answer, and counts against the sender */
+        if (attempt >= MARKETING_TRIES)
+            return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = "permanent" };
+        plan.delay_ms = ((int64_t)error->retry_after_s << (attempt < 1 ? 0 : attempt - 1)) * 1000;
+        plan.delay_ms += plan.delay_ms / 5 * (int64_t)(jitter & 0xFFF) / 0x1000;
+        break;
+    case WHATSAPP_SCOPE_MESSAGE:
+        break;
+    }
+    return plan;
+}
+
 struct send_plan
 send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter, int64_t uncertain_wait_ms)
 {
     const struct whatsapp_error *error = &answer->error;
-    struct send_plan plan;
 
     if (answer->is_accepted)
         return (struct send_plan){ .verdict = MESSAGE_VERDICT_SENT };
@@ -54,17 +116,9 @@ send_plan_of(const struct whatsapp_answer *answer, int attempt, uint32_t jitter,
     case WHATSAPP_RETRY:
         return retry_plan(error, attempt, 0, jitter, "retry");
     case WHATSAPP_WAIT:
-        return retry_plan(error, attempt, WAIT_S, jitter, "retry");
+        return wait_plan(error, attempt, jitter);
     case WHATSAPP_THROTTLE:
-        plan = retry_plan(error, attempt, error->scope == WHATSAPP_SCOPE_PAIR ? PAIR_WAIT_S : 0, jitter,
-                          "throttle");
-        if (error->scope == WHATSAPP_SCOPE_NUMBER || error->scope == WHATSAPP_SCOPE_ACCOUNT ||
-            error->scope == WHATSAPP_SCOPE_APP)
-            plan.lane_hold_ms =
-                jittered_ms(longer((int64_t)THROTTLE_HOLD_S << (attempt < 8 ? attempt - 1 : 7),
-                                   (int64_t)error->retry_after_s),
-                            jitter);
-        return plan;
+        return throttle_plan(error, attempt, jitter);
     case WHATSAPP_PERMANENT:
         return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = "permanent" };
     case WHATSAPP_CREDENTIAL_BROKEN: /* not the message's fault: it waits for the channel to be mended */

@@ -11,10 +11,14 @@ extern const int32_t send_plan_retry_s[SEND_PLAN_RETRY_COUNT];
 
 struct send_plan {
     enum message_verdict verdict;
-    int64_t delay_ms;        /* until due again: RETRY, UNCERTAIN, RETURNED */
-    int64_t lane_hold_ms;    /* 0: none; else nothing leaves through this sender so long */
-    bool breaks_channel;     /* the credential is refused */
-    const char *error_class; /* NULL when it was sent */
+    int64_t delay_ms;         /* until due again: RETRY, UNCERTAIN, RETURNED */
+    int64_t lane_hold_ms;     /* 0: none; else nothing leaves through this sender so long */
+    bool holds_account;       /* ... nor through the other senders of its account */
+    bool slows_number;        /* the number's own throughput is reached: half its pace (pace.h) */
+    int64_t pair_hold_ms;     /* likewise nothing from this sender to this recipient */
+    int64_t template_hold_ms; /* likewise nothing with this template */
+    bool breaks_channel;      /* the credential is refused */
+    const char *error_class;  /* NULL when it was sent */
 };
 
 /*

@@ -1,230 +1,49 @@
-#include "program/dispatcher/send_store.h"
 #include "core/log.h"
 #include "core/metric.h"
-#include "crypto/random.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
-#include "domain/channel/whatsapp/whatsapp_send.h"
-#include "domain/tenant/tenant_key.h"
-#include "program/dispatcher/send_plan.h"
-#include "wire/json/json.h"
+#include "domain/message/message_lane.h"
+#include "program/dispatcher/send_store_internal.h"
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES  (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
-#define IDLE_MS_MAX  1000                  /* also finds what a lost notice left */
-#define TAKE_OVER_MS 1000                  /* between looks for what others left */
-#define DB_REOPEN_MS 5000
-#define OUTCOMES_MAX 512u
+#define ARENA_BYTES     (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
+#define IDLE_MS_MAX     1000                  /* also finds what a lost notice left */
+#define TAKE_OVER_MS    1000                  /* between looks for what others left */
+#define DB_REOPEN_MS    5000
+#define OUTCOMES_MAX    512u
+#define TURNS_AHEAD_MS  250 /* turns that come so soon are prepared: the loop only waits for the moment */
+#define LANE_FACTS_MS   60000
+#define HIGH_PER_SECOND 1000 /* what WhatsApp calls high throughput; otherwise the setting counts */
 
-struct send_store {
-    struct send_store_config config;
-    struct db *db;
-    struct vault vault;
-    struct arena *arena;
-    pthread_t thread;
-    atomic_size_t out;
-    atomic_bool is_draining, is_stopping;
-    struct mono_time took_over_at, claimed_at;
-};
-
-/* The messages of one tenant of a claim, and what is opened for them. */
-struct tenant_batch {
-    struct send_store *store;
-    struct id tenant;
-    const struct message_claim *claims;
-    size_t count;
-    struct message_job *jobs;
-    /* the channels among them */
-    struct lane {
-        struct id channel;
-        enum err err;
-        struct vault_sealed sealed;
-        uint32_t generation;
-        struct slice phone_number_id;
-        struct secret *token; /* owned */
-    } * lanes;
-    size_t lane_count;
-};
-
-static struct lane *
-lane_of(const struct tenant_batch *batch, struct id channel)
+/* The urgent first, then who waits longest. */
+static int
+waiting_order(const void *a, const void *b)
 {
-    for (size_t i = 0; i < batch->lane_count; i++)
-        if (id_eq(batch->lanes[i].channel, channel))
-            return &batch->lanes[i];
-    return NULL;
-}
+    const struct claimed *left = a, *right = b;
 
-/* In the tenant's transaction: the mark that they may leave, their sealed parts, and their channels' sealed
- * tokens. */
-static enum err
-batch_begin(struct db_tx *tx, void *ctx)
-{
-    struct tenant_batch *batch = ctx;
-    struct arena *arena = batch->store->arena;
-    enum err err = message_begin_sending(tx, batch->store->config.clock, batch->claims, batch->count, arena,
-                                         &batch->jobs);
-
-    batch->lane_count = 0;
-    for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
-        if (lane_of(batch, batch->claims[i].channel) != NULL)
-            continue;
-        struct lane *lane = &batch->lanes[batch->lane_count++];
-        *lane = (struct lane){ .channel = batch->claims[i].channel };
-        lane->err = channel_credential_read(tx, lane->channel, CHANNEL_ACCESS_TOKEN, arena, &lane->sealed,
-                                            &lane->generation, &lane->phone_number_id);
-        if (lane->err != ERR_NOT_FOUND)
-            err = lane->err;
-    }
-    return err;
-}
-
-static void
-lanes_open(struct tenant_batch *batch)
-{
-    for (size_t i = 0; i < batch->lane_count; i++) {
-        struct lane *lane = &batch->lanes[i];
-        struct vault_place place =
-            channel_credential_place(batch->tenant, lane->channel, CHANNEL_ACCESS_TOKEN, lane->generation);
-        if (lane->err == ERR_OK)
-            lane->err =
-                vault_open(&batch->store->vault, VAULT_CREDENTIAL, &place, &lane->sealed, &lane->token);
-        if (lane->err != ERR_OK && lane->err != ERR_NOT_FOUND)
-            log_event(LOG_ERROR, "dispatch.credential_unreadable",
-                      LOG_ID("channel", ID_CHANNEL, lane->channel), LOG_ERR(lane->err));
-    }
-}
-
-/* Content and address opened, the provider's request printed. */
-static enum err
-request_print(struct tenant_batch *batch, const struct message_job *from, const struct lane *lane,
-              struct send_job *job)
-{
-    const struct config *config = batch->store->config.config;
-    char callback_data[ID_TEXT_BYTES];
-    struct slice peer, text;
-    json_t *content = NULL;
-    enum err err = message_open(&batch->store->vault, batch->tenant, from->claim.message, &from->sealed,
-                                batch->store->arena, &peer, &text);
-
-    if (err == ERR_OK)
-        err = json_parse(text, &content);
-    if (err == ERR_OK)
-        err =
-            whatsapp_send_print(&(struct whatsapp_send){ .to = peer,
-                                                         .refers_to = from->target_provider_id,
-                                                         .callback_data = id_print(
-                                                             ID_MESSAGE, from->claim.message, callback_data),
-                                                         .content = content },
-                                &job->body);
-    if (err == ERR_OK) {
-        buf_add_text(&job->url, config->graph_url);
-        err = whatsapp_send_path(slice_text(config->graph_version), lane->phone_number_id, &job->url);
-        buf_add_byte(&job->url, '\0'); /* curl's door wants a C string */
-    }
-    if (err == ERR_OK)
-        err = buf_done(&job->url);
-    if (err == ERR_OK)
-        err = buf_done(&job->body);
-    if (err == ERR_OK && (job->token = secret_copy(secret_slice(lane->token))) == NULL)
-        err = ERR_NO_MEMORY;
-    json_decref(content);
-    return err;
-}
-
-static void
-settle_unprepared(const struct send_store *store, struct send_job *job, enum err why)
-{
-    bool is_content = err_class(why) == ERR_CLASS_INVALID;
-    uint32_t jitter = 0;
-
-    if (random_fill(&jitter, sizeof(jitter)) != ERR_OK)
-        jitter = (uint32_t)job->claim.fence;
-    struct send_plan plan = send_plan_unprepared(why, job->claim.attempt, jitter);
-    send_job_settle(job, store->config.clock, plan.verdict, plan.delay_ms,
-                    is_content ? "content-invalid" : "not-opened",
-                    is_content ? "The content cannot be sent through this channel."
-                               : "The message could not be prepared for sending.",
-                    plan.error_class);
-}
-
-/* From a loaded message to a request on the loop, or to an outcome that needs no provider. */
-static void
-job_prepare(struct tenant_batch *batch, const struct message_job *from)
-{
-    struct send_store *store = batch->store;
-    const struct lane *lane = lane_of(batch, from->claim.channel);
-    struct send_job *job = send_job_new(&from->claim, store->claimed_at);
-
-    if (job == NULL) { /* the lease runs out, and the message is taken over */
-        atomic_fetch_sub(&store->out, 1);
-        return;
-    }
-    memcpy(job->peer_index, from->sealed.peer_index, sizeof(job->peer_index));
-    if (lane->err == ERR_OK && from->is_window_over) {
-        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "window-closed",
-                        "More than 24 hours have passed since the recipient's last message.", "permanent");
-        mailbox_put(store->config.settled, &job->item);
-        return;
-    }
-    enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job) : lane->err;
-    if (err == ERR_OK) {
-        mailbox_put(store->config.ready, &job->item);
-        return;
-    }
-    if (lane->err == ERR_NOT_FOUND)
-        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "channel-deleted",
-                        "The sender channel was deleted.", "permanent");
-    else
-        settle_unprepared(store, job, err);
-    if (err != ERR_NOT_FOUND)
-        log_event(LOG_WARN, "dispatch.not_prepared", LOG_ID("message", ID_MESSAGE, job->claim.message),
-                  LOG_ERR(err));
-    mailbox_put(store->config.settled, &job->item);
-}
-
-static enum err
-batch_send(struct send_store *store, const struct message_claim *claims, size_t count)
-{
-    struct tenant_batch batch = {
-        .store = store, .tenant = claims[0].tenant, .claims = claims, .count = count
-    };
-
-    batch.lanes = arena_array(store->arena, count, sizeof(*batch.lanes));
-    enum err err = batch.lanes == NULL ? ERR_NO_MEMORY : db_run(store->db, batch.tenant, batch_begin, &batch);
-    if (err != ERR_OK)
-        return err; /* nothing was marked as sending: the leases run out */
-    lanes_open(&batch);
-    for (size_t i = 0; i < count; i++) {
-        if (!batch.jobs[i].is_mine) {
-            atomic_fetch_sub(&store->out, 1);
-            continue;
-        }
-        job_prepare(&batch, &batch.jobs[i]);
-    }
-    for (size_t i = 0; i < batch.lane_count; i++)
-        secret_free(batch.lanes[i].token);
-    return ERR_OK;
+    if (left->claim.category != right->claim.category)
+        return (int)left->claim.category - (int)right->claim.category;
+    if (left->claimed_at.us != right->claimed_at.us)
+        return left->claimed_at.us < right->claimed_at.us ? -1 : 1;
+    return memcmp(left->claim.message.bytes, right->claim.message.bytes, ID_BYTES);
 }
 
 static int
-claim_order(const void *a, const void *b)
+tenant_order(const void *a, const void *b)
 {
-    const struct message_claim *left = a, *right = b;
-    int order = memcmp(left->tenant.bytes, right->tenant.bytes, ID_BYTES);
+    const struct claimed *left = a, *right = b;
+    int order = memcmp(left->claim.tenant.bytes, right->claim.tenant.bytes, ID_BYTES);
 
-    if (order == 0)
-        order = (int)left->category - (int)right->category;
-    return order != 0 ? order : memcmp(left->message.bytes, right->message.bytes, ID_BYTES);
+    return order != 0 ? order : waiting_order(a, b);
 }
 
 static enum err
-claim_and_send(struct send_store *store, size_t *claimed_out)
+claim_more(struct send_store *store, size_t *claimed_out)
 {
     const struct config *config = store->config.config;
     size_t out = atomic_load(&store->out), room = (size_t)config->send_in_flight_max;
+    struct mono_time now = clock_mono(store->config.clock);
     struct message_claim *claims = NULL;
     size_t count = 0;
     enum err err = ERR_OK;
@@ -235,7 +54,6 @@ claim_and_send(struct send_store *store, size_t *claimed_out)
     room = room - out > MESSAGE_CLAIM_MAX ? MESSAGE_CLAIM_MAX : room - out;
     /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
     atomic_fetch_add(&store->out, room);
-    store->claimed_at = clock_mono(store->config.clock);
     if (!atomic_load(&store->is_draining))
         err = message_claim_due(
             store->db,
@@ -247,13 +65,112 @@ claim_and_send(struct send_store *store, size_t *claimed_out)
     if (err != ERR_OK)
         count = 0;
     atomic_fetch_sub(&store->out, room - count);
+    for (size_t i = 0; i < count; i++)
+        store->waiting[store->waiting_count++] = (struct claimed){ .claim = claims[i], .claimed_at = now };
     *claimed_out = count;
+    return err;
+}
+
+struct lane_facts {
+    struct id channel;
+    struct message_lane lane;
+};
+
+static enum err
+lane_facts_in(struct db_tx *tx, void *ctx)
+{
+    struct lane_facts *facts = ctx;
+
+    return message_lane_read(tx, facts->channel, &facts->lane);
+}
+
+/* What the database knows of a sender's pace, once a minute. */
+static enum err
+lane_learn(struct send_store *store, const struct message_claim *claim, struct mono_time now)
+{
+    struct lane_facts facts = { .channel = claim->channel };
+    const struct message_lane *lane = &facts.lane;
+
+    if (!pace_wants_facts(store->pace, claim->channel, now, LANE_FACTS_MS))
+        return ERR_OK;
+    enum err err = db_run(store->db, claim->tenant, lane_facts_in, &facts);
+    if (err == ERR_NOT_FOUND)
+        err = ERR_OK; /* deleted: what waits for it fails when it is prepared */
+    int64_t ago_ms = (clock_wall(store->config.clock).us - lane->slowed_at.us) / 1000;
+    if (err == ERR_OK)
+        pace_learn(store->pace, claim->channel,
+                   lane->is_high && store->config.config->lane_per_second < HIGH_PER_SECOND ? HIGH_PER_SECOND
+                                                                                            : 0,
+                   lane->was_slowed ? lane->slowed_to : 0, lane->was_slowed ? ago_ms : 0, now);
+    return err;
+}
+
+/* Its turn has not come, and will not in time: back to the queue, as if it had never been claimed. */
+static void
+give_back(struct send_store *store, const struct claimed *claimed, const char *code, const char *title)
+{
+    struct send_job *job = send_job_new(&claimed->claim, claimed->claimed_at);
+
+    if (job == NULL) { /* the lease runs out */
+        atomic_fetch_sub(&store->out, 1);
+        return;
+    }
+    send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, 0, code, title, "retry");
+    mailbox_put(store->config.settled, &job->item);
+}
+
+/* Takes from `waiting` those whose turn is near; what has waited for half its lease goes back. */
+static enum err
+turns_take(struct send_store *store, struct claimed *taken, size_t *count_out)
+{
+    struct mono_time now = clock_mono(store->config.clock), until = mono_after_ms(now, TURNS_AHEAD_MS);
+    bool is_draining = atomic_load(&store->is_draining);
+    size_t kept = 0, count = 0;
+    enum err err = ERR_OK;
+
+    store->turn_at.us = INT64_MAX;
+    qsort(store->waiting, store->waiting_count, sizeof(*store->waiting), waiting_order);
+    for (size_t i = 0; i < store->waiting_count; i++) {
+        struct claimed *claimed = &store->waiting[i];
+        if (err == ERR_OK && !is_draining)
+            err = lane_learn(store, &claimed->claim, now);
+        if (is_draining) {
+            give_back(store, claimed, "drained", "The dispatcher was stopping.");
+        } else if (now.us - claimed->claimed_at.us > store->config.config->send_lease_ms * 1000 / 2) {
+            /* The answer would come after the lease, and another would have taken the message over. */
+            give_back(store, claimed, "waited", "The message waited too long for its turn.");
+        } else if (claimed->claim.expires_at.us <= clock_wall(store->config.clock).us) {
+            give_back(store, claimed, "expired", "The message was not sent in time.");
+        } else if (err == ERR_OK &&
+                   pace_turn(store->pace, claimed->claim.channel, now, until, &claimed->leave_at)) {
+            taken[count++] = *claimed;
+        } else {
+            if (claimed->leave_at.us < store->turn_at.us)
+                store->turn_at = claimed->leave_at;
+            store->waiting[kept++] = *claimed;
+        }
+    }
+    store->waiting_count = kept;
+    *count_out = count;
+    return err;
+}
+
+static enum err
+claim_and_send(struct send_store *store, size_t *claimed_out)
+{
+    struct claimed *taken =
+        arena_array(store->arena, (size_t)store->config.config->send_in_flight_max, sizeof(*taken));
+    size_t count = 0;
+    enum err err = taken == NULL ? ERR_NO_MEMORY : claim_more(store, claimed_out);
+
+    if (err == ERR_OK)
+        err = turns_take(store, taken, &count);
     if (count > 1)
-        qsort(claims, count, sizeof(*claims), claim_order);
+        qsort(taken, count, sizeof(*taken), tenant_order);
     for (size_t from = 0, to; from < count; from = to) {
-        for (to = from + 1; to < count && id_eq(claims[to].tenant, claims[from].tenant);)
+        for (to = from + 1; to < count && id_eq(taken[to].claim.tenant, taken[from].claim.tenant);)
             to++;
-        enum err one = err == ERR_OK ? batch_send(store, claims + from, to - from) : err;
+        enum err one = err == ERR_OK ? send_prepare(store, taken + from, to - from) : err;
         if (one == ERR_OK)
             continue;
         atomic_fetch_sub(&store->out, to - from);
@@ -311,14 +228,34 @@ record_in(struct db_tx *tx, void *ctx)
         err = answers_record(tx, record);
     for (size_t i = 0; err == ERR_OK && i < record->count; i++) {
         const struct send_job *job = record->jobs[i];
-        if (job->breaks_channel)
+        struct wall_time hold_until = wall_after_ms(clock_wall(clock), job->plan.lane_hold_ms);
+        if (job->plan.breaks_channel)
             err = channel_break(tx, clock, job->claim.channel, "The provider refused the access token.",
                                 store->arena);
-        if (err == ERR_OK && job->lane_hold_ms > 0)
-            err = message_lane_hold(tx, job->claim.channel,
-                                    wall_after_ms(clock_wall(clock), job->lane_hold_ms));
+        if (err == ERR_OK && job->plan.lane_hold_ms > 0)
+            err = job->plan.holds_account ? message_account_hold(tx, job->claim.channel, hold_until)
+                                          : message_lane_hold(tx, job->claim.channel, hold_until);
+        if (err == ERR_OK && job->slowed_to > 0)
+            err = message_lane_slow(tx, job->claim.channel, job->slowed_to, clock_wall(clock));
     }
     return err;
+}
+
+/* What an answer means for those that follow; once, however often it takes to be recorded. */
+static void
+pace_tell(struct send_store *store, struct send_job *job)
+{
+    struct mono_time now = clock_mono(store->config.clock);
+    struct send_plan *plan = &job->plan;
+
+    if (plan->slows_number)
+        job->slowed_to = pace_throttled(store->pace, job->claim.channel, job->leave_at, now);
+    if (plan->pair_hold_ms > 0)
+        pace_hold(store->pace, &job->pair, now, mono_after_ms(now, plan->pair_hold_ms));
+    if (plan->template_hold_ms > 0 && job->has_template)
+        pace_hold(store->pace, &job->template, now, mono_after_ms(now, plan->template_hold_ms));
+    plan->slows_number = false;
+    plan->pair_hold_ms = plan->template_hold_ms = 0;
 }
 
 static int
@@ -368,6 +305,7 @@ record_settled(struct send_store *store)
     enum err err = ERR_OK;
 
     while (list != NULL && count < OUTCOMES_MAX) {
+        pace_tell(store, list);
         jobs[count++] = list;
         list = send_job_next(list);
     }
@@ -432,6 +370,11 @@ store_wait(struct send_store *store)
         /* What is due and was not claimed waits for its lane, or another holds it: not a reason to spin. */
         wait_ms = until_ms < 10 ? 10 : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
     }
+    if (store->waiting_count > 0) { /* a claimed one's turn comes near */
+        int64_t near_ms =
+            (store->turn_at.us - clock_mono(store->config.clock).us) / 1000 - TURNS_AHEAD_MS / 2;
+        wait_ms = near_ms < 1 ? 1 : near_ms < wait_ms ? near_ms : wait_ms;
+    }
     err = db_notifications(store->db, on_notice, &was_told); /* what came with an answer makes no sound */
     if (err != ERR_OK || was_told)
         return err;
@@ -446,6 +389,9 @@ return_unsent(struct send_store *store)
 {
     struct send_job *job = (struct send_job *)mailbox_take(store->config.ready);
 
+    for (size_t i = 0; i < store->waiting_count; i++)
+        give_back(store, &store->waiting[i], "drained", "The dispatcher was stopping.");
+    store->waiting_count = 0;
     for (struct send_job *next; job != NULL; job = next) {
         next = send_job_next(job);
         send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, 0, "drained",
@@ -496,7 +442,10 @@ send_store_new(const struct send_store_config *config, struct send_store **out)
         return ERR_NO_MEMORY;
     store->config = *config;
     store->arena = arena_new(ARENA_BYTES);
-    if (store->arena != NULL)
+    store->waiting = calloc((size_t)config->config->send_in_flight_max, sizeof(*store->waiting));
+    if (store->arena != NULL && store->waiting != NULL)
+        err = pace_new(config->config->lane_per_second, &store->pace);
+    if (err == ERR_OK)
         err = db_open(config->database, &store->db);
     if (err == ERR_OK)
         err = db_listen(store->db, "harkara_dispatch");
@@ -508,6 +457,8 @@ send_store_new(const struct send_store_config *config, struct send_store **out)
         return ERR_OK;
     }
     db_close(store->db);
+    pace_free(store->pace);
+    free(store->waiting);
     arena_free(store->arena);
     free(store);
     return err;
@@ -541,6 +492,8 @@ send_store_free(struct send_store *store)
         send_job_free(job);
     }
     db_close(store->db);
+    pace_free(store->pace);
+    free(store->waiting);
     arena_free(store->arena);
     free(store);
 }

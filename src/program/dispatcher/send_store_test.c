@@ -279,13 +279,141 @@ a_window_that_closed_meanwhile_fails_the_message(void **state UNUSED)
                      1);
 }
 
+/* Counts what the queue says of a channel's messages. */
+static int64_t
+queued(const char *condition)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof(sql), "select count(*) from dispatch_queue where %s", condition);
+    return test_cluster_number(sql);
+}
+
+/*
+ * A message that waits for its sender's pace is leased and no more: nothing says that it is being sent, and
+ * after half its lease it goes back as if it had never been claimed. Urgent ones pass those that wait.
+ */
+static void
+what_waits_for_its_turn_is_leased_and_goes_back_in_time(void **state UNUSED)
+{
+    send_store_free(store);
+    config.lane_per_second = 1;
+    config.send_lease_ms = 1000;
+    store_open();
+    struct id channel = channel_new(acme), first = accept_text(acme, channel);
+    settle(take(), MESSAGE_VERDICT_SENT, NULL);
+    comes_to(first, "sent");
+    test_cluster_sql("update dispatch_lane set is_open = false"); /* so that both are claimed together */
+    struct id late = accept_text(acme, channel);
+    struct id urgent = accept(acme, channel, MESSAGE_OTP, "{\"type\":\"text\",\"text\":{\"body\":\"1234\"}}");
+    test_cluster_sql("update dispatch_lane set is_open = true; notify harkara_dispatch");
+    struct send_job *job = take();
+    assert_true(id_eq(job->claim.message, urgent));
+    settle(job, MESSAGE_VERDICT_SENT, NULL);
+    while (queued("fence >= 2") == 0) /* claimed, given back, claimed again */
+        assert_int_equal(test_cluster_number("select count(*) from dispatch_queue q join message m on m.id ="
+                                             " q.message_id where q.state = 'leased' and (m.status <>"
+                                             " 'accepted' or m.attempt_count > 0 or q.attempt > 1)"),
+                         0);
+    job = take();
+    assert_true(id_eq(job->claim.message, late));
+    assert_int_equal(
+        count("select count(*) from message where status = 'sending' and attempt_count = 1", late), 1);
+    settle(job, MESSAGE_VERDICT_SENT, NULL);
+    comes_to(late, "sent");
+    nothing_is_out();
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.queued'"), 0);
+}
+
+/* 131056: this recipient waits, the others go on. */
+static void
+a_held_pair_holds_no_other_recipient(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), refused = accept_text(acme, channel);
+    struct send_job *job = take();
+
+    job->plan.pair_hold_ms = 3600000;
+    settle(job, MESSAGE_VERDICT_RETRY, NULL);
+    comes_to(refused, "queued");
+    struct id same = accept_text(acme, channel);
+    comes_to(same, "queued"); /* never left, and its attempt is not counted */
+    assert_int_equal(
+        count("select count(*) from message where attempt_count = 0 and error_code = 'held'", same), 1);
+    assert_int_equal(queued("due_at > now() + interval '59 minutes' and attempt = 0"), 1);
+    struct message_new other = { .id = id_new(clock_system()),
+                                 .tenant = acme,
+                                 .channel = channel,
+                                 .category = MESSAGE_SERVICE,
+                                 .kind = SLICE("text") };
+    struct message_accepted accepted;
+    assert_ok(message_seal(
+        &vault, acme,
+        &(struct message_plain){ .message = other.id,
+                                 .peer = SLICE("+14155550199"),
+                                 .content = SLICE("{\"type\":\"text\",\"text\":{\"body\":\"x\"}}") },
+        1, arena, &other.sealed));
+    assert_ok(message_accept_batch(gateway, clock_system(), &other, &accepted, 1, arena));
+    job = take();
+    assert_true(id_eq(job->claim.message, accepted.id));
+    settle(job, MESSAGE_VERDICT_SENT, NULL);
+    nothing_is_out();
+}
+
+/* 132015: this template waits, other messages go on. */
+static void
+a_held_template_holds_no_other(void **state UNUSED)
+{
+    static const char held[] =
+        "{\"type\":\"template\",\"template\":{\"name\":\"a\",\"language\":{\"code\":\"en\"}}}";
+    static const char other[] =
+        "{\"type\":\"template\",\"template\":{\"name\":\"b\",\"language\":{\"code\":\"en\"}}}";
+    struct id channel = channel_new(acme), refused = accept(acme, channel, MESSAGE_SERVICE, held);
+    struct send_job *job = take();
+
+    job->plan.template_hold_ms = 600000;
+    settle(job, MESSAGE_VERDICT_RETRY, NULL);
+    comes_to(refused, "queued");
+    comes_to(accept(acme, channel, MESSAGE_SERVICE, held), "queued");
+    struct id free_one = accept(acme, channel, MESSAGE_SERVICE, other);
+    job = take();
+    assert_true(id_eq(job->claim.message, free_one));
+    settle(job, MESSAGE_VERDICT_SENT, NULL);
+    nothing_is_out();
+}
+
+/* An account's trouble holds all its senders; a number's throughput halves its own pace, for the next life
+ * too. */
+static void
+an_account_is_held_whole_and_a_number_is_slowed(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), sister = channel_new(acme), message = accept_text(acme, channel);
+    struct send_job *job = take();
+
+    job->plan.lane_hold_ms = 600000;
+    job->plan.holds_account = true;
+    settle(job, MESSAGE_VERDICT_RETRY, NULL);
+    comes_to(message, "queued");
+    assert_int_equal(
+        test_cluster_number(
+            "select count(*) from dispatch_lane where not_before > now() + interval '9 minutes'"),
+        2);
+    test_cluster_sql("update dispatch_lane set not_before = now()");
+    message = accept_text(acme, sister);
+    job = take();
+    job->plan.slows_number = true;
+    settle(job, MESSAGE_VERDICT_RETRY, NULL);
+    comes_to(message, "queued");
+    assert_int_equal(test_cluster_number("select slowed_to from dispatch_lane where slowed_at is not null"),
+                     config.lane_per_second / 2);
+}
+
 static void
 a_throttled_lane_waits_and_a_refused_token_breaks_the_channel(void **state UNUSED)
 {
     struct id channel = channel_new(acme), message = accept_text(acme, channel);
     struct send_job *job = take();
 
-    job->lane_hold_ms = 600000;
+    job->plan.lane_hold_ms = 600000;
     settle(job, MESSAGE_VERDICT_RETRY, NULL);
     comes_to(message, "queued");
     assert_int_equal(
@@ -295,7 +423,7 @@ a_throttled_lane_waits_and_a_refused_token_breaks_the_channel(void **state UNUSE
     struct id other = channel_new(acme), refused = accept_text(acme, other);
     job = take();
     assert_true(id_eq(job->claim.channel, other));
-    job->breaks_channel = true;
+    job->plan.breaks_channel = true;
     settle(job, MESSAGE_VERDICT_RETURNED, NULL);
     comes_to(refused, "queued");
     assert_int_equal(test_cluster_number("select count(*) from channel where state = 'broken'"), 1);
@@ -552,6 +680,10 @@ main(void)
         TEST(a_request_has_all_that_the_provider_wants),
         TEST(each_outcome_is_written_as_it_was_told),
         TEST(a_window_that_closed_meanwhile_fails_the_message),
+        TEST(what_waits_for_its_turn_is_leased_and_goes_back_in_time),
+        TEST(a_held_pair_holds_no_other_recipient),
+        TEST(a_held_template_holds_no_other),
+        TEST(an_account_is_held_whole_and_a_number_is_slowed),
         TEST(a_throttled_lane_waits_and_a_refused_token_breaks_the_channel),
         TEST(one_lane_has_so_many_out_and_leaves_room_for_others),
         TEST(an_outcome_that_cannot_be_written_is_given_up_alone),

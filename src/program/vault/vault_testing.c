@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LINKS_MAX 32u
+#define LINKS_MAX 64u
 
 static struct {
     pthread_mutex_t lock; /* of all below; the core serves one request at a time */
