@@ -197,3 +197,79 @@ describe('tags and metadata', () => {
             await shop.client.must(200, 'POST', `/v1/messages/${id}/cancel`);
     });
 });
+
+describe('a batch', () => {
+    const many = (/** @type {number} */ count, more = {}) => Array.from({ length: count }, (_, i) => shop.client.text(shop.channel, { reference: `b-${i}`, send_at: soon(3_600_000), ...more }));
+
+    test('of a thousand gives each its own result, and what is wrong with one fails no other', async () => {
+        const messages = many(1000, { tags: ['thousand'] });
+        messages[3] = { ...messages[3], to: 'nobody' };
+        messages[4] = /** @type {any} */ ({ nonsense: true });
+        messages[500] = { ...messages[500], channel_id: 'chn_01jd8h0m4zfg5v2c9x7k3q6t1n' };
+        messages[501] = { ...messages[501], content: { type: 'text', text: { body: 'x'.repeat(5000) } } };
+        messages[999] = { ...messages[999], metadata: { a: 'b' } };
+        const began = Date.now();
+        const answer = await shop.client.must(202, 'POST', '/v1/messages/batch', { messages });
+        console.log(`# a batch of 1,000 took ${Date.now() - began} ms`);
+        assert.equal(answer.accepted, 996);
+        assert.equal(answer.refused, 4);
+        assert.equal(answer.results.length, 1000);
+        const refused = answer.results.flatMap((result, i) => result.status === 202 ? [] : [[i, result.status, result.problem.code, result.problem.errors?.[0]?.pointer]]);
+        assert.deepEqual(refused, [
+            [3, 422, 'request-invalid', '/messages/3/to'],
+            [4, 422, 'request-invalid', answer.results[4].problem.errors[0].pointer],
+            [500, 422, 'channel-unknown', undefined],
+            [501, 422, 'request-invalid', '/messages/501/content/text/body'],
+        ]);
+        assert.match(answer.results[4].problem.errors[0].pointer, /^\/messages\/4/);
+        assert.equal(new Set(answer.results.map(({ id }) => id).filter(Boolean)).size, 996);
+        const last = await shop.client.must(200, 'GET', `/v1/messages/${answer.results[999].id}`);
+        assert.equal(last.reference, 'b-999');
+        assert.deepEqual(last.metadata, { a: 'b' });
+        assert.deepEqual(last.content, messages[999].content);
+        assert.equal(platform.sql(`select count(*) from harkara.message_tag where tag = 'thousand'`), '996');
+    });
+
+    test('may be repeated under its key, whole and each by itself', async () => {
+        const messages = many(20);
+        messages[7] = /** @type {any} */ ({ ...messages[7], idempotency_key: 'seven' });
+        messages[9] = /** @type {any} */ ({ ...messages[9], to: 'nobody' });
+        const headers = { 'idempotency-key': 'the-batch' };
+        const answers = await Promise.all(Array.from({ length: 6 }, () => shop.client.must(202, 'POST', '/v1/messages/batch', { messages }, headers)));
+        const ids = answers[0].results.map(({ id }) => id);
+        for (const answer of answers)
+            assert.deepEqual(answer.results.map(({ id }) => id), ids);
+        assert.equal(answers.reduce((sum, { results }) => sum + results.filter(({ replayed }) => replayed === false).length, 0), 19);
+        const other = await shop.client.call('POST', '/v1/messages/batch', { messages: messages.slice(1) }, headers);
+        assert.equal(other.json.code, 'idempotency-mismatch');
+        const { idempotency_key: key, ...alone } = /** @type {any} */ (messages[7]);
+        const single = await shop.client.call('POST', '/v1/messages', alone, { 'idempotency-key': key });
+        assert.equal(single.json.id, ids[7]);
+        assert.equal(single.headers.get('idempotency-replayed'), 'true');
+    });
+
+    test('is refused as a whole only when it is no batch', async () => {
+        for (const body of [{}, { messages: [] }, { messages: many(1001) }, { messages: [1] }, { messages: many(1), more: 1 }])
+            assert.equal((await shop.client.call('POST', '/v1/messages/batch', body)).status, 422);
+        const bare = await shop.client.must(202, 'POST', '/v1/messages/batch', { messages: [{}] });
+        assert.equal(bare.refused, 1);
+        const bad = await shop.client.must(202, 'POST', '/v1/messages/batch', { messages: [{ ...many(1)[0], idempotency_key: 'a b' }] });
+        assert.equal(bad.results[0].problem.errors[0].pointer, '/messages/0/idempotency_key');
+    });
+});
+
+describe('one key, many requests at once, two gateways', () => {
+    test('is one message, and every request gets the same answer', async () => {
+        assert.equal((await platform.pids('gateway')).length, 2);
+        for (let round = 0; round < 5; round += 1) {
+            const body = shop.client.text(shop.channel, { reference: `stampede-${round}` });
+            const answers = await Promise.all(Array.from({ length: 40 }, () => shop.client.call('POST', '/v1/messages', body, { 'idempotency-key': `stampede-${round}`, connection: 'close' })));
+            for (const answer of answers) {
+                assert.equal(answer.status, 202, answer.text);
+                assert.deepEqual(answer.json, answers[0].json);
+            }
+            assert.equal(answers.filter(({ headers }) => headers.get('idempotency-replayed') === null).length, 1);
+            assert.equal((await shop.client.must(200, 'GET', `/v1/messages?reference=stampede-${round}`)).data.length, 1);
+        }
+    });
+});

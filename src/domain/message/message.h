@@ -100,6 +100,14 @@ MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *cloc
                                          struct message_new *messages, struct message_accepted *accepted,
                                          size_t count, struct arena *arena);
 
+/*
+ * Marks a batch of messages as one request under an idempotency key. ERR_OK: new, or the same batch again:
+ * then its messages, each with a key of its own, tell what they became. ERR_IDEMPOTENCY_MISMATCH.
+ */
+MUST_CHECK enum err message_batch_claim(struct db_tx *tx, struct slice key,
+                                        const unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES],
+                                        struct id batch);
+
 struct message {
     struct id id, channel, target; /* target zero: none */
     enum message_direction direction;

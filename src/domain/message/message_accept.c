@@ -321,3 +321,26 @@ message_accept_batch(struct db *db, const struct clock *clock, struct message_ne
         err = accept_once(db, clock, messages, accepted, count, arena);
     return err;
 }
+
+static const struct db_stmt message_batch_claim_stmt = {
+    "message_batch_claim", "INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
+                           " VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, key) DO NOTHING"
+};
+static const struct db_stmt message_batch_same_stmt = {
+    "message_batch_same", "SELECT FROM idempotency_key WHERE tenant_id = $1 AND key = $2 AND fingerprint = $3"
+};
+
+enum err
+message_batch_claim(struct db_tx *tx, struct slice key,
+                    const unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES], struct id batch)
+{
+    struct slice print = slice_of(fingerprint, MESSAGE_FINGERPRINT_BYTES);
+    size_t claimed = 0;
+    enum err err = db_exec(tx, &message_batch_claim_stmt,
+                           DB_ARGS(DB_TEXT(key), DB_BYTES(print), DB_ID(batch)), &claimed);
+
+    if (err != ERR_OK || claimed > 0)
+        return err;
+    err = db_exec_one(tx, &message_batch_same_stmt, DB_ARGS(DB_TEXT(key), DB_BYTES(print)));
+    return err == ERR_NOT_FOUND ? ERR_IDEMPOTENCY_MISMATCH : err;
+}

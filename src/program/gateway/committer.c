@@ -48,64 +48,122 @@ in_flight_find(struct committer *committer, const struct message_new *message)
     return at;
 }
 
+/* ERR_OK: queued, or behind the one that it repeats. */
+static enum err
+submit_locked(struct committer *committer, struct commit *commit)
+{
+    bool has_key = commit->message.idempotency_key.ptr != NULL;
+    struct commit **slot = has_key ? in_flight_find(committer, &commit->message) : NULL;
+
+    commit->next = commit->next_in_flight = commit->followers = NULL;
+    if (slot != NULL && *slot != NULL) {
+        if (memcmp((*slot)->message.fingerprint, commit->message.fingerprint, MESSAGE_FINGERPRINT_BYTES) != 0)
+            return ERR_IDEMPOTENCY_IN_FLIGHT;
+        commit->next = (*slot)->followers;
+        (*slot)->followers = commit;
+        return ERR_OK;
+    }
+    if (slot != NULL)
+        *slot = commit;
+    *committer->last = commit;
+    committer->last = &commit->next;
+    committer->count++;
+    pthread_cond_signal(&committer->queued);
+    return ERR_OK;
+}
+
 enum err
 committer_submit(struct committer *committer, struct commit *commit)
 {
-    enum err err = ERR_DEFERRED;
+    enum err err;
 
     pthread_mutex_lock(&committer->lock);
-    bool has_key = commit->message.idempotency_key.ptr != NULL;
-    struct commit **slot = has_key ? in_flight_find(committer, &commit->message) : NULL;
-    if (committer->is_stopping) {
+    if (committer->is_stopping)
         err = ERR_STOPPING;
-    } else if (committer->count >= committer->config.queue_max) {
+    else if (committer->count >= committer->config.queue_max)
         err = ERR_BUSY;
-    } else if (slot != NULL && *slot != NULL) {
-        err = ERR_IDEMPOTENCY_IN_FLIGHT;
-    } else {
-        commit->next = NULL;
-        commit->next_in_flight = NULL;
-        if (slot != NULL)
-            *slot = commit;
-        *committer->last = commit;
-        committer->last = &commit->next;
-        committer->count++;
-        pthread_cond_signal(&committer->queued);
-    }
+    else
+        err = submit_locked(committer, commit);
     pthread_mutex_unlock(&committer->lock);
+    return err == ERR_OK ? ERR_DEFERRED : err;
+}
+
+enum err
+committer_submit_many(struct committer *committer, struct commit *const *commits, size_t count)
+{
+    struct commit *refused = NULL;
+    enum err err = ERR_OK;
+
+    pthread_mutex_lock(&committer->lock);
+    if (committer->is_stopping)
+        err = ERR_STOPPING;
+    else if (committer->count > 0 &&
+             (count > committer->config.queue_max || committer->count > committer->config.queue_max - count))
+        err = ERR_BUSY;
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (submit_locked(committer, commits[i]) != ERR_OK) {
+            commits[i]->next = refused;
+            refused = commits[i];
+        }
+    pthread_mutex_unlock(&committer->lock);
+    for (struct commit *next; refused != NULL; refused = next) { /* not under the lock */
+        next = refused->next;
+        refused->done(refused, &(struct message_accepted){ .err = ERR_IDEMPOTENCY_IN_FLIGHT });
+    }
     return err;
 }
 
-static void
+/* From here on nobody comes behind it; those who did are returned. */
+static struct commit *
 in_flight_drop(struct committer *committer, struct commit *commit)
 {
     if (commit->message.idempotency_key.ptr == NULL)
-        return;
+        return NULL;
     pthread_mutex_lock(&committer->lock);
     struct commit **at = in_flight_find(committer, &commit->message);
     if (*at == commit)
         *at = commit->next_in_flight;
+    struct commit *followers = commit->followers;
     pthread_mutex_unlock(&committer->lock);
+    return followers;
 }
 
 /* Answers one request; the commit lies in the request's arena and is gone afterwards. */
 static void
-answer(struct committer *committer, struct commit *commit, const struct message_accepted *accepted)
+answer_one(struct commit *commit, const struct message_accepted *accepted)
 {
     struct http_response response = { 0 };
     enum err err = accepted->err;
 
-    in_flight_drop(committer, commit);
+    if (err == ERR_OK)
+        metric_add(accepted->is_replay ? METRIC_MESSAGES_REPLAYED : METRIC_MESSAGES_ACCEPTED, 1);
+    if (commit->done != NULL) {
+        commit->done(commit, accepted);
+        return;
+    }
     if (err == ERR_OK)
         err = commit->print(commit, accepted->id, &response);
     if (err != ERR_OK) {
         http_answer_problem(commit->request, err);
         return;
     }
-    metric_add(accepted->is_replay ? METRIC_MESSAGES_REPLAYED : METRIC_MESSAGES_ACCEPTED, 1);
     if (accepted->is_replay)
         http_response_add(&response, "Idempotency-Replayed", SLICE("true"));
     http_answer(commit->request, &response);
+}
+
+static void
+answer(struct committer *committer, struct commit *commit, const struct message_accepted *accepted)
+{
+    struct commit *follower = in_flight_drop(committer, commit);
+    struct message_accepted again = *accepted;
+
+    again.is_replay = accepted->err == ERR_OK;
+    answer_one(commit, accepted);
+    for (struct commit *next; follower != NULL; follower = next) {
+        next = follower->next;
+        answer_one(follower, &again);
+    }
 }
 
 /* Errors that one row alone may have caused: the others must not suffer for it. */

@@ -16,8 +16,13 @@ struct commit {
     /* Prints the answer for the id that the message finally has: its own, or of the request that it repeats.
      */
     enum err (*print)(struct commit *commit, struct id id, struct http_response *response);
+    /*
+     * For whoever answers by itself: called in place of print and answer, with what became of it; the commit
+     * and all it points to are the caller's again.
+     */
+    void (*done)(struct commit *commit, const struct message_accepted *accepted);
     void *ctx;
-    struct commit *next, *next_in_flight; /* the committer's own */
+    struct commit *next, *next_in_flight, *followers; /* the committer's own */
 };
 
 struct committer_config {
@@ -35,9 +40,16 @@ void committer_stop(struct committer *committer);
 /* When nobody submits any more. Stops it first. Accepts NULL. */
 void committer_free(struct committer *committer);
 /*
- * Takes the commit: its request is answered later (return ERR_DEFERRED). ERR_BUSY: the queue is full.
- * ERR_STOPPING. ERR_IDEMPOTENCY_IN_FLIGHT: a request with the same key of the same tenant waits here now.
+ * Takes the commit: its request is answered later (return ERR_DEFERRED). While a request with the same key of
+ * the same tenant waits here, the same request again gets that one's answer, as a replay; another one is
+ * ERR_IDEMPOTENCY_IN_FLIGHT. ERR_BUSY: the queue is full. ERR_STOPPING.
  */
 MUST_CHECK enum err committer_submit(struct committer *committer, struct commit *commit);
+/*
+ * Takes all of them, each with a `done`, which may come before this returns; or none: ERR_BUSY, ERR_STOPPING.
+ * A queue that is empty takes as many as there are.
+ */
+MUST_CHECK enum err committer_submit_many(struct committer *committer, struct commit *const *commits,
+                                          size_t count);
 
 #endif

@@ -220,17 +220,27 @@ an_unusable_channel_refuses_its_own_message_only(void **state UNUSED)
 }
 
 static void
-a_key_in_flight_is_409_and_afterwards_a_replay(void **state UNUSED)
+a_request_behind_its_like_shares_its_answer_and_another_is_409(void **state UNUSED)
 {
+    struct asked *same[20];
+
     hold();
     struct asked *first = submit(acme, acme_channel, "order-1");
     hold_is_felt();
-    struct asked *same = ask_new(acme, acme_channel, "order-1");
-    assert_int_equal(committer_submit(committer, &same->commit), ERR_IDEMPOTENCY_IN_FLIGHT);
+    for (size_t i = 0; i < COUNT_OF(same); i++)
+        same[i] = submit(acme, acme_channel, "order-1");
+    struct asked *unlike = ask_new(acme, acme_channel, "order-1");
+    unlike->commit.message.fingerprint[0] = 1;
+    assert_int_equal(committer_submit(committer, &unlike->commit), ERR_IDEMPOTENCY_IN_FLIGHT);
     struct asked *theirs = submit(bolt, bolt_channel, "order-1"); /* another workspace's key is another key */
     let_go();
     assert_int_equal(status_of(first), 202);
     assert_false(first->is_replay);
+    for (size_t i = 0; i < COUNT_OF(same); i++) {
+        assert_int_equal(status_of(same[i]), 202);
+        assert_true(same[i]->is_replay);
+        assert_true(id_eq(same[i]->shown, first->shown));
+    }
     assert_int_equal(status_of(theirs), 202);
     struct asked *again = submit(acme, acme_channel, "order-1");
     assert_int_equal(status_of(again), 202);
@@ -242,6 +252,56 @@ a_key_in_flight_is_409_and_afterwards_a_replay(void **state UNUSED)
     assert_int_equal(status_of(other), 422);
     assert_int_equal(other->request.error, ERR_IDEMPOTENCY_MISMATCH);
     assert_int_equal(test_cluster_number("select count(*) from message"), 2);
+}
+
+/* Counts what became of a batch's items. */
+static struct {
+    size_t stored, replayed, refused;
+} outcomes;
+
+static void
+item_done(struct commit *commit, const struct message_accepted *accepted)
+{
+    struct asked *of = commit->ctx;
+
+    pthread_mutex_lock(&answer_lock);
+    outcomes.stored += accepted->err == ERR_OK && !accepted->is_replay;
+    outcomes.replayed += accepted->err == ERR_OK && accepted->is_replay;
+    outcomes.refused += accepted->err != ERR_OK;
+    of->shown = accepted->id;
+    of->status = accepted->err == ERR_OK ? 202 : 409;
+    pthread_cond_broadcast(&answered);
+    pthread_mutex_unlock(&answer_lock);
+}
+
+static void
+many_are_taken_together_or_not_at_all(void **state UNUSED)
+{
+    struct commit *commits[130];
+    struct asked *of[130];
+
+    memset(&outcomes, 0, sizeof(outcomes));
+    for (size_t i = 0; i < COUNT_OF(of); i++) { /* two of them under one key alike, one under it unlike */
+        of[i] = ask_new(acme, acme_channel, i % 50 == 0 ? "one key" : NULL);
+        of[i]->commit.done = item_done;
+        commits[i] = &of[i]->commit;
+    }
+    of[100]->commit.message.fingerprint[0] = 1;
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    struct asked *before = submit(acme, acme_channel, NULL);
+    assert_int_equal(committer_submit_many(committer, commits, COUNT_OF(commits)), ERR_BUSY); /* 128 in all */
+    assert_true(is_waiting(of[0]));
+    let_go();
+    assert_int_equal(status_of(before), 202);
+    assert_ok(committer_submit_many(committer, commits, COUNT_OF(commits))); /* empty: it takes them */
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        assert_int_equal(status_of(of[i]), i == 100 ? 409 : 202);
+    assert_true(id_eq(of[50]->shown, of[0]->shown));
+    assert_int_equal(outcomes.stored, COUNT_OF(of) - 2);
+    assert_int_equal(outcomes.replayed, 1);
+    assert_int_equal(outcomes.refused, 1);
 }
 
 /* A key whose request failed is free again. */
@@ -361,9 +421,9 @@ an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored(void **stat
 CLUSTER_MAIN(TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer),
              TEST(a_bad_row_does_not_fail_its_neighbours),
              TEST(an_unusable_channel_refuses_its_own_message_only),
-             TEST(a_key_in_flight_is_409_and_afterwards_a_replay),
-             TEST(a_refused_request_leaves_its_key_unused), TEST(a_full_queue_refuses),
-             TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
+             TEST(a_request_behind_its_like_shares_its_answer_and_another_is_409),
+             TEST(many_are_taken_together_or_not_at_all), TEST(a_refused_request_leaves_its_key_unused),
+             TEST(a_full_queue_refuses), TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
              TEST(a_connection_that_was_lost_while_idle_is_made_anew),
              TEST(a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells),
              TEST(without_a_database_it_is_503_and_then_it_goes_on),

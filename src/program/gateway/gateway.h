@@ -18,6 +18,7 @@ struct gateway {
     struct address_guard guard; /* for tenants' webhook URLs */
     struct committer *committer;
     struct router *router;
+    const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
 };
 
 struct gateway_worker {
@@ -82,6 +83,7 @@ void show_append(json_t **list, json_t *value);
 void show_set(json_t **object, const char *member, json_t *value);
 
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
-    api_key_routes[], contract_routes[], callback_routes[], operation_routes[], number_routes[];
+    api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[], operation_routes[],
+    number_routes[];
 
 #endif

@@ -16,7 +16,7 @@
 #define SECRET_POOL_BYTES                                                                                    \
     ROLE_SECRET_BYTES_MAX /* opened content passes through it, up to a callback's 3 MiB */
 #define VAULT_TIMEOUT_MS 5000
-#define BODY_BYTES_MAX   (3u * 1024u * 1024u)
+#define BODY_BYTES_MAX   (4u * 1024u * 1024u) /* a batch of messages; callbacks have 3 MiB */
 
 static const int gateway_calls[] = { SANDBOX_CALLS_BASE,  SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
                                      SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT,  SANDBOX_CALLS_SERVER };
@@ -126,8 +126,8 @@ main(void)
     static struct role role;
     static struct gateway gateway = { .role = &role };
     static const struct http_route *const tables[] = {
-        message_routes,  channel_routes,   webhook_endpoint_routes, api_key_routes, contract_routes,
-        callback_routes, operation_routes, number_routes,           health_routes
+        message_routes,  message_batch_routes, channel_routes,   webhook_endpoint_routes, api_key_routes,
+        contract_routes, callback_routes,      operation_routes, number_routes,           health_routes
     };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
@@ -145,6 +145,8 @@ main(void)
                                                   .contract = contract,
                                                   .authenticate = gateway_authenticate },
                          &gateway.router);
+    if (err == ERR_OK) /* the router has found it too */
+        gateway.message_create = contract_find(contract, "createMessage");
     if (err == ERR_OK)
         err = webhook_guard_init(&gateway.guard, slice_text(role.config.webhook_allow));
     if (err == ERR_OK)
