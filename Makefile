@@ -1,9 +1,9 @@
 # Two commands do everything on a fresh Debian 12: make run, make test. The rest is for work on the code.
 .POSIX:
-.PHONY: help run test chaos bench fuzz lint fmt clean build
+.PHONY: help run test chaos bench fuzz fuzz-contract lint fmt clean build
 
 help: ## Says what there is
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 15
 
 run: ## Sets up, builds, starts Harkara with sandbox carriers and a demo workspace
 	@scripts/bootstrap run
@@ -31,6 +31,10 @@ bench: ## Measures against the database's own ceiling
 fuzz: ## Fuzzes every target for SECONDS each (default 30)
 	@scripts/bootstrap test
 	@scripts/fuzz $${SECONDS_EACH:-30}
+
+fuzz-contract: ## Asks every operation of the API REQUESTS times (default 10000) at random
+	@scripts/bootstrap test
+	@HARKARA_FUZZ_REQUESTS=$${REQUESTS:-10000} scripts/test fuzz-contract
 
 lint: ## clang-tidy, the contract, the format
 	@scripts/bootstrap test

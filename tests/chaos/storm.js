@@ -21,7 +21,7 @@ const OUTSTANDING_MAX = 150;
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Short leases and waits, so that what the dead leave is taken over within the test. */
-const ENV = { HARKARA_SEND_LEASE_MS: '3000', HARKARA_SEND_TIMEOUT_MS: '1500', HARKARA_UNCERTAIN_WAIT_MS: '2500', HARKARA_WEBHOOK_TIMEOUT_MS: '2000',
+const ENV = { HARKARA_SEND_LEASE_MS: '5000', HARKARA_SEND_TIMEOUT_MS: '2000', HARKARA_UNCERTAIN_WAIT_MS: '2500', HARKARA_WEBHOOK_TIMEOUT_MS: '2000',
     HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_LANE_PER_SECOND: '1000', HARKARA_ENDPOINT_IN_FLIGHT_MAX: '24', HARKARA_LOG_LEVEL: 'info', HARKARA_GATEWAYS: '2', HARKARA_DISPATCHERS: '2' };
 
 /** @typedef {{reference: string, category: string, id: string, tries: number}} Accepted */
