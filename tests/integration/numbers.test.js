@@ -145,3 +145,20 @@ describe('what the provider says of an account', () => {
         assert.equal(platform.sql("select count(*) from harkara.event where type like 'channel.%'"), before, 'an account that is not connected here means nobody');
     });
 });
+
+describe('a message that came in', () => {
+    test('is marked as read, with somebody typing', async () => {
+        await platform.sandbox.control('POST', '/inbound', { phone_number_id: shop.account.phone_number_id, from: '14155550123', type: 'text', text: { body: 'Hello?' } });
+        const message = await until(async () => (await shop.client.must(200, 'GET', '/v1/messages?direction=inbound')).data[0], 'the message');
+        const done = await perform(`/v1/messages/${message.id}/read`, { typing: true });
+        assert.equal(done.state, 'succeeded');
+        assert.equal(done.subject_id, message.id);
+        const seen = (await platform.sandbox.control('GET', '/messages?direction=in')).json.data.at(-1);
+        assert.equal(seen.statuses.at(-1).status, 'read');
+    });
+
+    test('and one that went out is not', async () => {
+        const sent = await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel));
+        assert.equal((await shop.client.call('POST', `/v1/messages/${sent.id}/read`, {})).status, 409);
+    });
+});

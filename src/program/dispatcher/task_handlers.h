@@ -17,4 +17,7 @@ enum err task_number_verify_code(struct task_run *run);
 enum err task_number_display_name(struct task_run *run);
 enum err task_number_profile(struct task_run *run);
 
+/* task_message.c */
+enum err task_message_mark_read(struct task_run *run);
+
 #endif

@@ -7,8 +7,9 @@
 #include "domain/channel/whatsapp/whatsapp_event.h"
 #include "domain/message/provider_event.h"
 
-#define NOTICE_RAW_MAX 65536u /* of a value that is kept as it came; a longer one is left out of its event   \
-                               */
+#define NOTICE_RAW_MAX                                                                                       \
+    65536u /* of a value that is kept as it came; a longer one is left out of its event                      \
+            */
 #define NOTICE_FRESH_MS     INT64_C(86400000) /* an older one is told, and changes nothing about sending */
 #define NOTICE_CHANNELS_MAX 500u
 
