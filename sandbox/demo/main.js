@@ -10,7 +10,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { buildFolder, freePort, request, startHarkara, startReceiver, startSandbox, until } from './platform.js';
 
-const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'webhooks:read', 'webhooks:manage', 'keys:manage',
+const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'keys:manage',
     'media:read', 'media:write'];
 const PERSON = '+919812345678';
 const isRoot = process.getuid?.() === 0;

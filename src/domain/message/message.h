@@ -192,6 +192,8 @@ MUST_CHECK enum err message_reschedule(struct db_tx *tx, const struct clock *clo
 
 /* The provider's id of a message of this channel that can be answered or reacted to; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_target_check(struct db_tx *tx, struct id channel, struct id target);
+/* Whether a message was accepted under this idempotency key: the same request is answered as it was then. */
+MUST_CHECK enum err message_key_is_used(struct db_tx *tx, struct slice key, bool *is_used_out);
 /* Which message has this provider id on this channel; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id,
                                            struct id *out);

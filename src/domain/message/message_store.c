@@ -388,6 +388,19 @@ message_target_check(struct db_tx *tx, struct id channel, struct id target)
     return db_exec_one(tx, &message_target_stmt, DB_ARGS(DB_ID(target), DB_ID(channel)));
 }
 
+static const struct db_stmt message_key_used_stmt = {
+    "message_key_used", "SELECT FROM idempotency_key WHERE tenant_id = $1 AND key = $2"
+};
+
+enum err
+message_key_is_used(struct db_tx *tx, struct slice key, bool *is_used_out)
+{
+    enum err err = db_exec_one(tx, &message_key_used_stmt, DB_ARGS(DB_TEXT(key)));
+
+    *is_used_out = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 static const struct db_stmt message_by_provider_id_stmt = {
     "message_by_provider_id",
     "SELECT message_id FROM provider_ref WHERE tenant_id = $1 AND channel_id = $2 AND provider_id = $3"

@@ -184,6 +184,10 @@ MUST_CHECK enum err template_learn(struct db_tx *tx, const struct clock *clock, 
 MUST_CHECK enum err template_by_provider(struct db_tx *tx, struct id channel, struct slice provider_id,
                                          struct slice name, struct slice language, struct id *template_out);
 
+/* A channel that is connected to the account, `preferred` if it is; ERR_NOT_FOUND. */
+MUST_CHECK enum err template_account_channel(struct db_tx *tx, struct slice waba_id, struct id preferred,
+                                             struct id *channel_out);
+
 /* One that was made elsewhere and found in the account; then template_learn has the rest. Writes
  * template.created. */
 MUST_CHECK enum err template_discover(struct db_tx *tx, const struct clock *clock,

@@ -279,6 +279,27 @@ template_by_provider(struct db_tx *tx, struct id channel, struct slice provider_
     return err;
 }
 
+static const struct db_stmt template_account_channel_stmt = {
+    "template_account_channel",
+    "SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1 AND waba_id = $2"
+    " ORDER BY channel_id = $3 DESC, channel_id LIMIT 1"
+};
+
+enum err
+template_account_channel(struct db_tx *tx, struct slice waba_id, struct id preferred, struct id *channel_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err =
+        db_query(tx, &template_account_channel_stmt, DB_ARGS(DB_TEXT(waba_id), DB_ID(preferred)), &rows);
+
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        *channel_out = db_id(rows, 0, 0);
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt template_digest_stmt = {
     "template_digest", "SELECT components_digest FROM template WHERE tenant_id = $1 AND id = $2"
 };

@@ -20,4 +20,18 @@ enum err task_number_profile(struct task_run *run);
 /* task_message.c */
 enum err task_message_mark_read(struct task_run *run);
 
+/* task_template.c */
+enum err task_template_create(struct task_run *run);
+enum err task_template_create_record(struct db_tx *tx, struct task_run *run);
+enum err task_template_edit(struct task_run *run);
+enum err task_template_delete(struct task_run *run);
+enum err task_template_delete_name(struct task_run *run);
+enum err task_template_unpause(struct task_run *run);
+/* Of an edit, a deletion, an unpausing. */
+enum err task_template_change_record(struct db_tx *tx, struct task_run *run);
+enum err task_template_refresh(struct task_run *run);
+enum err task_template_refresh_record(struct db_tx *tx, struct task_run *run);
+enum err task_template_sync(struct task_run *run);
+enum err task_template_sync_record(struct db_tx *tx, struct task_run *run);
+
 #endif

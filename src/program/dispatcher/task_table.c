@@ -12,4 +12,11 @@ const struct task_handler task_table[PROVIDER_TASK_KINDS] = {
     [PROVIDER_TASK_NUMBER_DISPLAY_NAME] = { task_number_display_name, task_number_changed_record },
     [PROVIDER_TASK_NUMBER_PROFILE] = { task_number_profile, task_number_changed_record },
     [PROVIDER_TASK_MESSAGE_MARK_READ] = { task_message_mark_read, NULL },
+    [PROVIDER_TASK_TEMPLATE_CREATE] = { task_template_create, task_template_create_record },
+    [PROVIDER_TASK_TEMPLATE_EDIT] = { task_template_edit, task_template_change_record },
+    [PROVIDER_TASK_TEMPLATE_DELETE] = { task_template_delete, task_template_change_record },
+    [PROVIDER_TASK_TEMPLATE_DELETE_NAME] = { task_template_delete_name, task_template_change_record },
+    [PROVIDER_TASK_TEMPLATE_UNPAUSE] = { task_template_unpause, task_template_change_record },
+    [PROVIDER_TASK_TEMPLATE_REFRESH] = { task_template_refresh, task_template_refresh_record },
+    [PROVIDER_TASK_TEMPLATE_SYNC] = { task_template_sync, task_template_sync_record },
 };

@@ -10,6 +10,7 @@
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/gateway/interpret_notice.h"
+#include "program/gateway/template_notice.h"
 #include "wire/json/json.h"
 #include <poll.h>
 #include <pthread.h>
@@ -39,7 +40,8 @@ struct interpreter {
 /* One step of a body, prepared outside the transaction; applied in it. */
 struct step {
     struct slice phone_number_id;
-    const struct notice *notice; /* and nothing else: it knows its channel */
+    const struct notice *notice;            /* and nothing else: it knows its channel */
+    const struct template_notice *template; /* and nothing else */
     bool is_inbound;
     /* a status */
     struct message_report report;
@@ -264,6 +266,23 @@ notices_prepare(struct reading *reading, const struct whatsapp_event *event)
     return err;
 }
 
+/* What is said of a template; else another notice. */
+static enum err
+template_prepare(struct reading *reading, const struct whatsapp_event *event)
+{
+    struct template_notice *said;
+    struct step *step;
+    enum err err = template_notice_prepare(event, reading->interpreter->config.clock, reading->arena, &said);
+
+    if (err == ERR_NOTHING)
+        return notices_prepare(reading, event);
+    if (err == ERR_OK)
+        err = step_add(reading, event, &step);
+    if (err == ERR_OK)
+        step->template = said;
+    return err;
+}
+
 static enum err
 event_prepare(void *ctx, const struct whatsapp_event *event)
 {
@@ -274,8 +293,9 @@ event_prepare(void *ctx, const struct whatsapp_event *event)
         return status_prepare(reading, event);
     case WHATSAPP_EVENT_MESSAGE:
         return inbound_prepare(reading, event);
-    case WHATSAPP_EVENT_FAULT:
     case WHATSAPP_EVENT_NOTICE:
+        return template_prepare(reading, event);
+    case WHATSAPP_EVENT_FAULT:
     case WHATSAPP_EVENT_UNKNOWN:
         return notices_prepare(reading, event);
     }
@@ -346,6 +366,11 @@ body_apply(struct db_tx *tx, void *ctx)
 
     reading->unrouted_count = reading->unheeded_count;
     for (struct step *step = reading->first; err == ERR_OK && step != NULL; step = step->next) {
+        if (step->template != NULL) {
+            err = template_notice_apply(tx, reading->interpreter->config.clock, step->template,
+                                        reading->event->channel, reading->arena, &reading->unrouted_count);
+            continue;
+        }
         if (step->notice != NULL) {
             err = notice_apply(tx, reading->interpreter->config.clock, step->notice, reading->arena);
             continue;

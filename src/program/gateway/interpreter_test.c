@@ -48,7 +48,7 @@ opened(void **state UNUSED)
     char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
 
     test_cluster_sql(
-        "delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from template; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
         "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
         "delete from channel");
     channel = message_testing_channel(acme);
@@ -332,6 +332,90 @@ a_database_that_was_away_is_found_again(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from message"), 1);
 }
 
+static struct id
+template_made(const char *name, const char *provider_id)
+{
+    struct id id = id_new(clock_system());
+    char sql[512], tenant[ID_UUID_BYTES], of[ID_UUID_BYTES], uuid[ID_UUID_BYTES];
+
+    id_uuid_print(acme, tenant);
+    id_uuid_print(channel, of);
+    id_uuid_print(id, uuid);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into template (tenant_id, id, channel_id, waba_id, name, language, category, is_named, state,"
+        " provider_id) values ('%s', '%s', '%s', '1', '%s', 'en_US', 'utility', false, 'pending', %s)",
+        tenant, uuid, of, name, provider_id);
+    test_cluster_sql(sql);
+    return id;
+}
+
+static struct slice
+notice_of(const char *account, const char *field, const char *value)
+{
+    return arena_format(
+        arena,
+        "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"%s\",\"time\":1795000000,"
+        "\"changes\":[{\"field\":\"%s\",\"value\":{\"message_template_id\":77,"
+        "\"message_template_name\":\"order_sent\",\"message_template_language\":\"en-US\",%s}}]}]}",
+        account, field, value);
+}
+
+#define STATUS "message_template_status_update"
+
+static void
+what_is_said_of_a_template_is_learnt_and_told(void **state UNUSED)
+{
+    (void)template_made("order_sent", "NULL"); /* named before WhatsApp's id of it was known */
+    (void)template_made("other", "'78'");
+    post(notice_of("1", STATUS, "\"event\":\"REJECTED\",\"reason\":\"SCAM\""));
+    post(notice_of("1", "message_template_quality_update", "\"new_quality_score\":\"RED\""));
+    post(notice_of("1", "template_category_update",
+                   "\"new_category\":\"UTILITY\",\"correct_category\":\"MARKETING\","
+                   "\"category_update_timestamp\":1795086400"));
+    post(notice_of("1", "message_template_components_update", "\"message_template_element\":\"x\""));
+    post(notice_of("2", STATUS, "\"event\":\"DISABLED\"")); /* another account's */
+    post(notice_of("1", STATUS, "\"event\":\"DREAMING\""));
+    all_are("interpreted");
+    assert_int_equal(
+        test_cluster_number("select count(*) from template where name = 'order_sent' and state = 'rejected'"
+                            " and state_reason = 'scam' and quality = 'red' and provider_id = '77' and"
+                            " correct_category = 'marketing' and category_change_at is not null"),
+        1);
+    assert_int_equal(
+        test_cluster_number("select count(*) from template where name = 'other' and state = 'pending'"), 1);
+    assert_int_equal(test_cluster_number("select count(*) from event where type like 'template.%'"), 3);
+    assert_int_equal(
+        test_cluster_number("select count(*) from provider_task where kind = 'template.refresh'"), 1);
+}
+
+static void
+a_template_that_is_not_known_is_looked_for(void **state UNUSED)
+{
+    post(notice_of("1", STATUS, "\"event\":\"DELETED\""));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from provider_task"), 0);
+    post(notice_of("1", STATUS, "\"event\":\"APPROVED\""));
+    post(notice_of("1", STATUS, "\"event\":\"PAUSED\""));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from provider_task where kind = 'template.sync'"),
+                     1);
+}
+
+static void
+a_mark_leaves_the_state_and_an_end_of_it_comes_back(void **state UNUSED)
+{
+    (void)template_made("order_sent", "'77'");
+    post(notice_of("1", STATUS, "\"event\":\"REINSTATED\""));
+    all_are("interpreted");
+    post(notice_of("1", STATUS, "\"event\":\"FLAGGED\""));
+    all_are("interpreted");
+    assert_int_equal(
+        test_cluster_number("select count(*) from template where state = 'approved' and state_reason ="
+                            " 'flagged'"),
+        1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -341,6 +425,9 @@ main(void)
         TEST(an_incoming_message_is_stored_and_told_once),
         TEST(a_message_opens_its_senders_windows),
         TEST(what_a_message_costs_is_kept_once_and_told),
+        TEST(what_is_said_of_a_template_is_learnt_and_told),
+        TEST(a_template_that_is_not_known_is_looked_for),
+        TEST(a_mark_leaves_the_state_and_an_end_of_it_comes_back),
         TEST(a_number_or_message_that_is_not_ours_is_passed),
         TEST(bytes_that_never_read_are_given_up_and_the_rest_goes_on),
         TEST(what_cannot_be_applied_is_tried_again_and_then_given_up),

@@ -3,6 +3,7 @@
 #include "domain/channel/whatsapp/whatsapp_content.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/template_check.h"
 #include "wire/json/json.h"
 
 #define METADATA_KEY_MAX   40u
@@ -184,6 +185,17 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
     if (category.ptr != NULL && message_category_parse(category, &message->category) != ERR_OK)
         return ERR_CONTRACT;
     enum err err = whatsapp_content_check(content, pointer_of(ask, "/content"), ask->arena, ask->problem);
+    if (err == ERR_OK)
+        err = gateway_template_check(request,
+                                     &(struct template_send){ .channel = message->channel,
+                                                              .content = content,
+                                                              .at = pointer_of(ask, "/content"),
+                                                              .category_at = pointer_of(ask, "/category"),
+                                                              .idempotency_key = idempotency_key,
+                                                              .has_category = category.ptr != NULL,
+                                                              .arena = ask->arena,
+                                                              .problem = ask->problem },
+                                     &message->category);
     if (err == ERR_OK)
         err = target_read(request, content, ask);
     if (err == ERR_OK)

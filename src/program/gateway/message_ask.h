@@ -19,8 +19,9 @@ struct message_ask {
 };
 
 /*
- * ERR_CHANNEL_UNKNOWN, ERR_MESSAGE_INVALID, ERR_TIME_ORDER, ERR_CONTRACT. With an idempotency key the
- * request's fingerprint is made too: the same for one message, whether it comes by itself or within a batch.
+ * ERR_CHANNEL_UNKNOWN, ERR_MESSAGE_INVALID, ERR_TEMPLATE_MISMATCH, ERR_TEMPLATE_NOT_READY, ERR_TIME_ORDER,
+ * ERR_CONTRACT. With an idempotency key the request's fingerprint is made too: the same for one message,
+ * whether it comes by itself or within a batch.
  */
 MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,
                                      struct message_ask *ask);

@@ -329,7 +329,8 @@ revoke_one(struct command_line *line)
 const struct command commands_key[] = {
     { "key", "create", "--tenant TENANT --name NAME --scope SCOPE... [--expires WHEN] [--cidr RANGE...]",
       "Make an API key and print it, once.",
-      "Scopes: messages:send messages:read channels:read channels:manage webhooks:read webhooks:manage keys:manage.\n"
+      "Scopes: messages:send messages:read channels:read channels:manage templates:read templates:manage\n"
+      "webhooks:read webhooks:manage keys:manage.\n"
       "Only a salted hash is stored: a key that was not written down is made anew.",
       create_options, 0, 0, true, create },
     { "key", "list", "--tenant TENANT [--json]", "List a tenant's keys: id, mode, last four, state, creation, name, scopes.",

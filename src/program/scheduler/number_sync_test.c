@@ -63,13 +63,27 @@ old_active_numbers_of_every_tenant_are_asked_about_once(void **state UNUSED)
 static void
 they_are_asked_about_again_when_the_last_time_is_long_ago(void **state UNUSED)
 {
-    channels("six", "active", 100);
+    channels("six", "active", 10);
     assert_int_equal(ask(), 1);
     test_cluster_sql("update provider_task set id = id_at(now() - interval '7 hours'), state = 'done',"
                      " finished_at = now()");
     assert_int_equal(ask(), 1);
 }
 
+static void
+templates_are_asked_for_once_a_day(void **state UNUSED)
+{
+    channels("seven", "active", TEMPLATE_SYNC_HOURS + 1);
+    assert_int_equal(ask(), 2); /* its number too */
+    assert_int_equal(ask(), 0);
+    assert_int_equal(test_cluster_number("select count(*) from provider_task where kind = 'template.sync'"),
+                     1);
+    test_cluster_sql(
+        "update provider_task set id = id_at(now() - interval '25 hours') where kind = 'template.sync'");
+    assert_int_equal(ask(), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(old_active_numbers_of_every_tenant_are_asked_about_once),
-             TEST(they_are_asked_about_again_when_the_last_time_is_long_ago))
+             TEST(they_are_asked_about_again_when_the_last_time_is_long_ago),
+             TEST(templates_are_asked_for_once_a_day))
