@@ -103,7 +103,7 @@ function* mutations(schema, body, path = []) {
     }
 }
 
-const operations = Object.entries(contract.paths).flatMap(([template, item]) => ['post', 'patch', 'put'].filter((method) => item[method]?.requestBody !== undefined)
+const operations = Object.entries(contract.paths).flatMap(([template, item]) => ['post', 'patch', 'put'].filter((method) => item[method]?.requestBody?.content['application/json'] !== undefined)
     .map((method) => ({ method: method.toUpperCase(), template, operation: item[method] })));
 
 async function counts() {

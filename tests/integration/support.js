@@ -109,6 +109,13 @@ export class Client {
         return answer.json;
     }
 
+    /** Media that can be sent. @param {string} type @param {string | Buffer} bytes @param {string} [query] */
+    async upload(type, bytes, query = '') {
+        const answer = await this.raw('POST', `/v1/media${query}`, bytes, { 'content-type': type });
+        assert.equal(answer.status, 201, answer.text);
+        return answer.json;
+    }
+
     /** @param {string} channel @param {Record<string, unknown>} [more] */
     text(channel, more = {}) {
         return { channel_id: channel, to: PERSON, content: { type: 'text', text: { body: 'Hello' } }, ...more };

@@ -14,7 +14,7 @@ before(async () => {
     const message = await bolt.client.must(202, 'POST', '/v1/messages', bolt.client.text(bolt.channel, { reference: 'bolt-only' }));
     await bolt.client.follow(message.id, ['read']);
     const operation = await bolt.client.must(202, 'POST', `/v1/channels/${bolt.channel}/number/sync`);
-    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id };
+    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
 });
 after(() => platform?.stop());
 

@@ -10,7 +10,7 @@
 
 #define HTTP_RESPONSE_VALUE_BYTES_MAX 2048u
 /* Of a streamed body that nobody wanted: read away, so that the answer is seen; more is cut. */
-#define HTTP_STREAM_SWALLOW_BYTES_MAX (1u << 20)
+#define HTTP_STREAM_SWALLOW_BYTES_MAX (8u << 20)
 
 /* What a connection is waiting for; each kind has its own time limit and its own queue, oldest first. */
 enum http_wait {

@@ -181,7 +181,7 @@ who_is_refused_by_the_head_need_not_send_the_body(void **state UNUSED)
 
     start(&h);
     int fd = testing_connect(h.port);
-    send_head(fd, "/s/refuse", LONG_BYTES);
+    send_head(fd, "/s/refuse", ROUTE_MAX);
     expect_status(fd, 403);
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     close(fd);

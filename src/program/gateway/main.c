@@ -106,6 +106,7 @@ server_new(struct gateway *gateway, struct http_server **out)
     return http_server_new(
         &(struct http_server_config){ .listen_fd = gateway->role->listen_fd,
                                       .workers = (unsigned)config->gateway_workers,
+                                      .stream_workers = (unsigned)config->media_workers,
                                       .connections_max = (size_t)config->http_connections_max,
                                       .queue_max = (size_t)config->http_queue_max,
                                       .body_bytes_max = BODY_BYTES_MAX,
@@ -126,9 +127,9 @@ main(void)
     static struct role role;
     static struct gateway gateway = { .role = &role };
     static const struct http_route *const tables[] = {
-        message_routes, message_batch_routes, channel_routes,  webhook_endpoint_routes,
-        api_key_routes, contract_routes,      callback_routes, operation_routes,
-        number_routes,  read_routes,          template_routes, health_routes
+        message_routes,  message_batch_routes, channel_routes,   webhook_endpoint_routes, api_key_routes,
+        contract_routes, callback_routes,      operation_routes, number_routes,           read_routes,
+        template_routes, media_routes,         health_routes
     };
     struct contract *contract = NULL;
     struct http_server *server = NULL;

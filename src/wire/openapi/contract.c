@@ -85,6 +85,10 @@ body_read(struct builder *builder, struct contract_operation *operation, const j
         return err;
     content = json_member(body, "content");
     media = json_member(content, "application/json");
+    operation->has_raw_body = media == NULL && json_member(content, "application/octet-stream") != NULL &&
+                              json_is_true(json_member(body, "required"));
+    if (operation->has_raw_body) /* bytes, for which no schema is */
+        return ERR_OK;
     if (json_object_size(content) != 1 || media == NULL || !json_is_true(json_member(body, "required")))
         return schema_set_refuse(builder->schemas, at, "a body that is not JSON, or not required");
     return schema_compile(builder->schemas, json_member(media, "schema"), at, &operation->body);
@@ -211,7 +215,7 @@ contract_route_at(const struct contract *contract, size_t index)
 bool
 contract_has_body(const struct contract_operation *operation)
 {
-    return operation->body != NULL;
+    return operation->body != NULL || operation->has_raw_body;
 }
 
 enum err

@@ -51,7 +51,8 @@ MUST_CHECK enum err contract_check_query(const struct contract_operation *operat
  */
 MUST_CHECK enum err contract_check_body(const struct contract_operation *operation, const json_t *body,
                                         struct arena *arena, struct problem *problem);
-/* Whether the operation takes a body at all. */
+/* Whether the operation takes a body at all: JSON, or bytes (application/octet-stream) that are not checked.
+ */
 bool contract_has_body(const struct contract_operation *operation);
 
 #endif

@@ -14,7 +14,8 @@ struct contract_operation {
     struct contract_route route;
     struct contract_query *query;
     size_t query_count;
-    const struct schema *body; /* NULL: takes none */
+    const struct schema *body; /* NULL: takes none, or has_raw_body */
+    bool has_raw_body;         /* bytes, not JSON */
 };
 
 #endif

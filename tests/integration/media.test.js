@@ -1,0 +1,162 @@
+// @ts-check
+/** Media from socket to database and back: streamed in bounded memory, sealed at rest, checked, and nobody else's. */
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import { Readable } from 'node:stream';
+import { after, before, describe, test } from 'node:test';
+import { startPlatform, until } from './support.js';
+
+/** @type {Awaited<ReturnType<typeof startPlatform>>} */
+let platform;
+let acme, bolt;
+before(async () => {
+    platform = await startPlatform({ env: { HARKARA_MEDIA_STORAGE_MB: '200' } });
+    acme = await platform.workspace();
+    bolt = await platform.workspace();
+});
+after(() => platform?.stop());
+
+const MB = 1024 * 1024;
+const CANARY = 'canary-of-the-media-test';
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+const pdf = (size) => Buffer.concat([Buffer.from(`%PDF-1.7\n${CANARY}\n`), randomBytes(size)]);
+const jpeg = (size) => Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.from(CANARY), randomBytes(size)]);
+const rows = () => platform.sql('select (select count(*) from harkara.media), (select count(*) from harkara.media_chunk)');
+
+/** The most resident memory that each process of that role ever had, in MiB. @param {string} role */
+async function memoryOf(role) {
+    const pids = await platform.pids(role);
+    return pids.map((pid) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+}
+
+/** The status and code of an upload that is refused. */
+async function refused(type, bytes, query = '') {
+    const answer = await acme.client.raw('POST', `/v1/media${query}`, bytes, { 'content-type': type });
+    return [answer.status, answer.json?.code];
+}
+
+/** The answer to the head of an upload alone. */
+function askFirst(client, type, bytes) {
+    return new Promise((resolve, reject) => {
+        const request = http.request(`${platform.url}/v1/media`, { method: 'POST', headers: { authorization: `Bearer ${client.key}`, 'content-type': type, 'content-length': bytes } });
+        request.on('error', reject);
+        request.on('response', async (response) => {
+            let text = '';
+            for await (const part of response)
+                text += part;
+            resolve([response.statusCode, JSON.parse(text).code]);
+        });
+        request.flushHeaders();
+    });
+}
+
+async function content(client, id) {
+    const answer = await fetch(`${platform.url}/v1/media/${id}/content`, { headers: { authorization: `Bearer ${client.key}` } });
+    return { status: answer.status, headers: answer.headers, bytes: Buffer.from(await answer.arrayBuffer()) };
+}
+
+describe('upload and download', () => {
+    test('a document of 90 MB goes in and out in bounded memory, and lies sealed', async () => {
+        const before = { gateway: await memoryOf('gateway'), vault: await memoryOf('vault') };
+        const file = pdf(90 * MB);
+        const uploaded = await acme.client.upload('application/pdf', file, '?file_name=r%C3%A9sum%C3%A9.pdf');
+        assert.equal(uploaded.bytes, file.length);
+        assert.equal(uploaded.sha256, sha256(file));
+        assert.equal(uploaded.file_name, 'résumé.pdf');
+        assert.equal(uploaded.state, 'ready');
+        assert.equal(uploaded.type, 'document');
+        assert.deepEqual(await acme.client.must(200, 'GET', `/v1/media/${uploaded.id}`), uploaded);
+        const got = await content(acme.client, uploaded.id);
+        assert.equal(got.status, 200);
+        assert.ok(got.bytes.equals(file));
+        assert.equal(got.headers.get('content-type'), 'application/pdf');
+        assert.equal(got.headers.get('content-length'), String(file.length));
+        assert.equal(got.headers.get('content-disposition'), "attachment; filename*=UTF-8''r%C3%A9sum%C3%A9.pdf");
+        assert.equal(got.headers.get('x-content-type-options'), 'nosniff');
+        for (const role of ['gateway', 'vault']) {
+            const memory = await memoryOf(role);
+            assert.ok(memory.length > 0, `a ${role} is found`);
+            memory.forEach((mb, i) => assert.ok(mb - before[role][i] < 40, `${role} grew from ${before[role][i]} to ${mb} MiB`));
+        }
+        assert.equal(platform.sql(`select count(*) from harkara.media_chunk where position('${CANARY}' in encode(body_ct, 'escape')) > 0`), '0');
+        assert.equal(platform.sql("select count(*) from harkara.media where position(convert_to('sum', 'UTF8') in file_name_ct) > 0"), '0');
+        await acme.client.must(204, 'DELETE', `/v1/media/${uploaded.id}`);
+        assert.equal(rows(), '0|0');
+        assert.equal((await acme.client.call('GET', `/v1/media/${uploaded.id}`)).status, 404);
+    });
+
+    test('a form is taken as the Cloud API takes it', async () => {
+        const file = jpeg(700_000);
+        const form = new FormData();
+        form.set('messaging_product', 'whatsapp');
+        form.set('type', 'image/jpeg');
+        form.set('file', new Blob([file]), 'photo "one".jpg');
+        const answer = await fetch(`${platform.url}/v1/media`, { method: 'POST', body: form, headers: { authorization: `Bearer ${acme.client.key}` } });
+        const media = await answer.json();
+        assert.equal(answer.status, 201, JSON.stringify(media));
+        assert.equal(media.mime_type, 'image/jpeg');
+        assert.equal(media.sha256, sha256(file));
+        assert.ok((await content(acme.client, media.id)).bytes.equals(file));
+        await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+        const empty = new FormData();
+        empty.set('type', 'image/jpeg');
+        const without = await fetch(`${platform.url}/v1/media`, { method: 'POST', body: empty, headers: { authorization: `Bearer ${acme.client.key}` } });
+        assert.equal(without.status, 422);
+    });
+
+    test('a body without a declared length is taken', async () => {
+        const file = jpeg(300_000);
+        const answer = await fetch(`${platform.url}/v1/media`, { method: 'POST', duplex: 'half', body: Readable.toWeb(Readable.from([file.subarray(0, 7), file.subarray(7)])),
+            headers: { authorization: `Bearer ${acme.client.key}`, 'content-type': 'image/jpeg' } });
+        assert.equal(answer.status, 201);
+        const media = await answer.json();
+        assert.equal(media.sha256, sha256(file));
+        await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+    });
+
+    test('what does not fit is refused by name and leaves nothing', async () => {
+        assert.deepEqual(await refused('image/png', jpeg(100)), [422, 'media-type-mismatch']);
+        assert.deepEqual(await refused('application/zip', Buffer.from('PK')), [415, 'media-type-unknown']);
+        assert.deepEqual(await refused('image/jpeg', jpeg(6 * MB)), [413, 'media-too-large']);
+        assert.deepEqual(await askFirst(acme.client, 'image/jpeg', 90 * MB), [413, 'media-too-large']);
+        assert.deepEqual(await askFirst({ key: 'hk_live_none' }, 'image/jpeg', 90 * MB), [401, 'key-invalid']);
+        assert.deepEqual(await refused('image/jpeg', ''), [422, 'media-empty']);
+        assert.deepEqual(await refused('image/png', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0', 'latin1')), [422, 'media-format-unsupported']);
+        const sticker = (flags, size) => Buffer.concat([Buffer.from(`RIFF....WEBPVP8X\x0a\0\0\0${flags}\0\0\0\xff\x01\0\xff\x01\0`, 'latin1'), randomBytes(size)]);
+        assert.deepEqual(await refused('image/webp', sticker('\0', 200_000)), [413, 'media-too-large']);
+        const animated = await acme.client.upload('image/webp', sticker('\x02', 200_000));
+        await acme.client.must(204, 'DELETE', `/v1/media/${animated.id}`);
+        assert.deepEqual(await refused('application/pdf', pdf(10), '?file_name=a%2Fb'), [422, 'query-invalid']);
+        assert.equal(rows(), '0|0');
+    });
+
+    test('the room of a workspace is bounded', async () => {
+        const first = await acme.client.upload('application/pdf', pdf(80 * MB));
+        const second = await acme.client.upload('application/pdf', pdf(80 * MB));
+        assert.deepEqual(await askFirst(acme.client, 'application/pdf', 80 * MB), [413, 'media-storage-full']);
+        await bolt.client.must(204, 'DELETE', `/v1/media/${(await bolt.client.upload('application/pdf', pdf(80 * MB))).id}`);
+        for (const { id } of [first, second])
+            await acme.client.must(204, 'DELETE', `/v1/media/${id}`);
+        assert.equal(rows(), '0|0');
+    });
+
+    test('a body that is cut short leaves nothing', async () => {
+        const request = http.request(`${platform.url}/v1/media`, { method: 'POST', headers: { authorization: `Bearer ${acme.client.key}`, 'content-type': 'application/pdf', 'content-length': 50 * MB } });
+        request.on('error', () => {});
+        request.write(pdf(3 * MB));
+        await until(() => Number(platform.sql('select count(*) from harkara.media_chunk')) >= 8, 'chunks to come in');
+        request.destroy();
+        await until(() => rows() === '0|0', 'the rest to go');
+    });
+
+    test('another workspace does not find it, and scopes hold', async () => {
+        const media = await acme.client.upload('text/plain', 'mine');
+        assert.equal((await bolt.client.call('GET', `/v1/media/${media.id}`)).status, 404);
+        assert.equal((await content(bolt.client, media.id)).status, 404);
+        assert.equal((await bolt.client.call('DELETE', `/v1/media/${media.id}`)).status, 404);
+        assert.equal((await content(acme.client, media.id)).bytes.toString(), 'mine');
+        await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+    });
+});
