@@ -202,6 +202,7 @@ MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, 
 struct message_received {
     struct id id, channel, event_id;
     struct id target; /* the message of ours that it answers; zero: none or not known */
+    bool is_echo;     /* not received but sent, by the business itself and elsewhere: outbound, and `sent` */
     struct slice kind, provider_id;
     struct message_sealed sealed;
     struct vault_sealed event_content; /* sealed for event_content_place(tenant, event_id) */

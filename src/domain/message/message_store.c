@@ -426,7 +426,7 @@ static const struct db_stmt message_receive_stmt = {
     "INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, "
     "key_version, peer_ct,"
     " peer_iv, peer_tag, content_ct, content_iv, content_tag, provider_id, target_id)"
-    " VALUES ($1, $2, $3, 'in', $4, 'service', 'received', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+    " VALUES ($1, $2, $3, $15, $4, 'service', $16, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 };
 
 enum err
@@ -446,7 +446,9 @@ message_receive(struct db_tx *tx, const struct message_received *with)
                               DB_BYTES(slice_of(with->sealed.peer_index, VAULT_INDEX_BYTES)),
                               DB_I64(with->sealed.content.key_version), SEALED_ARGS(&with->sealed.peer),
                               SEALED_ARGS(&with->sealed.content), DB_TEXT(with->provider_id),
-                              id_is_zero(with->target) ? DB_NULL : DB_ID(with->target)));
+                              id_is_zero(with->target) ? DB_NULL : DB_ID(with->target),
+                              DB_TEXT_Z(message_direction_word(with->is_echo ? MESSAGE_OUT : MESSAGE_IN)),
+                              DB_TEXT(message_status_name(with->is_echo ? MESSAGE_SENT : MESSAGE_RECEIVED))));
     if (err != ERR_OK)
         return err;
     struct buf
@@ -455,8 +457,8 @@ message_receive(struct db_tx *tx, const struct message_received *with)
     buf_init(&data, 1024);
     buf_add_format(
         &data,
-        "{\"actor\": \"provider\", \"direction\": \"inbound\", \"status\": \"received\", \"type\": \"%.*s\", \"provider_id\": ",
-        SLICE_FMT(with->kind));
+        "{\"actor\": \"provider\", \"direction\": \"%s\", \"status\": \"%s\", \"type\": \"%.*s\", \"provider_id\": ",
+        with->is_echo ? "outbound" : "inbound", with->is_echo ? "sent" : "received", SLICE_FMT(with->kind));
     json_add_string(&data, with->provider_id);
     buf_add_text(&data, ", \"reply_to\": ");
     if (id_is_zero(with->target))
@@ -465,7 +467,7 @@ message_receive(struct db_tx *tx, const struct message_received *with)
         buf_add_format(&data, "\"%.*s\"}", SLICE_FMT(id_print(ID_MESSAGE, with->target, target)));
     err = buf_done(&data);
     struct event event = { .id = with->event_id,
-                           .type = EVENT_MESSAGE_RECEIVED,
+                           .type = with->is_echo ? EVENT_MESSAGE_ECHOED : EVENT_MESSAGE_RECEIVED,
                            .subject = with->id,
                            .channel = with->channel,
                            .occurred_at = with->at,

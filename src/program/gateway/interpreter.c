@@ -142,11 +142,11 @@ status_prepare(struct reading *reading, const struct whatsapp_event *event)
     return pricing_prepare(reading, status, step);
 }
 
-/* {"from": ..., "content": ...}: what the event holds that is personal. */
+/* {"from": ..., "content": ...}: what the event holds that is personal; of an echo `to`. */
 static enum err
-event_content_print(struct slice peer, struct slice content, struct buf *out)
+event_content_print(bool is_echo, struct slice peer, struct slice content, struct buf *out)
 {
-    buf_add_text(out, "{\"from\":");
+    buf_add_text(out, is_echo ? "{\"to\":" : "{\"from\":");
     json_add_string(out, peer);
     buf_add_text(out, ",\"content\":");
     buf_add(out, content);
@@ -168,7 +168,7 @@ inbound_seal(struct reading *reading, struct step *step, struct slice peer, stru
 
     buf_init(&text, VAULT_PLAIN_BYTES_MAX);
     if (err == ERR_OK)
-        err = event_content_print(peer, content, &text);
+        err = event_content_print(step->received.is_echo, peer, content, &text);
     if (err == ERR_OK)
         err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&text), reading->arena,
                          &step->received.event_content);
@@ -190,7 +190,7 @@ windows_prepare(struct reading *reading, const struct whatsapp_inbound *message,
                                                                                         : message->user_id };
     enum err err = ERR_OK;
 
-    if (message->group_id.len > 0 || slice_eq(message->type, SLICE("system")))
+    if (message->is_echo || message->group_id.len > 0 || slice_eq(message->type, SLICE("system")))
         return ERR_OK;
     step->is_referred = message->is_referred;
     for (size_t i = 0; err == ERR_OK && i < COUNT_OF(peers); i++)
@@ -222,6 +222,7 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
     step->received =
         (struct message_received){ .id = id_new(clock),
                                    .event_id = id_new(clock),
+                                   .is_echo = message->is_echo,
                                    .kind = arena_copy(reading->arena, json_text_of(content, "type")),
                                    .provider_id = arena_copy(reading->arena, message->provider_id),
                                    .at = event_time(reading, event) };

@@ -213,6 +213,38 @@ a_message_opens_its_senders_windows(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from channel_window"), 3);
 }
 
+/* What the business sends from its own app is its message too, once, and opens no window. */
+static void
+an_echo_is_an_outbound_message_that_was_sent(void **state UNUSED)
+{
+    static const char *const rooms[] = { "", " " }; /* other bytes, the same echo */
+
+    for (size_t i = 0; i < COUNT_OF(rooms); i++) {
+        post(arena_format(
+            arena,
+            "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"changes\":[{\"field\":"
+            "\"smb_message_echoes\",\"value\":{\"metadata\":{\"phone_number_id\":\"" NUMBER
+            "\"},%s\"message_echoes\":[{\"from\":\"1\",\"to\":\"14155550123\",\"id\":\"wamid.e\",\"timestamp\":"
+            "\"1000000000\",\"type\":\"text\",\"text\":{\"body\":\"On my way\"}}]}}]}]}",
+            rooms[i]));
+        all_are("interpreted");
+    }
+    assert_int_equal(
+        test_cluster_number("select count(*) from message where direction = 'out' and status = 'sent'"
+                            " and kind = 'text' and provider_id = 'wamid.e'"),
+        1);
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.echoed' and"
+                                         " data->>'direction' = 'outbound' and content_ct is not null"),
+                     1);
+    assert_int_equal(test_cluster_number("select count(*) from dispatch_queue"), 0);
+    assert_int_equal(test_cluster_number("select count(*) from channel_window"), 0);
+    char value[512];
+    snprintf(value, sizeof(value), "\"statuses\":[%.*s]", SLICE_FMT(status_of("wamid.e", "read", "")));
+    post(body_of(NUMBER, value)); /* its statuses find it */
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'read'"), 1);
+}
+
 static void
 what_a_message_costs_is_kept_once_and_told(void **state UNUSED)
 {
@@ -424,6 +456,7 @@ main(void)
         TEST(statuses_move_the_message_that_they_name),
         TEST(an_incoming_message_is_stored_and_told_once),
         TEST(a_message_opens_its_senders_windows),
+        TEST(an_echo_is_an_outbound_message_that_was_sent),
         TEST(what_a_message_costs_is_kept_once_and_told),
         TEST(what_is_said_of_a_template_is_learnt_and_told),
         TEST(a_template_that_is_not_known_is_looked_for),

@@ -70,6 +70,13 @@ message_dump(struct dump *dump, const struct whatsapp_event *event)
     put(object, "group_id", message->group_id);
     put(object, "type", message->type);
     put(object, "profile_name", message->profile_name);
+    put(object, "username", message->username);
+    put(object, "parent_user_id", message->parent_user_id);
+    put(object, "identity_key_hash", message->identity_key_hash);
+    if (message->is_echo)
+        json_object_set_new(object, "is_echo", json_true());
+    if (message->is_referred)
+        json_object_set_new(object, "is_referred", json_true());
     put(object, "quoted_id", message->quoted_id);
     put(object, "target", whatsapp_inbound_target(event));
     if (message->has_error)

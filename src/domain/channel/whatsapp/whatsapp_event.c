@@ -113,20 +113,27 @@ is_same_id(const json_t *object, const char *member, struct slice id)
 }
 
 /* value.contacts beside the messages: the sender's, or the only one there is. */
-static struct slice
-profile_name_of(const json_t *contacts, const struct whatsapp_inbound *message)
+static const json_t *
+contact_of(const json_t *contacts, const struct whatsapp_inbound *message)
 {
-    const json_t *found = json_array_size(contacts) == 1 ? json_array_get(contacts, 0) : NULL;
-
     for (size_t i = 0; i < json_array_size(contacts); i++) {
         const json_t *contact = json_array_get(contacts, i);
-        if (is_same_id(contact, "wa_id", message->wa_id) ||
-            is_same_id(contact, "user_id", message->user_id)) {
-            found = contact;
-            break;
-        }
+        if (is_same_id(contact, "wa_id", message->wa_id) || is_same_id(contact, "user_id", message->user_id))
+            return contact;
     }
-    return whatsapp_text_cut(json_text_of(json_member(found, "profile"), "name"), WHATSAPP_NAME_MAX);
+    return json_array_size(contacts) == 1 ? json_array_get(contacts, 0) : NULL;
+}
+
+static void
+contact_read(struct event_walk *walk, const json_t *contacts, struct whatsapp_inbound *message)
+{
+    const json_t *contact = contact_of(contacts, message), *profile = json_member(contact, "profile");
+
+    message->profile_name = whatsapp_text_cut(json_text_of(profile, "name"), WHATSAPP_NAME_MAX);
+    message->username = whatsapp_text_cut(json_text_of(profile, "username"), WHATSAPP_NAME_MAX);
+    message->user_id = first_of(message->user_id, id_of(walk, contact, "user_id"));
+    message->parent_user_id = first_of(message->parent_user_id, id_of(walk, contact, "parent_user_id"));
+    message->identity_key_hash = id_of(walk, contact, "identity_key_hash");
 }
 
 /* A number in E.164 has at most 15 digits and no 0 in front. */
@@ -164,14 +171,37 @@ message_read(struct event_walk *walk, const struct whatsapp_event *base, const j
         event.has_time = true;
     message->wa_id = id_of(walk, raw, "from");
     message->user_id = id_of(walk, raw, "from_user_id");
+    message->parent_user_id = id_of(walk, raw, "from_parent_user_id");
+    contact_read(walk, contacts, message);
     message->peer = peer_of(walk, message);
     if (message->provider_id.len == 0 || message->peer.len == 0)
         return visit(walk, event, WHATSAPP_EVENT_UNKNOWN, raw);
     message->group_id = id_of(walk, raw, "group_id");
     message->type = word_of(walk, raw, "type");
-    message->profile_name = profile_name_of(contacts, message);
     message->quoted_id = id_of(walk, json_member(raw, "context"), "id");
     message->is_referred = json_is_object(json_member(raw, "referral"));
+    message->has_error = error_read(json_member(raw, "errors"), &message->error);
+    return visit(walk, event, WHATSAPP_EVENT_MESSAGE, raw);
+}
+
+/* A message that the business sent from its own app: the other side is `to`, be it a number or a user id. */
+static enum err
+echo_read(struct event_walk *walk, const struct whatsapp_event *base, const json_t *raw)
+{
+    struct whatsapp_event event = *base;
+    struct whatsapp_inbound *message = &event.message;
+
+    *message = (struct whatsapp_inbound){ .provider_id = id_of(walk, raw, "id"), .is_echo = true };
+    if (whatsapp_json_time(raw, "timestamp", &event.time))
+        event.has_time = true;
+    message->wa_id = id_of(walk, raw, "to");
+    message->user_id = id_of(walk, raw, "to_user_id");
+    message->peer = peer_of(walk, message);
+    if (message->provider_id.len == 0 || message->peer.len == 0)
+        return visit(walk, event, WHATSAPP_EVENT_UNKNOWN, raw);
+    message->group_id = id_of(walk, raw, "group_id");
+    message->type = word_of(walk, raw, "type");
+    message->quoted_id = id_of(walk, json_member(raw, "context"), "id");
     message->has_error = error_read(json_member(raw, "errors"), &message->error);
     return visit(walk, event, WHATSAPP_EVENT_MESSAGE, raw);
 }
@@ -206,6 +236,19 @@ messages_read(struct event_walk *walk, const struct whatsapp_event *base, const 
 }
 
 static enum err
+echoes_read(struct event_walk *walk, const struct whatsapp_event *base, const json_t *value)
+{
+    const json_t *echoes = json_member(value, "message_echoes");
+    enum err err = ERR_OK;
+
+    if (json_array_size(echoes) == 0)
+        return visit(walk, *base, WHATSAPP_EVENT_NOTICE, value);
+    for (size_t i = 0; err == ERR_OK && i < json_array_size(echoes); i++)
+        err = echo_read(walk, base, json_array_get(echoes, i));
+    return err;
+}
+
+static enum err
 change_read(struct event_walk *walk, struct whatsapp_event event, const json_t *change)
 {
     const json_t *value = json_member(change, "value");
@@ -219,6 +262,8 @@ change_read(struct event_walk *walk, struct whatsapp_event event, const json_t *
         return visit(walk, event, WHATSAPP_EVENT_UNKNOWN, change);
     if (slice_eq(event.field, SLICE("messages")))
         return messages_read(walk, &event, value);
+    if (slice_eq(event.field, SLICE("smb_message_echoes")) || slice_eq(event.field, SLICE("message_echoes")))
+        return echoes_read(walk, &event, value);
     return visit(walk, event, WHATSAPP_EVENT_NOTICE, value);
 }
 
@@ -241,7 +286,7 @@ entry_read(struct event_walk *walk, bool is_ours, const json_t *entry)
 static size_t
 events_count(const json_t *entries)
 {
-    static const char *const lists[] = { "statuses", "messages", "errors" };
+    static const char *const lists[] = { "statuses", "messages", "errors", "message_echoes" };
     size_t count = 0;
 
     for (size_t i = 0; i < json_array_size(entries); i++) {

@@ -24,7 +24,7 @@
 
 enum whatsapp_event_kind {
     WHATSAPP_EVENT_STATUS,  /* what became of a message that we sent */
-    WHATSAPP_EVENT_MESSAGE, /* what a person sent to us */
+    WHATSAPP_EVENT_MESSAGE, /* what a person sent to us; or, an echo, what the business sent from its app */
     WHATSAPP_EVENT_FAULT,   /* value.errors: trouble of the number or the account, tied to no message */
     WHATSAPP_EVENT_NOTICE,  /* any other field, such as account_update: its name and its raw value */
     WHATSAPP_EVENT_UNKNOWN, /* what none of the above fits; raw */
@@ -57,8 +57,10 @@ struct whatsapp_inbound {
     struct slice group_id;
     struct slice type;         /* WhatsApp's word; the normalised one stands in the content */
     struct slice profile_name; /* as the person chose it: never trust, only show */
-    struct slice quoted_id;    /* provider id of the message that this one answers; may be empty */
-    bool is_referred;          /* the person came through an advertisement or a post */
+    struct slice username, parent_user_id, identity_key_hash; /* any may be empty */
+    bool is_echo;           /* sent from the business's own app: the peer is who it went to */
+    struct slice quoted_id; /* provider id of the message that this one answers; may be empty */
+    bool is_referred;       /* the person came through an advertisement or a post */
     bool has_error;
     struct whatsapp_error error;
 };

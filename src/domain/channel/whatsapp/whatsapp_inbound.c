@@ -2,6 +2,7 @@
 #include "core/attribute.h"
 #include "domain/channel/whatsapp/whatsapp_json_internal.h"
 #include "wire/json/json.h"
+#include "wire/json/json_foreign.h"
 
 /* How a member is taken over. */
 enum take {
@@ -17,7 +18,8 @@ struct member {
     bool is_needed; /* without it there is nothing to show */
 };
 
-#define MEMBERS_MAX 8u
+#define COPY_DEPTH_MAX (JSON_DEPTH_MAX / 2)
+#define MEMBERS_MAX    8u
 
 static const struct type_row {
     const char *type;
@@ -65,7 +67,9 @@ static const struct type_row {
       { { "type", TAKE_TEXT, false },
         { "body", TAKE_TEXT, false },
         { "wa_id", TAKE_TEXT, false },
-        { "user_id", TAKE_TEXT, false } } },
+        { "new_wa_id", TAKE_TEXT, false },
+        { "user_id", TAKE_TEXT, false },
+        { "parent_user_id", TAKE_TEXT, false } } },
 };
 
 /* Gathers failures, so that each step need not be asked. */
@@ -88,10 +92,35 @@ put_text(struct maker *maker, json_t *object, const char *name, struct slice tex
     put(maker, object, name, json_stringn(text.len == 0 ? "" : text.ptr, text.len));
 }
 
+static bool
+is_deeper(const json_t *value, unsigned depth)
+{
+    const char *name;
+    json_t *member;
+    size_t index;
+
+    if (!json_is_object(value) && !json_is_array(value))
+        return false;
+    if (depth == 0)
+        return true;
+    json_object_foreach((json_t *)(uintptr_t)value, name, member)
+    {
+        if (is_deeper(member, depth - 1))
+            return true;
+    }
+    json_array_foreach(value, index, member)
+    {
+        if (is_deeper(member, depth - 1))
+            return true;
+    }
+    return false;
+}
+
+/* What nests deeper than we read again, with all that is put around it, becomes null. */
 static void
 put_copy(struct maker *maker, json_t *object, const char *name, const json_t *value)
 {
-    put(maker, object, name, json_deep_copy(value));
+    put(maker, object, name, is_deeper(value, COPY_DEPTH_MAX) ? json_null() : json_deep_copy(value));
 }
 
 /* false: it is not there in any form. */
@@ -128,7 +157,25 @@ member_put(struct maker *maker, json_t *object, const struct member *member, con
     return false;
 }
 
-/* What was sent cannot be shown: its word, and why when WhatsApp says so. */
+/* What this version does not know is handed on as it is; download links live for minutes and need the token.
+ */
+static void
+put_others(struct maker *maker, json_t *object, const struct member *members, json_t *from)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(from, name, value)
+    {
+        const struct member *member = members;
+        while (member->name != NULL && strcmp(member->name, name) != 0)
+            member++;
+        if (member->name == NULL && strcmp(name, "url") != 0)
+            put_copy(maker, object, name, value);
+    }
+}
+
+/* What was sent cannot be shown: its word, and why when WhatsApp says so; and what it brought along. */
 static void
 put_unsupported(struct maker *maker, json_t *content, const json_t *raw,
                 const struct whatsapp_inbound *message)
@@ -142,6 +189,13 @@ put_unsupported(struct maker *maker, json_t *content, const json_t *raw,
     if (message->has_error && message->error.code != WHATSAPP_CODE_NONE) {
         put(maker, object, "code", json_integer(message->error.code));
         put_text(maker, object, "title", slice_text(message->error.title));
+    }
+    const json_t *own = message->type.len == 0 ? NULL : json_member(raw, message->type.ptr);
+    if (json_is_object(own) || json_is_array(own)) {
+        json_t *kept = json_deep_copy(own);
+        json_object_del(kept, "url");
+        put_copy(maker, object, "raw", kept);
+        json_decref(kept);
     }
     put_text(maker, content, "type", SLICE("unsupported"));
     put(maker, content, "unsupported", object);
@@ -162,9 +216,23 @@ put_plain(struct maker *maker, json_t *content, const struct type_row *row, cons
         json_decref(object);
         return false;
     }
+    put_others(maker, object, row->members, json_object_get(raw, row->type));
     put_text(maker, content, "type", slice_text(row->type));
     put(maker, content, row->type, object);
     return true;
+}
+
+/* A flow's answers come as JSON in a text: parsed beside it, when it is an object. */
+static void
+put_flow_response(struct maker *maker, json_t *reply)
+{
+    json_t *response = NULL;
+
+    if (json_parse_foreign(json_text_of(reply, "response_json"), &response) != ERR_OK)
+        return;
+    if (json_is_object(response))
+        put_copy(maker, reply, "response", response);
+    json_decref(response);
 }
 
 /* {"type":"button_reply","button_reply":{...}}: whichever reply it is, as it is. */
@@ -181,6 +249,7 @@ put_interactive(struct maker *maker, json_t *content, const json_t *raw)
     object = json_object();
     put_text(maker, object, "type", word);
     put_copy(maker, object, word.ptr, reply);
+    put_flow_response(maker, json_object_get(object, word.ptr));
     put_text(maker, content, "type", SLICE("interactive"));
     put(maker, content, "interactive", object);
     return true;
@@ -280,6 +349,8 @@ put_surroundings(struct maker *maker, json_t *content, const struct whatsapp_eve
 
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         (void)member_put(maker, object, &flags[i], context);
+    if (event->message.quoted_id.len > 0)
+        put_text(maker, object, "provider_id", event->message.quoted_id);
     if (event->message.group_id.len > 0)
         put_text(maker, object, "group_id", event->message.group_id);
     if (json_object_size(object) > 0)
@@ -287,6 +358,27 @@ put_surroundings(struct maker *maker, json_t *content, const struct whatsapp_eve
     json_decref(object);
     for (size_t i = 0; i < COUNT_OF(beside); i++)
         (void)member_put(maker, content, &beside[i], event->raw);
+}
+
+/* Who wrote, as WhatsApp tells: names are the person's own choice. */
+static void
+put_sender(struct maker *maker, json_t *content, const struct whatsapp_inbound *message)
+{
+    const struct {
+        const char *name;
+        struct slice value;
+    } members[] = { { "name", message->profile_name },
+                    { "username", message->username },
+                    { "wa_id", message->wa_id },
+                    { "user_id", message->user_id },
+                    { "parent_user_id", message->parent_user_id },
+                    { "identity_key_hash", message->identity_key_hash } };
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        if (members[i].value.len > 0)
+            put_text(maker, object, members[i].name, members[i].value);
+    put(maker, content, "sender", object);
 }
 
 enum err
@@ -301,6 +393,8 @@ whatsapp_inbound_content(const struct whatsapp_event *event, struct arena *arena
     if (!put_message(&maker, content, event->raw, event->message.type))
         put_unsupported(&maker, content, event->raw, &event->message);
     put_surroundings(&maker, content, event);
+    if (!event->message.is_echo)
+        put_sender(&maker, content, &event->message);
     if (content == NULL || maker.has_failed || maker.reader.has_run_out) {
         json_decref(content);
         return ERR_NO_MEMORY;
