@@ -19,7 +19,7 @@ export function authenticate(sb, authorization, query) {
         const token = account.tokens.find((candidate) => candidate.token === given);
         if (token === undefined)
             continue;
-        if (token.state === 'expired')
+        if (stateOf(sb, token) === 'expired')
             throw new GraphError(190, { subcode: 463, message: 'Error validating access token: Session has expired.' });
         if (token.state === 'revoked')
             throw new GraphError(190, { subcode: 460, message: 'Error validating access token: The session has been invalidated because the user changed their password or Facebook has changed the session for security reasons.' });
@@ -28,6 +28,9 @@ export function authenticate(sb, authorization, query) {
     throw new GraphError(190);
 }
 
+/** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Token} token */
+const stateOf = (sb, token) => (token.state === 'valid' && token.expires_at !== undefined && sb.now() >= token.expires_at ? 'expired' : token.state);
+
 /** GET /debug_token: whose a token is and what it may do. @param {import('./sandbox.js').Sandbox} sb @param {string|null} input */
 export function debugToken(sb, input) {
     if (input === null || input === '')
@@ -35,7 +38,7 @@ export function debugToken(sb, input) {
     for (const account of sb.store.accounts.values()) {
         const token = account.tokens.find((candidate) => candidate.token === input);
         if (token !== undefined)
-            return { data: { app_id: account.app_id, type: 'SYSTEM_USER', application: 'Harkara', data_access_expires_at: 0, expires_at: 0, is_valid: token.state === 'valid',
+            return { data: { app_id: account.app_id, type: 'SYSTEM_USER', application: 'Harkara', data_access_expires_at: 0, expires_at: Math.floor((token.expires_at ?? 0) / 1000), is_valid: stateOf(sb, token) === 'valid',
                 scopes: token.scopes, granular_scopes: token.scopes.map((scope) => ({ scope, target_ids: [account.waba_id] })), user_id: account.app_id } };
     }
     return { data: { is_valid: false, scopes: [], error: { code: 190, message: 'Malformed access token' } } };

@@ -159,9 +159,12 @@ async function handshake(sb, account) {
 /** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Account} account @param {any} body */
 function changeToken(sb, account, body) {
     const token = account.tokens.find((entry) => entry.token === body.token || body.token === undefined);
-    if (token === undefined || (body.state !== undefined && !['valid', 'expired', 'revoked'].includes(body.state)))
-        throw new ControlError(400, 'give {token, state: valid, expired or revoked, scopes}');
+    const { expires_in_ms: life } = body;
+    if (token === undefined || (body.state !== undefined && !['valid', 'expired', 'revoked'].includes(body.state)) || (life !== undefined && life !== null && !(Number.isInteger(life) && life >= 0)))
+        throw new ControlError(400, 'give {token, state: valid, expired or revoked, expires_in_ms, scopes}');
     token.state = body.state ?? token.state;
+    if (life !== undefined)
+        token.expires_at = life === null ? undefined : sb.now() + life;
     token.scopes = Array.isArray(body.scopes) ? body.scopes.map(String) : token.scopes;
     sb.store.put('account', account.waba_id, account);
     return accountShown(sb, account);

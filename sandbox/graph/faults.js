@@ -9,7 +9,7 @@ import { magicEffects } from './magic.js';
 
 /**
  * @typedef {object} Effect
- * @property {'error'|'http'|'stall'|'cut'|'slow'|'statuses'|'webhook'} kind
+ * @property {'error'|'http'|'stall'|'cut'|'slow'|'statuses'|'webhook'|'broken'} kind
  * @property {number} [code] error: Graph code
  * @property {number} [http] error, http: HTTP status
  * @property {number} [subcode]
@@ -26,6 +26,7 @@ import { magicEffects } from './magic.js';
  * @property {boolean} [add_read] statuses: a `read` though nobody reads
  * @property {number} [late_ms] statuses: all later by this
  * @property {'wrong'|'none'} [signature] webhook
+ * @property {string} [how] broken: one of BROKEN_WAYS
  *
  * @typedef {object} Fault
  * @property {string} id
@@ -45,12 +46,14 @@ import { magicEffects } from './magic.js';
  * @property {string} [type]
  */
 
-const KINDS = ['error', 'http', 'stall', 'cut', 'slow', 'statuses', 'webhook'];
+const KINDS = ['error', 'http', 'stall', 'cut', 'slow', 'statuses', 'webhook', 'broken'];
+/** HTTP as it should not be. On HTTP/1.1, rst_stream and goaway are a reset connection. */
+export const BROKEN_WAYS = ['slow_headers', 'cut_body', 'short_length', 'long_length', 'no_http', 'rst_stream', 'goaway'];
 const PLACES = ['messages', 'media', 'templates', 'numbers', 'webhooks', 'any'];
 const EFFECT_FIELDS = /** @type {Record<string, [string, string?]>} */ ({
     code: ['number'], http: ['number'], subcode: ['number'], message: ['string'], details: ['string'], headers: ['object'], body: ['string'],
     when: ['string'], ms: ['number'], fail: ['number'], drop: ['object'], duplicate: ['number'], reorder: ['boolean'], add_read: ['boolean'],
-    late_ms: ['number'], signature: ['string'], kind: ['string'],
+    late_ms: ['number'], signature: ['string'], how: ['string'], kind: ['string'],
 });
 
 export class Faults {
@@ -164,9 +167,11 @@ function faultProblem(input) {
             return `${name}: a whole number from ${low}`;
     if (input.effect.kind === 'error' && input.effect.code === undefined)
         return 'effect.code: the Graph code';
+    if (input.effect.kind === 'broken' && !BROKEN_WAYS.includes(input.effect.how))
+        return `effect.how: one of ${BROKEN_WAYS.join(', ')}`;
     if (input.effect.kind === 'http' && input.effect.http === undefined)
         return 'effect.http: the HTTP status';
-    if ((input.effect.kind === 'stall' || input.effect.kind === 'cut') && !['before', 'after'].includes(input.effect.when ?? 'before'))
+    if (['stall', 'cut', 'broken'].includes(input.effect.kind) && !['before', 'after'].includes(input.effect.when ?? 'before'))
         return 'effect.when: before or after';
     return null;
 }
@@ -179,6 +184,15 @@ export class RawAnswer extends Error {
         this.http = http;
         this.body = body;
         this.headers = headers;
+    }
+}
+
+/** An answer that breaks the rules of HTTP. */
+export class BrokenAnswer extends Error {
+    /** @param {string} how */
+    constructor(how) {
+        super(`broken: ${how}`);
+        this.how = how;
     }
 }
 
@@ -202,6 +216,8 @@ export async function strike(sb, effects, when, gone) {
                 throw new CutConnection();
         } else if (effect.kind === 'cut' && here)
             throw new CutConnection();
+        else if (effect.kind === 'broken' && here)
+            throw new BrokenAnswer(String(effect.how));
         else if (effect.kind === 'error' && when === 'before')
             throw new GraphError(effect.code ?? 1, { http: effect.http, subcode: effect.subcode, message: effect.message,
                 details: effect.details, headers: effect.headers });

@@ -4,6 +4,7 @@
 const PAIR_BURST = 45;
 const PAIR_INTERVAL_MS = 6000;
 const BUCKETS_MAX = 100_000;
+const DAY_MS = 24 * 3600_000;
 
 class Bucket {
     /** @param {number} size @param {number} perMs @param {number} now */
@@ -29,6 +30,26 @@ export class Limits {
     constructor() {
         /** @type {Map<string, Bucket>} */
         this.buckets = new Map();
+        /** By account: whom it wrote to outside windows, and when first. @type {Map<string, Map<string, number>>} */
+        this.users = new Map();
+    }
+
+    /** One person outside windows, of an account, in a rolling 24 hours. @param {string} wabaId @param {string} waId @param {number} max 0: no limit @param {number} now */
+    takeUser(wabaId, waId, max, now) {
+        if (max === 0)
+            return true;
+        const users = this.users.get(wabaId) ?? new Map();
+        this.users.set(wabaId, users);
+        for (const [user, since] of users) /* the oldest come first */
+            if (now - since >= DAY_MS)
+                users.delete(user);
+            else
+                break;
+        if (!users.has(waId) && users.size >= max)
+            return false;
+        if (!users.has(waId))
+            users.set(waId, now);
+        return true;
     }
 
     /** One message of a number. @param {string} phoneNumberId @param {number} perSecond 0: no limit @param {number} now */
@@ -44,6 +65,7 @@ export class Limits {
 
     clear() {
         this.buckets.clear();
+        this.users.clear();
     }
 
     /** @param {string} key @param {number} size @param {number} perMs @param {number} now */

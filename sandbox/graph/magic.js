@@ -1,14 +1,15 @@
 // @ts-check
 /**
  * Recipients that misbehave by their number, so that a failure can be had without setting a fault. The ranges lie
- * in +1 555 01..04, which belong to nobody. CCCCC is a Graph code: 31026 means 131026, 00190 means 190.
+ * in +1 555 01..04, which belong to nobody. CCCCC are the last five digits of a Graph code: 31026 means 131026, 00190
+ * means 190, 88019 means 2388019.
  *
  *     +1 555 01 CCCCC   accepted, then a `failed` status with that code
  *     +1 555 02 CCCCC   refused at once with that code
  *     +1 555 03 NNNNN   behaves as in BEHAVIOURS below
  *     +1 555 04 CCCCC   refused with that code twice, then accepted (counted for each number)
  */
-import { isKnownCode } from './errors.js';
+import { codeOfDigits } from './errors.js';
 
 /** @typedef {import('./faults.js').Effect} Effect */
 
@@ -32,15 +33,13 @@ export const BEHAVIOURS = {
     '00015': { says: 'HTTP 429 with Retry-After: 2', effects: [{ kind: 'error', code: 130429, http: 429, headers: { 'retry-after': '2' } }] },
     '00016': { says: 'webhooks of this number have a wrong signature', effects: [{ kind: 'webhook', signature: 'wrong' }] },
     '00017': { says: 'webhooks of this number have no signature', effects: [{ kind: 'webhook', signature: 'none' }] },
+    '00018': { says: 'accepted, then half an answer', effects: [{ kind: 'broken', how: 'cut_body', when: 'after' }] },
+    '00019': { says: 'accepted, then headers that never end', effects: [{ kind: 'broken', how: 'slow_headers', when: 'after' }] },
+    '00020': { says: 'accepted, then an answer shorter than it says', effects: [{ kind: 'broken', how: 'long_length', when: 'after' }] },
+    '00021': { says: 'accepted, then an answer longer than it says', effects: [{ kind: 'broken', how: 'short_length', when: 'after' }] },
+    '00022': { says: 'not accepted; RST_STREAM, or a reset on HTTP/1.1', effects: [{ kind: 'broken', how: 'rst_stream', when: 'before' }] },
+    '00023': { says: 'not accepted; GOAWAY, or a reset on HTTP/1.1', effects: [{ kind: 'broken', how: 'goaway', when: 'before' }] },
 };
-
-/** @param {string} digits five @returns {number|null} */
-function codeOf(digits) {
-    const low = Number(digits);
-    if (isKnownCode(100000 + low))
-        return 100000 + low;
-    return isKnownCode(low) ? low : null;
-}
 
 /**
  * The effects that a number has by itself. @param {string} waId
@@ -54,7 +53,7 @@ export function magicEffects(waId, attempts) {
     const [, range, digits] = match;
     if (range === '3')
         return BEHAVIOURS[digits]?.effects ?? [];
-    const code = codeOf(digits);
+    const code = codeOfDigits(digits);
     if (code === null)
         return [];
     if (range === '1')

@@ -80,6 +80,8 @@ async function begin(sb, phone, message, asked, effects) {
     let twist = {};
     if (message.type !== 'template' && !message.in_window && !message.free_entry && sb.setting('window', phone.waba_id) === 'enforce')
         twist = { fail: 131047 };
+    else if (!message.in_window && !message.free_entry && !sb.limits.takeUser(phone.waba_id, message.wa_id, sb.setting('daily_users', phone.waba_id), message.at))
+        twist = { fail: 131048, fail_details: 'The messaging limit of this business is reached: so many people in 24 hours.' };
     else if (message.category === 'marketing' && message.wa_id.startsWith('1') && !sb.setting('us_marketing', phone.waba_id))
         twist = { fail: 131049 };
     else if (message.type === 'reaction')

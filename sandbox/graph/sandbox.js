@@ -17,6 +17,8 @@ export const DEFAULTS = {
     throughput_per_second: 80,
     rate_limit_http: 400,
     pair_limit: 'off',
+    daily_users: 0,
+    tls: 'good',
     template_review_ms: 2000,
     links: 'loopback',
     list_body_max: 1024,
@@ -34,7 +36,7 @@ export const DEFAULTS = {
 };
 
 const CHOICES = /** @type {Record<string, unknown[]>} */ ({
-    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], links: ['loopback', 'fetch', 'ignore'],
+    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], tls: ['good', 'alert', 'expired', 'wrong_name'], links: ['loopback', 'fetch', 'ignore'],
 });
 
 /**

@@ -7,9 +7,10 @@ import { serveGraph } from './graph.js';
 import { serveControl } from './control.js';
 import { serveHandset } from './handset/handset.js';
 import { GraphError } from './errors.js';
-import { CutConnection, RawAnswer } from './faults.js';
+import { BrokenAnswer, CutConnection, RawAnswer } from './faults.js';
+import { replyBroken } from './broken.js';
 import { BodyCut, BodyTooLarge, cutConnection, hostOf, replyBytes, replyJson } from './http_io.js';
-import { makeCertificates } from './tls.js';
+import { TlsDial, makeCertificates } from './tls.js';
 
 /**
  * @typedef {object} Options
@@ -44,10 +45,11 @@ export async function startSandbox(options = {}) {
     if (options.tls) {
         const certificates = await makeCertificates(options.tls.dir, host);
         const secure = http2.createSecureServer({ allowHTTP1: true, key: certificates.key, cert: certificates.cert }, handler);
+        const dial = new TlsDial(sandbox, secure, certificates, options.tls.dir);
         const sessions = /** @type {Set<http2.ServerHttp2Session>} */ (new Set());
         secure.on('session', (session) => { sessions.add(session); session.on('close', () => sessions.delete(session)); });
         const sockets = /** @type {Set<import('node:net').Socket>} */ (new Set());
-        secure.on('connection', (socket) => { sockets.add(socket); socket.on('close', () => sockets.delete(socket)); });
+        secure.prependListener('connection', (socket) => { dial.meet(socket); sockets.add(socket); socket.on('close', () => sockets.delete(socket)); });
         tlsUrl = `https://${await listen(secure, host, options.tls.port ?? 0)}`;
         caPath = certificates.caPath;
         servers.push({ close: (done) => secure.close(done), closeAllConnections: () => {
@@ -134,6 +136,8 @@ function fail(sb, req, res, error) {
         replyJson(res, error.http, error.body(), { ...challenge, ...error.headers });
     } else if (error instanceof RawAnswer)
         replyBytes(res, error.http, Buffer.from(error.body), { 'content-type': 'application/json; charset=UTF-8', ...error.headers });
+    else if (error instanceof BrokenAnswer)
+        replyBroken(req, res, error.how);
     else if (error instanceof CutConnection)
         cutConnection(req);
     else if (error instanceof BodyTooLarge)

@@ -1,6 +1,6 @@
 // @ts-check
 /** A certificate authority of the sandbox's own and a server certificate, by the openssl command. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,6 +32,48 @@ export async function makeCertificates(dir, host) {
             '-extfile', path('server.ext'), '-out', path('server.pem')]);
     }
     return { caPath: path('ca.pem'), key: readFileSync(path('server.key')), cert: readFileSync(path('server.pem')) };
+}
+
+/** A fatal alert, handshake_failure, as a TLS 1.2 record (RFC 5246, 7.2). */
+const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 40]);
+
+/** What the server shows in place of its good certificate while the setting `tls` says so. */
+export class TlsDial {
+    /** @param {import('./sandbox.js').Sandbox} sb @param {import('node:tls').Server} server @param {{key: Buffer, cert: Buffer}} good @param {string} dir */
+    constructor(sb, server, good, dir) {
+        this.sb = sb;
+        this.server = server;
+        this.good = good;
+        this.dir = dir;
+        this.shown = 'good';
+        /** @type {Map<string, {key: Buffer, cert: Buffer}>} */
+        this.others = new Map();
+    }
+
+    /** Before the handshake of a connection. @param {import('node:net').Socket} socket */
+    meet(socket) {
+        const { tls } = this.sb.settings;
+        if (tls === 'alert') {
+            socket.on('error', () => {});
+            socket.end(ALERT);
+        } else if (tls !== this.shown) {
+            this.server.setSecureContext(tls === 'good' ? this.good : this.#other(tls));
+            this.shown = tls;
+        }
+    }
+
+    /** @param {'expired'|'wrong_name'} which */
+    #other(which) {
+        let found = this.others.get(which);
+        if (found === undefined) {
+            const path = /** @param {string} name */ (name) => join(this.dir, name);
+            writeFileSync(path('other.ext'), `basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=${which === 'wrong_name' ? 'DNS:elsewhere.example' : 'DNS:localhost,IP:127.0.0.1'}\n`);
+            execFileSync('openssl', ['x509', '-req', '-in', path('server.csr'), '-CA', path('ca.pem'), '-CAkey', path('ca.key'), '-CAcreateserial', '-days', which === 'expired' ? '-1' : '30',
+                '-extfile', path('other.ext'), '-out', path(`${which}.pem`)], { stdio: 'ignore' });
+            this.others.set(which, found = { key: this.good.key, cert: readFileSync(path(`${which}.pem`)) });
+        }
+        return found;
+    }
 }
 
 /** @param {string[]} args */

@@ -9,6 +9,8 @@
  * @property {number} throughput_per_second messages a second for each business number; 0 is no limit
  * @property {400|429} rate_limit_http HTTP status of 130429 and 131056 (Meta's pages disagree)
  * @property {'on'|'off'} pair_limit burst of 45, then one message each 6 s to one user
+ * @property {number} daily_users unique people whom an account may write to outside windows in 24 hours; 0 is no limit
+ * @property {'good'|'alert'|'expired'|'wrong_name'} tls what the HTTPS listener does to new connections; of the whole sandbox
  * @property {number} template_review_ms time from PENDING to APPROVED
  * @property {'loopback'|'fetch'|'ignore'} links which media links are fetched
  * @property {number} list_body_max 1024 or 4096, by which of Meta's pages is right
@@ -28,6 +30,7 @@
  * @property {string} token
  * @property {string[]} scopes
  * @property {'valid'|'expired'|'revoked'} state
+ * @property {number} [expires_at] ms; from then on it is expired
  *
  * @typedef {object} Account A WhatsApp business account with its app.
  * @property {string} waba_id

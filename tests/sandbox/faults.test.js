@@ -1,8 +1,14 @@
 /** Faults on request, magic numbers, limits and the service window. */
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import http2 from 'node:http2';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import tls from 'node:tls';
 import { Limits } from '../../sandbox/graph/limits.js';
-import { PERSON, PHONE, TOKEN, WABA, startWorld } from './support.js';
+import { PERSON, PHONE, TOKEN, WABA, defer, startWorld } from './support.js';
 
 const hello = { text: { body: 'x' } };
 
@@ -195,4 +201,113 @@ test('a number that is not registered cannot send', async (t) => {
   for (let i = 0; i < 6; i++)
     await register({ pin: '123456' });
   assert.equal((await register({ pin: '123456' })).body.error.code, 133016);
+});
+
+test('every code of the table has a number that is refused with it, and one that fails with it later', async (t) => {
+  const world = await startWorld(t);
+  const { codes } = (await world.control('magic', undefined, 'GET')).body;
+  assert.ok(codes.length > 130, `${codes.length} codes`);
+  assert.equal(new Set(codes.map(({ code }) => String(code).slice(-5).padStart(5, '0'))).size, codes.length, 'no two codes end alike');
+  for (const { code, http } of codes) {
+    const digits = String(code).slice(-5).padStart(5, '0');
+    const now = await world.send({ to: `+155502${digits}`, ...hello });
+    assert.deepEqual([now.status, now.body.error.code], [http, code]);
+    const { id } = (await world.send({ to: `+155501${digits}`, ...hello })).body.messages[0];
+    const failed = await world.control(`wait?for=messages&status=failed&wa_id=155501${digits}`, undefined, 'GET');
+    assert.equal(failed.body.data.find((message) => message.id === id).statuses.at(-1).errors[0].code, code);
+  }
+});
+
+test('a token expires at its time, and by hand', async (t) => {
+  const world = await startWorld(t);
+  await world.control(`accounts/${WABA}/tokens`, { expires_in_ms: 60_000 }, 'PATCH');
+  assert.equal((await world.send(hello)).status, 200);
+  assert.ok((await world.graph(`/v23.0/debug_token?input_token=${TOKEN}`)).body.data.expires_at > Date.now() / 1000);
+  await world.control(`accounts/${WABA}/tokens`, { expires_in_ms: 0 }, 'PATCH');
+  assert.equal((await world.send(hello)).body.error.error_subcode, 463);
+  await world.control(`accounts/${WABA}/tokens`, { expires_in_ms: null }, 'PATCH');
+  assert.equal((await world.send(hello)).status, 200);
+});
+
+test('so many people in a day, in a rolling 24 hours, and no more', () => {
+  const limits = new Limits(), hour = 3600_000;
+  assert.ok(limits.takeUser('w', 'a', 2, 0) && limits.takeUser('w', 'b', 2, hour) && limits.takeUser('w', 'a', 2, 2 * hour));
+  assert.ok(!limits.takeUser('w', 'c', 2, 23 * hour));
+  assert.ok(limits.takeUser('w', 'c', 2, 24 * hour), 'the first of them is a day ago');
+  assert.ok(!limits.takeUser('w', 'a', 2, 24 * hour + 1));
+  assert.ok(limits.takeUser('other', 'a', 2, 0) && limits.takeUser('w', 'z', 0, 0));
+});
+
+test('beyond the daily limit a message fails, outside windows only', async (t) => {
+  const world = await startWorld(t);
+  await world.control(`accounts/${WABA}`, { settings: { window: 'ignore', daily_users: 1 } }, 'PATCH');
+  for (const to of ['16505550001', '16505550002'])
+    assert.equal((await world.send({ to, ...hello })).status, 200);
+  assert.equal((await world.control('wait?for=messages&status=failed&wa_id=16505550002', undefined, 'GET')).body.data[0].statuses.at(-1).errors[0].code, 131048);
+  await world.control('inbound', { from: '16505550003', text: 'Hi' });
+  await world.send({ to: '16505550003', ...hello });
+  assert.equal((await world.control('wait?for=messages&direction=out&status=delivered&wa_id=16505550003', undefined, 'GET')).status, 200);
+});
+
+test('broken HTTP/1.1 is broken as asked', async (t) => {
+  const world = await startWorld(t);
+  /** What comes back, byte for byte. */
+  const raw = (to) => new Promise((resolve) => {
+    const body = JSON.stringify({ messaging_product: 'whatsapp', to, ...hello });
+    const { hostname, port } = new URL(world.url);
+    const socket = net.connect({ host: hostname, port: Number(port) });
+    let text = '';
+    const end = () => { socket.destroy(); resolve(text); };
+    socket.on('data', (part) => { text += part; if ((text.match(/x-slow/g) ?? []).length > 2) end(); });
+    socket.on('error', end);
+    socket.on('close', end);
+    socket.write(`POST /v23.0/${PHONE}/messages HTTP/1.1\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${TOKEN}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  });
+  const length = (text) => [Number(/content-length: (\d+)/.exec(text)?.[1]), text.split('\r\n\r\n')[1]?.length];
+  const accepted = async () => (await world.control('counters', undefined, 'GET')).body['messages.accepted'] ?? 0;
+  const half = length(await raw('+15550300018'));
+  assert.ok(half[1] > 0 && half[1] < half[0]);
+  const endless = await raw('+15550300019');
+  assert.ok(endless.startsWith('HTTP/1.1 200') && !endless.includes('\r\n\r\n'));
+  const long = length(await raw('+15550300020'));
+  assert.ok(long[1] < long[0]);
+  const short = length(await raw('+15550300021'));
+  assert.ok(short[1] > short[0]);
+  assert.equal(await accepted(), 4);
+  assert.equal(await raw('+15550300022'), '');
+  await world.control('faults', { effect: { kind: 'broken', how: 'no_http' } });
+  assert.match(await raw(PERSON), /^220 /);
+  assert.equal(await accepted(), 4, 'these were not taken');
+  assert.equal((await world.control('faults', { effect: { kind: 'broken', how: 'politely' } })).status, 400);
+});
+
+test('TLS and HTTP/2 break as asked', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'sandbox-tls-'));
+  defer(t, () => rmSync(dir, { recursive: true, force: true }));
+  const world = await startWorld(t, { tls: { dir } });
+  const ca = readFileSync(join(dir, 'ca.pem'));
+  const { hostname, port } = new URL(world.tls_url);
+  const handshake = () => new Promise((resolve) => {
+    const socket = tls.connect({ host: hostname, port: Number(port), ca, ALPNProtocols: ['h2'] }, () => { socket.destroy(); resolve('good'); });
+    socket.on('error', (error) => resolve(error.code ?? error.message));
+  });
+  assert.equal(await handshake(), 'good');
+  for (const [setting, expected] of [['alert', /HANDSHAKE_FAILURE|ALERT/i], ['expired', /^CERT_HAS_EXPIRED$/], ['wrong_name', /^ERR_TLS_CERT_ALTNAME_INVALID$/], ['good', /^good$/]]) {
+    await world.control('settings', { tls: setting }, 'PATCH');
+    assert.match(await handshake(), expected, setting);
+  }
+  const ask = (to) => new Promise((resolve) => {
+    const session = http2.connect(world.tls_url, { ca });
+    const heard = { goaway: false, error: '' };
+    session.on('goaway', () => { heard.goaway = true; });
+    session.on('error', () => {});
+    const stream = session.request({ ':method': 'POST', ':path': `/v23.0/${PHONE}/messages`, authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' });
+    stream.on('error', (error) => { heard.error = error.code ?? error.message; });
+    stream.on('close', () => { session.destroy(); resolve({ ...heard, rst: stream.rstCode }); });
+    stream.resume();
+    stream.end(JSON.stringify({ messaging_product: 'whatsapp', to, ...hello }));
+  });
+  assert.equal((await ask('+15550300022')).rst, http2.constants.NGHTTP2_REFUSED_STREAM);
+  assert.equal((await ask('+15550300018')).rst, http2.constants.NGHTTP2_INTERNAL_ERROR);
+  assert.equal((await ask('+15550300023')).goaway, true);
 });

@@ -80,3 +80,28 @@ test('a person reads, taps, picks, writes; and it is live', { skip }, async (t) 
   assert.equal(await chat.run('document.documentElement.scrollWidth <= innerWidth'), true, 'nothing sticks out at 390 px');
   assert.deepEqual(chat.complaints, []);
 });
+
+test('faults and dials are set by keyboard alone, on a narrow screen too', { skip }, async (t) => {
+  const world = await startWorld(t);
+  const browser = await openBrowser();
+  defer(t, () => browser.close());
+  for (const size of [[1200, 900], [360, 740]]) {
+    await world.control('faults', undefined, 'DELETE');
+    const page = await browser.page(`${world.url}/_sandbox?width=${size[0]}#faults`, size);
+    await page.until("document.querySelector('select[name=effect]')");
+    await page.run("document.querySelector('[name=to]').focus()");
+    await page.type('9198*');
+    await page.key('Enter');
+    await page.until("document.querySelectorAll('tbody tr').length === 1 && document.activeElement.name === 'effect'");
+    const { data } = (await world.control('faults')).body;
+    assert.deepEqual([data[0].match.to, data[0].effect], ['9198*', { kind: 'error', code: 131016 }]);
+    assert.ok(await page.run("document.querySelector('tbody').textContent.includes('Refuse with a Graph code 131016')"));
+    assert.ok(await page.run('document.documentElement.scrollWidth <= innerWidth'), 'nothing sticks out');
+    assert.ok(await page.run("document.querySelector('.top').getBoundingClientRect().bottom <= document.querySelector('h2').getBoundingClientRect().top"), 'nothing lies over another');
+    await page.run("document.querySelectorAll('#tabs button')[3].click()");
+    await page.until("document.querySelector('section.dials')");
+    const shown = await page.run("[...document.querySelectorAll('.settings small')].map((name) => name.textContent).sort()");
+    assert.deepEqual(shown, Object.keys((await world.control('settings')).body).sort(), 'every setting has its dial');
+    assert.deepEqual(page.complaints, []);
+  }
+});

@@ -31,7 +31,7 @@ function table(heads, rows) {
 /** A row that opens to show more; open ones stay open when the list is drawn again. */
 function opening(id, cells, text) {
   const flip = () => { opened.has(id) ? opened.delete(id) : opened.add(id); void draw(); };
-  const row = h('tr', { class: 'opens', tabindex: 0, 'aria-expanded': String(opened.has(id)), onclick: flip, onkeydown: (event) => { if (event.key === 'Enter') flip(); } }, cells);
+  const row = h('tr', { class: 'opens', tabindex: 0, 'aria-expanded': String(opened.has(id)), onclick: flip, onkeydown: (event) => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); flip(); } } }, cells);
   return opened.has(id) ? [row, h('tr', { class: 'open' }, h('td', { colspan: cells.length }, h('pre', { class: 'code' }, text())))] : [row];
 }
 
@@ -64,37 +64,50 @@ async function drawWebhooks() {
         () => `X-Hub-Signature-256: ${delivery.signature ?? '(none)'}\n\n${delivery.body}`)))];
 }
 
+/** [what it says, the effect, the number to begin with] */
 const EFFECTS = {
-  'Refuse with a Graph code': (more) => ({ kind: 'error', code: more }), 'Fail later with a code': (more) => ({ kind: 'statuses', fail: more }),
-  'HTTP status without a Graph body': (more) => ({ kind: 'http', http: more, body: '' }), 'Slow by milliseconds': (more) => ({ kind: 'slow', ms: more }),
-  'Never answer': () => ({ kind: 'stall', when: 'before' }), 'Accept, never answer': () => ({ kind: 'stall', when: 'after' }),
-  'Cut the connection': () => ({ kind: 'cut', when: 'before' }), 'Accept, cut the connection': () => ({ kind: 'cut', when: 'after' }),
-  'Statuses twice': () => ({ kind: 'statuses', duplicate: 1 }), 'Statuses in reverse': () => ({ kind: 'statuses', reorder: true }), 'Statuses late by milliseconds': (more) => ({ kind: 'statuses', late_ms: more }),
-  'No delivered status': () => ({ kind: 'statuses', drop: ['delivered'] }), 'Wrong webhook signature': () => ({ kind: 'webhook', signature: 'wrong' }),
+  'Refusals': [['Refuse with a Graph code', (code) => ({ kind: 'error', code }), 131016], ['Fail later with a code', (fail) => ({ kind: 'statuses', fail }), 131026], ['HTTP status without a Graph body', (http) => ({ kind: 'http', http, body: '' }), 503]],
+  'Lost answers': [['Slow by milliseconds', (ms) => ({ kind: 'slow', ms }), 3000], ['Never answer', () => ({ kind: 'stall', when: 'before' })], ['Accept, never answer', () => ({ kind: 'stall', when: 'after' })],
+    ['Cut the connection', () => ({ kind: 'cut', when: 'before' })], ['Accept, cut the connection', () => ({ kind: 'cut', when: 'after' })]],
+  'Broken HTTP': [['Accept, answer by half', () => ({ kind: 'broken', how: 'cut_body', when: 'after' })], ['Accept, headers without end', () => ({ kind: 'broken', how: 'slow_headers', when: 'after' })],
+    ['Accept, shorter than Content-Length', () => ({ kind: 'broken', how: 'long_length', when: 'after' })], ['Accept, longer than Content-Length', () => ({ kind: 'broken', how: 'short_length', when: 'after' })], ['No HTTP at all', () => ({ kind: 'broken', how: 'no_http', when: 'before' })],
+    ['HTTP/2 RST_STREAM', () => ({ kind: 'broken', how: 'rst_stream', when: 'before' })], ['HTTP/2 GOAWAY', () => ({ kind: 'broken', how: 'goaway', when: 'before' })]],
+  'Statuses': [['Statuses twice', () => ({ kind: 'statuses', duplicate: 1 })], ['Statuses in reverse', () => ({ kind: 'statuses', reorder: true })], ['Statuses late by milliseconds', (late_ms) => ({ kind: 'statuses', late_ms }), 5000], ['No delivered status', () => ({ kind: 'statuses', drop: ['delivered'] })]],
+  'Webhooks': [['Wrong webhook signature', () => ({ kind: 'webhook', signature: 'wrong' })], ['No webhook signature', () => ({ kind: 'webhook', signature: 'none' })]],
 };
-const NEEDS = { 'Refuse with a Graph code': '131016', 'Fail later with a code': '131026', 'HTTP status without a Graph body': '503', 'Slow by milliseconds': '3000', 'Statuses late by milliseconds': '5000' };
+const effects = Object.values(EFFECTS).flat();
+
+/** An effect in the words of the form; one set by a program may have none. */
+function effectWords(effect) {
+  const number = effect.code ?? effect.fail ?? effect.http ?? effect.ms ?? effect.late_ms;
+  const plain = (value) => JSON.stringify(Object.entries(value).sort());
+  const found = effects.find(([, make]) => plain(make(number)) === plain(effect));
+  return found ? [found[0], found[2] === undefined ? null : h('strong', {}, ` ${number}`)] : h('code', {}, JSON.stringify(effect));
+}
 
 async function drawFaults() {
   const { data } = await call('faults');
-  const number = h('input', { name: 'more', inputmode: 'numeric', value: NEEDS['Refuse with a Graph code'] });
+  const number = h('input', { name: 'more', inputmode: 'numeric', value: effects[0][2] });
   const numberField = h('label', { class: 'field' }, h('span', {}, 'Code or number'), number);
   const problem = h('p', { class: 'problem', role: 'alert' });
   const form = h('form', { class: 'form', onsubmit: async (event) => {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form));
-    const effect = EFFECTS[values.effect](Number(values.more));
+    const effect = effects.find(([name]) => name === values.effect)[1](Number(values.more));
     try {
       await call('faults', 'POST', { on: effect.kind === 'webhook' ? 'webhooks' : 'messages', match: values.to ? { to: values.to.replace(/[^0-9*]/g, '') } : {}, times: values.times === '' ? null : Number(values.times), skip: Number(values.skip || 0), effect });
       await draw();
+      view.querySelector('select')?.focus(); /* the form was drawn anew: whoever types goes on */
+      toast('Fault set');
     } catch (error) {
       problem.textContent = error.message;
     }
   } },
   h('label', { class: 'field' }, h('span', {}, 'What goes wrong'), h('select', { name: 'effect', onchange: (event) => {
-    const need = NEEDS[event.currentTarget.value];
+    const [, , need] = effects.find(([name]) => name === event.currentTarget.value);
     numberField.hidden = need === undefined;
     number.value = need ?? '';
-  } }, Object.keys(EFFECTS).map((name) => h('option', {}, name)))),
+  } }, Object.entries(EFFECTS).map(([label, list]) => h('optgroup', { label }, list.map(([name]) => h('option', {}, name)))))),
   numberField,
   h('label', { class: 'field' }, h('span', {}, 'Recipient'), h('input', { name: 'to', placeholder: 'any', autocomplete: 'off' }), h('small', {}, 'A number, or its beginning and *.')),
   h('div', { class: 'two' }, h('label', { class: 'field' }, h('span', {}, 'Times'), h('input', { name: 'times', inputmode: 'numeric', value: '1' }), h('small', {}, 'Empty: without end.')),
@@ -103,12 +116,19 @@ async function drawFaults() {
   const remove = async (path) => { await call(path, 'DELETE').catch((error) => toast(error.message, 'bad')); await draw(); };
   return [h('div', { class: 'columns' }, h('section', {}, h('h2', {}, 'New fault'), form),
     h('section', {}, h('h2', {}, 'Faults set'), data.length === 0 ? none('None', 'Everything works. Numbers +1 555 01 to 04 still misbehave: sandbox/README.md lists them.')
-      : table(['Effect', 'For', 'Struck', ''], data.map((fault) => h('tr', {}, h('td', {}, h('code', {}, JSON.stringify(fault.effect))), h('td', {}, `${fault.on}${fault.match.to ? ` to ${fault.match.to}` : ''}`),
-        h('td', { class: 'number' }, `${fault.struck} of ${fault.times ?? '∞'}`), h('td', {}, h('button', { class: 'icon-button', 'aria-label': 'Remove this fault', onclick: () => remove(`faults/${fault.id}`) }, icon('trash', 'small')))))),
+      : table(['Effect', 'For', 'Struck', ''], data.map((fault) => h('tr', {}, h('td', {}, effectWords(fault.effect)), h('td', {}, `${fault.on}${fault.match.to ? ` to ${fault.match.to}` : ''}`),
+        h('td', { class: 'number' }, `${fault.struck} of ${fault.times ?? '∞'}`), h('td', {}, h('button', { class: 'icon-button', 'aria-label': 'Remove this fault', title: 'Remove', onclick: () => remove(`faults/${fault.id}`) }, icon('trash', 'small')))))),
     data.length > 0 ? h('div', {}, h('button', { class: 'button', onclick: () => remove('faults') }, 'Remove all')) : null))];
 }
 
-const CHOICES = { window: ['enforce', 'ignore'], pair_limit: ['off', 'on'], links: ['loopback', 'fetch', 'ignore'], rate_limit_http: ['400', '429'] };
+const CHOICES = { window: ['enforce', 'ignore'], pair_limit: ['off', 'on'], links: ['loopback', 'fetch', 'ignore'], rate_limit_http: ['400', '429'], tls: ['good', 'alert', 'expired', 'wrong_name'] };
+/** What each dial is, in groups; one that is missing here is shown under its name. */
+const DIALS = {
+  'Messages': { statuses_delay_ms: 'Pause before each status, ms', auto_read: 'Everything delivered gets read', window: '24-hour window', us_marketing: 'Deliver marketing to +1', links: 'Media links that are fetched', list_body_max: 'Longest body of a list', media_url_ttl_ms: 'Life of a media URL, ms', template_review_ms: 'Template review, ms', bsuid: 'Business-scoped user ids' },
+  'Limits': { throughput_per_second: 'Messages a second, each number', pair_limit: 'Limit to one person', daily_users: 'People in 24 hours (0: no limit)', rate_limit_http: 'HTTP status when limited' },
+  'Network': { tls: 'Certificate shown' },
+  'Webhooks': { webhook_version: 'Version', batch_max: 'Updates in one POST', batch_wait_ms: 'Wait to fill it, ms', webhook_concurrency: 'POSTs at once', webhook_timeout_ms: 'Timeout, ms', retry_first_ms: 'First retry after, ms', retry_max_ms: 'Longest gap, ms', retry_for_ms: 'Given up after, ms' },
+};
 
 async function drawDials() {
   const settings = await call('settings');
@@ -121,14 +141,17 @@ async function drawDials() {
       await draw();
     }
   };
-  return [h('p', { class: 'muted' }, 'Dials of the whole sandbox; an account can have its own (PATCH /_sandbox/accounts/ID). They last until it stops.'), h('p', {}, '\u00a0'),
-    h('div', { class: 'settings' }, Object.entries(settings).map(([name, value]) => {
-      const read = (text) => (typeof value === 'number' ? Number(text) : typeof value === 'boolean' ? text === 'true' : text);
-      const choices = CHOICES[name] ?? (typeof value === 'boolean' ? ['true', 'false'] : null);
-      const onchange = (event) => change(name, read(event.currentTarget.value));
-      return h('label', { class: 'field' }, h('span', { class: 'mono' }, name), choices ? h('select', { onchange }, choices.map((choice) => h('option', { selected: choice === String(value) }, choice)))
-        : h('input', { value: String(value), inputmode: 'numeric', onchange }));
-    }))];
+  const field = (name, label) => {
+    const value = settings[name], choices = CHOICES[name] ?? (typeof value === 'boolean' ? ['true', 'false'] : null);
+    const read = (text) => (typeof value === 'number' ? Number(text) : typeof value === 'boolean' ? text === 'true' : text);
+    const onchange = (event) => change(name, read(event.currentTarget.value));
+    return h('label', { class: 'field' }, h('span', {}, label), choices ? h('select', { onchange }, choices.map((choice) => h('option', { selected: choice === String(value) }, choice)))
+      : h('input', { value: String(value), inputmode: 'numeric', onchange }), h('small', { class: 'mono' }, name));
+  };
+  const named = Object.values(DIALS).flatMap(Object.keys), others = Object.keys(settings).filter((name) => !named.includes(name));
+  const groups = [...Object.entries(DIALS), ...(others.length > 0 ? [['Others', Object.fromEntries(others.map((name) => [name, name]))]] : [])];
+  return [h('p', { class: 'muted' }, 'Dials of the whole sandbox; an account can have its own (PATCH /_sandbox/accounts/ID). They last until it stops.'),
+    ...groups.map(([title, dials]) => h('section', { class: 'dials' }, h('h2', {}, title), h('div', { class: 'settings' }, Object.entries(dials).filter(([name]) => settings[name] !== undefined).map(([name, label]) => field(name, label)))))];
 }
 
 async function draw() {
