@@ -273,3 +273,23 @@ describe('one key, many requests at once, two gateways', () => {
         }
     });
 });
+
+describe('what the workspace decides', () => {
+    test('is read, changed and guarded by its tag', async () => {
+        const first = await shop.client.call('GET', '/v1/settings/messages');
+        assert.deepEqual(first.json, { uncertain: { otp: 'resend', transactional: 'resend', service: 'resend', promotional: 'leave' }, uncertain_wait_s: null, updated_at: null });
+        const body = { uncertain: { otp: 'leave', transactional: 'resend', service: 'fail', promotional: 'leave' }, uncertain_wait_s: 60 };
+        const put = await shop.client.call('PUT', '/v1/settings/messages', body, { 'if-match': first.headers.get('etag') ?? '' });
+        assert.equal(put.status, 200);
+        const { updated_at: at, ...rest } = put.json;
+        assert.deepEqual(rest, body);
+        assert.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000);
+        assert.equal((await shop.client.call('PUT', '/v1/settings/messages', body, { 'if-match': first.headers.get('etag') ?? '' })).status, 412);
+        const now = await shop.client.call('GET', '/v1/settings/messages');
+        assert.deepEqual(now.json, put.json);
+        assert.equal(now.headers.get('etag'), put.headers.get('etag'));
+        assert.equal((await shop.client.call('PUT', '/v1/settings/messages', { uncertain: { ...body.uncertain, otp: 'guess' } })).status, 422);
+        const other = await platform.workspace({ channel: false });
+        assert.equal((await other.client.must(200, 'GET', '/v1/settings/messages')).uncertain.otp, 'resend');
+    });
+});

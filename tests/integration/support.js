@@ -17,7 +17,7 @@ import { buildFolder, freePort, requestUnix, startHarkara, startReceiver, startS
 
 export { requestUnix, until, freePort };
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'keys:manage',
+export const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage',
     'media:read', 'media:write'];
 export const PERSON = '+14155550123';
 

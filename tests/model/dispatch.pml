@@ -67,7 +67,7 @@ byte crashes = 0, lapses = 0;
 #ifdef MUTATE_RESENDS_ALL
 #define CATEGORY_RESENDS true
 #else
-#define CATEGORY_RESENDS RESENDS /* message_category_resends */
+#define CATEGORY_RESENDS RESENDS /* message_settings: the policy of the category */
 #endif
 #ifdef MUTATE_SUSPECT_FOR_EVER
 #define LEASE_OF_SUSPECT_IS_OVER false

@@ -24,6 +24,7 @@
 
 enum message_direction { MESSAGE_OUT, MESSAGE_IN };
 enum message_category { MESSAGE_OTP, MESSAGE_TRANSACTIONAL, MESSAGE_SERVICE, MESSAGE_PROMOTIONAL };
+#define MESSAGE_CATEGORY_COUNT 4u
 
 const char *message_direction_word(enum message_direction direction);
 MUST_CHECK enum err message_direction_parse(struct slice word, enum message_direction *out);

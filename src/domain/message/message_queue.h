@@ -72,15 +72,12 @@ MUST_CHECK enum err message_record_outcomes(struct db_tx *tx, const struct clock
 
 /*
  * Takes over what dead processes left: expired `leased` rows become ready; expired `sending` rows become
- * uncertain, due after `wait_ms`; uncertain rows whose wait is over go on by category: otp, transactional and
- * service messages are sent again (a duplicate is the lesser evil), promotional ones are left as they are (a
- * loss is), out of the queue. Each way out is told with its cause.
+ * uncertain, due after `wait_ms` or as the workspace has it; uncertain rows whose wait is over go on by the
+ * workspace's policy for the category: sent again, left as they are, or failed. Each way is told with its
+ * cause.
  */
 MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms,
                                       struct arena *arena, size_t *taken_out);
-/* Whether an uncertain message of this category is sent again. */
-bool message_category_resends(enum message_category category);
-
 /*
  * What waits on a channel fails for good, with this code and title: the channel was deleted. At most 1,000
  * messages a call: come again until *count_out is 0.

@@ -2,20 +2,7 @@
  * known. */
 #include "domain/message/message_events.h"
 #include "domain/message/message_queue.h"
-
-bool
-message_category_resends(enum message_category category)
-{
-    switch (category) {
-    case MESSAGE_OTP:
-    case MESSAGE_TRANSACTIONAL:
-    case MESSAGE_SERVICE:
-        return true;
-    case MESSAGE_PROMOTIONAL:
-        return false;
-    }
-    bug("no such category");
-}
+#include "domain/message/message_settings.h"
 
 /* At most 500 rows a call; the caller comes again while there are more. */
 
@@ -52,7 +39,9 @@ struct suspect {
 
 static const struct db_stmt suspect_becomes_uncertain_stmt = {
     "suspect_becomes_uncertain",
-    "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', due_at = now() + make_interval(secs => $4 / 1000.0),"
+    "WITH q AS (UPDATE dispatch_queue SET state = 'uncertain', "
+    " due_at = now() + make_interval(secs => coalesce((SELECT uncertain_wait_s FROM message_settings"
+    " WHERE tenant_id = $1), $4 / 1000.0)),"
     " lease_until = NULL, is_doubtful = true WHERE tenant_id = $1 AND message_id = $2 AND fence = $3"
     " RETURNING message_id)"
     " UPDATE message m SET status = 'uncertain', error_code = 'outcome-unknown',"
@@ -65,6 +54,13 @@ static const struct db_stmt suspect_is_sent_again_stmt = {
     " WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
     " UPDATE message m SET status = 'queued', error_code = NULL, error_title = NULL, error_class = NULL,"
     " updated_at = now() FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"
+};
+static const struct db_stmt suspect_fails_stmt = {
+    "suspect_fails",
+    "WITH q AS (DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2 AND fence = $3 RETURNING message_id)"
+    " UPDATE message m SET status = 'failed', error_class = 'permanent', updated_at = now()" /* outcome-unknown
+                                                                                                stands */
+    " FROM q WHERE m.tenant_id = $1 AND m.id = q.message_id AND m.status = 'uncertain'"
 };
 static const struct db_stmt suspect_is_left_stmt = {
     "suspect_is_left",
@@ -93,24 +89,34 @@ suspect_settle(struct db_tx *tx, void *ctx)
     const struct suspect *suspect = ctx;
     const struct message_claim *claim = &suspect->claim;
     struct message_step step = { .message = claim->message, .at = clock_wall(suspect->clock) };
-    bool resends = message_category_resends(claim->category);
+    struct message_settings settings;
     size_t moved = 0;
-    enum err err;
+    enum err err = message_settings_read(tx, &settings);
 
+    if (err != ERR_OK)
+        return err;
+    enum message_uncertain_policy policy = settings.uncertain[claim->category];
+    struct db_args claimed = DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence));
+    bool is_over = suspect->is_expired || claim->attempt >= MESSAGE_ATTEMPTS_MAX;
+    step.actor = MESSAGE_BY_POLICY;
     if (!suspect->has_waited) {
         step.status = MESSAGE_UNCERTAIN;
+        step.actor = MESSAGE_BY_DISPATCHER;
         step.cause = "answer-lost";
         err = db_exec(tx, &suspect_becomes_uncertain_stmt,
                       DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence), DB_I64(suspect->wait_ms)), &moved);
-    } else if (resends && !suspect->is_expired && claim->attempt < MESSAGE_ATTEMPTS_MAX) {
+    } else if (policy == MESSAGE_UNCERTAIN_FAIL) {
+        step.status = MESSAGE_FAILED;
+        step.cause = "failed-by-policy";
+        err = db_exec(tx, &suspect_fails_stmt, claimed, &moved);
+    } else if (policy == MESSAGE_UNCERTAIN_RESEND && !is_over) {
         step.status = MESSAGE_QUEUED;
-        step.actor = MESSAGE_BY_POLICY;
         step.cause = "resent-by-policy";
-        err = db_exec(tx, &suspect_is_sent_again_stmt, DB_ARGS(DB_ID(claim->message), DB_I64(claim->fence)),
-                      &moved);
+        err = db_exec(tx, &suspect_is_sent_again_stmt, claimed, &moved);
     } else {
-        step.actor = !resends ? MESSAGE_BY_POLICY : MESSAGE_BY_SCHEDULE;
-        step.cause = !resends ? "left-by-policy" : suspect->is_expired ? "expired" : "attempts-exhausted";
+        step.cause = policy == MESSAGE_UNCERTAIN_LEAVE ? "left-by-policy"
+                     : suspect->is_expired             ? "expired"
+                                                       : "attempts-exhausted";
         return suspect_leave(tx, suspect, &step);
     }
     if (err == ERR_OK && moved == 0) /* the provider's own event settled it meanwhile, and said so itself */

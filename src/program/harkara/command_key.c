@@ -330,7 +330,7 @@ const struct command commands_key[] = {
     { "key", "create", "--tenant TENANT --name NAME --scope SCOPE... [--expires WHEN] [--cidr RANGE...]",
       "Make an API key and print it, once.",
       "Scopes: messages:send messages:read channels:read channels:manage templates:read templates:manage\n"
-      "webhooks:read webhooks:manage keys:manage.\n"
+      "webhooks:read webhooks:manage settings:read settings:manage keys:manage; docs/api.md has them all.\n"
       "Only a salted hash is stored: a key that was not written down is made anew.",
       create_options, 0, 0, true, create },
     { "key", "list", "--tenant TENANT [--json]", "List a tenant's keys: id, mode, last four, state, creation, name, scopes.",

@@ -1,0 +1,30 @@
+/* What a workspace decides about its messages. */
+#ifndef DOMAIN_MESSAGE_MESSAGE_SETTINGS_H
+#define DOMAIN_MESSAGE_MESSAGE_SETTINGS_H
+#include "domain/message/message.h"
+
+/* When the wait for the provider's event is over and nobody knows whether a message was taken. */
+enum message_uncertain_policy {
+    MESSAGE_UNCERTAIN_RESEND, /* a duplicate is the lesser evil */
+    MESSAGE_UNCERTAIN_LEAVE,  /* a loss is; it stays uncertain until the provider tells */
+    MESSAGE_UNCERTAIN_FAIL,   /* the same, and it is told as failed */
+};
+const char *message_uncertain_policy_word(enum message_uncertain_policy policy);
+MUST_CHECK enum err message_uncertain_policy_parse(struct slice word, enum message_uncertain_policy *out);
+
+struct message_settings {
+    enum message_uncertain_policy uncertain[MESSAGE_CATEGORY_COUNT]; /* by category */
+    int64_t uncertain_wait_s;                                        /* 0: the installation's */
+    uint32_t revision;                                               /* 0: never changed */
+    struct wall_time updated_at;                                     /* of a revision */
+};
+/* Of the transaction's tenant; how they come where nobody has changed them: promotions are left, others
+ * resent. */
+MUST_CHECK enum err message_settings_read(struct db_tx *tx, struct message_settings *out);
+/*
+ * Puts all of them; `revision` is the one they replace, and the next one afterwards. ERR_DB_CONFLICT:
+ * somebody was faster; read again.
+ */
+MUST_CHECK enum err message_settings_write(struct db_tx *tx, struct message_settings *settings);
+
+#endif
