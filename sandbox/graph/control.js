@@ -7,7 +7,8 @@ import { INBOUND_TYPES, receive } from './inbound.js';
 import { BEHAVIOURS } from './magic.js';
 import { readSettings } from './sandbox.js';
 import { emitStatus } from './statuses.js';
-import { setTemplateStatus, templatesOf } from './templates.js';
+import { templatesOf } from './templates.js';
+import { changeByHand } from './template_events.js';
 import { serveFile, serveEvents } from './pages.js';
 
 const BODY_MAX = 4 * 1024 * 1024;
@@ -70,7 +71,7 @@ export async function serveControl(sb, req, res, url) {
         return;
     }
     if (req.method === 'GET' && parts[0] === 'events') {
-        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault'], () => true);
+        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault', 'template'], () => true);
         return;
     }
     const raw = await readBody(req, BODY_MAX);
@@ -263,9 +264,9 @@ function changeTemplate(sb, id, body) {
     const template = sb.store.templates.get(id);
     if (template === undefined)
         throw new ControlError(404, 'no such template');
-    if (typeof body.event !== 'string')
-        throw new ControlError(400, 'give {event: APPROVED, REJECTED, PAUSED, DISABLED ..., reason}');
-    setTemplateStatus(sb, template, body.event.toUpperCase(), body.reason);
+    const problem = changeByHand(sb, template, body);
+    if (problem !== null)
+        throw new ControlError(400, problem);
     return template;
 }
 

@@ -9,6 +9,7 @@ import { UPLOAD_MAX, downloadMedia, mediaById, mediaView, uploadMedia } from './
 import { accountView, changePhone, changeProfile, deregisterPhone, listPhones, overrideFrom, phoneView, profileView, registerPhone,
     subscriptionView } from './phone_numbers.js';
 import { createTemplate, deleteTemplates, editTemplate, listTemplates, templateById, templateView } from './templates.js';
+import { compareTemplates, unpauseTemplate } from './template_events.js';
 
 const BODY_MAX = 3 * 1024 * 1024;
 
@@ -69,6 +70,8 @@ const ROUTES = {
     template: {
         'GET ': { scope: 'w', on: 'templates', run: ({ query }, template) => templateView(template, query.get('fields')) },
         'POST ': { scope: 'w', on: 'templates', run: ({ sb, body }, template) => editTemplate(sb, template, body ?? {}) },
+        'POST unpause': { scope: 'w', on: 'templates', run: ({ sb }, template) => unpauseTemplate(sb, template) },
+        'GET compare': { scope: 'w', on: 'templates', run: ({ sb, query }, template) => compareTemplates(sb, template, query) },
     },
     media: {
         'GET ': { scope: 'm', on: 'media', run: ({ sb, account, origin }, media) => mediaView(sb, account, media, origin) },

@@ -5,6 +5,9 @@ import { array, choice, object, text } from './check.js';
 import { newId } from './wamid.js';
 import { pageOf, pickFields } from './paging.js';
 import { checkComponents } from './template_rules.js';
+import { refusalOf, setTemplateGone, setTemplateStatus } from './template_events.js';
+import { fromLibrary } from './template_library.js';
+
 
 const CATEGORIES = ['marketing', 'utility', 'authentication'];
 const TEMPLATES_MAX = 250;
@@ -37,19 +40,25 @@ export function createTemplate(sb, account, body) {
         throw invalid(`Param language must be a language code - got "${language}".`);
     const category = choice(body.category, 'category', CATEGORIES).toUpperCase();
     const format = body.parameter_format === undefined ? 'POSITIONAL' : choice(body.parameter_format, 'parameter_format', ['positional', 'named']).toUpperCase();
-    const components = normalise(array(body.components, 'components', 1, 30));
+    const library = body.library_template_name === undefined ? null : fromLibrary(body);
+    const components = normalise(library?.components ?? array(body.components, 'components', 1, 30));
     if (findTemplate(sb, account.waba_id, name, language) !== undefined)
         throw new GraphError(100, { subcode: 2388024, userTitle: 'Content in This Language Already Exists',
             userMsg: `There is already ${language} content for this template. You can create a new template and try again.`, transient: false });
     if (templatesOf(sb, account.waba_id).length >= TEMPLATES_MAX)
         throw new GraphError(100, { subcode: 2388019, userTitle: 'Template Limit Exceeded', transient: false });
+    if (library !== null && library.category !== category)
+        throw invalid('The category is not the one of the template in the library.');
     checkComponents(components, category, format);
     /** @type {import('./types.js').Template} */
-    const template = { id: newId(), waba_id: account.waba_id, name, language, category, status: 'PENDING', parameter_format: format,
-        components: stored(components, category), review_at: sb.now() + sb.setting('template_review_ms', account.waba_id), edits: [],
+    const template = { id: newId(), waba_id: account.waba_id, name, language, category, status: library === null ? 'PENDING' : 'APPROVED', parameter_format: format,
+        components: stored(components, category), edits: [],
+        ...(library === null ? { review_at: sb.now() + sb.setting('template_review_ms', account.waba_id) } : {}),
         ...(body.message_send_ttl_seconds === undefined ? {} : { message_send_ttl_seconds: body.message_send_ttl_seconds }) };
     sb.store.put('template', template.id, template);
-    awaitReview(sb, template);
+    sb.bus.emit('template', template);
+    if (library === null)
+        awaitReview(sb, template);
     return { id: template.id, status: template.status, category: template.category };
 }
 
@@ -95,6 +104,7 @@ export function deleteTemplates(sb, account, query) {
         if (template.status === 'DISABLED')
             throw invalid('A disabled template cannot be deleted.');
         sb.store.remove('template', template.id);
+        setTemplateGone(sb, template);
     }
     return { success: true };
 }
@@ -116,24 +126,10 @@ export function listTemplates(sb, account, query, base) {
 /** @param {import('./types.js').Template} template @param {string|null} fields */
 export const templateView = (template, fields) => pickFields({
     id: template.id, name: template.name, parameter_format: template.parameter_format, components: template.components, language: template.language,
-    status: template.status, category: template.category, quality_score: { score: 'UNKNOWN' }, rejected_reason: template.rejected_reason ?? 'NONE',
+    status: template.status, category: template.category, quality_score: { score: template.quality ?? 'UNKNOWN', date: template.quality_at },
+    previous_category: template.previous_category, correct_category: template.correct_category, rejected_reason: template.rejected_reason ?? 'NONE',
     message_send_ttl_seconds: template.message_send_ttl_seconds,
 }, fields ?? 'name,parameter_format,components,language,status,category');
-
-/**
- * A new state, told by webhook. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Template} template
- * @param {string} event @param {string} [reason]
- */
-export function setTemplateStatus(sb, template, event, reason = 'NONE') {
-    template.status = event === 'REINSTATED' ? 'APPROVED' : event;
-    template.rejected_reason = event === 'REJECTED' ? reason : undefined;
-    template.review_at = undefined;
-    sb.store.put('template', template.id, template);
-    sb.webhooks.enqueue({ waba_id: template.waba_id, field: 'message_template_status_update', key: template.id, timed: true, value: {
-        event, message_template_id: Number(template.id), message_template_name: template.name, message_template_language: template.language,
-        reason, message_template_category: template.category,
-    } });
-}
 
 /** @param {import('./sandbox.js').Sandbox} sb */
 export function resumeReviews(sb) {
@@ -142,14 +138,15 @@ export function resumeReviews(sb) {
             awaitReview(sb, template);
 }
 
-/** A name that holds "reject" is rejected, any other approved. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Template} template */
+/** A name that holds "reject" is rejected ("reject_scam" as SCAM), any other approved. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Template} template */
 function awaitReview(sb, template) {
     sb.later(Math.max(0, (template.review_at ?? 0) - sb.now()), () => {
         const now = sb.store.templates.get(template.id);
         if (now === undefined || now.status !== 'PENDING' || (now.review_at ?? 0) > sb.now() + 5)
             return;
-        if (now.name.includes('reject'))
-            setTemplateStatus(sb, now, 'REJECTED', 'INCORRECT_CATEGORY');
+        const refusal = refusalOf(now.name);
+        if (refusal !== undefined)
+            setTemplateStatus(sb, now, 'REJECTED', refusal);
         else
             setTemplateStatus(sb, now, 'APPROVED');
     });

@@ -69,6 +69,11 @@
  * @property {number} [review_at] when the pending review ends, ms
  * @property {number[]} [edits] times of edits while approved, ms
  * @property {number} [message_send_ttl_seconds]
+ * @property {number} [pauses] how often it was paused
+ * @property {string} [quality] GREEN, YELLOW, RED, UNKNOWN
+ * @property {number} [quality_at] seconds
+ * @property {string} [previous_category]
+ * @property {string} [correct_category] where it is announced to go
  *
  * @typedef {object} Media
  * @property {string} id

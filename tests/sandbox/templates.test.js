@@ -109,3 +109,73 @@ test('lists come in pages', async (t) => {
   assert.equal((await world.graph(`/v23.0/${WABA}/message_templates?after=nonsense`)).body.error.code, 131059);
   assert.equal((await world.graph(`/v23.0/${WABA}/message_templates?limit=ten`)).body.error.code, 100);
 });
+
+const toldTo = (world, field, fits = () => true) => world.callback.until((callback) => callback.changes().find((change) => change.field === field && fits(change.value)));
+
+test('quality, category and components change by hand and are told', async (t) => {
+  const world = await startWorld(t, { account: { templates: [{ name: 'known', language: 'en', components: [{ type: 'BODY', text: 'A text.' }] }] } });
+  const { body: list } = await world.control('templates');
+  const { id } = list.data.find((template) => template.name === 'known');
+  const patch = (change) => world.control(`templates/${id}`, change, 'PATCH');
+  await patch({ quality: 'yellow' });
+  const quality = await toldTo(world, 'message_template_quality_update');
+  assert.deepEqual([quality.value.previous_quality_score, quality.value.new_quality_score], ['UNKNOWN', 'YELLOW']);
+  await patch({ correct_category: 'marketing', after_ms: 30 });
+  const notice = await toldTo(world, 'template_category_update', (value) => value.correct_category !== undefined);
+  assert.deepEqual([notice.value.new_category, notice.value.correct_category, typeof notice.value.category_update_timestamp], ['UTILITY', 'MARKETING', 'number']);
+  const done = await toldTo(world, 'template_category_update', (value) => value.previous_category !== undefined);
+  assert.deepEqual([done.value.previous_category, done.value.new_category], ['UTILITY', 'MARKETING']);
+  await patch({ components: [{ type: 'BODY', text: 'Another text.' }, { type: 'BUTTONS', buttons: [{ type: 'URL', text: 'Go', url: 'https://a.example' }] }] });
+  const components = await toldTo(world, 'message_template_components_update');
+  assert.equal(components.value.message_template_element, 'Another text.');
+  assert.equal(components.value.message_template_buttons[0].message_template_button_url, 'https://a.example');
+  const { body: shown } = await world.graph(`/v23.0/${id}?fields=category,previous_category,quality_score`);
+  assert.deepEqual([shown.category, shown.previous_category, shown.quality_score.score], ['MARKETING', 'UTILITY', 'YELLOW']);
+  for (const wrong of [{}, { quality: 'BLUE' }, { category: 'SPAM' }, { correct_category: 'SPAM' }])
+    assert.equal((await patch(wrong)).status, 400);
+});
+
+test('a review refuses for the reason in the name, and a pause says which it is', async (t) => {
+  const world = await startWorld(t, { settings: { template_review_ms: 10 } });
+  const made = await create(world, { name: 'please_reject_scam' });
+  const rejected = await toldTo(world, 'message_template_status_update', (value) => value.event === 'REJECTED');
+  assert.equal(rejected.value.reason, 'SCAM');
+  assert.equal((await world.graph(`/v23.0/${made.body.id}?fields=rejected_reason`)).body.rejected_reason, 'SCAM');
+  await create(world, { name: 'reject_plain' });
+  const advised = await toldTo(world, 'message_template_status_update', (value) => value.rejection_info !== undefined);
+  assert.equal(advised.value.reason, 'INCORRECT_CATEGORY');
+  await create(world, { name: 'fine' });
+  const { value: { message_template_id: fine } } = await toldTo(world, 'message_template_status_update', (value) => value.event === 'APPROVED');
+  assert.equal((await world.graph(`/v23.0/${fine}/unpause`, { body: {} })).body.error.error_subcode, 2388039);
+  await world.control(`templates/${fine}`, { event: 'PAUSED' }, 'PATCH');
+  const paused = await toldTo(world, 'message_template_status_update', (value) => value.event === 'PAUSED');
+  assert.equal(paused.value.other_info.title, 'FIRST_PAUSE');
+  assert.deepEqual((await world.graph(`/v23.0/${fine}/unpause`, { body: {} })).body, { success: true });
+  await world.control(`templates/${fine}`, { event: 'DISABLED' }, 'PATCH');
+  await toldTo(world, 'message_template_status_update', (value) => value.disable_info !== undefined);
+  assert.equal((await world.graph(`/v23.0/${WABA}/message_templates?name=fine`, { method: 'DELETE' })).status, 400);
+});
+
+test('the library, caps on edits, deletion by id and by name, and a comparison', async (t) => {
+  const world = await startWorld(t);
+  const library = (more) => world.graph(`/v23.0/${WABA}/message_templates`, { body: { name: 'delivery', language: 'en', category: 'UTILITY', library_template_name: 'delivery_update_1', ...more } });
+  assert.equal((await library({ library_template_name: 'nothing' })).body.error.code, 100);
+  assert.equal((await library({})).body.error.code, 100, 'its button wants to know where it leads');
+  const inputs = { library_template_button_inputs: [{ type: 'URL', url: { base_url: 'https://a.example/{{1}}', url_suffix_example: 'https://a.example/1' } }] };
+  const made = await library(inputs);
+  assert.equal(made.body.status, 'APPROVED');
+  const edit = () => world.graph(`/v23.0/${made.body.id}`, { body: { components: base.components } });
+  assert.deepEqual((await edit()).body, { success: true });
+  await world.control(`templates/${made.body.id}`, { event: 'APPROVED' }, 'PATCH');
+  assert.equal((await edit()).body.error.code, 100, 'one edit a day');
+  const other = await library({ ...inputs, language: 'hi' });
+  const compared = await world.graph(`/v23.0/${made.body.id}/compare?template_ids=[${other.body.id}]&start=1&end=2`);
+  assert.deepEqual(compared.body.data.map(({ metric }) => metric), ['BLOCK_RATE', 'MESSAGE_SENDS', 'TOP_BLOCK_REASON']);
+  assert.equal((await world.graph(`/v23.0/${made.body.id}/compare?template_ids=[1]&start=1&end=2`)).body.error.code, 100);
+  const remove = (query) => world.graph(`/v23.0/${WABA}/message_templates?${query}`, { method: 'DELETE' });
+  assert.deepEqual((await remove(`hsm_id=${other.body.id}&name=delivery`)).body, { success: true });
+  assert.equal((await world.graph(`/v23.0/${made.body.id}`)).status, 200);
+  assert.deepEqual((await remove('name=delivery')).body, { success: true });
+  assert.equal((await remove('name=delivery')).body.error.error_subcode, 2593002);
+  await toldTo(world, 'message_template_status_update', (value) => value.event === 'DELETED');
+});

@@ -4,7 +4,7 @@ import { h, icon, toast } from '/handset/page/dom.js';
 const ROWS = 200;
 const view = document.getElementById('view');
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
-const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
+const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], templates: ['Templates', drawTemplates], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
 let tab = TABS[location.hash.slice(1)] ? location.hash.slice(1) : 'messages';
 const opened = new Set();
 
@@ -62,6 +62,31 @@ async function drawWebhooks() {
         [h('td', { class: 'time' }, time.format(delivery.at)), h('td', {}, delivery.what), h('td', { class: 'grow mono' }, delivery.url), h('td', { class: 'number' }, delivery.attempt),
           h('td', {}, badge(delivery.status ?? delivery.error, delivery.status === 200 ? 'good' : 'bad')), h('td', { class: 'number' }, `${delivery.took_ms} ms`)],
         () => `X-Hub-Signature-256: ${delivery.signature ?? '(none)'}\n\n${delivery.body}`)))];
+}
+
+/** What a template's state allows by hand: a word of the control API for each button. */
+const TURNS = { PENDING: ['APPROVED', 'REJECTED'], APPROVED: ['PAUSED', 'DISABLED'], PAUSED: ['APPROVED', 'DISABLED'], REJECTED: ['APPROVED'], DISABLED: ['REINSTATED'], ARCHIVED: ['UNARCHIVED'] };
+const TURN_LABELS = { APPROVED: 'Approve', REJECTED: 'Reject', PAUSED: 'Pause', DISABLED: 'Disable', REINSTATED: 'Reinstate', UNARCHIVED: 'Unarchive' };
+const stateTone = (status) => ({ APPROVED: 'good', REJECTED: 'bad', DISABLED: 'bad', PAUSED: 'bad' }[status] ?? '');
+
+async function drawTemplates() {
+  const { data } = await call('templates');
+  const change = async (template, body, label) => {
+    try {
+      await call(`templates/${template.id}`, 'PATCH', body);
+      toast(`${label}: ${template.name}`);
+    } catch (error) {
+      toast(error.message, 'bad');
+    }
+    await draw();
+  };
+  return [data.length === 0 ? none('No templates yet', 'What is handed in for review is listed here, and can be judged by hand.')
+    : table(['Name', 'Language', 'Category', 'State', 'Quality', 'By hand'], [...data].reverse().map((template) => h('tr', {},
+      h('td', { class: 'grow mono', title: template.components.find((component) => component.type === 'BODY')?.text ?? '' }, template.name), h('td', {}, template.language),
+      h('td', {}, template.category.toLowerCase()), h('td', {}, badge(template.status.toLowerCase(), stateTone(template.status))),
+      h('td', {}, h('select', { 'aria-label': `Quality of ${template.name}`, onchange: (event) => change(template, { quality: event.currentTarget.value }, 'Quality set') },
+        ['UNKNOWN', 'GREEN', 'YELLOW', 'RED'].map((quality) => h('option', { selected: quality === (template.quality ?? 'UNKNOWN') }, quality)))),
+      h('td', { class: 'turns' }, (TURNS[template.status] ?? []).map((event) => h('button', { class: 'button', onclick: () => change(template, { event }, TURN_LABELS[event]) }, TURN_LABELS[event]))))))];
 }
 
 /** [what it says, the effect, the number to begin with] */
@@ -173,9 +198,9 @@ async function draw() {
 /* Live: lists follow; forms are not redrawn under the hands of a person. */
 let soon = null;
 const feed = new EventSource('/_sandbox/events');
-for (const event of ['message', 'status', 'delivery', 'hello', 'fault', 'account'])
+for (const event of ['message', 'status', 'delivery', 'hello', 'fault', 'account', 'template'])
   feed.addEventListener(event, () => {
-    if (soon === null && (tab === 'messages' || tab === 'webhooks'))
+    if (soon === null && (tab === 'messages' || tab === 'webhooks' || (tab === 'templates' && event === 'template')))
       soon = setTimeout(() => { soon = null; void draw(); }, 250);
   });
 void draw();
