@@ -2,13 +2,15 @@
 /** Templates: from their definition through WhatsApp's review to their end, and the sends that use them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startPlatform, until } from './support.js';
+import { WhatsAppClient } from '@kapso/whatsapp-cloud-api';
+import { PERSON, startPlatform, until } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
 let shop;
 before(async () => {
     platform = await startPlatform();
+    await platform.sandbox.control('PATCH', '/settings', { template_review_ms: 100 });
     shop = await platform.workspace({ endpoint: true });
 });
 after(() => platform?.stop());
@@ -22,17 +24,173 @@ const inState = (id, state) => until(async () => {
     const now = await read(id);
     return now.state === state && now.change === null && now;
 }, `${id} to be ${state}`);
-const told = (type, id) => until(() => shop.receiver.events().find((event) => event.type === type && event.data.template_id === id), `${type} of ${id}`);
+const approved = async (name, more) => inState((await create(name, more)).id, 'approved');
+const told = (type, id, fits = () => true) => until(() => shop.receiver.events().find((event) => event.type === type && event.data.template_id === id && fits(event.data)), `${type} of ${id}`);
+const byHand = (template, change) => platform.sandbox.control('PATCH', `/templates/${template.provider_id}`, change);
+const texts = (type, ...values) => ({ type, parameters: values.map((text) => ({ type: 'text', text })) });
+const send = (name, components, more = {}, headers) => shop.client.call('POST', '/v1/messages', { channel_id: shop.channel, to: PERSON, ...more,
+    content: { type: 'template', template: { name, language: { code: 'en_US' }, components } } }, headers);
 
 describe('a template', () => {
     test('is handed in, reviewed, told and read back', async () => {
         const made = await create('order_sent');
-        assert.equal(made.state, 'submitting');
-        assert.equal(made.change, 'create');
+        assert.deepEqual([made.state, made.change, made.provider_id], ['submitting', 'create', null]);
         const now = await inState(made.id, 'approved');
         assert.match(now.provider_id, /^[0-9]+$/);
         assert.equal(now.components[0].type, 'BODY');
-        const event = await told('template.state-changed', made.id);
+        const event = await told('template.state-changed', made.id, (data) => data.state === 'approved');
         assert.equal(event.data.channel_id, shop.channel);
+        const list = await shop.client.must(200, 'GET', `/v1/templates?state=approved&category=utility&name=order_&language=en_US&channel_id=${shop.channel}`);
+        assert.deepEqual(list.data.map(({ id, components }) => [id, components]), [[made.id, undefined]]);
+        assert.equal((await shop.client.call('POST', '/v1/templates', definition('order_sent'))).json.code, 'already-exists');
+    });
+
+    test('is refused with every fault named before WhatsApp sees it', async () => {
+        const answer = await shop.client.call('POST', '/v1/templates', definition('too_much', { language: 'english', components: [
+            body('{{1}} is at the start of it all', 'x'), { type: 'FOOTER', text: 'x'.repeat(61) }] }));
+        assert.equal(answer.status, 422);
+        assert.deepEqual(answer.json.errors, [
+            { pointer: '/language', detail: "is not a language of WhatsApp's, such as en_US" },
+            { pointer: '/components/0/text', detail: 'must not begin with a variable' },
+            { pointer: '/components/1/text', detail: 'may have 60 characters; it has 61' }]);
+    });
+
+    test('that WhatsApp rejects says why, and can be edited and handed in again', async () => {
+        const made = await create('please_reject_scam');
+        const rejected = await inState(made.id, 'rejected');
+        assert.equal(rejected.state_reason, 'scam');
+        await told('template.state-changed', made.id, (data) => data.state_reason === 'scam');
+        const edited = await shop.client.must(202, 'PATCH', `/v1/templates/${made.id}`, { category: 'marketing', components: [body('A better text without any lure.')] });
+        assert.equal(edited.change, 'edit');
+        await until(async () => (await read(made.id)).components[0].text === 'A better text without any lure.', 'the edit to be taken');
+    });
+
+    test('that WhatsApp does not take is refused with its code, and goes without asking', async () => {
+        const elsewhere = await kapso();
+        await elsewhere.templates.create({ businessAccountId: shop.account.waba_id, name: 'taken_before', language: 'en_US', category: 'UTILITY', components: [body('Made elsewhere, and first.')] });
+        const made = await create('taken_before');
+        const refused = await inState(made.id, 'refused');
+        assert.equal(refused.error.code, 'whatsapp-100-2388024');
+        assert.equal(refused.error.title, 'The template has content in this language already.');
+        const gone = await shop.client.must(202, 'DELETE', `/v1/templates/${made.id}`);
+        assert.equal(gone.state, 'deleted');
+    });
+
+    test('is edited once a day while it is approved', async () => {
+        const made = await approved('edited_daily');
+        const edit = (text) => shop.client.call('PATCH', `/v1/templates/${made.id}`, { components: [body(text)] });
+        assert.equal((await edit('The second text of this template.')).status, 202);
+        const now = await until(async () => { const one = await inState(made.id, 'approved'); return one.next_edit_at !== null && one; }, 'the edit to count');
+        const capped = await edit('The third text of this template.');
+        assert.equal(capped.status, 409);
+        assert.match(capped.json.detail, /1 edit .* in 24 hours/);
+        assert.ok(Date.parse(now.next_edit_at) > Date.now());
+        assert.equal((await shop.client.call('PATCH', `/v1/templates/${made.id}`, { category: 'marketing' })).json.code, 'state-conflict');
+    });
+
+    test('is deleted in one language, and in all', async () => {
+        const [en, hi, other] = [await approved('leaving'), await approved('leaving', { language: 'hi' }), await approved('leaving', { language: 'ta' })];
+        await shop.client.must(202, 'DELETE', `/v1/templates/${en.id}`);
+        await inState(en.id, 'deleted');
+        await told('template.deleted', en.id);
+        assert.equal((await read(hi.id)).state, 'approved');
+        await shop.client.must(202, 'DELETE', `/v1/templates/${hi.id}?all_languages=true`);
+        await inState(hi.id, 'deleted');
+        await inState(other.id, 'deleted');
+    });
+
+    test('keeps its idempotency key', async () => {
+        const key = { 'idempotency-key': 'the-same-template' };
+        const first = await shop.client.call('POST', '/v1/templates', definition('only_once'), key);
+        const again = await shop.client.call('POST', '/v1/templates', definition('only_once'), key);
+        assert.equal(again.json.id, first.json.id);
+        assert.equal(again.headers.get('idempotency-replayed'), 'true');
+        assert.equal((await shop.client.call('POST', '/v1/templates', definition('another'), key)).json.code, 'idempotency-mismatch');
+    });
+
+    test('comes out of the library approved', async () => {
+        const { components: _, ...base } = definition('delivery');
+        const made = await shop.client.must(202, 'POST', '/v1/templates', { ...base, library_template_name: 'delivery_update_1',
+            library_template_button_inputs: [{ type: 'URL', url: { base_url: 'https://shop.example/{{1}}', url_suffix_example: 'https://shop.example/1' } }] });
+        const now = await inState(made.id, 'approved');
+        assert.equal(now.library_template_name, 'delivery_update_1');
+        assert.ok(now.components.some((component) => component.type === 'BUTTONS'), 'read from WhatsApp');
+    });
+});
+
+const kapso = async () => new WhatsAppClient({ accessToken: shop.account.access_token, baseUrl: platform.sandbox.url, graphVersion: 'v23.0' });
+
+describe('what happens at WhatsApp', () => {
+    test('is learnt by webhook: quality, pauses, category, another text', async () => {
+        const made = await approved('watched');
+        await byHand(made, { quality: 'RED' });
+        assert.equal((await told('template.quality-changed', made.id)).data.quality, 'red');
+        await byHand(made, { event: 'PAUSED' });
+        assert.equal((await inState(made.id, 'paused')).state_reason, 'first_pause');
+        const asked = await shop.client.must(202, 'POST', `/v1/templates/${made.id}/unpause`);
+        assert.equal(asked.change, 'unpause');
+        await inState(made.id, 'approved');
+        await byHand(made, { correct_category: 'MARKETING', after_ms: 1500 });
+        const announced = await told('template.category-announced', made.id);
+        assert.equal(announced.data.correct_category, 'marketing');
+        assert.ok(announced.data.category_change_at !== null);
+        const changed = await told('template.category-changed', made.id);
+        assert.deepEqual([changed.data.previous_category, changed.data.category], ['utility', 'marketing']);
+        await byHand(made, { components: [{ type: 'BODY', text: 'Written elsewhere.' }] });
+        await until(async () => (await read(made.id)).components[0].text === 'Written elsewhere.', 'the text to be read');
+        await told('template.updated', made.id);
+    });
+
+    test('is found by a sync: what was made and what was deleted elsewhere', async () => {
+        const elsewhere = await kapso();
+        await elsewhere.templates.create({ businessAccountId: shop.account.waba_id, name: 'from_elsewhere', language: 'en_US', category: 'MARKETING', components: [body('Made with another tool.')] });
+        const kept = await approved('kept_here');
+        await elsewhere.templates.delete({ businessAccountId: shop.account.waba_id, name: 'kept_here' });
+        const begun = await shop.client.must(202, 'POST', `/v1/channels/${shop.channel}/templates/sync`);
+        const done = await until(async () => { const now = await shop.client.must(200, 'GET', `/v1/operations/${begun.id}`); return now.state === 'succeeded' && now; }, 'the sync');
+        assert.ok(done.result.seen > 1);
+        await inState(kept.id, 'deleted');
+        const list = await shop.client.must(200, 'GET', '/v1/templates?name=from_elsewhere');
+        assert.equal(list.data[0].category, 'marketing');
+        assert.equal((await read(list.data[0].id)).components[0].text, 'Made with another tool.');
+        assert.ok(list.data[0].synced_at !== null);
+    });
+});
+
+describe('a send with a template that is known', () => {
+    test('is compared with it before it is accepted', async () => {
+        await approved('compared', { components: [{ type: 'HEADER', format: 'TEXT', text: 'For {{1}}', example: { header_text: ['Asha'] } },
+            body('Your order {{1}} arrives on {{2}}, with us.', 'A-1', 'Friday'), { type: 'BUTTONS', buttons: [{ type: 'URL', text: 'Go', url: 'https://shop.example/{{1}}', example: ['1'] }] }] });
+        const link = { type: 'button', sub_type: 'url', index: 0, parameters: [{ type: 'text', text: '1' }] };
+        const good = await send('compared', [texts('header', 'Asha'), texts('body', 'A-1', 'Friday'), link], { category: 'transactional' });
+        assert.equal(good.status, 202, good.text);
+        const wrong = await send('compared', [texts('header', 'Asha'), texts('body', 'A-1')], { category: 'promotional' });
+        assert.equal(wrong.status, 422);
+        assert.equal(wrong.json.code, 'template-mismatch');
+        assert.deepEqual(wrong.json.errors, [
+            { pointer: '/category', detail: 'the template is for utility messages' },
+            { pointer: '/content/template/components/1/parameters', detail: "the template's body has 2 variables; 1 values are given" },
+            { pointer: '/content/template/components', detail: "the template's button at index 0 needs a value" }]);
+    });
+
+    test('takes its category, and waits for its approval', async () => {
+        const made = await approved('campaign', { category: 'marketing', components: [body('All lamps are cheaper today.')] });
+        const sent = await send('campaign', []);
+        assert.equal(sent.json.category, 'promotional');
+        const key = { 'idempotency-key': 'a-campaign-message' };
+        const first = await send('campaign', [], {}, key);
+        await byHand(made, { event: 'PAUSED' });
+        await inState(made.id, 'paused');
+        const held = await send('campaign', []);
+        assert.deepEqual([held.status, held.json.code], [409, 'template-not-ready']);
+        assert.equal(held.json.errors[0].detail, 'the template is paused for low quality');
+        assert.equal((await send('campaign', [], {}, key)).json.id, first.json.id, 'what was accepted is answered as it was');
+        await byHand(made, { event: 'DISABLED' });
+        await inState(made.id, 'disabled');
+        assert.equal((await send('campaign', [])).json.errors[0].detail, 'the template is disabled for low quality');
+    });
+
+    test('of which nothing is known goes on to WhatsApp', async () => {
+        assert.equal((await send('never_heard_of', [])).status, 202);
     });
 });
