@@ -96,6 +96,84 @@ key_versions(struct db *db, struct id tenant, struct key_version out[KEY_VERSION
     return err;
 }
 
+static const struct db_stmt totals_stmt = {
+    "key_totals",
+    "SELECT purpose, version, count(*), sum(seals)::bigint, sum(opens)::bigint, max(seals),"
+    " min(created_at), max(created_at) FROM tenant_key GROUP BY 1, 2 ORDER BY 1, 2 DESC LIMIT 256"
+};
+_Static_assert(KEY_TOTALS_MAX == 256, "the statement's limit");
+
+struct totals {
+    struct key_total *out;
+    size_t count;
+};
+
+static enum err
+totals_in(struct db_tx *tx, void *ctx)
+{
+    struct totals *to = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &totals_stmt, DB_NO_ARGS, &rows);
+
+    to->count = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t i = 0; err == ERR_OK && i < to->count; i++) {
+        to->out[i] = (struct key_total){ .version = (uint32_t)db_i64(rows, i, 1),
+                                         .keys = db_i64(rows, i, 2),
+                                         .seals = db_i64(rows, i, 3),
+                                         .opens = db_i64(rows, i, 4),
+                                         .seals_most = db_i64(rows, i, 5),
+                                         .oldest_at = db_time(rows, i, 6),
+                                         .newest_at = db_time(rows, i, 7) };
+        err = vault_purpose_from((uint32_t)db_i64(rows, i, 0), &to->out[i].purpose);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_totals(struct db *db, struct key_total out[KEY_TOTALS_MAX], size_t *count_out)
+{
+    struct totals totals = { .out = out };
+    enum err err = db_run_across(db, PURPOSE, totals_in, &totals);
+
+    *count_out = err == ERR_OK ? totals.count : 0;
+    return err;
+}
+
+static const struct db_stmt tenants_stmt = {
+    "key_tenants", "SELECT DISTINCT tenant_id FROM tenant_key WHERE tenant_id > $1 ORDER BY 1 LIMIT 256"
+};
+_Static_assert(KEY_TENANTS_MAX == 256, "the statement's limit");
+
+struct tenants {
+    struct id after, *out;
+    size_t count;
+};
+
+static enum err
+tenants_in(struct db_tx *tx, void *ctx)
+{
+    struct tenants *to = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &tenants_stmt, DB_ARGS(DB_ID(to->after)), &rows);
+
+    to->count = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t i = 0; i < to->count; i++)
+        to->out[i] = db_id(rows, i, 0);
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_tenants(struct db *db, struct id after, struct id out[KEY_TENANTS_MAX], size_t *count_out)
+{
+    struct tenants tenants = { .after = after, .out = out };
+    enum err err = db_run_across(db, PURPOSE, tenants_in, &tenants);
+
+    *count_out = err == ERR_OK ? tenants.count : 0;
+    return err;
+}
+
 /* A further version. */
 
 static const struct db_stmt insert_stmt = {
@@ -269,6 +347,8 @@ static const struct db_stmt shred_keys_stmt = { "key_shred_keys",
 static const struct db_stmt shred_api_keys_stmt = {
     "key_shred_api_keys", "UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND revoked_at IS NULL"
 };
+static const struct db_stmt shred_settle_stmt = { "key_shred_settle",
+                                                  "SELECT tenant_settle(true) WHERE $1::uuid IS NOT NULL" };
 static const struct db_stmt shred_mark_stmt = {
     "key_shred_mark", "UPDATE tenant SET shredded_at = now() WHERE tenant_id = $1"
 };
@@ -289,6 +369,8 @@ shred_in(struct db_tx *tx, void *ctx)
     err = db_exec(tx, &shred_keys_stmt, DB_NO_ARGS, &destroyed);
     if (err == ERR_OK)
         err = db_exec(tx, &shred_api_keys_stmt, DB_NO_ARGS, NULL);
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &shred_settle_stmt, DB_NO_ARGS);
     if (err != ERR_OK || is_done)
         goto done;
     err = db_exec_one(tx, &shred_mark_stmt, DB_NO_ARGS);
@@ -451,6 +533,9 @@ key_work_lock(struct db *db)
 static const struct db_stmt work_find_stmt = {
     "key_work_find", "SELECT after_subject, done_count FROM vault_work WHERE kind = $1 AND scope = $2"
 };
+static const struct db_stmt work_show_stmt = {
+    "key_work_show", "SELECT after_subject, done_count, scope FROM vault_work WHERE kind = $1"
+};
 static const struct db_stmt work_put_stmt = {
     "key_work_put",
     "INSERT INTO vault_work (kind, scope, after_subject, done_count) VALUES ($1, $2, $3, $4)"
@@ -468,6 +553,38 @@ work_put(struct db_tx *tx, void *ctx)
     return db_exec_one(
         tx, &work_put_stmt,
         DB_ARGS(DB_TEXT_Z(work->kind), DB_TEXT(work->scope), DB_ID(work->after), DB_I64(work->done_count)));
+}
+
+struct work_show {
+    struct key_work *work;
+    struct arena *arena;
+};
+
+static enum err
+work_show(struct db_tx *tx, void *ctx)
+{
+    const struct work_show *show = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &work_show_stmt, DB_ARGS(DB_TEXT_Z(show->work->kind)), &rows);
+
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK) {
+        show->work->after = db_id(rows, 0, 0);
+        show->work->done_count = db_i64(rows, 0, 1);
+        show->work->scope = arena_copy(show->arena, db_text(rows, 0, 2));
+        err = show->work->scope.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+key_work_find(struct db *db, struct key_work *work, struct arena *arena)
+{
+    struct work_show show = { work, arena };
+
+    return db_run_across(db, PURPOSE, work_show, &show);
 }
 
 struct work_begin {

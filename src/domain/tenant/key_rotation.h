@@ -22,6 +22,21 @@ struct key_version {
 MUST_CHECK enum err key_versions(struct db *db, struct id tenant, struct key_version out[KEY_VERSIONS_MAX],
                                  size_t *count_out);
 
+/* All tenants' keys by purpose and version. */
+struct key_total {
+    enum vault_purpose purpose;
+    uint32_t version;
+    int64_t keys, seals, opens, seals_most; /* the last: of one key */
+    struct wall_time oldest_at, newest_at;
+};
+#define KEY_TOTALS_MAX 256u
+/* The newest versions first, at most KEY_TOTALS_MAX. */
+MUST_CHECK enum err key_totals(struct db *db, struct key_total out[KEY_TOTALS_MAX], size_t *count_out);
+/* Tenants that have keys, in order, beyond `after`. */
+#define KEY_TENANTS_MAX 256u
+MUST_CHECK enum err key_tenants(struct db *db, struct id after, struct id out[KEY_TENANTS_MAX],
+                                size_t *count_out);
+
 /* Who did it, in the table of what was done to keys. */
 struct key_operator {
     const struct clock *clock;
@@ -76,6 +91,8 @@ struct key_work {
     struct id after;    /* tenants up to here are done */
     int64_t done_count;
 };
+/* Where a work stands that nobody has ended: its scope is in the arena. ERR_NOT_FOUND. */
+MUST_CHECK enum err key_work_find(struct db *db, struct key_work *work, struct arena *arena);
 /* Finds where it stands, or begins. */
 MUST_CHECK enum err key_work_begin(struct db *db, struct key_work *work, bool *is_resumed_out);
 MUST_CHECK enum err key_work_save(struct db *db, const struct key_work *work);

@@ -176,3 +176,22 @@ tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct 
     db_rollback(&tx);
     return err;
 }
+
+static const struct db_stmt tenant_close_stmt = { "tenant_close",
+                                                  "UPDATE tenant SET state = 'closed' WHERE tenant_id = $1" };
+static const struct db_stmt tenant_settle_stmt = { "tenant_settle",
+                                                   "SELECT tenant_settle(false) WHERE $1::uuid IS NOT NULL" };
+
+static enum err
+close_in(struct db_tx *tx, void *ctx UNUSED)
+{
+    enum err err = db_exec_one(tx, &tenant_close_stmt, DB_NO_ARGS);
+
+    return err == ERR_OK ? db_exec_one(tx, &tenant_settle_stmt, DB_NO_ARGS) : err;
+}
+
+enum err
+tenant_close(struct db *db, struct id tenant)
+{
+    return db_run(db, tenant, close_in, NULL);
+}

@@ -29,6 +29,9 @@ struct tenant {
 MUST_CHECK enum err tenant_create(struct db *db, const struct vault *vault, const struct clock *clock,
                                   struct slice name, struct slice slug, struct arena *arena,
                                   struct tenant *out);
+/* No API key of it is good any more, its senders rest, its endpoints get nothing. Done again it changes
+ * nothing. ERR_NOT_FOUND. As harkara_admin. */
+MUST_CHECK enum err tenant_close(struct db *db, struct id tenant);
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
  * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);

@@ -48,6 +48,7 @@ struct command {
 extern const struct command commands_server[]; /* serve, status, migrate, config */
 extern const struct command commands_tenant[];
 extern const struct command commands_key[];
+extern const struct command commands_vault[];
 
 enum exit_code command_serve(struct command_line *line);
 enum exit_code command_status(struct command_line *line);

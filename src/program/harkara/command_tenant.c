@@ -1,6 +1,7 @@
-/* tenant create, tenant list. */
+/* tenant create, list, close, shred. */
 #include "domain/tenant/tenant.h"
 #include "program/harkara/command.h"
+#include "program/harkara/command_vault.h"
 #include "program/harkara/control.h"
 #include "program/harkara/database.h"
 #include <stdio.h>
@@ -23,6 +24,13 @@ static const struct argument_option create_options[] = {
 static const struct argument_option list_options[] = { COMMAND_JSON_OPTION,
                                                        COMMAND_COMMON_OPTIONS,
                                                        { .name = NULL } };
+
+static const struct argument_option close_options[] = {
+    { .name = "--yes-really", .help = "It is meant.", .is_required = true },
+    COMMAND_JSON_OPTION,
+    COMMAND_COMMON_OPTIONS,
+    { .name = NULL },
+};
 
 static const char *
 state_word(enum tenant_state state)
@@ -139,12 +147,69 @@ list(struct command_line *line)
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
 }
 
+/* Nothing of it is served or sent any more, and nothing is lost yet. */
+static enum exit_code
+close_tenant(struct command_line *line)
+{
+    struct vault_command command;
+    struct tenant tenant;
+    enum err err = vault_command_open(line, &command);
+
+    if (err == ERR_OK)
+        err = vault_command_tenant(&command, arguments_word(&line->arguments, 0), &tenant);
+    if (err == ERR_OK)
+        err = tenant_close(command.db, tenant.id);
+    if (err == ERR_OK) {
+        tenant.state = TENANT_CLOSED;
+        if (arguments_has(&line->arguments, "--json"))
+            command_print_json(tenant_json(&tenant));
+        else
+            printf("%.*s is closed\n", SLICE_FMT(tenant.slug));
+    }
+    vault_command_close(&command);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
+/* Its data keys are destroyed, here and in the vault's memory: what was sealed under them is noise. */
+static enum exit_code
+shred(struct command_line *line)
+{
+    struct vault_command command;
+    struct tenant tenant;
+    enum err err = vault_command_open(line, &command);
+
+    if (err == ERR_OK)
+        err = vault_command_lock(&command);
+    if (err == ERR_OK)
+        err = vault_command_tenant(&command, arguments_word(&line->arguments, 0), &tenant);
+    if (err == ERR_OK)
+        err = key_shred(command.db, &command.vault, &command.operator, tenant.id);
+    if (err == ERR_STATE_CONFLICT)
+        complaint_set(&line->complaint, "only a closed tenant is shredded: harkara tenant close %s first",
+                      arguments_word(&line->arguments, 0));
+    if (err == ERR_OK && arguments_has(&line->arguments, "--json"))
+        command_print_json(tenant_json(&tenant));
+    else if (err == ERR_OK)
+        printf(
+            "the keys of %.*s are destroyed. Copies of them are in backups and write-ahead logs that were made "
+            "before: those must go too (docs/operations.md)\n",
+            SLICE_FMT(tenant.slug));
+    vault_command_close(&command);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
 /* clang-format off */
 const struct command commands_tenant[] = {
     { "tenant", "create", "--name NAME [--slug SLUG] [--json]", "Make a tenant (a workspace) and its data keys.",
       "Prints its id and slug. Needs a running server: its vault makes the keys.",
       create_options, 0, 0, true, create },
     { "tenant", "list", "[--json]", "List all tenants: id, state, creation, slug, name.", NULL, list_options, 0, 0, true, list },
+    { "tenant", "close", "TENANT --yes-really", "End a tenant's service; its data stays.",
+      "Its API keys answer 403 from then on, and nothing is sent for it any more. TENANT is a slug or an id.",
+      close_options, 1, 1, true, close_tenant },
+    { "tenant", "shred", "TENANT --yes-really", "Destroy a closed tenant's keys: nothing sealed opens again.",
+      "There is no way back. Copies of the keys, wrapped, are in backups and write-ahead logs that were made before.",
+      close_options, 1, 1, true, shred },
     { .group = NULL },
 };
 /* clang-format on */
