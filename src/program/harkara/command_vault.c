@@ -218,10 +218,12 @@ kek_make(struct vault_command *command, const struct secret *master)
     secret_wipe(&wanted, sizeof(wanted));
     if (err == ERR_OK)
         return kek_note_made(command->db, &command->operator, booted.kek_version);
+    if (err == ERR_LIMIT)
+        err = ERR_BUSY;
     if (line->complaint.text[0] == '\0')
         complaint_set(&line->complaint,
-                      err == ERR_LIMIT ? "the server makes one already, or another master key is on its way"
-                                       : "the vault made no key-encryption key: see the server's log");
+                      err == ERR_BUSY ? "the server makes one already, or another master key is on its way"
+                                      : "the vault made no key-encryption key: see the server's log");
     return err;
 }
 
@@ -450,7 +452,7 @@ rekey(struct command_line *line)
 /* clang-format off */
 const struct command commands_vault[] = {
     { "vault", "status", "[--tenant TENANT] [--json]", "Show keys: versions, age, use, limits.",
-      "Counts of seals and opens are what the vaults have told so far: every half minute, and a vault that is killed\n"
+      "Counts of seals and opens are what the vaults have told so far: every ten seconds, and a vault that is killed\n"
       "takes what it has not told with it.",
       vault_status_options, 0, 0, true, command_vault_status },
     { "vault", "rotate", "[--kek] [--new-master-key-file FILE] [--tenant TENANT | --all] [--purpose PURPOSE]",

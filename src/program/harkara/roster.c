@@ -11,7 +11,8 @@ const struct roster_row roster[] = {
       .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
       .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
-    { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler", .stage = 1,
+    { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler",
+      .vault_role = VAULT_ROLE_SCHEDULER, .stage = 1,
       .follows = ROSTER_FOLLOWS_WITH_DATABASE },
     { .name = NULL },
 };

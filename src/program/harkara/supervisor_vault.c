@@ -203,7 +203,8 @@ supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int 
     boot_say(s, LINK_KEK, &with);
 }
 
-/* A vault that has made a key which nobody could store is started again, and has it no more. */
+/* It is in force when the vault has heard that it was stored. A vault that has made a key which nobody could
+ * store is started again, and has it no more. */
 void
 supervisor_kek_made(struct supervisor *s, struct slice frame)
 {
@@ -216,7 +217,10 @@ supervisor_kek_made(struct supervisor *s, struct slice frame)
     if (booted.result == VAULT_RESULT_OK && booted.has_made) {
         enum err err = database_kek_add(s->with->database, &booted.made);
         if (err == ERR_OK && s->kek_count < VAULT_KEKS_MAX) {
+            static const struct vault_boot stored = { .kek_count = 0 };
             s->keks[s->kek_count++] = booted.made;
+            boot_say(s, LINK_KEK, &stored); /* the vault's next answer is the command's */
+            return;
         } else {
             log_event(LOG_ERROR, "supervisor.kek_not_stored", LOG_ERR(err));
             booted = (struct vault_booted){ .result = VAULT_RESULT_FAILED };

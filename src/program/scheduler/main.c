@@ -1,10 +1,11 @@
 /*
- * The scheduler: what is done by the clock. Of several, one works at a time. It never listens, and speaks to
- * the database alone.
+ * The scheduler: what is done by the clock. Of several, one works at a time; but each writes down what its
+ * own vault says of its keys' use. It never listens, and speaks to the database and the vault alone.
  */
 #include "core/log.h"
 #include "platform/os/role.h"
 #include "program/scheduler/housekeeping.h"
+#include "program/scheduler/key_use.h"
 #include "program/scheduler/number_sync.h"
 #include <poll.h>
 
@@ -12,6 +13,8 @@
 #define TICK_MS           1000
 #define RUN_MS            15000 /* between runs; at once when a batch was full */
 #define DB_REOPEN_MS      5000
+#define KEY_USE_MS        10000
+#define VAULT_TIMEOUT_MS  2000 /* a new link comes on this thread: waiting for one would be in vain */
 #define AGAIN_MS          1000 /* after what a moment may mend */
 
 static const int scheduler_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_LOOP, SANDBOX_CALLS_FILES,
@@ -25,10 +28,33 @@ static const struct sandbox_rules scheduler_rules = {
     .call_count = COUNT_OF(scheduler_calls),
 };
 
+static struct {
+    bool is_draining;
+    struct vault_client *vault;
+} scheduler;
+
 static void
-on_drain(void *ctx)
+on_drain(void *ctx UNUSED)
 {
-    *(bool *)ctx = true;
+    scheduler.is_draining = true;
+}
+
+static void
+on_vault(void *ctx UNUSED, int fd)
+{
+    vault_client_relink(scheduler.vault, fd);
+}
+
+/* What cannot be written down now is told again. */
+static void
+key_use_turn(struct db *db)
+{
+    struct vault vault = { .client = scheduler.vault };
+    size_t count = 0;
+    enum err err = key_use_take(db, &vault, &count);
+
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "scheduler.key_use_left", LOG_ERR(err));
 }
 
 static enum err
@@ -69,29 +95,37 @@ main(void)
 {
     static struct role role;
     struct db *db = NULL;
-    bool is_draining = false;
-    struct role_events events = { .ctx = &is_draining, .drain = on_drain };
-    struct mono_time run_at = { 0 };
+    struct role_events events = { .drain = on_drain, .vault = on_vault };
+    struct mono_time run_at = { 0 }, key_use_at = { 0 };
     enum err err = role_begin("scheduler", CONFIG_SCHEDULER, SECRET_POOL_BYTES, &role);
 
     if (err == ERR_OK)
         err = role_lock_in(&role, &scheduler_rules);
     if (err == ERR_OK)
+        err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &scheduler.vault);
+    if (err == ERR_OK)
         err = db_open(role_database(&role), &db);
     if (err == ERR_OK)
         role_ready(&role);
-    while (err == ERR_OK && !is_draining) {
+    while (err == ERR_OK && !scheduler.is_draining) {
         struct mono_time now = clock_mono(clock_system());
         int64_t wait_ms = 0;
         if (now.us >= run_at.us) {
             err = run_once(db, &wait_ms);
             run_at = mono_after_ms(now, wait_ms);
         }
+        if (err == ERR_OK && now.us >= key_use_at.us) {
+            key_use_turn(db);
+            key_use_at = mono_after_ms(now, KEY_USE_MS);
+        }
         role_heartbeat();
         struct pollfd fd = { .fd = role_fd(&role), .events = POLLIN };
         if (poll(&fd, 1, wait_ms == 0 && run_at.us == now.us ? 0 : TICK_MS) > 0)
             role_step(&role, &events);
     }
+    if (err == ERR_OK) /* gateways have ended by now, the vault has not */
+        key_use_turn(db);
     db_close(db);
+    vault_client_free(scheduler.vault);
     return role_end(&role, err);
 }

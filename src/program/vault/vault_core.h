@@ -53,8 +53,9 @@ MUST_CHECK enum err vault_core_boot(struct vault_core *core, const struct vault_
                                     struct vault_booted *booted_out);
 
 /*
- * At run time: adds the key-encryption keys of this frame, and makes one, as the boot does; the highest
- * version is then in force. On an error nothing has changed. *booted_out as above.
+ * At run time: adds the key-encryption keys of this frame, and makes one, as the boot does. One that was made
+ * is in force when the next call, with a frame that asks for nothing, says that it was stored. ERR_LIMIT:
+ * before that. On an error nothing has changed. *booted_out as above.
  */
 MUST_CHECK enum err vault_core_kek_add(struct vault_core *core, const struct vault_boot *with,
                                        struct vault_booted *booted_out);

@@ -19,7 +19,8 @@ struct kek {
 struct vault_core {
     struct vault_core_options options;
     struct kek keks[VAULT_KEKS_MAX + 1];
-    size_t kek_count; /* ascending versions; the last one is in force */
+    size_t kek_count;    /* ascending versions; the last one is in force */
+    bool is_kek_pending; /* no, the one before: nobody has stored the last one yet */
     struct vault_keyring *ring;
     struct vault_usage *usage;
     struct secret *work; /* one key, while it is used */

@@ -133,14 +133,22 @@ vault_core_kek_add(struct vault_core *core, const struct vault_boot *with, struc
 {
     if (core->kek_count == 0)
         bug("a key-encryption key beside none");
-    return keks_add(core, with, booted_out);
+    if (with->kek_count == 0 && with->make_version == 0)
+        core->is_kek_pending = false;
+    else if (core->is_kek_pending) {
+        *booted_out = (struct vault_booted){ .memory = secret_pool_memory(), .result = VAULT_RESULT_LIMIT };
+        return ERR_LIMIT;
+    }
+    enum err err = keks_add(core, with, booted_out);
+    core->is_kek_pending = err == ERR_OK && booted_out->has_made;
+    return err;
 }
 
-/* Never the one in force: the database says that nothing is wrapped by the others. */
+/* Neither the one in force nor one above it: the database says that nothing is wrapped by the others. */
 enum err
 vault_core_kek_forget(struct vault_core *core)
 {
-    if (core->request.version == vault_core_kek_in_force(core)->version)
+    if (core->request.version >= vault_core_kek_in_force(core)->version)
         return ERR_LIMIT;
     for (size_t i = 0; i < core->kek_count; i++) {
         if (core->keks[i].version != core->request.version)
@@ -155,5 +163,5 @@ vault_core_kek_forget(struct vault_core *core)
 const struct kek *
 vault_core_kek_in_force(const struct vault_core *core)
 {
-    return &core->keks[core->kek_count - 1];
+    return &core->keks[core->kek_count - (core->is_kek_pending ? 2 : 1)];
 }

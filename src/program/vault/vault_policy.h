@@ -13,8 +13,8 @@ bool vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vaul
                                struct slice table, struct slice column);
 /* Is it a sealed column at all? */
 bool vault_policy_knows(enum vault_purpose purpose, struct slice table, struct slice column);
-/* Operations without one, or on any: INDEX, MAKE_KEYS, FACTS, RESEAL, REWRAP, MAKE_KEY, FORGET, KEK_FORGET, USAGE.
- * False for all others. */
+/* Operations without one, or on any: INDEX, MAKE_KEYS, FACTS, RESEAL, REWRAP, MAKE_KEY, FORGET, KEK_FORGET,
+ * USAGE. False for all others. */
 bool vault_policy_allows_op(enum vault_role role, enum vault_op op);
 /* KEY_LOAD, by what the key is for. */
 bool vault_policy_allows_key(enum vault_role role, enum vault_purpose purpose);

@@ -216,6 +216,12 @@ data_keys_move_under_a_key_of_another_master_while_both_are_known(void **state U
     keks[1] = booted.made;
     request = (struct vault_request){ .op = VAULT_OP_REWRAP, .key = keys[0] };
     must(VAULT_ROLE_ADMIN);
+    assert_int_equal(answer.keys[0].kek_version, 1); /* until it is stored */
+    assert_int_equal(vault_core_kek_add(core, &with, &booted), ERR_LIMIT);
+    assert_ok(vault_core_kek_add(core, &(struct vault_boot){ .kek_count = 0 }, &booted));
+    assert_false(booted.has_made);
+    request = (struct vault_request){ .op = VAULT_OP_REWRAP, .key = keys[0] };
+    must(VAULT_ROLE_ADMIN);
     moved = answer.keys[0];
     assert_int_equal(moved.kek_version, 2);
     assert_int_equal(moved.version, 1);
