@@ -3,7 +3,7 @@
 import { accountShown, putAccount, removeAccount } from './accounts.js';
 import { knownCodes, webhookError } from './errors.js';
 import { readBody, replyJson } from './http_io.js';
-import { INBOUND_TYPES, receive } from './inbound.js';
+import { INBOUND_TYPES, receive, echo } from './inbound.js';
 import { BEHAVIOURS } from './magic.js';
 import { readSettings } from './sandbox.js';
 import { emitStatus } from './statuses.js';
@@ -46,6 +46,7 @@ const ROUTES = [
     ['GET messages/*', ({ sb, ids }) => messageOf(sb, ids[0])],
     ['DELETE messages', ({ sb }) => { sb.store.clear(['message', 'chat']); return { ok: true }; }],
     ['POST inbound', ({ sb, body }) => inject(sb, body)],
+    ['POST echoes', ({ sb, body }) => injectEcho(sb, body)],
     ['POST statuses', ({ sb, body }) => pushStatus(sb, body)],
     ['POST webhook', ({ sb, body }) => pushWebhook(sb, body)],
     ['GET faults', ({ sb }) => ({ data: [...sb.faults.list.values()] })],
@@ -222,6 +223,15 @@ function inject(sb, body) {
     for (let i = 0; i < copies && sent !== undefined; i++)
         sb.webhooks.enqueue({ waba_id: sent.waba_id, phone_number_id: sent.phone_number_id, field: sent.field, value: sent.value, key: sent.key, wa_id: sent.wa_id });
     return message;
+}
+
+/** @param {import('./sandbox.js').Sandbox} sb @param {any} body */
+function injectEcho(sb, body) {
+    const to = String(body.to ?? '').replace(/[^0-9]/g, '');
+    const type = body.type ?? 'text';
+    if (!/^[1-9][0-9]{7,14}$/.test(to) || !INBOUND_TYPES.includes(type))
+        throw new ControlError(400, `give {to: the number of a person, type: one of ${INBOUND_TYPES.join(', ')}}`);
+    return echo(sb, phoneFor(sb, body), { to, type, content: type === 'text' && typeof body.text === 'string' ? { body: body.text } : body[type] ?? {} });
 }
 
 /** A status by hand: a late `read`, a second `delivered`, a `failed` with a code. @param {import('./sandbox.js').Sandbox} sb @param {any} body */

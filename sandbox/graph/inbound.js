@@ -7,7 +7,7 @@ const FREE_ENTRY_MS = 72 * 3600_000;
 
 /** The kinds that a person can send. */
 export const INBOUND_TYPES = ['text', 'image', 'audio', 'video', 'document', 'sticker', 'location', 'contacts', 'reaction', 'button',
-    'interactive', 'order', 'system', 'unsupported', 'request_welcome'];
+    'interactive', 'order', 'system', 'unsupported', 'request_welcome', 'edit', 'revoke'];
 
 /**
  * @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone
@@ -33,6 +33,21 @@ export function receive(sb, phone, input) {
         value: inboundValue(sb, phone, message, handset.name, input.referral) });
     sb.bus.emit('message', message);
     return message;
+}
+
+/** The business writes from its own WhatsApp app, which shares the number: the callback hears of it as an echo.
+ * @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone @param {{to: string, type: string, content: any}} input
+ * @returns {{id: string}} */
+export function echo(sb, phone, input) {
+    const id = newWamid(input.to, 'out');
+    sb.count('messages.echoes');
+    sb.webhooks.enqueue({ waba_id: phone.waba_id, phone_number_id: phone.id, field: 'smb_message_echoes', key: null, wa_id: input.to, value: {
+        messaging_product: 'whatsapp',
+        metadata: { display_phone_number: phone.display_phone_number, phone_number_id: phone.id },
+        message_echoes: [{ from: phone.display_phone_number, to: input.to, id, timestamp: String(Math.floor(sb.now() / 1000)), type: input.type,
+            [input.type]: input.content }],
+    } });
+    return { id };
 }
 
 /** The callback took an inbound message: its second tick. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Update} update */

@@ -55,13 +55,15 @@ function accept(sb, phone, asked, effects) {
         throw new GraphError(133010);
     const template = asked.type === 'template' ? applyTemplate(sb, account.waba_id, asked.content) : null;
     takeLimits(sb, phone, waId, at);
-    const inWindow = isWindowOpen(sb, phone.id, waId, at);
-    sb.handset(waId);
+    const inWindow = asked.is_group || isWindowOpen(sb, phone.id, waId, at);
+    if (!asked.is_group)
+        sb.handset(waId);
     /** @type {import('./types.js').Message} */
     const message = {
         id: newWamid(waId, 'out'), direction: 'out', waba_id: account.waba_id, phone_number_id: phone.id, wa_id: waId, type: asked.type, at,
         content: asked.content, context: asked.context_id === null ? null : { id: asked.context_id }, biz_opaque_callback_data: asked.opaque,
         statuses: [], plan: [], category: template?.category ?? 'service', in_window: inWindow,
+        ...(asked.is_group ? { is_group: true } : {}),
         free_entry: isFreeEntryOpen(sb, phone.id, waId, at), ...(template === null ? {} : { view: template.view }),
     };
     sb.store.put('message', message.id, message);
@@ -108,9 +110,11 @@ function reactionTwist(sb, message) {
 /** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone
  * @param {import('./messages_validate.js').Outgoing} asked @returns {string} */
 function recipientOf(sb, phone, asked) {
-    if (asked.is_group)
-        throw new GraphError(131041);
     const name = asked.to ?? asked.recipient ?? '';
+    if (asked.is_group && (sb.setting('groups', phone.waba_id) !== 'any' || name === ''))
+        throw new GraphError(131041);
+    if (asked.is_group)
+        return name;
     if (/^[A-Z]{2}\./.test(name)) {
         for (const handset of sb.store.handsets.values())
             if (bsuid(phone.waba_id, handset.wa_id) === name)

@@ -19,6 +19,7 @@ export const DEFAULTS = {
     pair_limit: 'off',
     daily_users: 0,
     tls: 'good',
+    groups: 'none',
     template_review_ms: 2000,
     links: 'loopback',
     list_body_max: 1024,
@@ -36,7 +37,7 @@ export const DEFAULTS = {
 };
 
 const CHOICES = /** @type {Record<string, unknown[]>} */ ({
-    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], tls: ['good', 'alert', 'expired', 'wrong_name'], links: ['loopback', 'fetch', 'ignore'],
+    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], groups: ['none', 'any'], tls: ['good', 'alert', 'expired', 'wrong_name'], links: ['loopback', 'fetch', 'ignore'],
 });
 
 /**

@@ -7,6 +7,8 @@ import { webhookError } from './errors.js';
 import { bsuid } from './wamid.js';
 import { conversationOf, pricingOf } from './pricing.js';
 
+const PARTICIPANT = '15550000001'; /* a group's statuses come by participant; ours have one */
+
 /**
  * @typedef {object} Twist how this message differs from the usual
  * @property {number} [fail] fails with this code
@@ -131,7 +133,7 @@ function statusValue(sb, message, step, at) {
     const had = new Set(message.statuses.map((entry) => entry.status));
     const isPriced = step.status === 'sent' || step.status === 'delivered' || (step.status === 'read' && !had.has('delivered'));
     const hasConversation = isPriced && (sb.setting('webhook_version', message.waba_id) <= 23 || message.free_entry);
-    const withIds = sb.setting('bsuid', message.waba_id);
+    const withIds = sb.setting('bsuid', message.waba_id) && !message.is_group;
     const userId = bsuid(message.waba_id, message.wa_id);
     return {
         messaging_product: 'whatsapp',
@@ -143,6 +145,7 @@ function statusValue(sb, message, step, at) {
             status: step.status,
             timestamp: String(Math.floor(at / 1000)),
             recipient_id: message.wa_id,
+            ...(message.is_group ? { recipient_type: 'group', recipient_participant_id: PARTICIPANT } : {}),
             ...(withIds ? { recipient_user_id: userId } : {}),
             ...(message.biz_opaque_callback_data === null ? {} : { biz_opaque_callback_data: message.biz_opaque_callback_data }),
             ...(hasConversation ? { conversation: conversationOf(message, step.status === 'sent') } : {}),

@@ -5,6 +5,7 @@
  * @typedef {object} Settings Dials; a value here is the default, an account may override each.
  * @property {number} statuses_delay_ms pause before each of sent, delivered and read
  * @property {boolean} auto_read send `read` without a person reading
+ * @property {'none'|'any'} groups whether a group id is one of ours: none, or any
  * @property {'enforce'|'ignore'} window the 24-hour customer service window
  * @property {number} throughput_per_second messages a second for each business number; 0 is no limit
  * @property {400|429} rate_limit_http HTTP status of 130429 and 131056 (Meta's pages disagree)
@@ -115,6 +116,7 @@
  * @property {boolean} [held] waits for the handset to come online
  * @property {any} [view] a template with its values filled in
  * @property {string} [category] pricing category
+ * @property {boolean} [is_group] wa_id is a group's id
  * @property {boolean} [in_window] the service window was open at acceptance
  * @property {boolean} [free_entry] a free entry point was open at acceptance
  * @property {string} [reaction] emoji that the other side put on it

@@ -2,6 +2,7 @@
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
 import { GraphApiError, WhatsAppClient, buildTemplateSendPayload } from '@kapso/whatsapp-cloud-api';
 import { normalizeWebhook, verifySignature } from '@kapso/whatsapp-cloud-api/server';
 import Client from '@great-detail/whatsapp';
@@ -82,6 +83,50 @@ test('kapso: every interactive kind that it can build is accepted', async (t) =>
   };
   for (const [name, send] of Object.entries(calls))
     assert.match((await send().catch((error) => { throw new Error(`${name}: ${error.message}`); })).messages[0].id, /^wamid\./, name);
+});
+
+test('kapso: every other kind that it can build is accepted', async (t) => {
+  const world = await startWorld(t, { settings: { links: 'ignore' } });
+  const { messages } = kapso(world);
+  const to = { phoneNumberId: PHONE, to: PERSON };
+  const link = 'https://example.com/one.bin';
+  const first = (await messages.sendText({ ...to, body: 'First' })).messages[0].id;
+  const calls = {
+    image: () => messages.sendImage({ ...to, image: { link, caption: 'One' } }),
+    audio: () => messages.sendAudio({ ...to, audio: { link } }),
+    video: () => messages.sendVideo({ ...to, video: { link, caption: 'Two' } }),
+    document: () => messages.sendDocument({ ...to, document: { link, filename: 'a.pdf' } }),
+    sticker: () => messages.sendSticker({ ...to, sticker: { link } }),
+    location: () => messages.sendLocation({ ...to, location: { latitude: 12.97, longitude: 77.59, name: 'Here', address: 'There' } }),
+    contacts: () => messages.sendContacts({ ...to, contacts: [{ name: { formattedName: 'Asha Rao', firstName: 'Asha' }, phones: [{ phone: '+14155550123', type: 'CELL' }] }] }),
+    reaction: () => messages.sendReaction({ ...to, reaction: { messageId: first, emoji: '👍' } }),
+    template: () => messages.sendTemplate({ ...to, template: buildTemplateSendPayload({ name: 'hello_world', language: 'en_US' }) }),
+  };
+  for (const [name, send] of Object.entries(calls))
+    assert.match((await send().catch((error) => { throw new Error(`${name}: ${error.message}`); })).messages[0].id, /^wamid\./, name);
+});
+
+test('great-detail: every type that we send, as we send it', async (t) => {
+  const world = await startWorld(t, { settings: { links: 'ignore', groups: 'any' } });
+  const sdk = greatDetail(world);
+  const first = (await sdk.message.createMessage({ phoneNumberID: PHONE, to: PERSON, type: 'text', text: { body: 'First' } }).json()).messages[0].id;
+  const folder = new URL('../fixtures/whatsapp/content/', import.meta.url);
+  let accepted = 0;
+  for (const name of readdirSync(folder)) {
+    const { body } = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
+    const { messaging_product: _product, biz_opaque_callback_data: _data, ...asked } = body;
+    if (asked.recipient !== undefined || /"id":"[0-9]{6,}"/.test(JSON.stringify(asked[asked.type])))
+      continue; /* people and files that this world does not have */
+    if (asked.reaction !== undefined)
+      asked.reaction.message_id = first;
+    const answer = await sdk.message.createMessage({ phoneNumberID: PHONE, ...asked }).json().catch(async (error) => ({ error: await error.response?.json() ?? error }));
+    if (asked.type === 'template' && asked.template.name !== 'hello_world')
+      assert.equal(answer.error?.error?.code, 132001, `${name}: ${JSON.stringify(answer)}`); /* understood, and not approved here */
+    else
+      assert.match(answer.messages?.[0].id ?? '', /^wamid\./, `${name}: ${JSON.stringify(answer)}`);
+    accepted += asked.type === 'template' ? 0 : 1;
+  }
+  assert.ok(accepted >= 25, `${accepted}`);
 });
 
 test('kapso: an inbound message is understood, marked as read and answered with a reaction', async (t) => {

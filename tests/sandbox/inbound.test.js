@@ -35,6 +35,29 @@ test('each kind can be injected, and an unknown one is refused', async (t) => {
   assert.equal((await world.control('inbound', { from: PERSON, text: 'x', phone_number_id: '9' })).status, 400);
 });
 
+test('an edit, a revocation and an echo of the app', async (t) => {
+  const world = await startWorld(t);
+  await world.control('inbound', { from: PERSON, type: 'edit', edit: { original_message_id: 'wamid.x', message: { type: 'text', text: { body: 'better' } } } });
+  await world.control('inbound', { from: PERSON, type: 'revoke', revoke: { original_message_id: 'wamid.x' } });
+  await world.callback.until((callback) => callback.inbound.length === 2);
+  assert.deepEqual(world.callback.inbound.map((message) => message[message.type].original_message_id), ['wamid.x', 'wamid.x']);
+  const { body } = await world.control('echoes', { to: PERSON, text: 'From the app' });
+  const change = await world.callback.until((callback) => callback.changes().find((entry) => entry.field === 'smb_message_echoes'));
+  assert.deepEqual(change.value.message_echoes.map(({ id, to, text }) => [id, to, text.body]), [[body.id, PERSON, 'From the app']]);
+  assert.equal((await world.control('echoes', { to: '1', text: 'x' })).status, 400);
+});
+
+test('a message to a group is taken where groups are, and its statuses are a participant\'s', async (t) => {
+  const world = await startWorld(t);
+  const group = { recipient_type: 'group', to: 'Y2FwaV9ncm91cDox', type: 'text', text: { body: 'All' } };
+  assert.equal((await world.send(group)).body.error.code, 131041);
+  await world.control('settings', { groups: 'any' }, 'PATCH');
+  const sent = (await world.send(group)).body.messages[0].id;
+  const status = await world.callback.until((callback) => callback.statuses.find(({ id }) => id === sent));
+  assert.deepEqual([status.recipient_type, status.recipient_id], ['group', group.to]);
+  assert.ok(status.recipient_participant_id);
+});
+
 test('a duplicate has the same id', async (t) => {
   const world = await startWorld(t);
   await world.control('inbound', { from: PERSON, text: 'x', duplicates: 2 });

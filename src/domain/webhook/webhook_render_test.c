@@ -70,6 +70,9 @@ event_of(enum event_type type)
                            " \"correct_category\": \"marketing\","
                            " \"category_change_at\": \"2026-12-01T00:00:00.000Z\","
                            " \"error\": {\"code\": \"whatsapp-100-2388024\", \"title\": \"A title.\"}}");
+    } else if (type == EVENT_MESSAGE_ECHOED) {
+        event.data = SLICE("{\"direction\": \"outbound\", \"status\": \"sent\", \"type\": \"text\","
+                           " \"provider_id\": \"wamid.1\", \"reply_to\": null}");
     } else if (type == EVENT_MESSAGE_RECEIVED) {
         event.data = SLICE("{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"text\","
                            " \"provider_id\": \"wamid.1\", \"reply_to\": null}");
@@ -92,6 +95,8 @@ content_of(enum event_type type)
         return SLICE("{\"from\":\"+14155550123\"}");
     if (type == EVENT_CHANNEL_NOTICE)
         return SLICE("{\"raw\":{\"event\":\"LAUNCHED\"}}");
+    if (type == EVENT_MESSAGE_ECHOED)
+        return SLICE("{\"to\":\"+14155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"Hi\"}}}");
     return type == EVENT_MESSAGE_RECEIVED
                ? SLICE(
                      "{\"from\":\"+14155550123\",\"content\":{\"type\":\"text\",\"text\":{\"body\":\"Hi\"}}}")
