@@ -40,6 +40,7 @@ export async function account(storm) {
         figures[figure]++;
         findings.push(`${figure}: ${text}`);
     };
+    const there = new Set();
     for (const shop of storm.shops) {
         const mine = new Map(rows(storm, `select m.id, reference, category, status, error_class, error_code, attempt_count,
             (select count(*) from harkara.event e where e.tenant_id = m.tenant_id and e.subject_id = m.id and e.type = 'message.uncertain') as uncertain
@@ -50,6 +51,7 @@ export async function account(storm) {
             takes.set(message.biz_opaque_callback_data, [...(takes.get(message.biz_opaque_callback_data) ?? []), message]);
         if (sent.total > sent.data.length)
             findings.push('the provider has more messages than it lists: the account is not whole');
+        mine.forEach((_, id) => there.add(id));
         const ours = accepted.filter(({ id }) => mine.has(id));
         figures.taken += [...takes.values()].reduce((sum, list) => sum + list.length, 0);
         for (const { id, reference } of ours)
@@ -63,7 +65,7 @@ export async function account(storm) {
         judgeEvents(storm, shop, figures, find);
     }
     for (const { id, reference } of accepted)
-        if (!storm.shops.some((shop) => storm.sql(`select 1 from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and reference = '${reference}'`) === '1'))
+        if (!there.has(id))
             find('lost', `${reference} ${id} was accepted and is not there`);
     const failed = Number(storm.sql("select count(*) from harkara.provider_event where state = 'failed'"));
     if (failed > 0)

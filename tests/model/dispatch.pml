@@ -6,7 +6,10 @@
  *   src/domain/message/message_queue.c      message_claim_due, message_begin_sending, message_record_outcomes
  *   src/domain/message/message_take_over.c  message_take_over (suspects_claim, suspect_settle)
  *   src/domain/message/message_store.c      message_report_apply
- *   src/program/dispatcher/main.c           start_waiting, flight_done;  send_plan.c  send_plan_of
+ *   src/domain/message/message_change.c     message_cancel
+ *   src/domain/message/message_times.c      message_expire
+ *   src/program/dispatcher/main.c           start_waiting, flight_done
+ *   src/program/dispatcher/send_plan.c      send_plan_of
  *
  * Other messages are left out: no row of one is touched by a statement about another. Of time is left what decides: a
  * lease may run out at any moment, and the wait of an uncertain message too. Two things are taken as given, since no
@@ -35,7 +38,7 @@
 #define NOBODY 255
 
 mtype = { GONE, READY, LEASED, SENDING, UNCERTAIN };                 /* of the queue's row */
-mtype = { ACCEPTED, QUEUED, IN_SENDING, IS_UNCERTAIN, SENT, DELIVERED, FAILED }; /* of the message */
+mtype = { ACCEPTED, QUEUED, IN_SENDING, IS_UNCERTAIN, SENT, DELIVERED, FAILED, CANCELED, EXPIRED }; /* of the message */
 mtype = { V_SENT, V_RETRY, V_FAILED, V_UNCERTAIN, V_RETURNED };      /* verdicts, send_plan_of */
 
 /* What lies in the database. The accept (message_accept.c) put message and row there in one transaction. */
@@ -44,6 +47,7 @@ mtype status = ACCEPTED;
 byte fence = 0, attempt = 0;
 bool lease_is_over = false; /* lease_until < now() */
 bool wait_is_over = false;  /* due_at <= now() of an uncertain row */
+bool is_doubtful = false;   /* once its outcome was not known: nobody may say any more that it never left */
 bool suspected = false;     /* message_suspect has raised the fence; suspect_settle is still to come */
 
 /* The provider. */
@@ -56,13 +60,18 @@ byte excused = 0;      /* of the times taken, those that were put in doubt after
 byte crashes = 0, lapses = 0;
 
 #define MAY_BEGIN (status == ACCEPTED || status == QUEUED || status == IN_SENDING || status == IS_UNCERTAIN)
-#define ENDED (status == SENT || status == DELIVERED || status == FAILED)
+#define ENDED (status == SENT || status == DELIVERED || status == FAILED || status == CANCELED || status == EXPIRED)
 #define WAITS_FOR_EVENT (status == IS_UNCERTAIN && row == GONE)
 
 #ifdef MUTATE_NO_FENCE
 #define HOLDS(mine) true
 #else
 #define HOLDS(mine) (fence == mine)
+#endif
+#ifdef MUTATE_FORGETS_DOUBT
+#define DOUBTFUL false
+#else
+#define DOUBTFUL is_doubtful
 #endif
 #ifdef MUTATE_RESENDS_ALL
 #define CATEGORY_RESENDS true
@@ -120,6 +129,20 @@ end:
     od
 }
 
+/* The tenant takes it back, or its time is over; each once at the most. What is canceled or expired never left. */
+active proctype tenant()
+{
+end:
+    if
+    :: atomic { (row == READY || row == LEASED) && !DOUBTFUL -> /* message_cancel */
+           assert(taken == 0);
+           row = GONE; holder = NOBODY; suspected = false; status = CANCELED }
+    :: atomic { row == READY || row == LEASED -> /* message_expire */
+           assert(taken == 0 || DOUBTFUL);
+           row = GONE; holder = NOBODY; suspected = false; status = (DOUBTFUL -> IS_UNCERTAIN : EXPIRED) }
+    fi
+}
+
 active [2] proctype dispatcher()
 {
     byte mine = 0, held = 0; /* the fence of a claim; of a suspect */
@@ -162,7 +185,7 @@ suspects:
     :: atomic { !had_waited ->
            if
            :: row != GONE && fence == held && status == IN_SENDING ->
-                  row = UNCERTAIN; status = IS_UNCERTAIN; wait_is_over = false; suspected = false; excused = taken; holder = NOBODY
+                  row = UNCERTAIN; status = IS_UNCERTAIN; wait_is_over = false; suspected = false; excused = taken; is_doubtful = true; holder = NOBODY
            :: row != GONE && fence == held && status != IN_SENDING -> row = GONE; suspected = false; holder = NOBODY
            :: else
            fi }
@@ -233,7 +256,7 @@ record:
                   if
                   :: verdict == V_SENT -> row = GONE; status = (status == IN_SENDING -> SENT : status)
                   :: verdict == V_FAILED -> row = GONE; status = (status == IN_SENDING -> FAILED : status)
-                  :: verdict == V_UNCERTAIN -> row = UNCERTAIN; wait_is_over = false; suspected = false; excused = taken;
+                  :: verdict == V_UNCERTAIN -> row = UNCERTAIN; wait_is_over = false; suspected = false; excused = taken; is_doubtful = true;
                          status = (status == IN_SENDING -> IS_UNCERTAIN : status)
                   :: verdict == V_RETRY || verdict == V_RETURNED ->
 #ifdef MUTATE_RETRY_FORGETS

@@ -2,7 +2,7 @@
 /** The protocol of sending, as a model checked by spin: it holds, and each mutation of it is found. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -31,6 +31,17 @@ function check(claim, defines) {
     return { states, errors, text: stdout.split('\n').filter((line) => /^pan/.test(line)).join('; ') };
 }
 
+test('what the model says that it mirrors is there', () => {
+    const text = readFileSync(model, 'utf8');
+    const lines = [...text.matchAll(/^ \* {3}(src\/\S+\.c)((?:,? +[a-z_]+(?: \([a-z_, ]+\))?)+)/gm)];
+    assert.ok(lines.length >= 4, `${lines.length} files are named`);
+    for (const [, file, names] of lines) {
+        const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+        for (const [name] of names.matchAll(/[a-z_]{4,}/g))
+            assert.ok(source.includes(name), `${file} has ${name}`);
+    }
+});
+
 for (const resends of [1, 0])
     describe(resends === 1 ? 'a category that is sent again' : 'a category that is not sent again', () => {
         test('nothing accepted is lost, no second send without doubt, no stale claim writes', () => {
@@ -55,6 +66,7 @@ describe('a rule that is broken is found', () => {
         ['MUTATE_NO_MARK', 'a request leaves before its mark is committed', 'never_lost', {}],
         ['MUTATE_RESENDS_ALL', 'every category is sent again', 'never_lost', { RESENDS: 0 }],
         ['MUTATE_RETRY_FORGETS', 'a refused attempt takes the row out of the queue', 'never_lost', {}],
+        ['MUTATE_FORGETS_DOUBT', 'what may have been taken is canceled', 'never_lost', {}],
         ['MUTATE_SUSPECT_FOR_EVER', 'who settles a suspect and dies keeps it for ever', 'comes_to_an_end', { CRASHES: 1, LAPSES: 1 }],
     ]))
         test(says, () => {
