@@ -39,7 +39,7 @@ export function debugToken(sb, input) {
         const token = account.tokens.find((candidate) => candidate.token === input);
         if (token !== undefined)
             return { data: { app_id: account.app_id, type: 'SYSTEM_USER', application: 'Harkara', data_access_expires_at: 0, expires_at: Math.floor((token.expires_at ?? 0) / 1000), is_valid: stateOf(sb, token) === 'valid',
-                scopes: token.scopes, granular_scopes: token.scopes.map((scope) => ({ scope, target_ids: [account.waba_id] })), user_id: account.app_id } };
+                scopes: token.scopes, granular_scopes: token.scopes.map((scope) => ({ scope, target_ids: [token.granted ?? account.waba_id] })), user_id: account.app_id } };
     }
     return { data: { is_valid: false, scopes: [], error: { code: 190, message: 'Malformed access token' } } };
 }

@@ -5,7 +5,9 @@ import { knownCodes, webhookError } from './errors.js';
 import { readBody, replyJson } from './http_io.js';
 import { INBOUND_TYPES, receive, echo } from './inbound.js';
 import { BEHAVIOURS } from './magic.js';
+import { decideName } from './phone_numbers.js';
 import { readSettings } from './sandbox.js';
+import { signUp } from './signup.js';
 import { emitStatus } from './statuses.js';
 import { templatesOf } from './templates.js';
 import { changeByHand } from './template_events.js';
@@ -36,6 +38,7 @@ const ROUTES = [
     ['GET health', () => ({ ok: true })],
     ['GET accounts', ({ sb }) => ({ data: [...sb.store.accounts.values()].map((account) => accountShown(sb, account)) })],
     ['POST accounts', ({ sb, body }) => makeAccount(sb, body)],
+    ['POST signups', ({ sb, body }) => makeSignup(sb, body)],
     ['GET accounts/*', ({ sb, ids }) => accountShown(sb, accountOf(sb, ids[0]))],
     ['PATCH accounts/*', ({ sb, ids, body }) => makeAccount(sb, { ...body, waba_id: accountOf(sb, ids[0]).waba_id })],
     ['DELETE accounts/*', ({ sb, ids }) => { removeAccount(sb, accountOf(sb, ids[0]).waba_id); return { ok: true }; }],
@@ -180,9 +183,24 @@ function changePhoneState(sb, id, body) {
     if (body.status !== undefined && !['CONNECTED', 'PENDING'].includes(body.status))
         throw new ControlError(400, 'status: CONNECTED or PENDING');
     phone.status = body.status ?? phone.status;
+    if (body.code_status !== undefined && !['VERIFIED', 'NOT_VERIFIED'].includes(body.code_status))
+        throw new ControlError(400, 'code_status: VERIFIED or NOT_VERIFIED');
+    phone.code_status = body.code_status ?? phone.code_status;
+    if (body.name_decision !== undefined && !['APPROVED', 'REJECTED'].includes(body.name_decision))
+        throw new ControlError(400, 'name_decision: APPROVED or REJECTED');
+    if (body.name_decision !== undefined)
+        decideName(sb, phone, body.name_decision);
     phone.quality_rating = body.quality_rating === undefined ? phone.quality_rating : String(body.quality_rating);
     sb.store.put('phone', phone.id, phone);
     return phone;
+}
+
+/** Somebody signs up: the code that a page would get. @param {import('./sandbox.js').Sandbox} sb @param {any} body */
+function makeSignup(sb, body) {
+    const { code, account, phone, problem } = signUp(sb, body);
+    if (problem !== null || account === null)
+        throw new ControlError(400, String(problem));
+    return { code, waba_id: account.waba_id, phone_number_id: phone?.id, app_id: account.app_id, app_secret: account.app_secret };
 }
 
 /** @param {import('./sandbox.js').Sandbox} sb @param {URLSearchParams} query */

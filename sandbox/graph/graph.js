@@ -7,7 +7,8 @@ import { strike } from './faults.js';
 import { postMessage } from './messages.js';
 import { UPLOAD_MAX, downloadMedia, mediaById, mediaView, uploadMedia } from './media.js';
 import { accountView, changePhone, changeProfile, deregisterPhone, listPhones, overrideFrom, phoneView, profileView, registerPhone,
-    subscriptionView } from './phone_numbers.js';
+    requestCode, subscriptionView, verifyCode } from './phone_numbers.js';
+import { exchangeCode, isAppToken } from './signup.js';
 import { createTemplate, deleteTemplates, editTemplate, listTemplates, templateById, templateView } from './templates.js';
 import { compareTemplates, unpauseTemplate } from './template_events.js';
 
@@ -42,8 +43,8 @@ const ROUTES = {
         'POST ': { scope: 'w', on: 'numbers', run: ({ sb, body }, phone) => changePhone(sb, phone, body ?? {}) },
         'POST register': { scope: 'm', on: 'numbers', run: ({ sb, body }, phone) => registerPhone(sb, phone, body ?? {}) },
         'POST deregister': { scope: 'm', on: 'numbers', run: ({ sb }, phone) => deregisterPhone(sb, phone) },
-        'POST request_code': { scope: 'w', on: 'numbers', run: () => DONE },
-        'POST verify_code': { scope: 'w', on: 'numbers', run: () => DONE },
+        'POST request_code': { scope: 'w', on: 'numbers', run: ({ sb, body }, phone) => requestCode(sb, phone, body ?? {}) },
+        'POST verify_code': { scope: 'w', on: 'numbers', run: ({ sb, body }, phone) => verifyCode(sb, phone, body ?? {}) },
         'GET whatsapp_business_profile': { scope: 'm', on: 'numbers', run: ({ query }, phone) => profileView(phone, query.get('fields')) },
         'POST whatsapp_business_profile': { scope: 'm', on: 'numbers', run: ({ sb, body }, phone) => changeProfile(sb, phone, body ?? {}) },
     },
@@ -105,6 +106,17 @@ export async function serveGraph(sb, req, res, url) {
     const segments = path.split('/').filter((part) => part !== '');
     const isUpload = segments[1] === 'media' && method === 'POST';
     const raw = await readBody(req, isUpload ? UPLOAD_MAX + 65536 : BODY_MAX);
+    if (path === '/oauth/access_token' && method === 'GET') {
+        sb.count('graph.requests');
+        await strike(sb, sb.faults.take({ on: 'numbers' }), 'before', goneSignal(res));
+        replyJson(res, 200, exchangeCode(sb, url.searchParams));
+        return;
+    }
+    if (path === '/debug_token' && method === 'GET' && isAppToken(sb, req.headers.authorization)) {
+        sb.count('graph.requests');
+        replyJson(res, 200, debugToken(sb, url.searchParams.get('input_token')));
+        return;
+    }
     const { account, token } = authenticate(sb, req.headers.authorization, url.searchParams);
     sb.count('graph.requests');
     if (path === '/whatsapp_business/attachments/') {

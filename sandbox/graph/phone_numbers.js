@@ -1,5 +1,6 @@
 // @ts-check
 /** Business phone numbers: fields, registration, profile, and the account's own fields. */
+import { randomInt } from 'node:crypto';
 import { GraphError, invalid, missing } from './errors.js';
 import { array, choice, object, optionalText, text } from './check.js';
 import { pageOf, pickFields } from './paging.js';
@@ -23,13 +24,14 @@ function phoneFields(sb, phone) {
     const account = sb.store.accounts.get(phone.waba_id);
     return {
         verified_name: phone.verified_name,
-        code_verification_status: 'VERIFIED',
+        code_verification_status: phone.code_status ?? 'VERIFIED',
         display_phone_number: displayForm(phone.display_phone_number),
         quality_rating: phone.quality_rating,
         platform_type: phone.status === 'CONNECTED' ? 'CLOUD_API' : 'NOT_APPLICABLE',
         throughput: { level: phone.status === 'CONNECTED' ? (sb.setting('throughput_per_second', phone.waba_id) > 80 ? 'HIGH' : 'STANDARD') : 'NOT_APPLICABLE' },
         status: phone.status,
         name_status: 'APPROVED',
+        ...(phone.requested_name ? { new_display_name: phone.requested_name, new_name_status: 'PENDING_REVIEW' } : {}),
         account_mode: 'LIVE',
         is_official_business_account: false,
         is_on_biz_app: false,
@@ -66,6 +68,8 @@ export function registerPhone(sb, phone, body) {
     takeAttempt(sb, phone);
     if (!/^[0-9]{6}$/.test(pin))
         throw new GraphError(100, { details: 'pin must be 6 digits' });
+    if ((phone.code_status ?? 'VERIFIED') !== 'VERIFIED')
+        throw new GraphError(133006);
     if (phone.pin !== null && phone.pin !== pin)
         throw new GraphError(133005);
     phone.pin = pin;
@@ -92,6 +96,47 @@ function takeAttempt(sb, phone) {
     sb.store.put('phone', phone.id, phone);
 }
 
+const CODE_REQUESTS_MAX = 5;
+const CODE_WINDOW_MS = 3600_000;
+
+/** POST /P/request_code: the code shows in the control API. @param {import('./sandbox.js').Sandbox} sb
+ * @param {import('./types.js').Phone} phone @param {any} body */
+export function requestCode(sb, phone, body) {
+    choice(body.code_method, 'code_method', ['sms', 'voice']);
+    text(body.language, 'language', 16);
+    const now = sb.now();
+    phone.code_requests = (phone.code_requests ?? []).filter((at) => now - at < CODE_WINDOW_MS);
+    if (phone.code_requests.length >= CODE_REQUESTS_MAX)
+        throw new GraphError(613, { http: 422 });
+    phone.code_requests.push(now);
+    phone.code = String(randomInt(1_000_000)).padStart(6, '0');
+    sb.store.put('phone', phone.id, phone);
+    return { success: true };
+}
+
+/** POST /P/verify_code. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone @param {any} body */
+export function verifyCode(sb, phone, body) {
+    if (!/^[0-9]{6}$/.test(String(body.code)) || phone.code === undefined || phone.code !== String(body.code))
+        throw new GraphError(136025, { message: 'Verify code error', details: 'The code is not the one that was sent.' });
+    phone.code = undefined;
+    phone.code_status = 'VERIFIED';
+    sb.store.put('phone', phone.id, phone);
+    return { success: true, id: phone.id };
+}
+
+/** The review of a requested name ends, and is told. @param {import('./sandbox.js').Sandbox} sb
+ * @param {import('./types.js').Phone} phone @param {'APPROVED'|'REJECTED'} decision */
+export function decideName(sb, phone, decision) {
+    const requested = phone.requested_name ?? phone.verified_name;
+    if (decision === 'APPROVED')
+        phone.verified_name = requested;
+    phone.requested_name = undefined;
+    sb.store.put('phone', phone.id, phone);
+    sb.webhooks.enqueue({ waba_id: phone.waba_id, phone_number_id: null, field: 'phone_number_name_update', timed: true, value: {
+        display_phone_number: phone.display_phone_number, decision, requested_verified_name: requested,
+        rejection_reason: decision === 'APPROVED' ? null : 'NAME_NOT_RELATED' } });
+}
+
 /** POST /P: the PIN of two-step verification, or the number's own callback.
  * @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone @param {any} body */
 export async function changePhone(sb, phone, body) {
@@ -103,7 +148,7 @@ export async function changePhone(sb, phone, body) {
         const wanted = object(body.webhook_configuration, 'webhook_configuration');
         phone.override_url = await overrideFrom(sb, wanted);
     } else if (body.new_display_name !== undefined)
-        phone.verified_name = text(body.new_display_name, 'new_display_name', 75);
+        phone.requested_name = text(body.new_display_name, 'new_display_name', 75);
     else
         throw missing('pin');
     sb.store.put('phone', phone.id, phone);

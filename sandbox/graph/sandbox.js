@@ -77,6 +77,8 @@ export class Sandbox {
         /** Until when a business seems to type, by chat id. @type {Map<string, number>} */
         this.typing = new Map();
         this.stopped = false;
+        /** Codes of embedded signups that were not exchanged yet. @type {Map<string, {waba_id: string, granted: string, expires_at: number}>} */
+        this.signups = new Map();
         /** Media fetched by link, so that the handset can show it. @type {Map<string, string>} */
         this.linkMedia = new Map();
         this.faults = new Faults(this);

@@ -32,6 +32,7 @@
  * @property {string[]} scopes
  * @property {'valid'|'expired'|'revoked'} state
  * @property {number} [expires_at] ms; from then on it is expired
+ * @property {string} [granted] another account than the one it came with, by debug_token
  *
  * @typedef {object} Account A WhatsApp business account with its app.
  * @property {string} waba_id
@@ -56,6 +57,10 @@
  * @property {string|null} override_url
  * @property {Record<string, unknown>} profile
  * @property {number[]} register_attempts times of the last attempts, ms
+ * @property {string} [requested_name] a display name under review
+ * @property {'VERIFIED'|'NOT_VERIFIED'} [code_status]
+ * @property {string} [code] the verification code that was sent last
+ * @property {number[]} [code_requests] times, ms
  *
  * @typedef {object} Template
  * @property {string} id

@@ -162,3 +162,102 @@ describe('a message that came in', () => {
         assert.equal((await shop.client.call('POST', `/v1/messages/${sent.id}/read`, {})).status, 409);
     });
 });
+
+describe('an embedded signup', () => {
+    let count = 0;
+    /** Somebody goes through the provider's page; what the tenant then sends. */
+    const signUp = async (more = {}, change = {}) => {
+        count += 1;
+        const ids = { waba_id: `70000000000${count}`, phone_number_id: `80000000000${count}`, display_phone_number: `1555900000${count}`, app_id: `60000000000${count}` };
+        const { json } = await platform.sandbox.control('POST', '/signups', { ...ids, app_secret: `secret-of-the-app-${count}`, settings: { window: 'ignore' }, ...more });
+        return { name: 'Signed up', whatsapp: { ...ids, app_secret: json.app_secret, code: json.code, pin: '482913', ...change } };
+    };
+
+    test('makes a channel that sends and hears', async () => {
+        const asked = await signUp();
+        const done = await perform('/v1/embedded-signups', asked);
+        assert.equal(done.state, 'succeeded', JSON.stringify(done.error));
+        assert.equal(done.kind, 'channel.connect');
+        const channel = await shop.client.must(200, 'GET', `/v1/channels/${done.channel_id}`);
+        assert.equal(channel.state, 'active');
+        const sent = await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(channel.id));
+        await shop.client.follow(sent.id, ['read']); // so our callback was subscribed, and what comes is verified
+        assert.equal(platform.sql(`select count(*) from harkara.provider_task where request_ct is not null and state in ('done', 'failed')`), '0');
+    });
+
+    test('breaks the channel with the reason when the code is too old', async () => {
+        const done = await perform('/v1/embedded-signups', await signUp({ life_ms: -1 }));
+        assert.equal(done.state, 'failed');
+        assert.equal(done.error.code, 'signup-code-refused');
+        const channel = await shop.client.must(200, 'GET', `/v1/channels/${done.channel_id}`);
+        assert.equal(channel.state, 'broken');
+        assert.equal(channel.state_reason, done.error.title);
+        const answer = await shop.client.call('PATCH', `/v1/channels/${channel.id}`, { state: 'active' });
+        assert.equal(answer.json.code, 'channel-not-ready', 'there is no token to be active with');
+        assert.equal((await shop.client.must(200, 'PATCH', `/v1/channels/${channel.id}`, { state: 'active', whatsapp: { access_token: 'EAAgiven' } })).state, 'active');
+    });
+
+    test('breaks it when the token gives no access to the account', async () => {
+        const done = await perform('/v1/embedded-signups', await signUp({ granted_waba_id: '999' }));
+        assert.equal(done.error.code, 'signup-account-missing');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/channels/${done.channel_id}`)).state, 'broken');
+    });
+
+    test('goes on after the dispatcher was killed in the middle of it, with the token that it had', async () => {
+        const asked = await signUp();
+        await platform.sandbox.control('POST', '/faults', { on: 'numbers', match: { phone_number_id: asked.whatsapp.phone_number_id }, times: 1, effect: { kind: 'stall', when: 'after' } });
+        const begun = await shop.client.must(202, 'POST', '/v1/embedded-signups', asked);
+        assert.equal((await shop.client.call('PATCH', `/v1/channels/${begun.channel_id}`, { state: 'paused' })).json.code, 'state-conflict');
+        await until(() => platform.sql(`select access_token_generation from harkara.whatsapp_channel where phone_number_id = '${asked.whatsapp.phone_number_id}'`) === '1', 'the token to be kept');
+        await until(async () => (await platform.sandbox.control('GET', `/accounts/${asked.whatsapp.waba_id}`)).json.phones[0].status === 'CONNECTED', 'the number to be registered');
+        for (const pid of await platform.pids('dispatcher'))
+            process.kill(pid, 'SIGKILL');
+        platform.sql("update harkara.provider_task set lease_until = now() where state = 'leased'"); // its time, without the wait
+        const done = await until(async () => {
+            const now = await shop.client.must(200, 'GET', `/v1/operations/${begun.id}`);
+            return ['succeeded', 'failed'].includes(now.state) && now;
+        }, 'another dispatcher to end it');
+        assert.equal(done.state, 'succeeded', JSON.stringify(done.error));
+        assert.ok(done.attempt_count >= 2);
+        assert.equal((await shop.client.must(200, 'GET', `/v1/channels/${begun.channel_id}`)).state, 'active');
+    });
+});
+
+describe('a token that the provider refuses', () => {
+    test('breaks the channel, is told, and a new one mends it', async () => {
+        const { channel, account } = await platform.connect(shop.client);
+        await platform.sandbox.control('PATCH', `/accounts/${account.waba_id}/tokens`, { token: account.access_token, state: 'expired' });
+        const failed = await perform(number('/sync', channel));
+        assert.equal(failed.error.code, 'whatsapp-190-463');
+        assert.equal(failed.error.class, 'credential');
+        await until(() => shop.receiver.events().find((event) => event.type === 'channel.broken' && event.data.channel_id === channel), 'the tenant to be told');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/channels/${channel}`)).state, 'broken');
+        await platform.sandbox.control('PATCH', `/accounts/${account.waba_id}/tokens`, { token: account.access_token, state: 'valid' });
+        assert.equal((await shop.client.must(200, 'PATCH', `/v1/channels/${channel}`, { whatsapp: { access_token: account.access_token } })).state, 'active');
+        const sent = await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(channel));
+        await shop.client.follow(sent.id, ['read']);
+    });
+});
+
+describe('a number that must be proven', () => {
+    test('asks for a code, gives it, and is registered then', async () => {
+        const { channel, account } = await platform.connect(shop.client);
+        const phone = async () => (await platform.sandbox.control('GET', `/accounts/${account.waba_id}`)).json.phones[0];
+        await platform.sandbox.control('PATCH', `/phones/${account.phone_number_id}`, { code_status: 'NOT_VERIFIED' });
+        assert.equal((await perform(number('/register', channel), { pin: '482913' })).error.code, 'whatsapp-133006');
+        const sent = await perform(number('/request-code', channel), { method: 'sms', language: 'en_US' });
+        assert.equal(sent.state, 'succeeded', JSON.stringify(sent.error));
+        const { code } = await phone();
+        assert.equal((await perform(number('/verify-code', channel), { code: code === '000000' ? '111111' : '000000' })).state, 'failed');
+        const proven = await perform(number('/verify-code', channel), { code });
+        assert.equal(proven.state, 'succeeded', JSON.stringify(proven.error));
+        assert.equal((await perform(number('/register', channel), { pin: '482913' })).state, 'succeeded');
+    });
+
+    test('asks for another name and hears of its review', async () => {
+        assert.equal((await perform(number('/display-name'), { display_name: 'Green Corner' })).state, 'succeeded');
+        await until(async () => (await shop.client.must(200, 'GET', number(''))).requested_name === 'Green Corner', 'the request to show');
+        await platform.sandbox.control('PATCH', `/phones/${shop.account.phone_number_id}`, { name_decision: 'APPROVED' });
+        await until(async () => (await shop.client.must(200, 'GET', number(''))).verified_name === 'Green Corner', 'the name to be ours');
+    });
+});

@@ -3,7 +3,8 @@
 static const char *const state_words[] = { [CHANNEL_ACTIVE] = "active",
                                            [CHANNEL_PAUSED] = "paused",
                                            [CHANNEL_BROKEN] = "broken",
-                                           [CHANNEL_DELETED] = "deleted" };
+                                           [CHANNEL_DELETED] = "deleted",
+                                           [CHANNEL_CONNECTING] = "connecting" };
 static const char *const credential_columns[CHANNEL_CREDENTIALS] = { [CHANNEL_ACCESS_TOKEN] = "access_token",
                                                                      [CHANNEL_APP_SECRET] = "app_secret",
                                                                      [CHANNEL_VERIFY_TOKEN] =

@@ -14,7 +14,7 @@
 #define CHANNEL_CREDENTIAL_MAX   1024u /* octets of a token or secret */
 #define CHANNEL_VERIFY_TOKEN_MIN 8u
 
-enum channel_state { CHANNEL_ACTIVE, CHANNEL_PAUSED, CHANNEL_BROKEN, CHANNEL_DELETED };
+enum channel_state { CHANNEL_ACTIVE, CHANNEL_PAUSED, CHANNEL_BROKEN, CHANNEL_DELETED, CHANNEL_CONNECTING };
 const char *channel_state_word(enum channel_state state);
 MUST_CHECK enum err channel_state_parse(struct slice word, enum channel_state *out);
 
@@ -44,6 +44,7 @@ struct channel_new {
     struct slice name, waba_id, phone_number_id, display_phone_number;
     struct slice window_check;                       /* NULL ptr: "enforce" */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS]; /* each of generation 1 */
+    bool is_connecting; /* the access token comes later: its seal is not looked at */
 };
 
 /*
@@ -74,8 +75,9 @@ struct channel_change {
     uint32_t generation[CHANNEL_CREDENTIALS]; /* that each was sealed for: the present one + 1 */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS];
 };
-/* ERR_HTTP_PRECONDITION when the revision or generation moved on. Opens or closes the lane. Writes
- * channel.updated. */
+/* ERR_HTTP_PRECONDITION when the revision or generation moved on; ERR_STATE_CONFLICT: it is being connected,
+ * and only its name may change; ERR_CHANNEL_NOT_READY: it has no access token to be active with. Opens or
+ * closes the lane. Writes channel.updated. */
 MUST_CHECK enum err channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
                                    const struct channel_change *change, struct arena *arena,
                                    struct channel *out);
@@ -100,6 +102,14 @@ MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, s
  */
 MUST_CHECK enum err channel_pause(struct db_tx *tx, const struct clock *clock, struct id channel,
                                   const char *reason, struct arena *arena);
+
+/* The first token of a channel that had none, sealed for generation 1. ERR_STATE_CONFLICT: it has one. */
+MUST_CHECK enum err channel_token_first(struct db_tx *tx, struct id channel,
+                                        const struct vault_sealed *sealed);
+/* A channel that was connecting is active from now on. Writes channel.updated; ERR_OK when it was not
+ * connecting. */
+MUST_CHECK enum err channel_connected(struct db_tx *tx, const struct clock *clock, struct id channel,
+                                      struct arena *arena);
 
 /* Current credentials of one kind, as the caller's database role may read them, and their generation. */
 MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,

@@ -115,18 +115,21 @@ static const struct db_stmt channel_count_stmt = {
     "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"
 };
 static const struct db_stmt channel_insert_stmt = {
-    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name) VALUES ($1, $2, 'whatsapp', $3)"
+    "channel_insert",
+    "INSERT INTO channel (tenant_id, id, kind, name, state) VALUES ($1, $2, 'whatsapp', $3, $4)"
 };
 static const struct db_stmt whatsapp_channel_insert_stmt = {
     "whatsapp_channel_insert",
     "INSERT INTO whatsapp_channel (tenant_id, channel_id, waba_id, phone_number_id, display_phone_number,"
     " access_token_ct, access_token_iv, access_token_tag, access_token_key_version,"
     " app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version,"
-    " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, window_check)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, coalesce($18, 'enforce'))"
+    " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, window_check,"
+    " access_token_generation)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, coalesce($18, 'enforce'),"
+    " $19)"
 };
 static const struct db_stmt dispatch_lane_insert_stmt = {
-    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id) VALUES ($1, $2)"
+    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id, is_open) VALUES ($1, $2, $3)"
 };
 
 #define CREDENTIAL_ARGS(sealed) SEALED_ARGS(sealed), DB_I64((sealed)->key_version)
@@ -137,22 +140,30 @@ channel_create(struct db_tx *tx, const struct clock *clock, const struct channel
 {
     struct db_rows *rows = NULL;
     const struct vault_sealed *sealed = with->sealed;
+    const struct db_arg given[] = { CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]) };
+    const struct db_arg none[] = { DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY),
+                                   DB_NULL };
+    const struct db_arg *token = with->is_connecting ? none : given;
     enum err err = db_query(tx, &channel_count_stmt, DB_NO_ARGS, &rows);
 
     if (err == ERR_OK && db_i64(rows, 0, 0) >= (int64_t)CHANNEL_PER_TENANT_MAX)
         err = ERR_TOO_MANY;
     db_rows_free(rows);
     if (err == ERR_OK)
-        err = db_exec_one(tx, &channel_insert_stmt, DB_ARGS(DB_ID(with->id), DB_TEXT(with->name)));
+        err = db_exec_one(tx, &channel_insert_stmt,
+                          DB_ARGS(DB_ID(with->id), DB_TEXT(with->name),
+                                  DB_TEXT_Z(channel_state_word(with->is_connecting ? CHANNEL_CONNECTING
+                                                                                   : CHANNEL_ACTIVE))));
     if (err == ERR_OK)
-        err = db_exec_one(
-            tx, &whatsapp_channel_insert_stmt,
-            DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
-                    DB_TEXT(with->display_phone_number), CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]),
-                    CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
-                    CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check)));
+        err = db_exec_one(tx, &whatsapp_channel_insert_stmt,
+                          DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
+                                  DB_TEXT(with->display_phone_number), token[0], token[1], token[2], token[3],
+                                  CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
+                                  CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check),
+                                  DB_I64(with->is_connecting ? 0 : 1)));
     if (err == ERR_OK)
-        err = db_exec_one(tx, &dispatch_lane_insert_stmt, DB_ARGS(DB_ID(with->id)));
+        err = db_exec_one(tx, &dispatch_lane_insert_stmt,
+                          DB_ARGS(DB_ID(with->id), DB_BOOL(!with->is_connecting)));
     if (err == ERR_OK)
         err = channel_get(tx, with->id, arena, out);
     if (err == ERR_OK)
@@ -188,6 +199,21 @@ static const struct db_stmt dispatch_lane_turn_stmt = {
     " WHERE tenant_id = $1 AND channel_id = $2"
 };
 
+/* A channel that is being connected is a dispatcher's; one without a token cannot be active. */
+static enum err
+change_check(struct db_tx *tx, const struct channel *before, const struct channel_change *change)
+{
+    uint32_t generations[CHANNEL_CREDENTIALS];
+
+    if (before->state == CHANNEL_CONNECTING &&
+        (change->has_state || change->has_credential[CHANNEL_ACCESS_TOKEN]))
+        return ERR_STATE_CONFLICT;
+    if (!change->has_state || change->state != CHANNEL_ACTIVE || change->has_credential[CHANNEL_ACCESS_TOKEN])
+        return ERR_OK;
+    enum err err = channel_generations(tx, before->id, generations);
+    return err == ERR_OK && generations[CHANNEL_ACCESS_TOKEN] == 0 ? ERR_CHANNEL_NOT_READY : err;
+}
+
 enum err
 channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
                const struct channel_change *change, struct arena *arena, struct channel *out)
@@ -195,6 +221,8 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
     struct channel before;
     enum err err = channel_get(tx, channel, arena, &before); /* ERR_NOT_FOUND comes before any precondition */
 
+    if (err == ERR_OK)
+        err = change_check(tx, &before, change);
     if (err != ERR_OK)
         return err;
     err = db_exec_one(tx, &channel_update_stmt,
@@ -260,7 +288,7 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
 static const struct db_stmt channel_break_stmt = {
     "channel_break",
     "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND state IN ('active', 'paused')"
+    " WHERE tenant_id = $1 AND id = $2 AND state IN ('connecting', 'active', 'paused')"
 };
 static const struct db_stmt channel_pause_stmt = {
     "channel_pause",
@@ -297,6 +325,44 @@ channel_pause(struct db_tx *tx, const struct clock *clock, struct id channel, co
               struct arena *arena)
 {
     return channel_stop(tx, clock, channel, &channel_pause_stmt, reason, EVENT_CHANNEL_UPDATED, arena);
+}
+
+static const struct db_stmt channel_token_first_stmt = {
+    "channel_token_first",
+    "UPDATE whatsapp_channel SET access_token_ct = $3, access_token_iv = $4, access_token_tag = $5,"
+    " access_token_key_version = $6, access_token_generation = 1"
+    " WHERE tenant_id = $1 AND channel_id = $2 AND access_token_generation = 0"
+};
+
+enum err
+channel_token_first(struct db_tx *tx, struct id channel, const struct vault_sealed *sealed)
+{
+    enum err err =
+        db_exec_one(tx, &channel_token_first_stmt, DB_ARGS(DB_ID(channel), CREDENTIAL_ARGS(sealed)));
+
+    return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
+}
+
+static const struct db_stmt channel_connected_stmt = {
+    "channel_connected",
+    "UPDATE channel SET state = 'active', state_reason = NULL, updated_at = $3, revision = revision + 1"
+    " WHERE tenant_id = $1 AND id = $2 AND state = 'connecting'"
+};
+
+enum err
+channel_connected(struct db_tx *tx, const struct clock *clock, struct id channel, struct arena *arena)
+{
+    struct channel connected;
+    enum err err =
+        db_exec_one(tx, &channel_connected_stmt, DB_ARGS(DB_ID(channel), DB_TIME(clock_wall(clock))));
+
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK; /* broken or deleted meanwhile */
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(true)));
+    if (err == ERR_OK)
+        err = channel_get(tx, channel, arena, &connected);
+    return err == ERR_OK ? channel_tell(tx, clock, EVENT_CHANNEL_UPDATED, &connected) : err;
 }
 
 /* One statement per credential: a database role may read only some of the columns. */

@@ -252,6 +252,134 @@ another_tenants_channel_is_not_there(void **state UNUSED)
     db_rollback(&tx);
 }
 
+static enum err
+token_first(struct id channel)
+{
+    struct vault_sealed token = sealed("first token");
+    struct db_tx tx;
+
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    enum err err = channel_token_first(&tx, channel, &token);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    return err;
+}
+
+static void
+a_channel_that_connects_has_no_token_and_is_left_alone_until_it_has(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel_change activate = { .has_state = true, .state = CHANNEL_ACTIVE },
+                          name = { .name = SLICE("Sales") };
+    struct channel_access access;
+    struct db_tx tx;
+
+    with.is_connecting = true;
+    struct channel channel = create(acme, &with);
+    assert_int_equal(channel.state, CHANNEL_CONNECTING);
+    assert_int_equal(update(channel.id, &activate, &channel), ERR_STATE_CONFLICT);
+    assert_ok(update(channel.id, &name, &channel));
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(channel_access_read(&tx, channel.id, arena, &access));
+    assert_false(access.has_token);
+    db_rollback(&tx);
+    assert_ok(token_first(channel.id));
+    assert_int_equal(token_first(channel.id), ERR_STATE_CONFLICT);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(channel_access_read(&tx, channel.id, arena, &access));
+    assert_true(access.has_token && slice_eq(access.token.cipher, SLICE("first token")));
+    assert_int_equal(access.generation, 1);
+    assert_ok(channel_connected(&tx, clock_system(), channel.id, arena));
+    assert_ok(channel_connected(&tx, clock_system(), channel.id, arena));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(events(channel.id, "channel.updated"), 2);
+    assert_ok(update(channel.id, &activate, &channel));
+    assert_int_equal(channel.state, CHANNEL_ACTIVE);
+}
+
+static void
+without_a_token_a_channel_is_not_made_active(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel_change activate = { .has_state = true, .state = CHANNEL_ACTIVE }, mend = activate;
+    struct db_tx tx;
+
+    with.is_connecting = true;
+    struct channel channel = create(acme, &with);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(channel_break(&tx, clock_system(), channel.id, "The signup failed.", arena));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(update(channel.id, &activate, &channel), ERR_CHANNEL_NOT_READY);
+    mend.has_credential[CHANNEL_ACCESS_TOKEN] = true;
+    mend.generation[CHANNEL_ACCESS_TOKEN] = 1;
+    mend.sealed[CHANNEL_ACCESS_TOKEN] = sealed("given");
+    assert_ok(update(channel.id, &mend, &channel));
+    assert_int_equal(channel.state, CHANNEL_ACTIVE);
+}
+
+/* Its grants would let it; a trigger does not. */
+static void
+a_dispatcher_never_replaces_a_token(void **state UNUSED)
+{
+    static const struct db_stmt replace = {
+        "test_replace_token",
+        "UPDATE whatsapp_channel SET access_token_ct = '' WHERE tenant_id = $1 AND channel_id = $2"
+    };
+    static const struct db_stmt forget = {
+        "test_forget_token",
+        "UPDATE whatsapp_channel SET access_token_generation = 0, access_token_ct = NULL,"
+        " access_token_iv = NULL, access_token_tag = NULL, access_token_key_version = NULL"
+        " WHERE tenant_id = $1 AND channel_id = $2"
+    };
+    const struct db_stmt *const tries[] = { &replace, &forget };
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+    struct db_tx tx;
+
+    for (size_t i = 0; i < COUNT_OF(tries); i++) {
+        assert_ok(db_begin(dispatcher, acme, &tx));
+        assert_int_equal(db_exec_one(&tx, tries[i], DB_ARGS(DB_ID(channel.id))), ERR_DB_CONSTRAINT);
+        db_rollback(&tx);
+    }
+}
+
+static void
+a_pause_from_outside_is_told_once_and_only_of_an_active_channel(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_pause(&tx, clock_system(), channel.id, "Restricted.", arena));
+    assert_ok(channel_pause(&tx, clock_system(), channel.id, "Again.", arena));
+    assert_ok(channel_get(&tx, channel.id, arena, &channel));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(channel.state, CHANNEL_PAUSED);
+    assert_true(slice_eq(channel.state_reason, SLICE("Restricted.")));
+    assert_int_equal(events(channel.id, "channel.updated"), 1);
+}
+
+static void
+an_accounts_channels_are_its_own(void **state UNUSED)
+{
+    struct channel_new one = new_channel(), two = new_channel(), foreign = new_channel();
+    struct channel *channels = NULL;
+    struct db_tx tx;
+    size_t count = 0;
+
+    one.waba_id = two.waba_id = foreign.waba_id = SLICE("424242");
+    create(acme, &one);
+    create(acme, &two);
+    create(bolt, &foreign);
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_by_account(&tx, SLICE("424242"), arena, &channels, &count));
+    db_rollback(&tx);
+    assert_int_equal(count, 2);
+    assert_true(id_eq(channels[0].id, one.id) && id_eq(channels[1].id, two.id));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(one_number_is_connected_once_in_a_workspace_and_may_be_in_another),
@@ -259,4 +387,8 @@ CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(a_change_is_made_once_for_the_revision_it_was_meant_for),
              TEST(a_credential_is_replaced_alone_and_only_by_the_next_generation),
              TEST(a_broken_channel_is_told_once_and_mended_by_activating),
-             TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there))
+             TEST(a_channel_that_connects_has_no_token_and_is_left_alone_until_it_has),
+             TEST(without_a_token_a_channel_is_not_made_active), TEST(a_dispatcher_never_replaces_a_token),
+             TEST(a_pause_from_outside_is_told_once_and_only_of_an_active_channel),
+             TEST(an_accounts_channels_are_its_own), TEST(a_deleted_channel_is_gone_with_its_credentials),
+             TEST(another_tenants_channel_is_not_there))

@@ -75,6 +75,12 @@ MUST_CHECK enum err task_write(struct task_run *run, enum err (*work)(struct db_
 /* A reading one; the claim is not looked at. */
 MUST_CHECK enum err task_read(struct task_run *run, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx);
 
+/* The access token of this run, borrowed; empty: none. */
+struct slice task_token(const struct task_run *run);
+/* A token that the run has got itself; copied into locked memory. It is not kept anywhere else.
+ * ERR_NO_MEMORY. */
+MUST_CHECK enum err task_use_token(struct task_run *run, struct slice token);
+
 /* Ends the task with a reason of ours: literals. Returns ERR_PROVIDER_REFUSED, for the handler to return. */
 MUST_CHECK enum err task_fail(struct task_run *run, const char *code, const char *title);
 /* run->result becomes the printed value, which is taken. ERR_NO_MEMORY, ERR_LIMIT. */

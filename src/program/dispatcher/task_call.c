@@ -51,6 +51,25 @@ task_read(struct task_run *run, enum err (*work)(struct db_tx *tx, void *ctx), v
     return db_run(run->runner->db, run->claim->tenant, work, ctx);
 }
 
+struct slice
+task_token(const struct task_run *run)
+{
+    return run->runner->token == NULL ? SLICE_EMPTY : secret_slice(run->runner->token);
+}
+
+enum err
+task_use_token(struct task_run *run, struct slice token)
+{
+    struct secret *copy = secret_copy(token);
+
+    if (copy == NULL)
+        return ERR_NO_MEMORY;
+    secret_free(run->runner->token);
+    run->runner->token = copy;
+    run->has_token = true;
+    return ERR_OK;
+}
+
 enum err
 task_fail(struct task_run *run, const char *code, const char *title)
 {

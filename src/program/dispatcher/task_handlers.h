@@ -34,4 +34,8 @@ enum err task_template_refresh_record(struct db_tx *tx, struct task_run *run);
 enum err task_template_sync(struct task_run *run);
 enum err task_template_sync_record(struct db_tx *tx, struct task_run *run);
 
+/* task_signup.c */
+enum err task_channel_connect(struct task_run *run);
+enum err task_channel_connect_record(struct db_tx *tx, struct task_run *run);
+
 #endif

@@ -11,6 +11,7 @@ const struct task_handler task_table[PROVIDER_TASK_KINDS] = {
     [PROVIDER_TASK_NUMBER_VERIFY_CODE] = { task_number_verify_code, task_number_changed_record },
     [PROVIDER_TASK_NUMBER_DISPLAY_NAME] = { task_number_display_name, task_number_changed_record },
     [PROVIDER_TASK_NUMBER_PROFILE] = { task_number_profile, task_number_changed_record },
+    [PROVIDER_TASK_CHANNEL_CONNECT] = { task_channel_connect, task_channel_connect_record },
     [PROVIDER_TASK_MESSAGE_MARK_READ] = { task_message_mark_read, NULL },
     [PROVIDER_TASK_TEMPLATE_CREATE] = { task_template_create, task_template_create_record },
     [PROVIDER_TASK_TEMPLATE_EDIT] = { task_template_edit, task_template_change_record },

@@ -129,7 +129,7 @@ main(void)
     static const struct http_route *const tables[] = {
         message_routes, message_batch_routes, settings_routes, channel_routes,   webhook_endpoint_routes,
         api_key_routes, contract_routes,      callback_routes, operation_routes, number_routes,
-        read_routes,    template_routes,      media_routes,    health_routes
+        read_routes,    template_routes,      media_routes,    signup_routes,    health_routes
     };
     struct contract *contract = NULL;
     struct http_server *server = NULL;

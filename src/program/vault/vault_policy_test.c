@@ -42,6 +42,7 @@ static const char *const allowed_values[] = {
     "dispatcher open content media.file_name",
     "dispatcher open content media_chunk.body",
     "dispatcher open credential whatsapp_channel.access_token",
+    "dispatcher seal credential whatsapp_channel.access_token",
     "dispatcher open credential provider_task.request",
     "webhooks seal content event.content",
     "webhooks seal content webhook_delivery.body",
