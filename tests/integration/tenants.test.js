@@ -14,7 +14,8 @@ before(async () => {
     const message = await bolt.client.must(202, 'POST', '/v1/messages', bolt.client.text(bolt.channel, { reference: 'bolt-only' }));
     await bolt.client.follow(message.id, ['read']);
     const operation = await bolt.client.must(202, 'POST', `/v1/channels/${bolt.channel}/number/sync`);
-    theirs = { message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
+    const template = await bolt.client.must(202, 'POST', '/v1/templates', { channel_id: bolt.channel, name: 'theirs', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'A text of theirs.' }] });
+    theirs = { template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
 });
 after(() => platform?.stop());
 
@@ -43,6 +44,13 @@ describe('every endpoint with another workspace\'s ids', () => {
 });
 
 describe('ids inside a request', () => {
+    test('a foreign channel hands in no template, and shows none', async () => {
+        const answer = await acme.client.call('POST', '/v1/templates', { channel_id: bolt.channel, name: 'ours', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'A text of ours.' }] });
+        assert.equal(answer.json.code, 'channel-unknown');
+        assert.deepEqual((await acme.client.must(200, 'GET', `/v1/templates?channel_id=${theirs.channel_id}`)).data, []);
+        assert.deepEqual((await acme.client.must(200, 'GET', '/v1/templates')).data, []);
+    });
+
     test('a foreign channel does not send', async () => {
         const answer = await acme.client.call('POST', '/v1/messages', acme.client.text(bolt.channel));
         assert.equal(answer.status, 422);

@@ -297,8 +297,10 @@ template_url_check(struct template_check *check, const json_t *button)
     if (found.count == 1 && !slice_eq(found.names[0], SLICE("1")) &&
         (!check->definition->is_named || !is_name(found.names[0])))
         template_fault_at(check, "url", "its variable must be {{1}}");
-    if (found.count == 0 && json_array_size(example) > 0)
+    if (found.count == 0 && example != NULL)
         template_fault_at(check, "example", "is too much: the url has no variable");
+    else if (found.count == 1 && json_is_string(example))
+        template_fault_at(check, "example", "must be a list of 1 text");
     else if (found.count == 1)
         positional_examples_check(check, example, 1, "example");
 }
