@@ -293,3 +293,45 @@ describe('what the workspace decides', () => {
         assert.equal((await other.client.must(200, 'GET', '/v1/settings/messages')).uncertain.otp, 'resend');
     });
 });
+
+describe('an export', () => {
+    const lines = async (/** @type {string} */ query) => {
+        const response = await fetch(`${platform.url}/v1/messages/export${query}`, { headers: { authorization: `Bearer ${shop.key}` } });
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get('content-type'), 'application/x-ndjson');
+        return (await response.text()).trimEnd().split('\n').map((line) => JSON.parse(line));
+    };
+
+    test('has a line for each message that a list would show, and says when it is whole', async () => {
+        const all = await lines('?tag=thousand');
+        assert.deepEqual(all.at(-1), { end: true, count: 996 });
+        assert.equal(all.length, 997);
+        const ids = all.slice(0, -1).map(({ id }) => id);
+        assert.deepEqual(ids, [...ids].sort().reverse());
+        assert.equal(new Set(ids).size, 996);
+        const [page] = (await shop.client.must(200, 'GET', '/v1/messages?tag=thousand&limit=1')).data;
+        assert.deepEqual(all[0], page);
+        const [one, end] = await lines(`?reference=b-999&tag=thousand&content=true`);
+        assert.deepEqual(one.content, { type: 'text', text: { body: 'Hello' } });
+        assert.deepEqual(end, { end: true, count: 1 });
+        assert.deepEqual(await lines('?tag=nothing-has-this'), [{ end: true, count: 0 }]);
+    });
+
+    test('is on record with the key and the names of its filters, before it begins and when it ends', async () => {
+        await lines(`?to=${encodeURIComponent('+14155550777')}`);
+        const rows = platform.sql(`select type || ' ' || data::text from harkara.event where type like 'export.%' order by id desc limit 2`).split('\n');
+        for (const row of rows) {
+            assert.ok(row.includes(shop.keyId), row);
+            assert.ok(row.includes('"filters": ["to"]') && !row.includes('4155550777'), row);
+        }
+        assert.match(rows[0], /^export\.ended .*"whole": true/);
+        assert.match(rows[1], /^export\.begun /);
+    });
+
+    test('needs a scope of its own, and filters that are filters', async () => {
+        const weak = await shop.client.must(201, 'POST', '/v1/api-keys', { name: 'Reader', scopes: ['messages:read'] });
+        const refused = await fetch(`${platform.url}/v1/messages/export`, { headers: { authorization: `Bearer ${weak.key}` } });
+        assert.equal(refused.status, 403);
+        assert.equal((await shop.client.call('GET', '/v1/messages/export?status=lost')).status, 422);
+    });
+});

@@ -155,7 +155,7 @@ http_stream_answer(struct http_request *request, const struct http_response *hea
     if (atomic_exchange(&exchange->is_answered, true))
         return ERR_HTTP_BROKEN; /* the client has its 503; what the handler returns is not looked at */
     struct http_response noted = *head;
-    noted.body = slice_of(NULL, (size_t)bytes);
+    noted.body = slice_of(NULL, bytes == HTTP_STREAM_UNDECLARED ? 0 : (size_t)bytes); /* for the log */
     http_answer_note(request, &noted, clock_mono(exchange->server->config.clock));
     exchange->response = *head;
     lock(stream);
@@ -302,12 +302,14 @@ http_stream_pull(void *ctx, uint64_t pos UNUSED, char *to, size_t max)
     size_t taken = ring_take(stream, to, max);
     bool is_over = taken == 0 && (stream->is_ended || stream->is_broken);
     stream->is_paused = taken == 0 && !is_over;
-    bool must_wait = stream->is_paused;
+    bool must_wait = stream->is_paused, is_broken = stream->is_broken;
     unlock(stream);
     if (taken != 0) {
         pthread_cond_signal(&stream->moved);
         return (ssize_t)taken;
     }
+    if (is_over && !is_broken && stream->answer_bytes == HTTP_STREAM_UNDECLARED)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     if (is_over)
         return MHD_CONTENT_READER_END_WITH_ERROR; /* all that was announced would have ended it before */
     if (must_wait)

@@ -14,7 +14,8 @@
 #define HTTP_STREAM_RING_BYTES (128u * 1024u)
 #define HTTP_STREAM_MS         30000
 #define HTTP_STREAM_TOTAL_MS   (15 * 60 * 1000)
-#define HTTP_STREAM_UNDECLARED UINT64_MAX /* the length of a chunked body */
+#define HTTP_STREAM_UNDECLARED                                                                               \
+    UINT64_MAX /* the length of a chunked body, or of an answer that is sent as one */
 
 /* Of the request's body; 0: it has none. */
 uint64_t http_stream_declared(const struct http_request *request);
@@ -27,9 +28,10 @@ MUST_CHECK enum err http_stream_accept(struct http_request *request);
 MUST_CHECK enum err http_stream_read(struct http_request *request, char *to, size_t max, size_t *len_out);
 
 /*
- * Answers with the head of *head (its body is not looked at) and `bytes` bytes that follow. The handler then
- * writes them, calls http_stream_end whatever happened, and returns ERR_DEFERRED. On an error of this one
- * nothing was answered, and the handler returns the error. ERR_HTTP_BROKEN, ERR_NO_MEMORY.
+ * Answers with the head of *head (its body is not looked at) and `bytes` bytes that follow; of an answer
+ * whose length is not declared, as many as are written: what is in it must tell whether it is whole. The
+ * handler then writes them, calls http_stream_end whatever happened, and returns ERR_DEFERRED. On an error of
+ * this one nothing was answered, and the handler returns the error. ERR_HTTP_BROKEN, ERR_NO_MEMORY.
  */
 MUST_CHECK enum err http_stream_answer(struct http_request *request, const struct http_response *head,
                                        uint64_t bytes);

@@ -2,6 +2,7 @@
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_ask.h"
+#include "program/gateway/message_query.h"
 #include "program/gateway/message_show.h"
 #include "wire/json/json.h"
 
@@ -96,64 +97,6 @@ message_get_one(struct http_request *request, struct http_response *response)
     return http_reply_json(request, response, 200, shown);
 }
 
-/* "sent,failed" to the filter's statuses; the contract has checked each word. */
-static enum err
-statuses_read(struct slice list, struct message_filter *filter)
-{
-    while (list.len > 0 && filter->status_count < MESSAGE_STATUS_COUNT)
-        if (message_status_parse(slice_take_until(&list, ','), &filter->statuses[filter->status_count++]) !=
-            ERR_OK)
-            return ERR_QUERY;
-    return ERR_OK;
-}
-
-static enum err
-filter_read(struct http_request *request, struct message_filter *filter)
-{
-    struct gateway_worker *worker = gateway_worker_of(request);
-    struct slice channel = http_query(request, "channel_id"), category = http_query(request, "category");
-    struct slice direction = http_query(request, "direction"), to = http_query(request, "to");
-    struct slice after = http_query(request, "created_after"), before = http_query(request, "created_before");
-    enum err err = statuses_read(http_query(request, "status"), filter);
-
-    filter->reference = http_query(request, "reference");
-    filter->tag = http_query(request, "tag");
-    filter->has_direction = direction.ptr != NULL;
-    filter->direction = slice_eq(direction, SLICE("inbound")) ? MESSAGE_IN : MESSAGE_OUT;
-    filter->has_category = category.ptr != NULL;
-    filter->has_after = after.ptr != NULL;
-    filter->has_before = before.ptr != NULL;
-    filter->has_peer = to.ptr != NULL;
-    if (err == ERR_OK && filter->has_category)
-        err = message_category_parse(category, &filter->category);
-    if (err == ERR_OK && filter->has_after)
-        err = wall_parse(after, &filter->created_after);
-    if (err == ERR_OK && filter->has_before)
-        err = wall_parse(before, &filter->created_before);
-    if (err == ERR_OK && channel.ptr != NULL)
-        err = id_parse(ID_CHANNEL, channel, &filter->channel);
-    if (err != ERR_OK)
-        return ERR_QUERY;
-    return filter->has_peer ? message_peer_index(&worker->vault, request->tenant, to, filter->peer_index)
-                            : ERR_OK;
-}
-
-/* With what is sealed of it in a list: the address and the metadata. */
-static enum err
-opened_show(struct http_request *request, const struct message *message, json_t **out)
-{
-    const struct vault *vault = &gateway_worker_of(request)->vault;
-    struct slice peer, metadata;
-    enum err err =
-        message_open_peer(vault, request->tenant, message->id, &message->sealed, request->arena, &peer);
-
-    if (err == ERR_OK)
-        err = message_open_metadata(vault, request->tenant, message->id, &message->sealed, request->arena,
-                                    &metadata);
-    *out = err == ERR_OK ? message_show(message, peer, metadata) : NULL;
-    return err;
-}
-
 struct list {
     struct message_filter filter;
     struct gateway_page page;
@@ -178,7 +121,7 @@ message_get_list(struct http_request *request, struct http_response *response)
 
     list.filter.cursor = list.page.cursor;
     if (err == ERR_OK)
-        err = filter_read(request, &list.filter);
+        err = message_query_read(request, &list.filter);
     if (err == ERR_OK)
         err = gateway_read(request, messages_load, &list);
     if (err != ERR_OK)
@@ -188,7 +131,7 @@ message_get_list(struct http_request *request, struct http_response *response)
     json_t *items = json_array();
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         json_t *shown = NULL;
-        err = opened_show(request, &list.messages[i], &shown);
+        err = message_opened_show(request, &list.messages[i], request->arena, &shown);
         show_append(&items, shown);
     }
     if (err != ERR_OK) {
@@ -244,7 +187,7 @@ change_make(struct http_request *request, struct http_response *response, struct
         request->problem.detail = arena_format(request->arena, "The message is %.*s.",
                                                SLICE_FMT(message_status_name(change->status)));
     if (err == ERR_OK)
-        err = opened_show(request, &change->message, &shown);
+        err = message_opened_show(request, &change->message, request->arena, &shown);
     return err == ERR_OK ? http_reply_json(request, response, 200, shown) : err;
 }
 

@@ -1,0 +1,15 @@
+/* What lists and exports of messages share: the filters of a query, and a message with what is sealed of it.
+ */
+#ifndef PROGRAM_GATEWAY_MESSAGE_QUERY_H
+#define PROGRAM_GATEWAY_MESSAGE_QUERY_H
+#include "domain/message/message.h"
+#include "platform/net/router.h"
+
+/* The request's filters, which the contract has checked; not the cursor. ERR_QUERY, or the vault's error. */
+MUST_CHECK enum err message_query_read(struct http_request *request, struct message_filter *filter);
+/* As in a list: with the address and the metadata, opened into the arena. *out is owned, NULL on an error or
+ * without memory. */
+MUST_CHECK enum err message_opened_show(struct http_request *request, const struct message *message,
+                                        struct arena *arena, json_t **out);
+
+#endif
