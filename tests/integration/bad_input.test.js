@@ -137,7 +137,7 @@ for (const { method, template, operation } of operations) {
             }
         }
         assert.deepEqual(complaints, [], `${complaints.length} of ${tried}`);
-        assert.ok(tried >= 5, `${tried} wrong bodies were tried`);
+        assert.ok(tried >= 4, `${tried} wrong bodies were tried`); // a body of one truth value has no more
         assert.equal(await counts(), before, 'nothing was half done');
     });
 }
