@@ -96,6 +96,8 @@ id_prefix(enum id_kind kind)
         return SLICE("ins_");
     case ID_OPERATION:
         return SLICE("opr_");
+    case ID_REPLAY:
+        return SLICE("whr_");
     case ID_MEDIA:
         return SLICE("med_");
     case ID_TEMPLATE:

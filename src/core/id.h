@@ -29,6 +29,7 @@ enum id_kind {
     ID_OPERATION,      /* opr_: what is asked of a provider besides sending */
     ID_MEDIA,          /* med_ */
     ID_TEMPLATE,       /* tpl_ */
+    ID_REPLAY,         /* whr_: events made again for an endpoint */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

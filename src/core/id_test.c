@@ -265,10 +265,10 @@ static const struct {
     enum id_kind kind;
     const char *prefix;
 } kinds[] = {
-    { ID_TENANT, "ten_" },  { ID_KEY, "key_" },      { ID_CHANNEL, "chn_" },   { ID_MESSAGE, "msg_" },
-    { ID_EVENT, "evt_" },   { ID_ENDPOINT, "whe_" }, { ID_DELIVERY, "whd_" },  { ID_PROVIDER_EVENT, "pev_" },
-    { ID_REQUEST, "req_" }, { ID_INSTANCE, "ins_" }, { ID_OPERATION, "opr_" }, { ID_MEDIA, "med_" },
-    { ID_TEMPLATE, "tpl_" },
+    { ID_TENANT, "ten_" },   { ID_KEY, "key_" },      { ID_CHANNEL, "chn_" },   { ID_MESSAGE, "msg_" },
+    { ID_EVENT, "evt_" },    { ID_ENDPOINT, "whe_" }, { ID_DELIVERY, "whd_" },  { ID_PROVIDER_EVENT, "pev_" },
+    { ID_REQUEST, "req_" },  { ID_INSTANCE, "ins_" }, { ID_OPERATION, "opr_" }, { ID_MEDIA, "med_" },
+    { ID_TEMPLATE, "tpl_" }, { ID_REPLAY, "whr_" },
 };
 
 static void

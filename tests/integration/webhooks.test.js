@@ -155,6 +155,74 @@ describe('delivery', () => {
     });
 });
 
+describe('the log, and posting again', () => {
+    test('a test event arrives at its endpoint alone, whatever it wants', async () => {
+        const { receiver, id } = await endpoint(['channel.deleted']), other = await endpoint(['*']);
+        const { event_id: event } = await shop.client.must(202, 'POST', `/v1/webhook-endpoints/${id}/test`);
+        const got = await until(() => receiver.received[0], 'the ping');
+        assert.deepEqual([got.headers['webhook-id'], JSON.parse(got.body).type, JSON.parse(got.body).data], [event, 'test.ping', { endpoint_id: id }]);
+        const found = await until(async () => (await deliveries(id, `&event_id=${event}&state=delivered`))[0], 'its delivery');
+        assert.equal(found.endpoint_id, id);
+        assert.equal((await deliveries(id, '&event_type=message.sent')).length, 0);
+        assert.equal((await deliveries(other.id, '&event_type=test.ping')).length, 0);
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${id}`, { state: 'disabled' });
+        assert.equal((await shop.client.call('POST', `/v1/webhook-endpoints/${id}/test`)).json.code, 'state-conflict');
+    });
+
+    test('an attempt shows the address and the beginning of the answer', async () => {
+        const { receiver, id } = await endpoint(['message.accepted']);
+        receiver.server.removeAllListeners('request');
+        receiver.server.on('request', (_, answer) => answer.writeHead(500).end(`marked-answer-51 ${'é'.repeat(2000)}`));
+        await send();
+        const [listed] = await until(async () => { const log = await deliveries(id); return log[0]?.attempts.length > 0 && log; }, 'an attempt');
+        assert.equal(listed.attempts[0].answer, undefined);
+        const shown = await shop.client.must(200, 'GET', `/v1/webhook-deliveries/${listed.id}`);
+        assert.equal(shown.attempts[0].address, '127.0.0.1');
+        assert.ok(shown.attempts[0].answer.startsWith('marked-answer-51 é') && shown.attempts[0].answer.length < 1024);
+        assert.ok(!shown.attempts[0].answer.includes('\uFFFD'));
+        assert.equal(platform.sql("select count(*) from harkara.webhook_attempt where position('marked' in encode(answer_ct, 'escape')) > 0"), '0');
+        assert.equal((await shop.client.call('GET', `/v1/webhook-deliveries/${listed.id.replace(/.$/, '0')}`)).status, 404);
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${id}`, { state: 'disabled' });
+    });
+
+    test('one is posted again with its id, its body and a new time', async () => {
+        const { receiver, id, secret } = await endpoint(['message.accepted']);
+        await send();
+        const first = await until(() => receiver.received[0], 'a delivery');
+        const [done] = await until(async () => { const log = await deliveries(id); return log[0]?.state === 'delivered' && log; }, 'it to be delivered');
+        const again = await shop.client.must(202, 'POST', `/v1/webhook-deliveries/${done.id}/replay`);
+        assert.equal(again.state, 'pending');
+        const second = await until(() => receiver.received[1], 'it again');
+        assert.equal(second.headers['webhook-id'], first.headers['webhook-id']);
+        assert.equal(second.body, first.body);
+        assert.ok(new Webhook(secret).verify(second.body, second.headers));
+        const log = await until(async () => { const shown = await shop.client.must(200, 'GET', `/v1/webhook-deliveries/${done.id}`); return shown.state === 'delivered' && shown; }, 'both attempts');
+        assert.deepEqual(log.attempts.map(({ number }) => number), [1, 2]);
+    });
+
+    test('what was missed while disabled is posted on request', async () => {
+        const { receiver, id } = await endpoint(['message.accepted']);
+        const since = new Date().toISOString();
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${id}`, { state: 'disabled' });
+        const missed = [await send(), await send(), await send()];
+        await shop.client.follow(missed[2], ['read']);
+        assert.equal((await shop.client.call('POST', `/v1/webhook-endpoints/${id}/replay`, { since })).json.code, 'state-conflict');
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${id}`, { state: 'enabled' });
+        assert.equal(receiver.received.length, 0);
+        const replay = await shop.client.must(202, 'POST', `/v1/webhook-endpoints/${id}/replay`, { since, events: ['message.*'] });
+        assert.equal(replay.only, 'failed');
+        await until(() => missed.every((message) => receiver.events().some(({ data }) => data.message_id === message)), 'all that was missed');
+        const done = await until(async () => { const shown = await shop.client.must(200, 'GET', `/v1/webhook-replays/${replay.id}`); return shown.state === 'done' && shown; }, 'the end');
+        assert.equal(done.count, 3);
+        const all = await shop.client.must(202, 'POST', `/v1/webhook-endpoints/${id}/replay`, { since, only: 'all' });
+        await until(() => receiver.received.length === 6, 'all of them once more');
+        assert.equal(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size, 3);
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/webhook-replays/${all.id}`)).state === 'done', 'the end');
+        const odd = await shop.client.call('POST', `/v1/webhook-endpoints/${id}/replay`, { since, until: '2020-01-01T00:00:00Z' });
+        assert.equal(odd.json.errors[0].pointer, '/until');
+    });
+});
+
 describe('the end of an endpoint', () => {
     test('410 disables it and cancels what waits', async () => {
         const { receiver, id } = await endpoint(['*']);
@@ -187,6 +255,28 @@ describe('the end of an endpoint', () => {
         assert.equal(receiver.received.length, 0);
         assert.equal(platform.sql(`select count(*) from harkara.webhook_secret s join harkara.webhook_endpoint e on e.id = s.endpoint_id where e.state = 'deleted'`), '0');
     });
+});
+
+test('endpoints that hang keep nobody else waiting', async () => {
+    const small = await startPlatform({ env: { HARKARA_WEBHOOK_IN_FLIGHT_MAX: '8', HARKARA_WEBHOOK_TENANT_IN_FLIGHT_MAX: '4', HARKARA_WEBHOOK_TIMEOUT_MS: '60000' } });
+    try {
+        const hanging = await small.workspace(), well = await small.workspace({ endpoint: true });
+        const slow = [await small.receiver(), await small.receiver(), await small.receiver()];
+        for (const receiver of slow) {
+            receiver.server.removeAllListeners('request');
+            receiver.server.on('request', () => { receiver.received.push(/** @type {any} */ ({})); }); /* never answers */
+            await hanging.client.must(201, 'POST', '/v1/webhook-endpoints', { url: receiver.url, events: ['*'] });
+        }
+        await Promise.all(Array.from({ length: 20 }, () => hanging.client.must(202, 'POST', '/v1/messages', hanging.client.text(hanging.channel))));
+        await until(() => slow.reduce((sum, { received }) => sum + received.length, 0) >= 3, 'requests that hang');
+        const sent = await Promise.all(Array.from({ length: 20 }, async () => (await well.client.must(202, 'POST', '/v1/messages', well.client.text(well.channel))).id));
+        await until(() => sent.every((id) => well.receiver.events().some(({ type, data }) => type === 'message.read' && data.message_id === id)), 'the other workspace to hear all');
+        /* All that while not one of those that hang had come to its end. */
+        assert.equal(small.sql(`select count(*) from harkara.webhook_attempt a join harkara.webhook_delivery d on d.id = a.delivery_id join harkara.webhook_endpoint e on e.id = d.endpoint_id where e.url not like '%${new URL(well.receiver.url).port}%'`), '0');
+        assert.ok(slow.reduce((sum, { received }) => sum + received.length, 0) <= 4, 'no more than its share is under way');
+    } finally {
+        await small.stop();
+    }
 });
 
 describe('addresses', () => {

@@ -74,7 +74,7 @@ each_word_is_one_type(void **state UNUSED)
     enum event_type type;
     assert_int_equal(event_type_parse(SLICE("message.teleported"), &type), ERR_NOT_FOUND);
     assert_int_equal(event_type_parse(SLICE(""), &type), ERR_NOT_FOUND);
-    assert_false(event_type_is_public(EVENT_WEBHOOK_DISABLED));
+    assert_true(event_type_is_public(EVENT_WEBHOOK_ENDPOINT_DISABLED));
 }
 
 static void

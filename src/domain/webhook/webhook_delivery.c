@@ -1,24 +1,36 @@
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/tenant/sealed_column.h"
 
+/*
+ * Each endpoint offers what it may have more of; each tenant is given of that what it may have more of, an
+ * endpoint's first before another's second, so that one that hangs does not hold its tenant's share. What is
+ * out is counted by its lease.
+ */
 static const struct db_stmt webhook_claim_stmt = {
     "webhook_claim",
     "UPDATE webhook_delivery d SET lease_until = now() + make_interval(secs => $1 / 1000.0), fence = d.fence + 1,"
-    " attempt = d.attempt + 1"
-    " FROM (SELECT w.tenant_id, w.id FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT p.tenant_id, p.id, p.due_at"
-    " FROM webhook_delivery p WHERE p.endpoint_id = e.id AND p.state = 'pending' AND p.due_at <= now()"
-    " AND (p.lease_until IS NULL OR p.lease_until < now()) ORDER BY p.due_at"
-    " LIMIT greatest(0, $2 - (SELECT count(*) FROM webhook_delivery l WHERE l.endpoint_id = e.id AND l.state = 'pending'"
-    " AND l.lease_until >= now())) FOR UPDATE SKIP LOCKED) w"
-    " WHERE e.state = 'enabled' AND e.not_before <= now() ORDER BY w.due_at LIMIT $3) due"
+    " attempt = d.attempt + 1 FROM (SELECT p.tenant_id, p.id FROM (SELECT t.*, row_number() OVER (PARTITION BY t.tenant_id"
+    " ORDER BY t.turn, t.due_at) AS place FROM (SELECT w.tenant_id, w.id, w.due_at,"
+    " b.busy + row_number() OVER (PARTITION BY e.id ORDER BY w.due_at) AS turn"
+    " FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT count(*) AS busy FROM webhook_delivery l"
+    " WHERE l.tenant_id = e.tenant_id AND l.endpoint_id = e.id AND l.state = 'pending' AND l.lease_until IS NOT NULL"
+    " AND l.lease_until >= now()) b"
+    " CROSS JOIN LATERAL (SELECT q.tenant_id, q.id, q.due_at FROM webhook_delivery q"
+    " WHERE q.endpoint_id = e.id AND q.state = 'pending' AND q.due_at <= now()"
+    " AND (q.lease_until IS NULL OR q.lease_until < now()) ORDER BY q.due_at"
+    " LIMIT greatest(0, CASE WHEN e.failures >= $6 THEN 1 ELSE $2 END - b.busy) FOR UPDATE SKIP LOCKED) w"
+    " WHERE e.state = 'enabled' AND e.not_before <= now() AND (e.failures > 0) = $5) t) p"
+    " WHERE p.place <= $4 - (SELECT count(*) FROM webhook_delivery l WHERE l.tenant_id = p.tenant_id"
+    " AND l.state = 'pending' AND l.lease_until IS NOT NULL AND l.lease_until >= now())"
+    " ORDER BY p.turn, p.due_at LIMIT $3) due"
     " WHERE d.tenant_id = due.tenant_id AND d.id = due.id"
     " RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.fence, d.attempt, d.key_version, d.body_ct, d.body_iv,"
     " d.body_tag"
 };
 static const struct db_stmt targets_stmt = {
     "webhook_targets",
-    "SELECT tenant_id, id, url, signature, headers_generation, headers_key_version, headers_ct, headers_iv, headers_tag"
-    " FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id LIMIT 256" /* WEBHOOK_CLAIM_MAX */
+    "SELECT tenant_id, id, url, signature, headers_generation, headers_key_version, headers_ct, headers_iv, headers_tag,"
+    " failures > 0 FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id LIMIT 256" /* WEBHOOK_CLAIM_MAX */
 };
 
 static enum err
@@ -29,7 +41,8 @@ target_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
                                     .url = arena_copy(arena, db_text(rows, row, 2)),
                                     .signing = webhook_signing_from(db_text(rows, row, 3)),
                                     .headers_generation = (uint32_t)db_i64(rows, row, 4),
-                                    .has_headers = !db_is_null(rows, row, 5) };
+                                    .has_headers = !db_is_null(rows, row, 5),
+                                    .is_failing = db_bool(rows, row, 9) };
     if (out->url.ptr == NULL)
         return ERR_NO_MEMORY;
     return out->has_headers
@@ -75,19 +88,22 @@ targets_read(struct db_tx *tx, struct arena *arena, struct webhook_claim *claims
 }
 
 enum err
-webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max, int64_t lease_ms,
-                  struct arena *arena, struct webhook_claim **out, size_t *count_out)
+webhook_claim_due(struct db *db, const struct webhook_claim_limits *limits, struct arena *arena,
+                  struct webhook_claim **out, size_t *count_out)
 {
     struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
 
-    if (count_max > WEBHOOK_CLAIM_MAX)
+    *count_out = 0;
+    if (limits->count_max > WEBHOOK_CLAIM_MAX)
         return ERR_LIMIT;
     enum err err = db_begin_across(db, "webhook.claim", &tx);
     if (err == ERR_OK)
-        err = db_query(
-            &tx, &webhook_claim_stmt,
-            DB_ARGS(DB_I64(lease_ms), DB_I64((int64_t)per_endpoint_max), DB_I64((int64_t)count_max)), &rows);
+        err = db_query(&tx, &webhook_claim_stmt,
+                       DB_ARGS(DB_I64(limits->lease_ms), DB_I64((int64_t)limits->per_endpoint_max),
+                               DB_I64((int64_t)limits->count_max), DB_I64((int64_t)limits->per_tenant_max),
+                               DB_BOOL(limits->is_failing), DB_I64(WEBHOOK_BREAKER_FAILURES)),
+                       &rows);
     if (err != ERR_OK)
         goto done;
     size_t count = db_rows_count(rows);
@@ -146,10 +162,21 @@ webhook_sign(const struct vault *vault, const struct webhook_target *target, str
                              target->signing, content, out);
 }
 
+struct vault_place
+webhook_answer_place(struct id tenant, struct id attempt_row)
+{
+    return (struct vault_place){
+        .tenant = tenant, .table = "webhook_attempt", .column = "answer", .row = attempt_row
+    };
+}
+
+/* Attempts are numbered through, also those of a delivery that is made again. */
 static const struct db_stmt attempt_insert_stmt = {
     "webhook_attempt_insert",
-    "INSERT INTO webhook_attempt (tenant_id, id, delivery_id, number, at, outcome, status_code, latency_ms)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    "INSERT INTO webhook_attempt (tenant_id, id, delivery_id, number, at, outcome, status_code, latency_ms, address,"
+    " answer_key_version, answer_ct, answer_iv, answer_tag) SELECT $1, $2, $3, coalesce((SELECT max(a.number)"
+    " FROM webhook_attempt a WHERE a.tenant_id = $1 AND a.delivery_id = $3), 0) + 1, $4, $5, $6::smallint, $7, $8,"
+    " $9::integer, $10::bytea, $11::bytea, $12::bytea"
 };
 static const struct db_stmt delivery_settle_stmt = {
     "webhook_delivery_settle",
@@ -157,28 +184,66 @@ static const struct db_stmt delivery_settle_stmt = {
     " finished_at = CASE WHEN $4 = 'pending' THEN NULL ELSE now() END"
     " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'pending'"
 };
-/* Failing since the first failure after the last success; five days of nothing else, and it is left alone. */
+/*
+ * Failing since the first failure after the last success; five days of nothing else, and it is left alone. A
+ * success that changes nothing finds no row.
+ */
 static const struct db_stmt endpoint_note_stmt = {
     "webhook_endpoint_note",
-    "UPDATE webhook_endpoint SET failing_since = CASE WHEN $3 THEN NULL ELSE coalesce(failing_since, now()) END,"
-    " not_before = CASE WHEN $3 THEN not_before ELSE greatest(not_before, now() + make_interval(secs => $4 / 1000.0)) END,"
-    " state = CASE WHEN $5::text IS NOT NULL OR (NOT $3 AND failing_since < now() - make_interval(secs => $6))"
-    " THEN 'disabled' ELSE state END,"
-    " disabled_reason = CASE WHEN $5::text IS NOT NULL THEN $5"
-    " WHEN NOT $3 AND failing_since < now() - make_interval(secs => $6) THEN 'failing' ELSE disabled_reason END,"
-    " updated_at = CASE WHEN $5::text IS NOT NULL OR (NOT $3 AND failing_since < now() - make_interval(secs => $6))"
-    " THEN now() ELSE updated_at END,"
-    " revision = revision + CASE WHEN $5::text IS NOT NULL OR (NOT $3 AND failing_since < now() - make_interval(secs => $6))"
-    " THEN 1 ELSE 0 END"
-    " WHERE tenant_id = $1 AND id = $2 AND state = 'enabled'"
-    " AND ($5::text IS NOT NULL OR $4 > 0 OR $3 = (failing_since IS NOT NULL)"
-    " OR failing_since < now() - make_interval(secs => $6)) RETURNING state, disabled_reason"
+    "UPDATE webhook_endpoint e SET failures = CASE WHEN $3 THEN 0 ELSE o.failures + 1 END,"
+    " failing_since = CASE WHEN $3 THEN NULL ELSE coalesce(o.failing_since, now()) END,"
+    " notices = CASE WHEN $3 THEN 0 ELSE greatest(o.notices, o.notices_due) END,"
+    " not_before = CASE WHEN $3 AND o.failures >= $8 THEN '-infinity' WHEN $3 THEN e.not_before"
+    " ELSE greatest(e.not_before, now() + make_interval(secs => greatest($4, CASE WHEN o.failures + 1 >= $8"
+    " THEN $7 * (1 << least(o.failures + 1 - $8, $9)::integer) ELSE 0 END) / 1000.0)) END,"
+    " state = CASE WHEN o.ends THEN 'disabled' ELSE e.state END,"
+    " disabled_reason = CASE WHEN o.ends THEN coalesce($5, 'failing') ELSE e.disabled_reason END,"
+    " updated_at = CASE WHEN o.ends THEN now() ELSE e.updated_at END,"
+    " revision = e.revision + CASE WHEN o.ends THEN 1 ELSE 0 END"
+    " FROM (SELECT w.tenant_id, w.id, w.failures, w.failing_since, w.notices,"
+    " $5::text IS NOT NULL OR (NOT $3 AND coalesce(w.failing_since < now() - make_interval(secs => $6), false)) AS ends,"
+    " CASE WHEN $3 THEN 0 WHEN w.failing_since < now() - interval '72 hours' THEN 2"
+    " WHEN w.failing_since < now() - interval '24 hours' THEN 1 ELSE 0 END AS notices_due"
+    " FROM webhook_endpoint w WHERE w.tenant_id = $1 AND w.id = $2 AND w.state = 'enabled'"
+    " AND NOT ($3 AND w.failures = 0 AND w.failing_since IS NULL) FOR UPDATE) o"
+    " WHERE e.tenant_id = $1 AND e.id = o.id"
+    " RETURNING e.state, e.notices > o.notices, e.notices, e.failures, e.failing_since, e.disabled_reason"
 };
 static const struct db_stmt endpoint_cancel_stmt = {
     "webhook_endpoint_cancel",
     "UPDATE webhook_delivery SET state = 'canceled', finished_at = now(), lease_until = NULL"
     " WHERE tenant_id = $1 AND endpoint_id = $2 AND state = 'pending'"
 };
+
+/* To the tenant's other endpoints; the fan-out passes by the one it is about. */
+static enum err
+endpoint_tell(struct db_tx *tx, const struct clock *clock, struct id endpoint, enum event_type type,
+              const struct db_rows *row)
+{
+    char since[WALL_TEXT_BYTES];
+    struct slice reason = db_text(row, 0, 5);
+    struct buf data;
+
+    buf_init(&data, 512);
+    if (db_is_null(row, 0, 4))
+        buf_add_text(&data, "{\"failing_since\":null");
+    else
+        buf_add_format(&data, "{\"failing_since\":\"%.*s\"",
+                       SLICE_FMT(wall_print(db_time(row, 0, 4), since)));
+    buf_add_format(&data, ",\"failures\":%lld", (long long)db_i64(row, 0, 3));
+    if (type == EVENT_WEBHOOK_ENDPOINT_DISABLED)
+        buf_add_format(&data, ",\"reason\":\"%.*s\"", SLICE_FMT(reason)); /* a word of ours */
+    buf_add_byte(&data, '}');
+    enum err err = buf_done(&data);
+    if (err == ERR_OK)
+        err = event_append(tx, &(struct event){ .id = id_new(clock),
+                                                .type = type,
+                                                .subject = endpoint,
+                                                .occurred_at = clock_wall(clock),
+                                                .data = buf_slice(&data) });
+    buf_release(&data);
+    return err;
+}
 
 static enum err
 endpoint_note(struct db_tx *tx, const struct clock *clock, const struct webhook_outcome *outcome)
@@ -188,20 +253,22 @@ endpoint_note(struct db_tx *tx, const struct clock *clock, const struct webhook_
     enum err err = db_query(tx, &endpoint_note_stmt,
                             DB_ARGS(DB_ID(outcome->endpoint), DB_BOOL(plan->verdict == WEBHOOK_DELIVERED),
                                     DB_I64(plan->endpoint_hold_ms), DB_TEXT_Z(plan->disables),
-                                    DB_I64(WEBHOOK_DISABLE_AFTER_S)),
+                                    DB_I64(WEBHOOK_DISABLE_AFTER_S), DB_I64(plan->probe_ms),
+                                    DB_I64(WEBHOOK_BREAKER_FAILURES), DB_I64(WEBHOOK_PROBE_DOUBLINGS)),
                             &rows);
-    bool is_disabled =
-        err == ERR_OK && db_rows_count(rows) == 1 && slice_eq(db_text(rows, 0, 0), SLICE("disabled"));
 
+    if (err != ERR_OK || db_rows_count(rows) == 0)
+        goto done;
+    if (slice_eq(db_text(rows, 0, 0), SLICE("disabled"))) {
+        err = db_exec(tx, &endpoint_cancel_stmt, DB_ARGS(DB_ID(outcome->endpoint)), NULL);
+        if (err == ERR_OK)
+            err = endpoint_tell(tx, clock, outcome->endpoint, EVENT_WEBHOOK_ENDPOINT_DISABLED, rows);
+    } else if (db_bool(rows, 0, 1)) {
+        err = endpoint_tell(tx, clock, outcome->endpoint, EVENT_WEBHOOK_ENDPOINT_FAILING, rows);
+    }
+done:
     db_rows_free(rows);
-    if (!is_disabled)
-        return err;
-    struct event event = { .id = id_new(clock),
-                           .type = EVENT_WEBHOOK_DISABLED,
-                           .subject = outcome->endpoint,
-                           .occurred_at = clock_wall(clock) };
-    err = db_exec(tx, &endpoint_cancel_stmt, DB_ARGS(DB_ID(outcome->endpoint)), NULL);
-    return err == ERR_OK ? event_append(tx, &event) : err;
+    return err;
 }
 
 enum err
@@ -210,13 +277,19 @@ webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook
     static const char *const states[] = {
         [WEBHOOK_DELIVERED] = "delivered", [WEBHOOK_RETRY] = "pending", [WEBHOOK_GIVEN_UP] = "failed"
     };
+    const struct vault_sealed *answer = &outcome->answer;
+    bool has_answer = outcome->has_answer;
     size_t settled = 0;
-    enum err err = db_exec_one(tx, &attempt_insert_stmt,
-                               DB_ARGS(DB_ID(id_new(clock)), DB_ID(outcome->delivery),
-                                       DB_I64(outcome->attempt), DB_TIME(outcome->began_at),
-                                       DB_TEXT_Z(webhook_result_word(outcome->result.result)),
-                                       outcome->result.status == 0 ? DB_NULL : DB_I64(outcome->result.status),
-                                       DB_I64(outcome->latency_ms)));
+    enum err err = db_exec_one(
+        tx, &attempt_insert_stmt,
+        DB_ARGS(DB_ID(outcome->attempt_row), DB_ID(outcome->delivery), DB_TIME(outcome->began_at),
+                DB_TEXT_Z(webhook_result_word(outcome->result.result)),
+                outcome->result.status == 0 ? DB_NULL : DB_I64(outcome->result.status),
+                DB_I64(outcome->latency_ms), outcome->address.len == 0 ? DB_NULL : DB_TEXT(outcome->address),
+                has_answer ? DB_I64(answer->key_version) : DB_NULL,
+                has_answer ? DB_BYTES(answer->cipher) : DB_NULL,
+                has_answer ? DB_BYTES(slice_of(answer->iv, VAULT_IV_BYTES)) : DB_NULL,
+                has_answer ? DB_BYTES(slice_of(answer->tag, VAULT_TAG_BYTES)) : DB_NULL));
 
     if (err == ERR_OK)
         err = db_exec(tx, &delivery_settle_stmt,
@@ -237,77 +310,4 @@ webhook_release(struct db_tx *tx, struct id delivery, int64_t fence, int64_t del
 {
     return db_exec(tx, &delivery_release_stmt, DB_ARGS(DB_ID(delivery), DB_I64(fence), DB_I64(delay_ms)),
                    NULL);
-}
-
-/* One row per attempt, the delivery's columns repeated; deliveries without one have NULLs there. */
-static const struct db_stmt delivery_list_stmt = {
-    "webhook_delivery_list",
-    "SELECT d.id, d.event_id, d.event_type, d.state, d.created_at, d.finished_at, d.due_at, a.number, a.at, a.outcome,"
-    " a.status_code, a.latency_ms FROM (SELECT * FROM (SELECT id, tenant_id, event_id, event_type, state, created_at,"
-    " finished_at, due_at FROM webhook_delivery WHERE tenant_id = $1 AND endpoint_id = $2"
-    " AND ($3::text IS NULL OR state = ANY (string_to_array($3, ','))) AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) page) d"
-    " LEFT JOIN webhook_attempt a ON a.tenant_id = $1 AND a.delivery_id = d.id ORDER BY d.id DESC, a.number LIMIT 2000"
-};
-
-static enum err
-attempt_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
-                 struct webhook_delivery *delivery)
-{
-    if (db_is_null(rows, row, 7) || delivery->attempt_count == WEBHOOK_ATTEMPTS_MAX)
-        return ERR_OK;
-    struct webhook_delivery_attempt *attempt = &delivery->attempts[delivery->attempt_count++];
-    *attempt =
-        (struct webhook_delivery_attempt){ .number = (unsigned)db_i64(rows, row, 7),
-                                           .at = db_time(rows, row, 8),
-                                           .outcome = arena_copy(arena, db_text(rows, row, 9)),
-                                           .status_code =
-                                               db_is_null(rows, row, 10) ? 0 : (int)db_i64(rows, row, 10),
-                                           .latency_ms = (int32_t)db_i64(rows, row, 11) };
-    return attempt->outcome.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
-}
-
-enum err
-webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state, struct id before,
-                      size_t limit, struct arena *arena, struct webhook_delivery **out, size_t *count_out)
-{
-    struct db_rows *rows = NULL;
-    struct webhook_delivery *deliveries = arena_array(arena, limit + 1, sizeof(*deliveries));
-    size_t count = 0;
-    enum err err = deliveries == NULL ? ERR_NO_MEMORY : ERR_OK;
-
-    if (err == ERR_OK)
-        err = db_query(tx, &delivery_list_stmt,
-                       DB_ARGS(DB_ID(endpoint), DB_TEXT(state), id_is_zero(before) ? DB_NULL : DB_ID(before),
-                               DB_I64((int64_t)limit + 1)),
-                       &rows);
-    size_t rows_count = err == ERR_OK ? db_rows_count(rows) : 0;
-    for (size_t i = 0; err == ERR_OK && i < rows_count; i++) {
-        struct id id = db_id(rows, i, 0);
-        if (count == 0 || !id_eq(deliveries[count - 1].id, id)) {
-            if (count == limit + 1)
-                break;
-            deliveries[count] =
-                (struct webhook_delivery){ .id = id,
-                                           .event = db_id(rows, i, 1),
-                                           .event_type = arena_copy(arena, db_text(rows, i, 2)),
-                                           .state = arena_copy(arena, db_text(rows, i, 3)),
-                                           .created_at = db_time(rows, i, 4),
-                                           .is_finished = !db_is_null(rows, i, 5),
-                                           .due_at = db_time(rows, i, 6) };
-            deliveries[count].is_pending = slice_eq(deliveries[count].state, SLICE("pending"));
-            if (deliveries[count].is_finished)
-                deliveries[count].finished_at = db_time(rows, i, 5);
-            if (deliveries[count].event_type.ptr == NULL || deliveries[count].state.ptr == NULL)
-                err = ERR_NO_MEMORY;
-            count++;
-        }
-        if (err == ERR_OK)
-            err = attempt_from_row(rows, i, arena, &deliveries[count - 1]);
-    }
-    db_rows_free(rows);
-    if (err == ERR_OK) {
-        *out = deliveries;
-        *count_out = count;
-    }
-    return err;
 }

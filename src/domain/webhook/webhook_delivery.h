@@ -26,7 +26,7 @@ struct webhook_target {
     enum webhook_signing signing;
     struct webhook_keys *keys; /* the present generation first */
     size_t key_count;
-    bool has_headers;
+    bool has_headers, is_failing; /* the last attempt failed */
     uint32_t headers_generation;
     struct vault_sealed headers;
 };
@@ -38,11 +38,20 @@ struct webhook_claim {
     const struct webhook_target *target;
     struct vault_sealed body;
 };
-/* Claims what is due, for each enabled endpoint at most per_endpoint_max at a time. Across tenants
- * ("webhook.claim"). */
-MUST_CHECK enum err webhook_claim_due(struct db *db, size_t count_max, size_t per_endpoint_max,
-                                      int64_t lease_ms, struct arena *arena, struct webhook_claim **out,
-                                      size_t *count_out);
+struct webhook_claim_limits {
+    size_t count_max;        /* now; at most WEBHOOK_CLAIM_MAX */
+    size_t per_endpoint_max; /* of these and those that are out */
+    size_t per_tenant_max;   /* likewise */
+    bool is_failing; /* for endpoints whose last attempt failed, else for the others: so that the ones cannot
+                        take all places from the others */
+    int64_t lease_ms;
+};
+/*
+ * Claims what is due at enabled endpoints, the longest due first; of one that has failed
+ * WEBHOOK_BREAKER_FAILURES times in a row one at a time, as a probe. Across tenants ("webhook.claim").
+ */
+MUST_CHECK enum err webhook_claim_due(struct db *db, const struct webhook_claim_limits *limits,
+                                      struct arena *arena, struct webhook_claim **out, size_t *count_out);
 /* The body's octets, in an arena that is wiped. */
 MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct webhook_claim *claim,
                                       struct arena *arena, struct slice *out);
@@ -61,34 +70,23 @@ struct webhook_outcome {
     struct webhook_plan plan;
     struct wall_time began_at;
     int32_t latency_ms;
+    struct id attempt_row;      /* the row that is written */
+    struct slice address;       /* spoken to; empty: none */
+    bool has_answer;            /* sealed for webhook_answer_place */
+    struct vault_sealed answer; /* at most WEBHOOK_ANSWER_BYTES_MAX of it */
 };
+#define WEBHOOK_ANSWER_BYTES_MAX 1024u
+struct vault_place webhook_answer_place(struct id tenant, struct id attempt_row);
+
 /*
- * Writes the attempt, the delivery's new state, and what it means for the endpoint: failing since, hold,
- * disabled (then what waits is canceled and webhook.disabled is told). A stale fence writes the attempt only.
+ * Writes the attempt, the delivery's new state, and what it means for the endpoint: failures, failing since,
+ * hold, probes, disabled (then what waits is canceled). After 24 and 72 hours of failure
+ * webhook_endpoint.failing is told to the tenant's other endpoints, and webhook_endpoint.disabled when it is.
+ * A stale fence writes the attempt only.
  */
 MUST_CHECK enum err webhook_record(struct db_tx *tx, const struct clock *clock,
                                    const struct webhook_outcome *outcome);
 /* Never left: due again at once, the attempt does not count. */
 MUST_CHECK enum err webhook_release(struct db_tx *tx, struct id delivery, int64_t fence, int64_t delay_ms);
-
-struct webhook_delivery {
-    struct id id, event;
-    struct slice event_type, state;
-    bool is_finished, is_pending;
-    struct wall_time created_at, finished_at, due_at;
-    struct webhook_delivery_attempt {
-        unsigned number;
-        struct wall_time at;
-        struct slice outcome;
-        int status_code; /* 0: none */
-        int32_t latency_ms;
-    } attempts[WEBHOOK_ATTEMPTS_MAX];
-    size_t attempt_count;
-};
-/* An endpoint's log, newest first, limit + 1 rows. `state` is a comma-separated list of states, or has a NULL
- * ptr: any. */
-MUST_CHECK enum err webhook_delivery_list(struct db_tx *tx, struct id endpoint, struct slice state,
-                                          struct id before, size_t limit, struct arena *arena,
-                                          struct webhook_delivery **out, size_t *count_out);
 
 #endif

@@ -2,6 +2,7 @@
 #include "crypto/encode.h"
 #include "crypto/mac.h"
 #include "crypto/sign.h"
+#include "domain/webhook/webhook_log.h"
 #include "domain/webhook/webhook_signature.h"
 #include "domain/webhook/webhook_testing.h"
 #include <stdio.h>
@@ -24,13 +25,26 @@ endpoint_with(size_t deliveries)
 }
 
 static size_t
-claim(size_t count_max, size_t per_endpoint_max, struct webhook_claim **out)
+claim_of(bool is_failing, size_t count_max, size_t per_endpoint_max, struct webhook_claim **out)
 {
     size_t count = 0;
 
-    assert_ok(webhook_claim_due(webhook_testing_webhooks, count_max, per_endpoint_max, 60000,
-                                webhook_testing_arena, out, &count));
+    struct webhook_claim_limits limits = { .count_max = count_max,
+                                           .per_endpoint_max = per_endpoint_max,
+                                           .per_tenant_max = WEBHOOK_CLAIM_MAX,
+                                           .is_failing = is_failing,
+                                           .lease_ms = 60000 };
+    assert_ok(webhook_claim_due(webhook_testing_webhooks, &limits, webhook_testing_arena, out, &count));
     return count;
+}
+
+/* From endpoints that are well, and then from those that fail: most tests do not care. */
+static size_t
+claim(size_t count_max, size_t per_endpoint_max, struct webhook_claim **out)
+{
+    size_t count = claim_of(false, count_max, per_endpoint_max, out);
+
+    return count > 0 ? count : claim_of(true, count_max, per_endpoint_max, out);
 }
 
 static void
@@ -44,7 +58,9 @@ record(const struct webhook_claim *claimed, enum webhook_result result, int stat
         .attempt = claimed->attempt,
         .result = { .result = result, .status = status, .retry_after_s = status == 503 ? 600 : -1 },
         .began_at = clock_wall(clock_system()),
-        .latency_ms = 12
+        .latency_ms = 12,
+        .attempt_row = id_new(clock_system()),
+        .address = SLICE("192.0.2.1")
     };
     struct db_tx tx;
 
@@ -265,9 +281,11 @@ gone_disables_cancels_and_tells(void **state UNUSED)
     assert_int_equal(deliveries("state = 'failed'"), 1);
     assert_int_equal(deliveries("state = 'canceled'"), 2);
     assert_int_equal(endpoints("state = 'disabled' and disabled_reason = 'gone' and revision = 2"), 1);
-    assert_int_equal(webhook_testing_count("select count(*) from event where type = 'webhook.disabled'"), 1);
+    assert_int_equal(
+        webhook_testing_count("select count(*) from event where type = 'webhook_endpoint.disabled'"), 1);
     record(&claims[1], WEBHOOK_RESULT_STATUS, 410); /* it was on its way: told once, and stays canceled */
-    assert_int_equal(webhook_testing_count("select count(*) from event where type = 'webhook.disabled'"), 1);
+    assert_int_equal(
+        webhook_testing_count("select count(*) from event where type = 'webhook_endpoint.disabled'"), 1);
     assert_int_equal(deliveries("state = 'canceled'"), 2);
     webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
     webhook_testing_fan_out(&queued);
@@ -301,6 +319,152 @@ five_days_of_failures_disable(void **state UNUSED)
     /* What is shown has changed, so its tag has too. */
     assert_int_equal(endpoints("state = 'disabled' and disabled_reason = 'failing' and revision = 2"), 1);
     assert_int_equal(deliveries("state = 'canceled'"), 2);
+}
+
+/* Ten failures in a row, and one attempt at a time is made, each later than the one before; a success ends
+ * that. */
+static void
+after_ten_failures_only_probes_are_sent(void **state UNUSED)
+{
+    struct webhook_claim *claims;
+
+    endpoint_with(6);
+    test_cluster_sql("update webhook_endpoint set failures = 8, failing_since = now()");
+    assert_int_equal(claim_of(false, 10, 4, &claims), 0);
+    assert_int_equal(claim_of(true, 10, 4, &claims), 4);
+    record(&claims[0], WEBHOOK_RESULT_TIMEOUT, 0);
+    assert_int_equal(endpoints("failures = 9 and not_before <= now()"), 1);
+    record(&claims[1], WEBHOOK_RESULT_TIMEOUT, 0);
+    assert_int_equal(
+        endpoints("failures = 10 and not_before between now() + interval '50 s' and now() + interval '61 s'"),
+        1);
+    record(&claims[2], WEBHOOK_RESULT_STATUS, 500);
+    record(&claims[3], WEBHOOK_RESULT_STATUS, 500);
+    assert_int_equal(
+        endpoints(
+            "failures = 12 and not_before between now() + interval '200 s' and now() + interval '241 s'"),
+        1);
+    assert_int_equal(claim_of(true, 10, 4, &claims), 0);
+    let_everything_be_due();
+    assert_int_equal(claim_of(true, 10, 4, &claims), 1); /* the probe; the others wait in the store */
+    struct webhook_claim *more;
+    assert_int_equal(claim_of(true, 10, 4, &more), 0);
+    test_cluster_sql("update webhook_endpoint set failures = 1000");
+    let_everything_be_due();
+    assert_int_equal(claim_of(true, 10, 4, &claims), 1);
+    record(&claims[0], WEBHOOK_RESULT_TIMEOUT, 0);
+    assert_int_equal(endpoints("not_before between now() + interval '31 min' and now() + interval '33 min'"),
+                     1);
+    let_everything_be_due();
+    assert_int_equal(claim_of(true, 10, 4, &claims), 1);
+    test_cluster_sql("update webhook_endpoint set not_before = now() + interval '1 hour'");
+    record(&claims[0], WEBHOOK_RESULT_DELIVERED, 200);
+    assert_int_equal(endpoints("failures = 0 and failing_since is null and not_before = '-infinity'"), 1);
+    assert_int_equal(claim_of(false, 10, 4, &claims), 4);
+}
+
+/* After 24 and after 72 hours, once each, to the others and not to the one that fails. */
+static void
+the_others_are_told_of_one_that_fails(void **state UNUSED)
+{
+    static const struct {
+        const char *since;
+        int64_t told, notices;
+    } rows[] = { { "23 hours", 0, 0 },
+                 { "25 hours", 1, 1 },
+                 { "50 hours", 1, 1 },
+                 { "73 hours", 2, 2 },
+                 { "100 hours", 2, 2 } };
+    struct webhook_claim *claims;
+    size_t queued = 0;
+    char sql[256];
+
+    endpoint_with(COUNT_OF(rows) + 1);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        snprintf(sql, sizeof(sql),
+                 "update webhook_endpoint set failures = 1, failing_since = now() - interval '%s'",
+                 rows[i].since);
+        test_cluster_sql(sql);
+        test_cluster_sql("update webhook_delivery set due_at = now() where attempt = 0");
+        assert_int_equal(claim_of(true, 10, 1, &claims), 1);
+        record(&claims[0], WEBHOOK_RESULT_CONNECT, 0);
+        assert_int_equal(
+            webhook_testing_count("select count(*) from event where type = 'webhook_endpoint.failing'"),
+            rows[i].told);
+        assert_int_equal(webhook_testing_count("select notices from webhook_endpoint"), rows[i].notices);
+    }
+    assert_int_equal(
+        webhook_testing_count(
+            "select count(*) from event where data ->> 'failures' = '2' and data ? 'failing_since'"),
+        2);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(queued, 0); /* there is no other */
+    let_everything_be_due();
+    test_cluster_sql("update webhook_delivery set attempt = 1 where state = 'pending'");
+    assert_int_equal(claim_of(true, 10, 1, &claims), 1);
+    struct webhook_endpoint other = webhook_testing_endpoint(acme, all);
+    test_cluster_sql(
+        "update webhook_endpoint set failing_since = now() - interval '121 hours' where failures > 0");
+    record(&claims[0], WEBHOOK_RESULT_CONNECT, 0);
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    char id[ID_UUID_BYTES];
+    id_uuid_print(other.id, id);
+    snprintf(sql, sizeof(sql), "event_type = 'webhook_endpoint.disabled' and endpoint_id = '%s'", id);
+    assert_int_equal(deliveries(sql), 1);
+    assert_int_equal(webhook_testing_count("select count(*) from event where data ->> 'reason' = 'failing'"),
+                     1);
+}
+
+/* Whatever its endpoints offer, a workspace has so many places and no more. */
+static void
+a_workspace_has_its_share_of_the_places(void **state UNUSED)
+{
+    struct webhook_claim_limits limits = {
+        .count_max = 20, .per_endpoint_max = 4, .per_tenant_max = 5, .lease_ms = 60000
+    };
+    static struct id bolt;
+    struct webhook_claim *claims;
+    size_t count = 0, queued = 0, of_acme = 0;
+
+    for (int i = 0; i < 3; i++)
+        endpoint_with(4); /* 4 + 8 + 12 deliveries: the events go to all that were there */
+    if (id_is_zero(bolt))
+        bolt = vault_testing_tenant("bolt");
+    webhook_testing_endpoint(bolt, all);
+    webhook_testing_event(bolt, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_fan_out(&queued);
+    assert_ok(webhook_claim_due(webhook_testing_webhooks, &limits, webhook_testing_arena, &claims, &count));
+    for (size_t i = 0; i < count; i++)
+        of_acme += id_eq(claims[i].tenant, acme);
+    assert_int_equal(of_acme, 5);
+    assert_int_equal(count, 6);
+    assert_int_equal(webhook_testing_count(
+                         "select max(n) from (select count(*) as n from webhook_delivery where lease_until"
+                         " > now() group by endpoint_id) c"),
+                     2); /* of its three endpoints each has its turn */
+    assert_ok(webhook_claim_due(webhook_testing_webhooks, &limits, webhook_testing_arena, &claims, &count));
+    assert_int_equal(count, 0); /* those are still out */
+}
+
+static void
+a_ping_goes_to_its_endpoint_alone(void **state UNUSED)
+{
+    static const char *const nothing[] = { "channel.deleted", NULL };
+    char condition[128], id[ID_UUID_BYTES];
+    size_t queued = 0;
+    struct db_tx tx;
+
+    endpoint_with(0);
+    struct webhook_endpoint tested = webhook_testing_endpoint(acme, nothing);
+    struct event ping = { .id = id_new(clock_system()), .type = EVENT_TEST_PING, .subject = tested.id };
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(event_append(&tx, &ping));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    id_uuid_print(tested.id, id);
+    snprintf(condition, sizeof(condition), "event_type = 'test.ping' and endpoint_id = '%s'", id);
+    assert_int_equal(deliveries(condition), 1);
+    assert_int_equal(queued, 1);
 }
 
 static void
@@ -368,8 +532,10 @@ the_log_shows_each_delivery_with_its_attempts(void **state UNUSED)
     assert_int_equal(claim(10, 1, &claims), 1);
     record(&claims[0], WEBHOOK_RESULT_DELIVERED, 204);
     assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
-    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, (struct id){ { 0 } }, 10,
-                                    webhook_testing_arena, &list, &count));
+    struct webhook_delivery_filter any = { .has_after = false },
+                                   settled = { .states = SLICE("delivered,failed") };
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &any, (struct id){ { 0 } }, 10, webhook_testing_arena,
+                                    &list, &count));
     assert_int_equal(count, 3);
     for (size_t i = 0; i < count; i++) {
         bool is_tried = id_eq(list[i].id, tried);
@@ -382,30 +548,43 @@ the_log_shows_each_delivery_with_its_attempts(void **state UNUSED)
         assert_int_equal(list[i].attempts[0].status_code, 500);
         assert_true(slice_eq(list[i].attempts[1].outcome, SLICE("delivered")));
     }
-    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE("delivered,failed"), (struct id){ { 0 } }, 10,
+    struct webhook_delivery_filter typed = { .types = SLICE("message.read"), .event = list[0].event };
+    size_t typed_count = 9;
+    struct webhook_delivery *typed_list;
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &typed, (struct id){ { 0 } }, 10, webhook_testing_arena,
+                                    &typed_list, &typed_count));
+    assert_int_equal(typed_count, 0);
+    typed.types = SLICE("message.read,message.sent");
+    typed.has_after = typed.has_before = true;
+    typed.after = list[0].created_at;
+    typed.before = (struct wall_time){ list[0].created_at.us + 1 };
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &typed, (struct id){ { 0 } }, 10, webhook_testing_arena,
+                                    &typed_list, &typed_count));
+    assert_int_equal(typed_count, 1);
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &settled, (struct id){ { 0 } }, 10,
                                     webhook_testing_arena, &list, &count));
     assert_int_equal(count, 1);
-    assert_ok(webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, (struct id){ { 0 } }, 1,
-                                    webhook_testing_arena, &list, &count));
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &any, (struct id){ { 0 } }, 1, webhook_testing_arena,
+                                    &list, &count));
     assert_int_equal(count, 2); /* one more, to tell that there is */
     struct id first = list[0].id, second = list[1].id;
-    assert_ok(
-        webhook_delivery_list(&tx, endpoint.id, SLICE_EMPTY, first, 1, webhook_testing_arena, &list, &count));
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &any, first, 1, webhook_testing_arena, &list, &count));
     assert_true(id_eq(list[0].id, second));
     db_rollback(&tx);
 }
 
-WEBHOOK_MAIN(WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs), WEBHOOK_TEST(all_live_keys_sign),
-             WEBHOOK_TEST(a_body_opens_only_in_its_own_row), WEBHOOK_TEST(an_endpoint_gets_so_many_at_a_time),
-             WEBHOOK_TEST(one_endpoint_does_not_keep_another_waiting),
-             WEBHOOK_TEST(delivered_is_written_once_with_its_attempt),
-             WEBHOOK_TEST(a_failure_comes_again_later_and_marks_the_endpoint),
-             WEBHOOK_TEST(after_the_last_attempt_it_is_given_up),
-             WEBHOOK_TEST(an_endpoint_that_asks_for_a_pause_gets_it),
-             WEBHOOK_TEST(gone_disables_cancels_and_tells),
-             WEBHOOK_TEST(an_address_that_is_not_public_disables),
-             WEBHOOK_TEST(five_days_of_failures_disable),
-             WEBHOOK_TEST(a_success_after_five_days_keeps_it_enabled),
-             WEBHOOK_TEST(an_outcome_of_a_lost_claim_decides_nothing),
-             WEBHOOK_TEST(what_never_left_is_not_an_attempt),
-             WEBHOOK_TEST(the_log_shows_each_delivery_with_its_attempts))
+WEBHOOK_MAIN(
+    WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs), WEBHOOK_TEST(all_live_keys_sign),
+    WEBHOOK_TEST(a_body_opens_only_in_its_own_row), WEBHOOK_TEST(an_endpoint_gets_so_many_at_a_time),
+    WEBHOOK_TEST(one_endpoint_does_not_keep_another_waiting),
+    WEBHOOK_TEST(delivered_is_written_once_with_its_attempt),
+    WEBHOOK_TEST(a_failure_comes_again_later_and_marks_the_endpoint),
+    WEBHOOK_TEST(after_the_last_attempt_it_is_given_up),
+    WEBHOOK_TEST(an_endpoint_that_asks_for_a_pause_gets_it), WEBHOOK_TEST(gone_disables_cancels_and_tells),
+    WEBHOOK_TEST(an_address_that_is_not_public_disables), WEBHOOK_TEST(five_days_of_failures_disable),
+    WEBHOOK_TEST(a_success_after_five_days_keeps_it_enabled),
+    WEBHOOK_TEST(after_ten_failures_only_probes_are_sent),
+    WEBHOOK_TEST(the_others_are_told_of_one_that_fails),
+    WEBHOOK_TEST(a_workspace_has_its_share_of_the_places), WEBHOOK_TEST(a_ping_goes_to_its_endpoint_alone),
+    WEBHOOK_TEST(an_outcome_of_a_lost_claim_decides_nothing), WEBHOOK_TEST(what_never_left_is_not_an_attempt),
+    WEBHOOK_TEST(the_log_shows_each_delivery_with_its_attempts))

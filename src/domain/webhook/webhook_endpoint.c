@@ -19,12 +19,12 @@ webhook_filter_wants(const struct slice *events, size_t count, struct slice type
     return false;
 }
 
-#define ENDPOINT_COLUMNS                                                                                             \
-    "w.id, w.url, w.description, w.events, w.state, w.disabled_reason, w.failing_since, w.created_at, w.updated_at," \
-    " w.revision, w.generation, w.channels::text[], w.signature, w.payload, w.header_names, w.headers_generation,"   \
-    " s.secret_key_version IS NOT NULL, s.public_key, (SELECT max(p.expires_at) FROM webhook_secret p"               \
-    " WHERE p.tenant_id = $1 AND p.endpoint_id = w.id AND p.expires_at > now())"                                     \
-    " FROM webhook_endpoint w LEFT JOIN webhook_secret s ON s.tenant_id = $1 AND s.endpoint_id = w.id"               \
+#define ENDPOINT_COLUMNS                                                                                                                                    \
+    "w.id, w.url, w.description, w.events, w.state, w.disabled_reason, w.failing_since, w.created_at, w.updated_at,"                                        \
+    " w.revision, w.generation, w.channels::text[], w.signature, w.payload, w.header_names, w.headers_generation,"                                          \
+    " s.secret_key_version IS NOT NULL, s.public_key, (SELECT max(p.expires_at) FROM webhook_secret p"                                                      \
+    " WHERE p.tenant_id = $1 AND p.endpoint_id = w.id AND p.expires_at > now()), w.failures::bigint, w.notices::bigint, w.not_before > now(), w.not_before" \
+    " FROM webhook_endpoint w LEFT JOIN webhook_secret s ON s.tenant_id = $1 AND s.endpoint_id = w.id"                                                      \
     " AND s.generation = w.generation"
 
 static enum err
@@ -61,7 +61,11 @@ endpoint_from_row(const struct db_rows *rows, size_t row, struct arena *arena, s
                                       .headers_generation = (uint32_t)db_i64(rows, row, 15),
                                       .has_secret = db_bool(rows, row, 16),
                                       .has_public_key = !db_is_null(rows, row, 17),
-                                      .has_previous = !db_is_null(rows, row, 18) };
+                                      .has_previous = !db_is_null(rows, row, 18),
+                                      .failures = (uint32_t)db_i64(rows, row, 19),
+                                      .notices = (uint32_t)db_i64(rows, row, 20),
+                                      .is_held = db_bool(rows, row, 21),
+                                      .held_until = db_time(rows, row, 22) };
     if (out->is_failing)
         out->failing_since = db_time(rows, row, 6);
     if (out->has_public_key) /* the table holds its width */
@@ -217,6 +221,7 @@ static const struct db_stmt endpoint_update_stmt = {
     " payload = coalesce($10, payload), state = coalesce($7, state),"
     " disabled_reason = CASE $7 WHEN 'disabled' THEN 'by-request' WHEN 'enabled' THEN NULL ELSE disabled_reason END,"
     " failing_since = CASE WHEN $7 = 'enabled' THEN NULL ELSE failing_since END,"
+    " failures = CASE WHEN $7 = 'enabled' THEN 0 ELSE failures END, notices = CASE WHEN $7 = 'enabled' THEN 0 ELSE notices END,"
     " not_before = CASE WHEN $7 = 'enabled' THEN '-infinity' ELSE not_before END,"
     " updated_at = now(), revision = revision + 1"
     " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
@@ -267,6 +272,11 @@ static const struct db_stmt endpoint_delete_stmt = {
     " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
 };
 
+static const struct db_stmt replays_cancel_stmt = {
+    "webhook_replays_cancel", "UPDATE webhook_replay SET state = 'canceled', finished_at = now()"
+                              " WHERE tenant_id = $1 AND endpoint_id = $2 AND state = 'running'"
+};
+
 enum err
 webhook_endpoint_delete(struct db_tx *tx, struct id endpoint, uint32_t revision)
 {
@@ -274,6 +284,8 @@ webhook_endpoint_delete(struct db_tx *tx, struct id endpoint, uint32_t revision)
 
     if (err == ERR_OK)
         err = webhook_keys_retire(tx, endpoint, UINT32_MAX, 0);
+    if (err == ERR_OK)
+        err = db_exec(tx, &replays_cancel_stmt, DB_ARGS(DB_ID(endpoint)), NULL);
     return err == ERR_OK ? db_exec(tx, &deliveries_cancel_stmt, DB_ARGS(DB_ID(endpoint)), NULL) : err;
 }
 

@@ -32,8 +32,10 @@ struct webhook_endpoint {
     bool has_previous;               /* keys of earlier generations sign too ... */
     struct wall_time previous_until; /* ... at the latest until then */
     enum webhook_endpoint_state state;
-    bool is_failing;
-    struct wall_time failing_since, created_at, updated_at;
+    bool is_failing, is_held; /* held: nothing is posted before held_until */
+    uint32_t failures;        /* since the last success; WEBHOOK_BREAKER_FAILURES open the breaker */
+    uint32_t notices;         /* of its failing, that were told to the other endpoints */
+    struct wall_time held_until, failing_since, created_at, updated_at;
     uint32_t revision, generation, headers_generation;
 };
 

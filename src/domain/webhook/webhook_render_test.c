@@ -73,6 +73,12 @@ event_of(enum event_type type)
     } else if (type == EVENT_MESSAGE_ECHOED) {
         event.data = SLICE("{\"direction\": \"outbound\", \"status\": \"sent\", \"type\": \"text\","
                            " \"provider_id\": \"wamid.1\", \"reply_to\": null}");
+    } else if (strncmp(word, "webhook_endpoint.", 17) == 0) {
+        event.channel = (struct id){ { 0 } };
+        event.data = SLICE(
+            "{\"failing_since\": \"2026-11-21T07:40:11.000Z\", \"failures\": 61, \"reason\": \"gone\"}");
+    } else if (type == EVENT_TEST_PING) {
+        event.channel = (struct id){ { 0 } };
     } else if (type == EVENT_MESSAGE_RECEIVED) {
         event.data = SLICE("{\"direction\": \"inbound\", \"status\": \"received\", \"type\": \"text\","
                            " \"provider_id\": \"wamid.1\", \"reply_to\": null}");

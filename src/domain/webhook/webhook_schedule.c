@@ -40,7 +40,8 @@ struct webhook_plan
 webhook_plan_of(const struct webhook_attempt *attempt, unsigned number, uint32_t jitter,
                 unsigned scale_percent)
 {
-    struct webhook_plan plan = { .verdict = WEBHOOK_RETRY };
+    struct webhook_plan plan = { .verdict = WEBHOOK_RETRY,
+                                 .probe_ms = WEBHOOK_PROBE_S * 1000 * (int64_t)scale_percent / 100 };
     int64_t hold_s = attempt->retry_after_s;
 
     if (attempt->result == WEBHOOK_RESULT_DELIVERED)
@@ -50,13 +51,14 @@ webhook_plan_of(const struct webhook_attempt *attempt, unsigned number, uint32_t
     if (attempt->result == WEBHOOK_RESULT_STATUS && attempt->status == 410)
         return (struct webhook_plan){ .verdict = WEBHOOK_GIVEN_UP, .disables = "gone" };
     if (number >= WEBHOOK_ATTEMPTS_MAX)
-        return (struct webhook_plan){ .verdict = WEBHOOK_GIVEN_UP };
-    plan.delay_ms =
-        jittered_ms(webhook_retry_s[number < 1 ? 0 : number - 1], jitter) * (int64_t)scale_percent / 100;
+        plan.verdict = WEBHOOK_GIVEN_UP;
+    else
+        plan.delay_ms =
+            jittered_ms(webhook_retry_s[number < 1 ? 0 : number - 1], jitter) * (int64_t)scale_percent / 100;
     if (attempt->result == WEBHOOK_RESULT_STATUS && asks_to_slow_down(attempt->status) && hold_s > 0) {
         hold_s = hold_s > WEBHOOK_RETRY_AFTER_S_MAX ? WEBHOOK_RETRY_AFTER_S_MAX : hold_s;
         plan.endpoint_hold_ms = hold_s * 1000;
-        if (plan.delay_ms < plan.endpoint_hold_ms)
+        if (plan.verdict == WEBHOOK_RETRY && plan.delay_ms < plan.endpoint_hold_ms)
             plan.delay_ms = plan.endpoint_hold_ms;
     }
     return plan;

@@ -12,6 +12,10 @@
 #define WEBHOOK_ATTEMPTS_MAX      (WEBHOOK_RETRY_COUNT + 1u)
 #define WEBHOOK_RETRY_AFTER_S_MAX 86400
 #define WEBHOOK_DISABLE_AFTER_S   432000 /* five days in which nothing was delivered */
+/* So many failures in a row, and only one attempt at a time is made: after 1 min, 2 min, 4 min ... 32 min. */
+#define WEBHOOK_BREAKER_FAILURES 10
+#define WEBHOOK_PROBE_S          60
+#define WEBHOOK_PROBE_DOUBLINGS  5
 extern const int32_t webhook_retry_s[WEBHOOK_RETRY_COUNT];
 
 enum webhook_result { /* of one attempt */
@@ -40,7 +44,8 @@ struct webhook_plan {
     enum webhook_verdict verdict;
     int64_t delay_ms;         /* with RETRY */
     int64_t endpoint_hold_ms; /* the endpoint asked to slow down: nothing goes there so long; 0: none */
-    const char *disables;     /* the reason to disable the endpoint, or NULL: "gone", "address-blocked" */
+    int64_t probe_ms; /* how long until a probe, once it has failed WEBHOOK_BREAKER_FAILURES times in a row */
+    const char *disables; /* the reason to disable the endpoint, or NULL: "gone", "address-blocked" */
 };
 
 /* `number` is 1 for the first attempt. `scale_percent` shrinks the schedule for rehearsals. */

@@ -50,6 +50,39 @@ a_busy_endpoint_is_left_alone_as_long_as_it_asks(void **state UNUSED)
     assert_int_equal(webhook_plan_of(&plain, 1, 0, 100).endpoint_hold_ms, 0);
 }
 
+/* Whatever an endpoint answers and whatever the dice say: what must hold of every plan. */
+static void
+every_plan_keeps_its_bounds(void **state UNUSED)
+{
+    static const int statuses[] = { 0, 100, 200, 302, 400, 410, 429, 500, 502, 503, 504, 999 };
+    uint64_t seed = 88172645463325252u; /* xorshift64: the same rows at every run */
+
+    for (unsigned i = 0; i < 200000; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        struct webhook_attempt attempt = { .result =
+                                               (enum webhook_result)(seed % (WEBHOOK_RESULT_BROKEN + 1)),
+                                           .status = statuses[(seed >> 8) % COUNT_OF(statuses)],
+                                           .retry_after_s = (int64_t)(seed >> 16) % 200000 - 1 };
+        unsigned number = (unsigned)(seed >> 40) % 12, percent = (unsigned)(seed >> 48) % 100 + 1;
+        struct webhook_plan plan = webhook_plan_of(&attempt, number, (uint32_t)(seed >> 20), percent);
+        bool is_delivered = attempt.result == WEBHOOK_RESULT_DELIVERED;
+        assert_int_equal(plan.verdict == WEBHOOK_DELIVERED, is_delivered);
+        assert_true(plan.verdict != WEBHOOK_RETRY || number < WEBHOOK_ATTEMPTS_MAX);
+        assert_int_equal(plan.delay_ms > 0, plan.verdict == WEBHOOK_RETRY);
+        assert_true(plan.delay_ms <= INT64_C(1000) * WEBHOOK_RETRY_AFTER_S_MAX);
+        assert_true(plan.endpoint_hold_ms >= 0 &&
+                    plan.endpoint_hold_ms <= INT64_C(1000) * WEBHOOK_RETRY_AFTER_S_MAX);
+        assert_true(plan.verdict != WEBHOOK_RETRY || plan.delay_ms >= plan.endpoint_hold_ms);
+        if (plan.verdict == WEBHOOK_RETRY && plan.endpoint_hold_ms == 0) {
+            int64_t base_ms = INT64_C(10) * webhook_retry_s[number < 1 ? 0 : number - 1] * percent;
+            assert_true(plan.delay_ms >= base_ms * 8 / 10 && plan.delay_ms <= base_ms * 12 / 10);
+        }
+        assert_true(plan.disables == NULL || plan.verdict == WEBHOOK_GIVEN_UP);
+    }
+}
+
 static void
 gone_and_blocked_disable_at_once(void **state UNUSED)
 {
@@ -76,4 +109,5 @@ delivered_is_the_end(void **state UNUSED)
 UNIT_MAIN(cmocka_unit_test(each_failure_waits_for_the_published_time),
           cmocka_unit_test(a_rehearsal_shrinks_the_schedule),
           cmocka_unit_test(a_busy_endpoint_is_left_alone_as_long_as_it_asks),
-          cmocka_unit_test(gone_and_blocked_disable_at_once), cmocka_unit_test(delivered_is_the_end))
+          cmocka_unit_test(every_plan_keeps_its_bounds), cmocka_unit_test(gone_and_blocked_disable_at_once),
+          cmocka_unit_test(delivered_is_the_end))

@@ -33,7 +33,7 @@ int
 webhook_testing_open(void **state UNUSED)
 {
     test_cluster_sql(
-        "delete from harkara.webhook_delivery; delete from harkara.webhook_secret; delete from harkara.webhook_endpoint;"
+        "delete from harkara.webhook_replay; delete from harkara.webhook_delivery; delete from harkara.webhook_secret; delete from harkara.webhook_endpoint;"
         "delete from harkara.event; update harkara.consumer_cursor set xid = '0'");
     webhook_testing_gateway = test_cluster_open("harkara_gateway");
     webhook_testing_webhooks = test_cluster_open("harkara_webhooks");

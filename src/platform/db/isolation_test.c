@@ -81,6 +81,8 @@ static const char sample_sql[] =
     " insert into media_provider (tenant_id, media_id, channel_id, state, expires_at) values (t, w, c, 'pushing', now());"
     " insert into media_wait values (t, w, c, m);"
     " insert into webhook_attempt values (t, pg_temp.new_id(), d, 1, now(), 'delivered', 200, 5);"
+    " insert into webhook_replay (tenant_id, id, endpoint_id, since, until, events, has_all, cursor_id)"
+    "  values (t, pg_temp.new_id(), w, now(), now(), '{*}', false, e);"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on

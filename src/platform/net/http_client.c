@@ -26,6 +26,7 @@ struct flight {
     unsigned sends;  /* how often libcurl was about to send the request */
     bool is_blocked; /* by the address guard */
     bool is_oversize;
+    char peer[ADDRESS_TEXT_BYTES];
     void *ctx;
     void (*done)(void *ctx, const struct http_result *result);
 };
@@ -92,6 +93,8 @@ on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct flight *flight = ctx;
 
+    if (address_print(&address->addr, flight->peer).len == 0)
+        flight->peer[0] = '\0';
     /* A name with one forbidden address is not trusted with its others. */
     if (purpose != CURLSOCKTYPE_IPCXN || flight->is_blocked ||
         address_guard_check(flight->client->config.guard, &address->addr) != ERR_OK) {
@@ -116,6 +119,8 @@ on_send(void *ctx, char *peer_ip, char *local_ip UNUSED, int peer_port, int loca
         return CURL_PREREQFUNC_ABORT;
     }
     address_port_set(&peer, (uint16_t)peer_port);
+    (void)address_print((const struct sockaddr *)&peer,
+                        flight->peer); /* of a connection that stood already, too */
     if (address_guard_check(flight->client->config.guard, (const struct sockaddr *)&peer) != ERR_OK) {
         flight->is_blocked = true;
         return CURL_PREREQFUNC_ABORT;
@@ -257,7 +262,9 @@ static void
 flight_end(struct flight *flight, enum http_failure failure)
 {
     struct http_client *client = flight->client;
-    struct http_result result = { .failure = failure, .was_sent = flight->sends != 0, .retry_after_s = -1 };
+    struct http_result result = {
+        .failure = failure, .was_sent = flight->sends != 0, .retry_after_s = -1, .peer = flight->peer
+    };
     long status = 0;
     curl_off_t retry_after_s = 0;
 

@@ -67,6 +67,7 @@ struct http_result {
     int64_t retry_after_s; /* -1: none; seconds or an HTTP date, already turned into seconds */
     int64_t elapsed_us;
     int http_version; /* 10, 11, 2; 0 when there is no answer */
+    const char *peer; /* the address that was spoken to, or tried last; "" when there was none */
 };
 
 MUST_CHECK enum err http_client_new(const struct http_client_config *config, struct http_client **out);

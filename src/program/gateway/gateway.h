@@ -83,8 +83,8 @@ void show_append(json_t **list, json_t *value);
 void show_set(json_t **object, const char *member, json_t *value);
 
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
-    api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[], settings_routes[],
-    export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[], media_routes[],
-    signup_routes[];
+    webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
+    settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
+    media_routes[], signup_routes[];
 
 #endif

@@ -126,14 +126,23 @@ main(void)
 {
     static struct role role;
     static struct gateway gateway = { .role = &role };
-    static const struct http_route *const tables[] = { message_routes,  message_batch_routes,
-                                                       settings_routes, export_routes,
-                                                       channel_routes,  webhook_endpoint_routes,
-                                                       api_key_routes,  contract_routes,
-                                                       callback_routes, operation_routes,
-                                                       number_routes,   read_routes,
-                                                       template_routes, media_routes,
-                                                       signup_routes,   health_routes };
+    static const struct http_route *const tables[] = { message_routes,
+                                                       message_batch_routes,
+                                                       settings_routes,
+                                                       export_routes,
+                                                       channel_routes,
+                                                       webhook_endpoint_routes,
+                                                       webhook_delivery_routes,
+                                                       api_key_routes,
+                                                       contract_routes,
+                                                       callback_routes,
+                                                       operation_routes,
+                                                       number_routes,
+                                                       read_routes,
+                                                       template_routes,
+                                                       media_routes,
+                                                       signup_routes,
+                                                       health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
     struct interpreter *interpreter = NULL;

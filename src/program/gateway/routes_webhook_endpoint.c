@@ -1,4 +1,4 @@
-/* /v1/webhook-endpoints: where a workspace hears of its events, and what became of each delivery. */
+/* /v1/webhook-endpoints: where a workspace hears of its events, of which, and how. */
 #include "core/num.h"
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_signature.h"
@@ -48,6 +48,9 @@ endpoint_show(const struct webhook_endpoint *endpoint)
                   show_time(endpoint->created_at), "updated_at", show_time(endpoint->updated_at));
     show_set(&shown, "previous_keys_until",
              endpoint->has_previous ? show_time(endpoint->previous_until) : json_null());
+    show_set(&shown, "consecutive_failures", json_integer((json_int_t)endpoint->failures));
+    show_set(&shown, "failing_notices", json_integer((json_int_t)endpoint->notices));
+    show_set(&shown, "held_until", endpoint->is_held ? show_time(endpoint->held_until) : json_null());
     return shown;
 }
 
@@ -73,10 +76,8 @@ struct work {
     struct webhook_keys keys;
     int64_t overlap_s;
     struct gateway_page page;
-    struct slice state;
     struct arena *arena;
     struct webhook_endpoint endpoint, *endpoints;
-    struct webhook_delivery *deliveries;
     size_t count;
 };
 
@@ -440,61 +441,6 @@ previous_keys_revoke(struct http_request *request, struct http_response *respons
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 
-static json_t *
-delivery_show(const struct webhook_delivery *delivery)
-{
-    json_t *attempts = json_array();
-
-    for (size_t i = 0; i < delivery->attempt_count; i++) {
-        const struct webhook_delivery_attempt *attempt = &delivery->attempts[i];
-        show_append(&attempts,
-                    json_pack("{s:i, s:o, s:o, s:o, s:i}", "number", (int)attempt->number, "at",
-                              show_time(attempt->at), "outcome", show_text(attempt->outcome), "status_code",
-                              attempt->status_code == 0 ? json_null() : json_integer(attempt->status_code),
-                              "latency_ms", (int)attempt->latency_ms));
-    }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_DELIVERY, delivery->id),
-                     "event_id", show_id(ID_EVENT, delivery->event), "event_type",
-                     show_text(delivery->event_type), "state", show_text(delivery->state), "attempts",
-                     attempts, "next_attempt_at",
-                     delivery->is_pending ? show_time(delivery->due_at) : json_null(), "created_at",
-                     show_time(delivery->created_at), "finished_at",
-                     delivery->is_finished ? show_time(delivery->finished_at) : json_null());
-}
-
-static enum err
-deliveries_in(struct db_tx *tx, void *ctx)
-{
-    struct work *work = ctx;
-    enum err err = get_in(tx, work); /* an unknown endpoint is 404, not an empty log */
-
-    return err == ERR_OK
-               ? webhook_delivery_list(tx, work->id, work->state, work->page.cursor, work->page.limit,
-                                       work->arena, &work->deliveries, &work->count)
-               : err;
-}
-
-static enum err
-deliveries_get(struct http_request *request, struct http_response *response)
-{
-    struct work work = { .arena = request->arena, .state = http_query(request, "state") };
-    enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work.id);
-
-    if (err == ERR_OK)
-        err = gateway_page_read(request, ID_DELIVERY, &work.page);
-    if (err == ERR_OK)
-        err = gateway_read(request, deliveries_in, &work);
-    if (err != ERR_OK)
-        return err;
-    bool has_more = work.count > work.page.limit;
-    size_t shown = has_more ? work.page.limit : work.count;
-    json_t *items = json_array();
-    for (size_t i = 0; i < shown; i++)
-        show_append(&items, delivery_show(&work.deliveries[i]));
-    struct id last = shown == 0 ? (struct id){ { 0 } } : work.deliveries[shown - 1].id;
-    return gateway_page_reply(request, response, items, has_more, ID_DELIVERY, last);
-}
-
 const struct http_route webhook_endpoint_routes[] = {
     { HTTP_POST, "/v1/webhook-endpoints", endpoint_post, "createWebhookEndpoint", HTTP_ACCESS_KEY,
       "webhooks:manage", .body_bytes_max = ENDPOINT_BODY_BYTES_MAX },
@@ -510,7 +456,5 @@ const struct http_route webhook_endpoint_routes[] = {
       HTTP_ACCESS_KEY, "webhooks:manage" },
     { HTTP_DELETE, "/v1/webhook-endpoints/{endpoint_id}/previous-keys", previous_keys_revoke,
       "revokeWebhookPreviousKeys", HTTP_ACCESS_KEY, "webhooks:manage" },
-    { HTTP_GET, "/v1/webhook-endpoints/{endpoint_id}/deliveries", deliveries_get, "listWebhookDeliveries",
-      HTTP_ACCESS_KEY, "webhooks:read" },
     { .handler = NULL },
 };

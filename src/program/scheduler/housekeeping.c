@@ -22,6 +22,11 @@ static const struct db_stmt deliveries_stmt = {
     "DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_delivery"
     " WHERE created_at < now() - make_interval(days => $1::int) ORDER BY created_at LIMIT $2)"
 };
+static const struct db_stmt replays_stmt = {
+    "housekeeping_replays",
+    "DELETE FROM webhook_replay WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_replay"
+    " WHERE created_at < now() - make_interval(days => $1::int) ORDER BY created_at LIMIT $2)"
+};
 /* Keys of endpoints that were replaced: nothing is signed with them any more. */
 static const struct db_stmt secrets_stmt = {
     "housekeeping_secrets",
@@ -87,6 +92,9 @@ run_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = remove_old(tx, &deliveries_stmt, WEBHOOK_DELIVERY_DAYS, &result->deliveries_removed,
                          &result->has_more);
+    if (err == ERR_OK)
+        err =
+            remove_old(tx, &replays_stmt, WEBHOOK_DELIVERY_DAYS, &result->replays_removed, &result->has_more);
     if (err == ERR_OK) /* at once */
         err = remove_old(tx, &secrets_stmt, 0, &result->secrets_removed, &result->has_more);
     if (err == ERR_OK)

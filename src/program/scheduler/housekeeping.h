@@ -16,7 +16,7 @@
 struct housekeeping_result {
     bool was_leader; /* false: another scheduler is at it; nothing was done */
     size_t partitions_made;
-    size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed;
+    size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed, replays_removed;
     bool has_more; /* a batch was full: come again soon */
 };
 

@@ -30,6 +30,7 @@ static const char *const allowed_values[] = {
     "gateway open content message.metadata",
     "gateway open content event.content",
     "gateway open content provider_event.body",
+    "gateway open content webhook_attempt.answer",
     "gateway open content media.file_name",
     "gateway open content media_chunk.body",
     "gateway verify credential whatsapp_channel.app_secret",
@@ -46,6 +47,7 @@ static const char *const allowed_values[] = {
     "dispatcher open credential provider_task.request",
     "webhooks seal content event.content",
     "webhooks seal content webhook_delivery.body",
+    "webhooks seal content webhook_attempt.answer",
     "webhooks open content message.peer",
     "webhooks open content message.content",
     "webhooks open content event.content",
@@ -71,15 +73,15 @@ static const char *const allowed_others[] = {
 
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
-    "message",     "event",   "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key",  "kek",     "messag",         "messages",         "provider_task",    "media",
-    "media_chunk", "template"
+    "message",     "event",    "provider_event", "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
+    "tenant_key",  "kek",      "messag",         "messages",         "provider_task",    "media",
+    "media_chunk", "template", "webhook_attempt"
 };
-static const char *const columns[] = { "peer",       "content",      "body",        "access_token",
-                                       "app_secret", "verify_token", "private_key", "secret",
-                                       "secre",      "secrets",      "wrapped",     "request",
-                                       "file_name",  "headers",      "components",  "draft",
-                                       "metadata" };
+static const char *const columns[] = { "peer",         "content",    "body",         "answer",
+                                       "access_token", "app_secret", "verify_token", "private_key",
+                                       "secret",       "secre",      "secrets",      "wrapped",
+                                       "request",      "file_name",  "headers",      "components",
+                                       "draft",        "metadata" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

@@ -20,6 +20,7 @@ delivery_job_new(const struct webhook_claim *claim)
                                              .endpoint = claim->endpoint,
                                              .fence = claim->fence,
                                              .attempt = claim->attempt };
+    job->is_failing = claim->target->is_failing;
     return job;
 }
 
@@ -32,5 +33,6 @@ delivery_job_free(struct delivery_job *job)
     buf_release_wiped(&job->body);
     buf_release(&job->signature_header);
     secret_free(job->headers);
+    secret_wipe(job->answer, sizeof(job->answer));
     free(job);
 }

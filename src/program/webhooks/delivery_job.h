@@ -3,6 +3,7 @@
 #ifndef PROGRAM_WEBHOOKS_DELIVERY_JOB_H
 #define PROGRAM_WEBHOOKS_DELIVERY_JOB_H
 #include "core/buf.h"
+#include "domain/webhook/webhook_address.h"
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_signature.h"
 #include "platform/os/mailbox.h"
@@ -13,6 +14,9 @@ struct delivery_job {
     char id_header[64], timestamp_header[64];
     struct buf signature_header; /* ends with a NUL */
     struct secret *headers;      /* owned: the tenant's own fields; NULL: none */
+    bool is_failing;             /* of the places that endpoints which fail may take */
+    char answer[WEBHOOK_ANSWER_BYTES_MAX], address[ADDRESS_TEXT_BYTES];
+    size_t answer_len;
     struct webhook_outcome outcome;
     bool is_released;   /* it never left: back to the queue */
     int64_t release_ms; /* for so long; 0: a moment */

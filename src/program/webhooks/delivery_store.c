@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "domain/tenant/tenant_key.h"
+#include "domain/webhook/webhook_replay.h"
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct delivery_store {
     struct arena *arena;
     pthread_t thread;
     atomic_size_t out;
+    size_t failing_out; /* of these, those to endpoints that fail; this thread's */
     atomic_bool is_draining, is_stopping;
 };
 
@@ -74,6 +76,7 @@ job_hand_over(struct delivery_store *store, const struct webhook_claim *claim)
     struct delivery_job *job = delivery_job_new(claim);
 
     if (job == NULL) { /* the lease runs out, and it is claimed again */
+        store->failing_out -= claim->target->is_failing;
         atomic_fetch_sub(&store->out, 1);
         return;
     }
@@ -89,29 +92,55 @@ job_hand_over(struct delivery_store *store, const struct webhook_claim *claim)
     mailbox_put(store->config.settled, &job->item);
 }
 
+/* At most `room`: so many places are kept for what is being claimed. */
+static enum err
+claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *claimed_out)
+{
+    const struct config *config = store->config.config;
+    struct webhook_claim_limits limits = { .count_max = room > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room,
+                                           .per_endpoint_max = (size_t)config->endpoint_in_flight_max,
+                                           .per_tenant_max = (size_t)config->webhook_tenant_in_flight_max,
+                                           .is_failing = is_failing,
+                                           .lease_ms = config->webhook_timeout_ms + LEASE_MARGIN_MS };
+    struct webhook_claim *claims = NULL;
+    size_t count = 0;
+    enum err err = ERR_OK;
+
+    /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
+    atomic_fetch_add(&store->out, limits.count_max);
+    if (!atomic_load(&store->is_draining))
+        err = webhook_claim_due(store->db, &limits, store->arena, &claims, &count);
+    if (err != ERR_OK)
+        count = 0;
+    atomic_fetch_sub(&store->out, limits.count_max - count);
+    *claimed_out += count;
+    for (size_t i = 0; i < count; i++) {
+        store->failing_out += claims[i].target->is_failing;
+        job_hand_over(store, &claims[i]);
+    }
+    return err;
+}
+
+/*
+ * Endpoints whose last attempt was answered well come first and may take every place; those that fail, of
+ * which each attempt may last until its time limit, get half of them at the most. So however many hang, there
+ * is room for the rest.
+ */
 static enum err
 claim_and_send(struct delivery_store *store, size_t *claimed_out)
 {
-    const struct config *config = store->config.config;
-    size_t out = atomic_load(&store->out), room = (size_t)config->webhook_in_flight_max, count = 0;
-    struct webhook_claim *claims = NULL;
+    size_t places = (size_t)store->config.config->webhook_in_flight_max, out = atomic_load(&store->out);
+    size_t failing_places = places / 2 > 0 ? places / 2 : 1;
+    enum err err = ERR_OK;
 
     *claimed_out = 0;
-    if (out >= room)
-        return ERR_OK;
-    room = room - out > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room - out;
-    /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
-    atomic_fetch_add(&store->out, room);
-    enum err err = ERR_OK;
-    if (!atomic_load(&store->is_draining))
-        err = webhook_claim_due(store->db, room, (size_t)config->endpoint_in_flight_max,
-                                config->webhook_timeout_ms + LEASE_MARGIN_MS, store->arena, &claims, &count);
-    if (err != ERR_OK)
-        count = 0;
-    atomic_fetch_sub(&store->out, room - count);
-    *claimed_out = count;
-    for (size_t i = 0; i < count; i++)
-        job_hand_over(store, &claims[i]);
+    if (out < places)
+        err = claim_some(store, places - out, false, claimed_out);
+    out = atomic_load(&store->out);
+    if (err == ERR_OK && out < places && store->failing_out < failing_places) {
+        size_t room = failing_places - store->failing_out;
+        err = claim_some(store, room < places - out ? room : places - out, true, claimed_out);
+    }
     return err;
 }
 
@@ -119,6 +148,25 @@ struct record {
     const struct delivery_store *store;
     const struct delivery_job *job;
 };
+
+/* What the endpoint answered, sealed for the row of this attempt. What cannot be sealed is left out of the
+ * log. */
+static enum err
+answer_seal(struct delivery_store *store, struct delivery_job *job)
+{
+    struct webhook_outcome *outcome = &job->outcome;
+
+    outcome->attempt_row = id_new(store->config.clock);
+    outcome->address = slice_text(job->address);
+    outcome->has_answer = false;
+    if (job->is_released || job->answer_len == 0)
+        return ERR_OK;
+    struct vault_place place = webhook_answer_place(outcome->tenant, outcome->attempt_row);
+    enum err err = vault_seal(&store->vault, VAULT_CONTENT, &place, slice_of(job->answer, job->answer_len),
+                              store->arena, &outcome->answer);
+    outcome->has_answer = err == ERR_OK;
+    return err_class(err) == ERR_CLASS_UNAVAILABLE && err != ERR_VAULT_KEY_MISSING ? err : ERR_OK;
+}
 
 static enum err
 record_in(struct db_tx *tx, void *ctx)
@@ -146,6 +194,8 @@ record_settled(struct delivery_store *store)
         struct record record = { .store = store, .job = job };
         next = delivery_job_next(job);
         if (err == ERR_OK)
+            err = answer_seal(store, job);
+        if (err == ERR_OK)
             err = db_run(store->db, job->outcome.tenant, record_in, &record);
         if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
             mailbox_put(store->config.settled, &job->item);
@@ -155,6 +205,7 @@ record_settled(struct delivery_store *store)
             log_event(LOG_ERROR, "webhook.not_recorded",
                       LOG_ID("delivery", ID_DELIVERY, job->outcome.delivery), LOG_ERR(err));
         err = ERR_OK;
+        store->failing_out -= job->is_failing;
         delivery_job_free(job);
         atomic_fetch_sub(&store->out, 1);
     }
@@ -171,6 +222,22 @@ fan_out(struct delivery_store *store, size_t *taken_out)
         return ERR_OK;
     enum err err =
         webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, taken_out, &queued);
+    metric_add(METRIC_WEBHOOKS_QUEUED, queued);
+    return err;
+}
+
+/* A step of one replay, when one is running. */
+static enum err
+replay(struct delivery_store *store, bool *is_busy_out)
+{
+    size_t queued = 0;
+
+    *is_busy_out = false;
+    if (atomic_load(&store->is_draining))
+        return ERR_OK;
+    arena_reset(store->arena); /* the fan-out has had its share */
+    enum err err = webhook_replay_step(store->db, &store->vault, store->config.clock, store->arena,
+                                       is_busy_out, &queued);
     metric_add(METRIC_WEBHOOKS_QUEUED, queued);
     return err;
 }
@@ -195,15 +262,18 @@ store_run(void *ctx)
 
     while (!atomic_load(&store->is_stopping) || mailbox_count(store->config.settled) > 0) {
         size_t taken = 0, claimed = 0;
+        bool is_replaying = false;
         enum err err = record_settled(store);
 
         if (err == ERR_OK)
             err = fan_out(store, &taken);
         if (err == ERR_OK)
+            err = replay(store, &is_replaying);
+        if (err == ERR_OK)
             err = claim_and_send(store, &claimed);
         arena_reset(store->arena);
         if (err == ERR_OK) {
-            if (taken == 0 && claimed == 0 && mailbox_count(store->config.settled) == 0)
+            if (taken == 0 && claimed == 0 && !is_replaying && mailbox_count(store->config.settled) == 0)
                 (void)poll(&(struct pollfd){ .fd = store->config.settled->event_fd, .events = POLLIN }, 1,
                            IDLE_MS_MAX);
             continue;

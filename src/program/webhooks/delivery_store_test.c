@@ -5,6 +5,7 @@
 #include "crypto/encode.h"
 #include "crypto/mac.h"
 #include "domain/tenant/tenant_key.h"
+#include "domain/webhook/webhook_log.h"
 #include "domain/webhook/webhook_testing.h"
 #include "program/webhooks/delivery_store.h"
 #include <poll.h>
@@ -132,6 +133,89 @@ a_failed_attempt_is_written_and_made_again(void **state UNUSED)
     assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt"), 2);
 }
 
+/* What the endpoint said is sealed on its way into the log, and opened for who may. */
+static void
+the_answer_is_kept_sealed(void **state UNUSED)
+{
+    struct webhook_delivery_filter any = { .has_after = false };
+    struct webhook_delivery *list, delivery;
+    struct slice answer;
+    struct db_tx tx;
+    size_t count;
+
+    struct webhook_endpoint endpoint = webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    job->answer_len = (size_t)snprintf(job->answer, sizeof(job->answer), "no, thank you");
+    snprintf(job->address, sizeof(job->address), "203.0.113.7");
+    settle(job, WEBHOOK_RESULT_STATUS, 500);
+    nothing_is_out();
+    assert_int_equal(
+        webhook_testing_count("select count(*) from webhook_attempt where address = '203.0.113.7' and"
+                              " position('thank' in encode(answer_ct, 'escape')) = 0"),
+        1);
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(webhook_delivery_list(&tx, endpoint.id, &any, (struct id){ { 0 } }, 10, webhook_testing_arena,
+                                    &list, &count));
+    assert_int_equal(count, 1);
+    assert_false(list[0].attempts[0].has_answer);
+    assert_ok(webhook_delivery_get(&tx, list[0].id, webhook_testing_arena, &delivery));
+    db_rollback(&tx);
+    assert_int_equal(delivery.attempt_count, 1);
+    assert_true(delivery.attempts[0].has_answer);
+    struct vault_place place = webhook_answer_place(acme, delivery.attempts[0].id);
+    assert_ok(vault_open_content(&webhook_testing_sealer, &place, &delivery.attempts[0].answer,
+                                 webhook_testing_arena, &answer));
+    assert_true(slice_eq(answer, SLICE("no, thank you")));
+    assert_int_equal(vault_open_content(&webhook_testing_signer, &place, &delivery.attempts[0].answer,
+                                        webhook_testing_arena, &answer),
+                     ERR_VAULT_FORBIDDEN); /* who wrote it has no use for it */
+}
+
+/* Eight endpoints that hang have all been found out: they hold half of the places, and the rest is for the
+ * others. */
+static void
+endpoints_that_fail_leave_half_of_the_places(void **state UNUSED)
+{
+    struct delivery_job *jobs[16];
+    size_t taken = 0, failing = 0;
+
+    delivery_store_free(store);
+    config.webhook_in_flight_max = 8;
+    config.webhook_tenant_in_flight_max = 64;
+    for (int i = 0; i < 8; i++)
+        webhook_testing_endpoint(acme, all);
+    test_cluster_sql("update webhook_endpoint set failures = 1, failing_since = now()");
+    struct id well = webhook_testing_endpoint(acme, all).id;
+    for (int i = 0; i < 4; i++)
+        webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_ok(delivery_store_new(
+        &(struct delivery_store_config){ .database = test_cluster_conninfo("harkara_webhooks"),
+                                         .config = &config,
+                                         .clock = clock_system(),
+                                         .vault_client = client,
+                                         .ready = &ready,
+                                         .settled = &settled },
+        &store));
+    while (taken < 8) { /* four that fail, and all four of the one that is well */
+        struct delivery_job *job = (struct delivery_job *)mailbox_take(&ready);
+        for (struct delivery_job *next; job != NULL; job = next) {
+            next = delivery_job_next(job);
+            assert_true(taken < COUNT_OF(jobs));
+            jobs[taken++] = job;
+            failing += job->is_failing;
+            assert_int_equal(job->is_failing, !id_eq(job->outcome.endpoint, well));
+        }
+    }
+    assert_int_equal(failing, 4);
+    for (size_t i = 0; i < taken; i++) {
+        jobs[i]->is_released = true;
+        jobs[i]->release_ms = 60000;
+        mailbox_put(&settled, &jobs[i]->item);
+    }
+    config.webhook_in_flight_max = 64;
+}
+
 static void
 what_the_loop_gives_back_is_no_attempt(void **state UNUSED)
 {
@@ -224,6 +308,7 @@ what_nobody_took_is_given_back_at_the_end(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 WEBHOOK_MAIN(TEST(a_request_is_signed_over_what_it_carries), TEST(a_failed_attempt_is_written_and_made_again),
+             TEST(the_answer_is_kept_sealed), TEST(endpoints_that_fail_leave_half_of_the_places),
              TEST(what_the_loop_gives_back_is_no_attempt),
              TEST(an_attempt_that_cannot_be_written_does_not_hold_up_the_rest),
              TEST(a_secret_that_does_not_open_waits_longer_than_a_moment),

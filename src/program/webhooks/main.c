@@ -11,6 +11,7 @@
 #include "platform/os/role.h"
 #include "program/webhooks/delivery_store.h"
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* For each request in flight the tenant's own fields (and a bearer's line, which none has here). */
@@ -77,6 +78,10 @@ flight_done(void *ctx, const struct http_result *result)
     if (random_fill(&jitter, sizeof(jitter)) != ERR_OK)
         jitter = (uint32_t)result->elapsed_us;
     outcome->latency_ms = (int32_t)(result->elapsed_us / 1000);
+    snprintf(job->address, sizeof(job->address), "%s", result->peer == NULL ? "" : result->peer);
+    job->answer_len = result->body.len < sizeof(job->answer) ? result->body.len : sizeof(job->answer);
+    if (job->answer_len > 0)
+        memcpy(job->answer, result->body.ptr, job->answer_len);
     outcome->result =
         (struct webhook_attempt){ .result = result_of(result),
                                   .status = result->failure == HTTP_FAILURE_NONE ? result->status : 0,

@@ -1,0 +1,69 @@
+/*
+ * One event's deliveries, for whoever makes them (the fan-out, a replay): the event as it is read, who wants
+ * it, the bodies, and the rows.
+ */
+#ifndef DOMAIN_WEBHOOK_WEBHOOK_EVENT_DELIVERY_INTERNAL_H
+#define DOMAIN_WEBHOOK_WEBHOOK_EVENT_DELIVERY_INTERNAL_H
+#include "domain/webhook/webhook_delivery.h"
+
+struct cursor {
+    int64_t xid;
+    struct id id;
+};
+
+/* An event as read, with its tenant and the endpoints that want it. */
+struct taken {
+    struct event event;
+    struct id tenant;
+    struct cursor cursor;        /* behind it */
+    bool is_oversized;           /* its content was left where it is: no body could hold it */
+    struct vault_sealed content; /* cipher.ptr NULL: none */
+    struct id *endpoints;
+    bool *is_thin; /* of the endpoint beside it */
+    size_t endpoint_count;
+    struct {
+        struct id delivery, endpoint;
+        struct vault_sealed body;
+    } * deliveries;
+    size_t delivery_count;
+};
+
+/*
+ * The columns tenant, id, xid, type, subject, channel, occurred_at, data, and of the content key version,
+ * ciphertext (NULL when it is larger than a body may be), IV and tag. Unknown types (of a newer build) are
+ * not *is_known.
+ */
+#define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                  \
+    "e.tenant_id, e.id, e.xid::text::bigint, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text," \
+    " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                  \
+    " THEN e.content_ct END, e.content_iv,"                                                                    \
+    " e.content_tag"
+MUST_CHECK enum err taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
+                                   struct taken *out, bool *is_known);
+
+/* An endpoint's choice, while its row is looked at. */
+struct wish {
+    struct id tenant, endpoint;
+    bool is_thin;
+    struct slice *events, *channels; /* channels as text: few have any */
+    size_t event_count, channel_count;
+};
+
+/* Room for the lists of one endpoint after the other. */
+MUST_CHECK enum err wish_init(struct wish *wish, struct arena *arena);
+/* The columns tenant, endpoint, events, channels as text[], payload. */
+MUST_CHECK enum err wish_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
+                                  struct wish *out);
+bool is_wished(const struct wish *wish, const struct taken *taken);
+MUST_CHECK enum err taken_add(struct taken *taken, const struct wish *wish, struct arena *arena);
+
+/* Renders and seals for each endpoint of `taken`. is_lost: of the event, or of its tenant's keys, which may
+ * have been destroyed: it will not get better by itself. */
+MUST_CHECK enum err deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
+                                    struct taken *taken);
+bool is_lost(enum err err);
+/* The rows, in a transaction of the event's tenant. An endpoint that was disabled since it was read gets
+ * none. */
+MUST_CHECK enum err deliveries_insert(struct db_tx *tx, const struct taken *taken, size_t *queued_out);
+
+#endif
