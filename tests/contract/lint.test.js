@@ -22,6 +22,11 @@ test('the linter has nothing to say', async () => {
     assert.deepEqual([report.totals.errors, report.totals.warnings, report.totals.ignored], [0, 0, 0]);
 });
 
+test('paths are in kebab case', () => {
+    for (const path of Object.keys(document.paths))
+        assert.match(path, /^(\/([a-z0-9]+(-[a-z0-9]+)*(\.json)?|\{[a-z_]+\}))+$/, path);
+});
+
 const embed = async (source, form = 'json') => {
     const folder = await mkdtemp(`${tmpdir()}/contract-`);
     try {
