@@ -170,6 +170,11 @@ learnt_write(struct db_tx *tx, const struct template *template, struct wall_time
     return err;
 }
 
+/* A state that was confirmed rests on the newer word: what is older than that is no news any more. */
+static const struct db_stmt template_state_at_stmt = {
+    "template_state_at", "UPDATE template SET state_at = $3 WHERE tenant_id = $1 AND id = $2"
+};
+
 static const struct db_stmt template_components_stmt = {
     "template_components",
     "UPDATE template SET needs = $3, components_digest = $4, key_version = $5, components_ct = $6,"
@@ -237,6 +242,7 @@ template_learn(struct db_tx *tx, const struct clock *clock, struct id template,
 
     if (err != ERR_OK)
         return err;
+    struct wall_time rested_on = state_at;
     enum template_state before = known.state;
     unsigned differs = change_learn(&known, news, now); /* looks at the state as it was */
     differs |= state_learn(&known, news, &state_at);
@@ -247,6 +253,8 @@ template_learn(struct db_tx *tx, const struct clock *clock, struct id template,
         differs &= ~(unsigned)DIFFERS_CONTENT; /* as it was handed in, in WhatsApp's own words */
     if (err == ERR_OK && differs != 0)
         err = learnt_write(tx, &known, state_at, now);
+    else if (err == ERR_OK && state_at.us != rested_on.us)
+        err = db_exec_one(tx, &template_state_at_stmt, DB_ARGS(DB_ID(template), DB_TIME(state_at)));
     if (err == ERR_OK && news->is_sync)
         err = db_exec_one(tx, &template_seen_stmt,
                           DB_ARGS(DB_ID(template), DB_TIME(now),

@@ -350,6 +350,30 @@ older_news_do_not_undo_newer_ones(void **state UNUSED)
     told(id, "created state-changed");
 }
 
+/* Webhooks come in any order and more than once: the last word counts, whichever way it came. */
+static void
+any_order_of_news_gives_the_same_state(void **state UNUSED)
+{
+    static const enum template_state said[] = { TEMPLATE_PAUSED, TEMPLATE_APPROVED, TEMPLATE_PAUSED,
+                                                TEMPLATE_APPROVED };
+    static const int orders[][6] = { { 0, 1, 2, 3, 0, 1 }, { 3, 2, 1, 0, 2, 2 }, { 1, 0, 3, 2, 1, 0 },
+                                     { 3, 0, 3, 1, 2, 0 }, { 2, 2, 0, 3, 1, 2 }, { 0, 3, 0, 2, 1, 3 } };
+    char name[8] = "name_0";
+
+    for (size_t i = 0; i < COUNT_OF(orders); i++) {
+        name[5] = (char)('0' + i);
+        struct id id = created(name, "en");
+        struct wall_time from = clock_wall(hands);
+        assert_ok(learn(id, approved));
+        clock_manual_advance(&manual, 10000);
+        for (size_t k = 0; k < COUNT_OF(orders[i]); k++)
+            assert_ok(learn(id, (struct template_news){ .at = { from.us + 1000 * (orders[i][k] + 1) },
+                                                        .has_state = true,
+                                                        .state = said[orders[i][k]] }));
+        assert_int_equal(known(acme, id, ERR_OK).state, TEMPLATE_APPROVED);
+    }
+}
+
 static void
 quality_and_category_are_told_once(void **state UNUSED)
 {
@@ -554,7 +578,8 @@ CLUSTER_MAIN(TEST(a_template_is_kept_asked_for_and_told), TEST(a_name_is_there_o
              TEST(an_idempotency_key_makes_one_template), TEST(a_channel_that_cannot_be_asked_is_refused),
              TEST(one_change_at_a_time_and_as_often_as_allowed), TEST(a_pause_lifts_caps_and_ends_on_demand),
              TEST(a_refused_template_is_deleted_without_asking), TEST(older_news_do_not_undo_newer_ones),
-             TEST(quality_and_category_are_told_once), TEST(components_are_news_only_when_they_differ),
-             TEST(lists_are_filtered_and_paged), TEST(a_send_finds_the_template_of_its_account),
-             TEST(a_sync_finds_keeps_and_sweeps), TEST(a_template_moves_to_a_sender_that_is_left),
-             TEST(a_name_goes_with_all_its_languages), TEST(a_look_is_asked_for_once))
+             TEST(any_order_of_news_gives_the_same_state), TEST(quality_and_category_are_told_once),
+             TEST(components_are_news_only_when_they_differ), TEST(lists_are_filtered_and_paged),
+             TEST(a_send_finds_the_template_of_its_account), TEST(a_sync_finds_keeps_and_sweeps),
+             TEST(a_template_moves_to_a_sender_that_is_left), TEST(a_name_goes_with_all_its_languages),
+             TEST(a_look_is_asked_for_once))
