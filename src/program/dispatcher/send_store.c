@@ -7,12 +7,14 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES     (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
-#define IDLE_MS_MAX     1000                  /* also finds what a lost notice left */
-#define TAKE_OVER_MS    1000                  /* between looks for what others left */
-#define DB_REOPEN_MS    5000
-#define OUTCOMES_MAX    512u
-#define TURNS_AHEAD_MS  250 /* turns that come so soon are prepared: the loop only waits for the moment */
+#define ARENA_BYTES    (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
+#define IDLE_MS_MAX    1000                  /* also finds what a lost notice left */
+#define TAKE_OVER_MS   1000                  /* between looks for what others left */
+#define DB_REOPEN_MS   5000
+#define OUTCOMES_MAX   512u
+#define TURNS_AHEAD_MS 250 /* turns that come so soon are prepared: the loop only waits for the moment */
+#define LANE_HELD_MS                                                                                         \
+    1000 /* what waits of a lane that was just held or closed goes back; the database holds the rest */
 #define LANE_FACTS_MS   60000
 #define HIGH_PER_SECOND 1000 /* what WhatsApp calls high throughput; otherwise the setting counts */
 
@@ -119,6 +121,24 @@ give_back(struct send_store *store, const struct claimed *claimed, const char *c
     mailbox_put(store->config.settled, &job->item);
 }
 
+static struct pace_key
+lane_key(struct id channel)
+{
+    struct pace_key key;
+
+    _Static_assert(sizeof(key.bytes) == ID_BYTES, "a channel's id is a key");
+    memcpy(key.bytes, channel.bytes, sizeof(key.bytes));
+    return key;
+}
+
+static bool
+is_lane_held(const struct send_store *store, struct id channel, struct mono_time now)
+{
+    struct pace_key key = lane_key(channel);
+
+    return pace_held_ms(store->pace, &key, now) > 0;
+}
+
 /* Takes from `waiting` those whose turn is near; what has waited for half its lease goes back. */
 static enum err
 turns_take(struct send_store *store, struct claimed *taken, size_t *count_out)
@@ -139,6 +159,8 @@ turns_take(struct send_store *store, struct claimed *taken, size_t *count_out)
         } else if (now.us - claimed->claimed_at.us > store->config.config->send_lease_ms * 1000 / 2) {
             /* The answer would come after the lease, and another would have taken the message over. */
             give_back(store, claimed, "waited", "The message waited too long for its turn.");
+        } else if (is_lane_held(store, claimed->claim.channel, now)) {
+            give_back(store, claimed, "held", "The sender has to wait.");
         } else if (claimed->claim.expires_at.us <= clock_wall(store->config.clock).us) {
             give_back(store, claimed, "expired", "The message was not sent in time.");
         } else if (err == ERR_OK &&
@@ -250,6 +272,10 @@ pace_tell(struct send_store *store, struct send_job *job)
 
     if (plan->slows_number)
         job->slowed_to = pace_throttled(store->pace, job->claim.channel, job->leave_at, now);
+    if (plan->lane_hold_ms > 0 || plan->breaks_channel) {
+        struct pace_key lane = lane_key(job->claim.channel);
+        pace_hold(store->pace, &lane, now, mono_after_ms(now, LANE_HELD_MS));
+    }
     if (plan->pair_hold_ms > 0)
         pace_hold(store->pace, &job->pair, now, mono_after_ms(now, plan->pair_hold_ms));
     if (plan->template_hold_ms > 0 && job->has_template)

@@ -325,6 +325,27 @@ what_waits_for_its_turn_is_leased_and_goes_back_in_time(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.queued'"), 0);
 }
 
+/* A refusal that holds the lane is for those too that were claimed already and wait for their turn. */
+static void
+what_waits_for_its_turn_goes_back_when_its_lane_is_held(void **state UNUSED)
+{
+    send_store_free(store);
+    config.lane_per_second = 1;
+    store_open();
+    struct id channel = channel_new(acme);
+    test_cluster_sql("update dispatch_lane set is_open = false");
+    for (int i = 0; i < 3; i++)
+        accept_text(acme, channel);
+    test_cluster_sql("update dispatch_lane set is_open = true; notify harkara_dispatch");
+    struct send_job *job = take();
+    job->plan.lane_hold_ms = 3600000;
+    settle(job, MESSAGE_VERDICT_RETRY, NULL);
+    while (queued("state = 'ready'") < 3)
+        ;
+    nothing_is_out();
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'accepted'"), 2);
+}
+
 /* 131056: this recipient waits, the others go on. */
 static void
 a_held_pair_holds_no_other_recipient(void **state UNUSED)
@@ -681,6 +702,7 @@ main(void)
         TEST(each_outcome_is_written_as_it_was_told),
         TEST(a_window_that_closed_meanwhile_fails_the_message),
         TEST(what_waits_for_its_turn_is_leased_and_goes_back_in_time),
+        TEST(what_waits_for_its_turn_goes_back_when_its_lane_is_held),
         TEST(a_held_pair_holds_no_other_recipient),
         TEST(a_held_template_holds_no_other),
         TEST(an_account_is_held_whole_and_a_number_is_slowed),

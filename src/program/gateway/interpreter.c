@@ -42,7 +42,7 @@ struct step {
     struct slice phone_number_id;
     const struct notice *notice;            /* and nothing else: it knows its channel */
     const struct template_notice *template; /* and nothing else */
-    bool is_inbound;
+    bool is_inbound, is_call;
     /* a status */
     struct message_report report;
     struct slice callback_data;
@@ -284,10 +284,33 @@ template_prepare(struct reading *reading, const struct whatsapp_event *event)
     return err;
 }
 
+/* A person's call opens the window too; what else a call is stands in its notice. */
+static enum err
+calls_prepare(struct reading *reading, const struct whatsapp_event *event)
+{
+    const json_t *calls = json_member(event->raw, "calls");
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < json_array_size(calls); i++) {
+        struct whatsapp_inbound caller;
+        struct step *step;
+        if (!whatsapp_event_caller(json_array_get(calls, i), reading->arena, &caller))
+            continue;
+        err = step_add(reading, event, &step);
+        if (err != ERR_OK)
+            break;
+        step->is_call = true;
+        step->received.at = event_time(reading, event);
+        err = windows_prepare(reading, &caller, step);
+    }
+    return err;
+}
+
 static enum err
 event_prepare(void *ctx, const struct whatsapp_event *event)
 {
     struct reading *reading = ctx;
+    enum err err;
 
     switch (event->kind) {
     case WHATSAPP_EVENT_STATUS:
@@ -295,6 +318,8 @@ event_prepare(void *ctx, const struct whatsapp_event *event)
     case WHATSAPP_EVENT_MESSAGE:
         return inbound_prepare(reading, event);
     case WHATSAPP_EVENT_NOTICE:
+        if (slice_eq(event->field, SLICE("calls")) && (err = calls_prepare(reading, event)) != ERR_OK)
+            return err;
         return template_prepare(reading, event);
     case WHATSAPP_EVENT_FAULT:
     case WHATSAPP_EVENT_UNKNOWN:
@@ -340,6 +365,17 @@ status_apply(struct db_tx *tx, struct reading *reading, struct step *step)
 }
 
 static enum err
+windows_apply(struct db_tx *tx, const struct step *step, struct id channel)
+{
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < step->window_count; i++)
+        err = channel_window_open(tx, channel, slice_of(step->windows[i], VAULT_INDEX_BYTES),
+                                  step->received.at, step->is_referred);
+    return err;
+}
+
+static enum err
 inbound_apply(struct db_tx *tx, struct step *step, struct id channel)
 {
     enum err err = ERR_OK;
@@ -351,10 +387,7 @@ inbound_apply(struct db_tx *tx, struct step *step, struct id channel)
         err = message_receive(tx, &step->received);
     if (err == ERR_EXISTS)
         return ERR_OK; /* posted before, in another body */
-    for (size_t i = 0; err == ERR_OK && i < step->window_count; i++)
-        err = channel_window_open(tx, channel, slice_of(step->windows[i], VAULT_INDEX_BYTES),
-                                  step->received.at, step->is_referred);
-    return err;
+    return err == ERR_OK ? windows_apply(tx, step, channel) : err;
 }
 
 static enum err
@@ -387,7 +420,9 @@ body_apply(struct db_tx *tx, void *ctx)
         }
         step->report.channel = channel;
         if (err == ERR_OK)
-            err = step->is_inbound ? inbound_apply(tx, step, channel) : status_apply(tx, reading, step);
+            err = step->is_call      ? windows_apply(tx, step, channel)
+                  : step->is_inbound ? inbound_apply(tx, step, channel)
+                                     : status_apply(tx, reading, step);
     }
     return err == ERR_OK ? provider_event_done(tx, reading->event) : err;
 }

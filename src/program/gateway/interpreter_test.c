@@ -211,6 +211,16 @@ a_message_opens_its_senders_windows(void **state UNUSED)
                             " and window_until = to_timestamp(1000000000) + interval '24 hours'"),
         3); /* the number, its other spelling, the user id */
     assert_int_equal(test_cluster_number("select count(*) from channel_window"), 3);
+    post(arena_format(
+        arena,
+        "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"changes\":[{\"field\":"
+        "\"calls\",\"value\":{\"metadata\":{\"phone_number_id\":\"" NUMBER "\"},\"calls\":["
+        "{\"id\":\"c1\",\"from\":\"14155550123\",\"to\":\"1\",\"event\":\"connect\",\"direction\":\"USER_INITIATED\"},"
+        "{\"id\":\"c2\",\"from\":\"15550000000\",\"to\":\"2\",\"event\":\"connect\",\"direction\":"
+        "\"BUSINESS_INITIATED\"},7]}}]}]}"));
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from channel_window"),
+                     4); /* a person's call, too */
 }
 
 /* What the business sends from its own app is its message too, once, and opens no window. */

@@ -328,3 +328,15 @@ whatsapp_event_read(struct slice body, struct arena *arena,
     json_decref(tree);
     return err;
 }
+
+bool
+whatsapp_event_caller(const json_t *call, struct arena *arena, struct whatsapp_inbound *out)
+{
+    struct event_walk walk = { .reader = { .arena = arena } };
+
+    *out = (struct whatsapp_inbound){ .wa_id = id_of(&walk, call, "from"),
+                                      .user_id = id_of(&walk, call, "from_user_id") };
+    out->peer = peer_of(&walk, out);
+    return !slice_eq(word_of(&walk, call, "direction"), SLICE("BUSINESS_INITIATED")) && out->peer.len > 0 &&
+           !walk.reader.has_run_out;
+}

@@ -91,4 +91,10 @@ MUST_CHECK enum err whatsapp_event_read(struct slice body, struct arena *arena,
                                         enum err (*visit)(void *ctx, const struct whatsapp_event *event),
                                         void *ctx);
 
+/*
+ * Who called, of one element of a `calls` notice: fills peer, wa_id and user_id. false: the business called,
+ * or nobody is named. The peer may lie in the arena.
+ */
+bool whatsapp_event_caller(const json_t *call, struct arena *arena, struct whatsapp_inbound *out);
+
 #endif
