@@ -16,7 +16,7 @@ import { Random } from './random.js';
 
 const SHOPS = 2;
 const CATEGORIES = ['otp', 'transactional', 'service', 'promotional'];
-const CALM_MS_MAX = 300_000;
+const CALM_STILL_MS_MAX = 90_000; /* nothing has moved for so long: it will not */
 const OUTSTANDING_MAX = 150;
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -287,8 +287,7 @@ export class Storm {
         await until(() => fetch(`${/** @type {any} */ (this.platform).url}/readyz`).then(({ ok }) => ok, () => false), 'readiness after the storm', 90_000);
         for (const shop of this.shops)
             await this.mendToken(shop);
-        const end = Date.now() + CALM_MS_MAX;
-        let pressed_at = 0, said = '';
+        let pressed_at = 0, said = '', moved_at = Date.now();
         for (;;) {
             if (Date.now() - pressed_at > 3000) {
                 pressed_at = Date.now();
@@ -305,10 +304,12 @@ export class Storm {
             const left = await inTheEnd(this);
             if (left === null)
                 return;
-            if (left !== said)
+            if (left !== said) {
                 this.options.say(`calm: ${said = left}`);
-            if (Date.now() > end) {
-                this.findings.push(`not at its end after ${CALM_MS_MAX / 1000} s of calm: ${left}`);
+                moved_at = Date.now();
+            }
+            if (Date.now() - moved_at > CALM_STILL_MS_MAX) {
+                this.findings.push(`not at its end, and nothing moves any more: ${left}`);
                 return;
             }
             await pause(500);
