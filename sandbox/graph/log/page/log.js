@@ -4,7 +4,7 @@ import { h, icon, toast } from '/handset/page/dom.js';
 const ROWS = 200;
 const view = document.getElementById('view');
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
-const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], templates: ['Templates', drawTemplates], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
+const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], templates: ['Templates', drawTemplates], accounts: ['Accounts', drawAccounts], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
 let tab = TABS[location.hash.slice(1)] ? location.hash.slice(1) : 'messages';
 const opened = new Set();
 
@@ -87,6 +87,53 @@ async function drawTemplates() {
       h('td', {}, h('select', { 'aria-label': `Quality of ${template.name}`, onchange: (event) => change(template, { quality: event.currentTarget.value }, 'Quality set') },
         ['UNKNOWN', 'GREEN', 'YELLOW', 'RED'].map((quality) => h('option', { selected: quality === (template.quality ?? 'UNKNOWN') }, quality)))),
       h('td', { class: 'turns' }, (TURNS[template.status] ?? []).map((event) => h('button', { class: 'button', onclick: () => change(template, { event }, TURN_LABELS[event]) }, TURN_LABELS[event]))))))];
+}
+
+/** What the platform tells of a number or its account, by hand: [what it says, field, value for the number's digits]. */
+const NOTICES = [
+  ['Limit raised', 'phone_number_quality_update', (number) => ({ display_phone_number: number, event: 'UPGRADE', old_limit: 'TIER_2K', current_limit: 'TIER_10K' })],
+  ['Throughput raised', 'phone_number_quality_update', (number) => ({ display_phone_number: number, event: 'THROUGHPUT_UPGRADE', current_limit: 'TIER_UNLIMITED' })],
+  ['Business limits changed', 'business_capability_update', () => ({ max_daily_conversations_per_business: 2000, max_phone_numbers_per_business: 20, max_phone_numbers_per_waba: 20 })],
+  ['Messages restricted', 'account_update', () => ({ event: 'ACCOUNT_RESTRICTION', restriction_info: [{ restriction_type: 'RESTRICTED_BIZ_INITIATED_MESSAGING', expiration: Math.floor(Date.now() / 1000) + 86400 }] })],
+  ['Violation', 'account_update', () => ({ event: 'ACCOUNT_VIOLATION', violation_info: { violation_type: 'SPAM' } })],
+  ['Account disabled', 'account_update', () => ({ event: 'DISABLED_UPDATE', ban_info: { waba_ban_state: 'DISABLE', waba_ban_date: 'today' } })],
+  ['Account deleted', 'account_update', () => ({ event: 'ACCOUNT_DELETED' })],
+  ['Disconnected from the app', 'account_update', (number) => ({ phone_number: number, event: 'PARTNER_REMOVED' })],
+  ['Review refused', 'account_review_update', () => ({ decision: 'REJECTED' })],
+  ['Alert', 'account_alerts', () => ({ entity_type: 'BUSINESS', entity_id: '1', alert_info: { alert_severity: 'WARNING', alert_status: 'ACTIVE', alert_type: 'INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED', alert_description: 'Limits cannot be raised yet.' } })],
+  ['PIN changed', 'security', (number) => ({ display_phone_number: number, event: 'PIN_CHANGED', requester: '1' })],
+  ['PIN reset asked for', 'security', (number) => ({ display_phone_number: number, event: 'PIN_RESET_REQUEST', requester: '1' })],
+  ['A field of the future', 'orbit_update', () => ({ event: 'LAUNCHED' })],
+];
+
+async function drawAccounts() {
+  const { data } = await call('accounts');
+  const act = async (path, method, body, label) => {
+    try {
+      await call(path, method, body);
+      toast(label);
+    } catch (error) {
+      toast(error.message, 'bad');
+    }
+    await draw();
+  };
+  const phones = data.flatMap((account) => account.phones.map((phone) => ({ account, phone })));
+  const quality = ({ phone }) => h('select', { 'aria-label': `Quality of ${phone.display_phone_number}`, onchange: (event) => act(`phones/${phone.id}`, 'PATCH', { quality_rating: event.currentTarget.value }, 'Quality set') },
+    ['GREEN', 'YELLOW', 'RED', 'UNKNOWN'].map((rating) => h('option', { selected: rating === phone.quality_rating }, rating)));
+  const notice = ({ account, phone }) => {
+    const select = h('select', { 'aria-label': `What is told of ${phone.display_phone_number}` }, NOTICES.map(([label]) => h('option', {}, label)));
+    return [select, h('button', { class: 'button', onclick: () => {
+      const [label, field, value] = NOTICES[select.selectedIndex];
+      void act('webhook', 'POST', { waba_id: account.waba_id, field, value: value(phone.display_phone_number), timed: true }, `Told: ${label}`);
+    } }, 'Tell')];
+  };
+  const review = ({ phone }) => (phone.requested_name ? ['APPROVED', 'REJECTED'].map((decision) => h('button', { class: 'button', onclick: () => act(`phones/${phone.id}`, 'PATCH', { name_decision: decision }, phone.requested_name) },
+    `${TURN_LABELS[decision]} \u201c${phone.requested_name}\u201d`)) : null);
+  return [phones.length === 0 ? none('No accounts yet', 'A number that is connected to this sandbox is listed here, with what the platform can tell of it.')
+    : table(['Number', 'Name', 'Account', 'State', 'Code', 'Quality', 'Name under review', 'Webhook by hand'], phones.map((row) => h('tr', {},
+      h('td', { class: 'number' }, `+${row.phone.display_phone_number}`), h('td', { class: 'grow', dir: 'auto' }, row.phone.verified_name), h('td', { class: 'mono' }, row.account.waba_id),
+      h('td', {}, badge(row.phone.status.toLowerCase(), row.phone.status === 'CONNECTED' ? 'good' : '')), h('td', { class: 'mono' }, row.phone.code ?? ''), h('td', {}, quality(row)),
+      h('td', { class: 'turns' }, review(row)), h('td', { class: 'turns' }, notice(row)))))];
 }
 
 /** [what it says, the effect, the number to begin with] */
