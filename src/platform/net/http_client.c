@@ -22,6 +22,10 @@ struct flight {
     struct curl_slist bearer_line; /* its text is bearer's */
     struct secret *bearer;         /* owned */
     struct buf body;
+    struct http_source source;
+    struct http_sink sink;
+    uint64_t sunk;       /* bytes given to the sink */
+    enum err stream_err; /* of source or sink */
     size_t head_bytes;
     unsigned sends;  /* how often libcurl was about to send the request */
     bool is_blocked; /* by the address guard */
@@ -148,11 +152,33 @@ on_body(char *bytes, size_t unit, size_t count, void *ctx)
 {
     struct flight *flight = ctx;
     size_t len = unit * count, room = flight->body.bytes_max - flight->body.len;
+    long status = 0;
 
+    if (flight->sink.write != NULL &&
+        curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200) {
+        if (len > flight->sink.bytes_max - flight->sunk) {
+            flight->is_oversize = true;
+            return 0;
+        }
+        flight->sunk += len;
+        flight->stream_err = flight->sink.write(flight->sink.ctx, slice_of(bytes, len));
+        return flight->stream_err == ERR_OK ? len : 0;
+    }
     buf_add(&flight->body, slice_of(bytes, len < room ? len : room));
     if (len > room)
         flight->is_oversize = true;
     return len > room || buf_done(&flight->body) != ERR_OK ? 0 : len;
+}
+
+/* The next part of a body that is not held whole. */
+static size_t
+on_read(char *to, size_t unit, size_t count, void *ctx)
+{
+    struct flight *flight = ctx;
+    size_t len = 0;
+
+    flight->stream_err = flight->source.read(flight->source.ctx, to, unit * count, &len);
+    return flight->stream_err != ERR_OK || len == 0 ? CURL_READFUNC_ABORT : len;
 }
 
 static void
@@ -268,6 +294,7 @@ flight_end(struct flight *flight, enum http_failure failure)
     long status = 0;
     curl_off_t retry_after_s = 0;
 
+    result.stream_err = flight->stream_err;
     result.elapsed_us = clock_mono(clock_system()).us - flight->began_at.us;
     if (failure == HTTP_FAILURE_NONE || failure == HTTP_FAILURE_SIZE) {
         curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -435,6 +462,12 @@ call_set(struct flight *flight, const struct http_call *call)
         SET(CURLOPT_HTTPGET, 1L);
     } else if (slice_eq(method, SLICE("HEAD"))) {
         SET(CURLOPT_NOBODY, 1L);
+    } else if (call->source.read != NULL) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, NULL);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->source.bytes);
+        SET(CURLOPT_READFUNCTION, on_read);
+        SET(CURLOPT_READDATA, flight);
     } else if (slice_eq(method, SLICE("POST")) || call->body.len != 0) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
@@ -465,6 +498,8 @@ http_client_start(struct http_client *client, const struct http_call *call)
     flight->began_at = clock_mono(clock_system());
     flight->deadline = mono_after_ms(flight->began_at, call->timeout_ms);
     flight->ctx = call->ctx;
+    flight->source = call->source;
+    flight->sink = call->sink;
     flight->done = call->done;
     if (err == ERR_OK && curl_multi_add_handle(client->multi, flight->easy) != CURLM_OK)
         err = ERR_NO_MEMORY;

@@ -46,14 +46,31 @@ struct http_client_config {
         *resolve; /* "host:port:address": answers in place of the resolver's, for tests; NULL: none */
 };
 
+/* Bodies that are not held whole. The callbacks run within http_client_run and may take their time. */
+struct http_source {
+    uint64_t bytes; /* exactly so many are read */
+    /* Up to `max` bytes; *len_out 0 or an error ends the call with HTTP_FAILURE_BROKEN. NULL: `body` is sent.
+     */
+    enum err (*read)(void *ctx, char *to, size_t max, size_t *len_out);
+    void *ctx;
+};
+struct http_sink {
+    uint64_t bytes_max; /* more: HTTP_FAILURE_SIZE */
+    /* The body of an answer of status 200; others go into the result. An error ends the call. NULL: none. */
+    enum err (*write)(void *ctx, struct slice bytes);
+    void *ctx;
+};
+
 struct http_call {
     const char *method;         /* "POST" */
     const char *url;            /* as address_guard_check_url permits */
     const char *const *headers; /* "Name: value" lines, NULL-terminated; NULL: none. See http_client_start */
     struct slice body;          /* borrowed until done */
-    struct slice bearer;        /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
-    int timeout_ms;             /* of the whole, waiting for a connection included; above 0, as the next */
-    int connect_timeout_ms;     /* of finding the name, TCP and TLS together */
+    struct http_source source;  /* instead of `body`, with POST */
+    struct http_sink sink;
+    struct slice bearer;    /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
+    int timeout_ms;         /* of the whole, waiting for a connection included; above 0, as the next */
+    int connect_timeout_ms; /* of finding the name, TCP and TLS together */
     void *ctx;
     void (*done)(void *ctx, const struct http_result *result);
 };
@@ -64,6 +81,7 @@ struct http_result {
     bool was_sent;
     int status;            /* 0 when there is no answer */
     struct slice body;     /* borrowed for the call of done; with HTTP_FAILURE_SIZE what fitted of it */
+    enum err stream_err;   /* what a source or sink returned that ended the call; else ERR_OK */
     int64_t retry_after_s; /* -1: none; seconds or an HTTP date, already turned into seconds */
     int64_t elapsed_us;
     int http_version; /* 10, 11, 2; 0 when there is no answer */
