@@ -57,6 +57,37 @@ async function content(client, id) {
     return { status: answer.status, headers: answer.headers, bytes: Buffer.from(await answer.arrayBuffer()) };
 }
 
+/** A file on the simulated provider's side, as a person's app would put it there. */
+async function theirs(workspace, type, bytes, name) {
+    const form = new FormData();
+    form.set('messaging_product', 'whatsapp');
+    form.set('type', type);
+    form.set('file', new Blob([bytes], { type }), name);
+    const answer = await fetch(`${platform.sandbox.url}/v25.0/${workspace.account.phone_number_id}/media`, { method: 'POST', body: form,
+        headers: { authorization: `Bearer ${workspace.account.access_token}` } });
+    assert.equal(answer.status, 200, await answer.clone().text());
+    return (await answer.json()).id;
+}
+
+/** A person sends it; the incoming message as the API shows it. */
+async function receive(workspace, type, object) {
+    const answer = await platform.sandbox.control('POST', '/inbound', { from: '14155550123', name: 'Ada', type, [type]: object, phone_number_id: workspace.account.phone_number_id });
+    assert.ok(answer.status < 300, answer.text);
+    const found = await until(async () => {
+        const list = await workspace.client.must(200, 'GET', '/v1/messages?direction=inbound&limit=1');
+        const message = list.data[0] && await workspace.client.must(200, 'GET', `/v1/messages/${list.data[0].id}`);
+        return message?.content?.[type]?.id === object.id && message;
+    }, 'the message to come in');
+    return found;
+}
+
+const stateOf = async (workspace, id, states) => until(async () => {
+    const media = await workspace.client.must(200, 'GET', `/v1/media/${id}`);
+    return states.includes(media.state) && media;
+}, `${id} to be ${states}`, 60_000);
+
+const send = (workspace, content) => workspace.client.call('POST', '/v1/messages', { channel_id: workspace.channel, to: '+14155550123', content });
+
 describe('upload and download', () => {
     test('a document of 90 MB goes in and out in bounded memory, and lies sealed', async () => {
         const before = { gateway: await memoryOf('gateway'), vault: await memoryOf('vault') };
@@ -158,5 +189,80 @@ describe('upload and download', () => {
         assert.equal((await bolt.client.call('DELETE', `/v1/media/${media.id}`)).status, 404);
         assert.equal((await content(acme.client, media.id)).bytes.toString(), 'mine');
         await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+    });
+});
+
+describe('what comes with messages', () => {
+    test('an incoming picture is fetched and is the same, byte for byte', async () => {
+        const file = jpeg(900_000);
+        const id = await theirs(bolt, 'image/jpeg', file, 'a.jpg');
+        const message = await receive(bolt, 'image', { id, mime_type: 'image/jpeg', sha256: sha256(file), caption: 'Look' });
+        const media = await stateOf(bolt, message.content.image.media_id, ['ready']);
+        assert.equal(media.direction, 'inbound');
+        assert.equal(media.channel_id, bolt.channel);
+        assert.equal(media.message_id, message.id);
+        assert.equal(media.sha256, sha256(file));
+        assert.ok((await content(bolt.client, media.id)).bytes.equals(file));
+        assert.equal(platform.sql("select count(*) from harkara.event where type = 'media.ready'"), '1');
+        assert.equal((await acme.client.call('GET', `/v1/media/${media.id}`)).status, 404);
+    });
+
+    test('what the provider does not have fails by name', async () => {
+        const message = await receive(bolt, 'document', { id: '404404404', mime_type: 'application/zip', sha256: sha256('x'), filename: 'gone.zip' });
+        const media = await stateOf(bolt, message.content.document.media_id, ['failed']);
+        assert.match(media.error.code, /^whatsapp-/);
+        assert.equal(media.file_name, 'gone.zip');
+        assert.equal(media.type, null);
+        assert.equal((await content(bolt.client, media.id)).status, 409);
+    });
+
+    test('a dispatcher that is killed in the middle leaves a fetch that another ends', async () => {
+        const file = pdf(12 * MB);
+        const id = await theirs(bolt, 'application/pdf', file, 'b.pdf');
+        await platform.sandbox.control('POST', '/faults', { on: 'media', times: 2, effect: { kind: 'slow', ms: 1500 } });
+        const message = await receive(bolt, 'document', { id, mime_type: 'application/pdf', sha256: sha256(file), filename: 'b.pdf' });
+        const mediaId = message.content.document.media_id;
+        await until(() => platform.sql("select count(*) from harkara.provider_task where kind = 'media.fetch' and state = 'leased'") === '1', 'the fetch to begin');
+        for (const pid of await platform.pids('dispatcher'))
+            process.kill(pid, 'SIGKILL');
+        platform.sql("update harkara.provider_task set lease_until = now() where kind = 'media.fetch' and state = 'leased'");
+        await stateOf(bolt, mediaId, ['ready']);
+        assert.ok((await content(bolt.client, mediaId)).bytes.equals(file));
+    });
+});
+
+describe('what is sent by our id', () => {
+    test('it is pushed once, and the message goes on by itself with the provider\'s id', async () => {
+        const file = jpeg(400_000);
+        const media = await acme.client.upload('image/jpeg', file, '?file_name=p.jpg');
+        for (let i = 0; i < 2; i++) {
+            const answer = await send(acme, { type: 'image', image: { id: media.id, caption: 'Yours' } });
+            assert.equal(answer.status, 202, answer.text);
+            await acme.client.follow(answer.json.id, ['delivered', 'read']);
+        }
+        assert.equal(platform.sql("select count(*) from harkara.provider_task where kind = 'media.push'"), '1');
+        const theirId = platform.sql(`select provider_id from harkara.media_provider where state = 'ready'`);
+        const shown = await (await fetch(`${platform.sandbox.url}/v25.0/${theirId}`, { headers: { authorization: `Bearer ${acme.account.access_token}` } })).json();
+        assert.equal(shown.sha256, sha256(file));
+        assert.equal(shown.mime_type, 'image/jpeg');
+    });
+
+    test('what cannot be sent so is refused at once', async () => {
+        const media = await acme.client.upload('application/pdf', pdf(100));
+        const wrong = await send(acme, { type: 'image', image: { id: media.id } });
+        assert.deepEqual([wrong.status, wrong.json.code], [422, 'media-kind-mismatch']);
+        const foreign = await send(bolt, { type: 'document', document: { id: media.id } });
+        assert.deepEqual([foreign.status, foreign.json.code], [422, 'media-unknown']);
+        await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+        const gone = await send(acme, { type: 'document', document: { id: media.id } });
+        assert.deepEqual([gone.status, gone.json.code], [422, 'media-unknown']);
+    });
+
+    test('a push that the provider refuses fails the message with its error', async () => {
+        const media = await acme.client.upload('application/pdf', pdf(1000));
+        await platform.sandbox.control('POST', '/faults', { on: 'media', times: 1, effect: { kind: 'error', code: 131053 } });
+        const answer = await send(acme, { type: 'document', document: { id: media.id, filename: 'x.pdf' } });
+        const message = await acme.client.follow(answer.json.id, ['failed'], 60_000);
+        assert.equal(message.error.code, 'whatsapp-131053');
     });
 });

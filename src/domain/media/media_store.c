@@ -65,7 +65,8 @@ media_begin(struct db_tx *tx, const struct clock *clock, const struct media_new 
     struct slice none = SLICE_EMPTY;
     struct slice iv = with->has_file_name ? slice_of(with->file_name.iv, VAULT_IV_BYTES) : none;
     struct slice tag = with->has_file_name ? slice_of(with->file_name.tag, VAULT_TAG_BYTES) : none;
-    enum err err = room_check(tx, with->id, with->bytes, with->storage_max);
+    /* Of what is still at the provider nothing is reserved: its size is told when it is fetched. */
+    enum err err = with->bytes == 0 ? ERR_OK : room_check(tx, with->id, with->bytes, with->storage_max);
 
     if (err != ERR_OK)
         return err;

@@ -95,6 +95,9 @@ MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *c
 MUST_CHECK enum err message_keep_times(struct db *db, const struct clock *clock, struct arena *arena,
                                        size_t *kept_out);
 
+/* What they waited for has come: those that wait in the queue are due now. Of one tenant. */
+MUST_CHECK enum err message_wake(struct db_tx *tx, const struct id *messages, size_t count);
+
 /* The provider asked a lane to wait. */
 MUST_CHECK enum err message_lane_hold(struct db_tx *tx, struct id channel, struct wall_time until);
 

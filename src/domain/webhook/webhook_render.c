@@ -26,9 +26,8 @@ static const struct {
     const char *prefix, *member;
     enum id_kind kind;
 } subjects[] = {
-    { "message.", "message_id", ID_MESSAGE },
-    { "template.", "template_id", ID_TEMPLATE },
-    { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
+    { "message.", "message_id", ID_MESSAGE },    { "media.", "media_id", ID_MEDIA },
+    { "template.", "template_id", ID_TEMPLATE }, { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
     { "test.", "endpoint_id", ID_ENDPOINT },
 };
 

@@ -62,6 +62,9 @@ event_of(enum event_type type)
         event.data =
             SLICE("{\"operation_id\": \"opr_01jd8h4r2mfx7c1v5n8k3t6w9q\", \"kind\": \"number.sync\","
                   " \"state\": \"succeeded\", \"attempt_count\": 1, \"error\": null, \"result\": {}}");
+    } else if (strncmp(word, "media.", 6) == 0) {
+        event.data = SLICE("{\"message_id\": \"msg_01jd8h3c5tfy8n2k7w4q9v6r0e\", \"bytes\": null,"
+                           " \"error\": {\"code\": \"media-altered\", \"title\": \"A title.\"}}");
     } else if (strncmp(word, "template.", 9) == 0) {
         event.data = SLICE("{\"name\": \"order_sent\","
                            " \"language\": \"en_US\", \"category\": \"utility\", \"state\": \"paused\","

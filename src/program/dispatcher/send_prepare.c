@@ -4,9 +4,11 @@
 #include "crypto/random.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/whatsapp/whatsapp_send.h"
+#include "program/dispatcher/send_media.h"
 #include "program/dispatcher/send_plan.h"
 #include "program/dispatcher/send_store_internal.h"
 #include "wire/json/json.h"
+#include <stdio.h>
 
 /* The messages of one tenant of a claim, and what is opened for them. */
 struct tenant_batch {
@@ -112,7 +114,7 @@ hold_keys(const json_t *content, struct slice peer, struct send_job *job)
 /* Content and address opened, the provider's request printed. */
 static enum err
 request_print(struct tenant_batch *batch, const struct message_job *from, const struct lane *lane,
-              struct send_job *job)
+              struct send_job *job, struct send_media *media_out)
 {
     const struct config *config = batch->store->config.config;
     char callback_data[ID_TEXT_BYTES];
@@ -125,6 +127,13 @@ request_print(struct tenant_batch *batch, const struct message_job *from, const 
         err = json_parse(text, &content);
     if (err == ERR_OK)
         err = hold_keys(content, peer, job);
+    if (err == ERR_OK)
+        err = send_media_replace(batch->store->db, batch->store->config.clock, &from->claim, content,
+                                 batch->store->arena, media_out);
+    if (err == ERR_OK && media_out->verdict != SEND_MEDIA_GO) {
+        json_decref(content);
+        return ERR_OK;
+    }
     if (err == ERR_OK)
         err =
             whatsapp_send_print(&(struct whatsapp_send){ .to = peer,
@@ -181,6 +190,24 @@ is_held(struct send_store *store, struct send_job *job)
     return true;
 }
 
+/* Its media is not at the provider: it waits for it, or fails with what became of that. */
+static bool
+is_without_media(const struct send_store *store, struct send_job *job, const struct send_media *media)
+{
+    if (media->verdict == SEND_MEDIA_GO)
+        return false;
+    if (media->verdict == SEND_MEDIA_WAIT) {
+        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, SEND_MEDIA_WAIT_MS,
+                        "media-pushing", "The media is on its way to WhatsApp.", "retry");
+    } else {
+        snprintf(job->error_code, sizeof(job->error_code), "%.*s", SLICE_FMT(media->code));
+        send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, job->error_code,
+                        "The media of the message could not be handed to WhatsApp.", "permanent");
+    }
+    mailbox_put(store->config.settled, &job->item);
+    return true;
+}
+
 /* From a loaded message to a request on the loop, or to an outcome that needs no provider. */
 static void
 job_prepare(struct tenant_batch *batch, const struct message_job *from, const struct claimed *claimed)
@@ -201,9 +228,10 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from, const st
         return;
     }
     job->leave_at = claimed->leave_at;
-    enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job) : lane->err;
+    struct send_media media = { .verdict = SEND_MEDIA_GO };
+    enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job, &media) : lane->err;
     if (err == ERR_OK) {
-        if (!is_held(store, job))
+        if (!is_without_media(store, job, &media) && !is_held(store, job))
             mailbox_put(store->config.ready, &job->item);
         return;
     }

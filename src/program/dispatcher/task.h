@@ -14,6 +14,7 @@
 #include "core/secret.h"
 #include "domain/channel/provider_task.h"
 #include "domain/channel/whatsapp/whatsapp_error.h"
+#include "platform/net/http_client.h"
 #include <jansson.h>
 
 struct task_runner;
@@ -36,6 +37,7 @@ struct task_run {
     char error_code[WHATSAPP_ERROR_CODE_BYTES];
     const char *error_title, *error_class; /* class NULL: nothing failed */
     struct whatsapp_error error;           /* of the last task_call that was refused */
+    int http_status;                       /* of its answer; 0: none */
     struct task_runner *runner;            /* the house's own */
 };
 
@@ -57,6 +59,12 @@ struct task_request {
     struct slice body;   /* JSON; empty: none */
     struct slice bearer; /* NULL ptr: the channel's access token */
     bool is_anonymous;   /* without any */
+    /* Of media, which is not held whole. */
+    const char *url; /* instead of `path`: the whole of it, of the provider's choice; checked by the caller */
+    const char *content_type;  /* of `source`: "Content-Type: ..." */
+    struct http_source source; /* instead of `body` */
+    struct http_sink sink;     /* an answer of status 200 goes there, and *answer_out is NULL */
+    int timeout_ms;            /* 0: the setting's */
 };
 
 /*
@@ -66,6 +74,8 @@ struct task_request {
  */
 MUST_CHECK enum err task_call_with(struct task_run *run, const struct task_request *request,
                                    const json_t **answer_out);
+/* Holds the claim for as long again, when less than that is left of it: for callbacks of a long call. */
+MUST_CHECK enum err task_hold(struct task_run *run);
 MUST_CHECK enum err task_call(struct task_run *run, const char *method, struct slice path, struct slice body,
                               const json_t **answer_out);
 

@@ -46,6 +46,14 @@ task_write(struct task_run *run, enum err (*work)(struct db_tx *tx, void *ctx), 
 }
 
 enum err
+task_hold(struct task_run *run)
+{
+    int64_t left_us = run->runner->held_until.us - clock_mono(run->clock).us;
+
+    return left_us > LEASE_MARGIN_MS * INT64_C(1000) ? ERR_OK : task_write(run, NULL, NULL);
+}
+
+enum err
 task_read(struct task_run *run, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
 {
     return db_run(run->runner->db, run->claim->tenant, work, ctx);
@@ -198,8 +206,11 @@ url_print(const struct task_run *run, struct slice path, struct buf *url)
 enum err
 task_call_with(struct task_run *run, const struct task_request *request, const json_t **answer_out)
 {
-    static const char *const headers[] = { "Content-Type: application/json", "Accept: application/json",
-                                           NULL };
+    const char *const headers[] = { request->content_type == NULL ? "Content-Type: application/json"
+                                                                  : request->content_type,
+                                    request->sink.write == NULL ? "Accept: application/json" : "Accept: */*",
+                                    NULL };
+    int timeout_ms;
     struct task_runner *runner = run->runner;
     const struct config *config = runner->config->config;
     struct slice bearer = request->bearer;
@@ -219,23 +230,27 @@ task_call_with(struct task_run *run, const struct task_request *request, const j
             return ERR_CHANNEL_NOT_READY;
         bearer = secret_slice(runner->token);
     }
+    timeout_ms = request->timeout_ms == 0 ? (int)config->send_timeout_ms : request->timeout_ms;
     buf_init(&url, URL_BYTES_MAX);
     buf_init(&call.body, 4u << 20);
     struct mono_time now = clock_mono(run->clock);
     if (mono_after_ms(now, config->send_timeout_ms + LEASE_MARGIN_MS).us > runner->held_until.us)
         err = task_write(run, NULL, NULL);
     if (err == ERR_OK)
-        err = url_print(run, request->path, &url);
+        err = request->url == NULL ? url_print(run, request->path, &url) : ERR_OK;
     if (err == ERR_OK)
-        err = http_client_start(runner->http, &(struct http_call){ .method = request->method,
-                                                                   .url = url.ptr,
-                                                                   .headers = headers,
-                                                                   .body = request->body,
-                                                                   .bearer = bearer,
-                                                                   .timeout_ms = (int)config->send_timeout_ms,
-                                                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                                                   .ctx = &call,
-                                                                   .done = call_done });
+        err = http_client_start(runner->http,
+                                &(struct http_call){ .method = request->method,
+                                                     .url = request->url == NULL ? url.ptr : request->url,
+                                                     .headers = headers,
+                                                     .body = request->body,
+                                                     .bearer = bearer,
+                                                     .source = request->source,
+                                                     .sink = request->sink,
+                                                     .timeout_ms = timeout_ms,
+                                                     .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                                     .ctx = &call,
+                                                     .done = call_done });
     has_started = err == ERR_OK;
     if (has_started)
         err = call_wait(&call);
@@ -244,6 +259,11 @@ task_call_with(struct task_run *run, const struct task_request *request, const j
         runner->http = NULL;
     }
     if (err == ERR_OK)
+        err = call.result.stream_err; /* ours, whatever the peer did */
+    run->http_status = call.result.status;
+    bool is_sunk = err == ERR_OK && request->sink.write != NULL && call.result.status == 200 &&
+                   call.result.failure == HTTP_FAILURE_NONE;
+    if (err == ERR_OK && !is_sunk)
         err = answer_read(&call, answer_out);
     buf_release_wiped(&call.body);
     buf_release_wiped(&url);

@@ -38,4 +38,10 @@ enum err task_template_sync_record(struct db_tx *tx, struct task_run *run);
 enum err task_channel_connect(struct task_run *run);
 enum err task_channel_connect_record(struct db_tx *tx, struct task_run *run);
 
+/* task_media.c */
+enum err task_media_fetch(struct task_run *run);
+enum err task_media_fetch_record(struct db_tx *tx, struct task_run *run);
+enum err task_media_push(struct task_run *run);
+enum err task_media_push_record(struct db_tx *tx, struct task_run *run);
+
 #endif

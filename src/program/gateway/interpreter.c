@@ -10,6 +10,7 @@
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/gateway/interpret_notice.h"
+#include "program/gateway/media_fetch.h"
 #include "program/gateway/template_notice.h"
 #include "wire/json/json.h"
 #include <poll.h>
@@ -54,6 +55,7 @@ struct step {
     unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* the addresses under which the sender is known */
     size_t window_count;
     bool is_referred;
+    struct media_fetch *media; /* what came with it and is to be fetched; NULL: none */
     struct step *next;
 };
 
@@ -214,6 +216,14 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
     buf_init(&text, VAULT_PLAIN_BYTES_MAX);
     if (err == ERR_OK)
         err = whatsapp_inbound_content(event, reading->arena, &content);
+    if (err == ERR_OK && reading->interpreter->config.fetch_media)
+        err =
+            media_fetch_prepare(&(struct media_fetch_reader){ .clock = clock,
+                                                              .vault = &reading->interpreter->vault,
+                                                              .tenant = reading->event->tenant,
+                                                              .days = reading->interpreter->config.media_days,
+                                                              .arena = reading->arena },
+                                content, &step->media);
     if (err == ERR_OK)
         err = json_print(content, &text);
     if (err != ERR_OK)
@@ -376,17 +386,20 @@ windows_apply(struct db_tx *tx, const struct step *step, struct id channel)
 }
 
 static enum err
-inbound_apply(struct db_tx *tx, struct step *step, struct id channel)
+inbound_apply(struct db_tx *tx, const struct clock *clock, struct step *step, struct id channel)
 {
     enum err err = ERR_OK;
 
     step->received.channel = channel;
+    bool has_media = step->media != NULL;
     if (step->quoted_id.len > 0)
         err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target);
     if (err == ERR_OK || err == ERR_NOT_FOUND)
         err = message_receive(tx, &step->received);
     if (err == ERR_EXISTS)
         return ERR_OK; /* posted before, in another body */
+    if (err == ERR_OK && has_media)
+        err = media_fetch_begin(tx, clock, step->media, channel, step->received.id);
     return err == ERR_OK ? windows_apply(tx, step, channel) : err;
 }
 
@@ -421,7 +434,7 @@ body_apply(struct db_tx *tx, void *ctx)
         step->report.channel = channel;
         if (err == ERR_OK)
             err = step->is_call      ? windows_apply(tx, step, channel)
-                  : step->is_inbound ? inbound_apply(tx, step, channel)
+                  : step->is_inbound ? inbound_apply(tx, reading->interpreter->config.clock, step, channel)
                                      : status_apply(tx, reading, step);
     }
     return err == ERR_OK ? provider_event_done(tx, reading->event) : err;

@@ -181,7 +181,9 @@ main(void)
     if (err == ERR_OK)
         err = interpreter_new(&(struct interpreter_config){ .database = role_database(&role),
                                                             .clock = gateway.clock,
-                                                            .vault_client = gateway.vault_client },
+                                                            .vault_client = gateway.vault_client,
+                                                            .fetch_media = role.config.fetch_media != 0,
+                                                            .media_days = role.config.media_days },
                               &interpreter);
     if (err == ERR_OK && role.admin_fd >= 0)
         err = admin_new(&gateway, &admin);

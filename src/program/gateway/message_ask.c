@@ -1,6 +1,8 @@
 #include "program/gateway/message_ask.h"
 #include "crypto/hash.h"
 #include "domain/channel/whatsapp/whatsapp_content.h"
+#include "domain/channel/whatsapp/whatsapp_media.h"
+#include "domain/media/media.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
 #include "program/gateway/template_check.h"
@@ -163,6 +165,54 @@ fingerprint(struct message_ask *ask)
     return err;
 }
 
+/* Our own media that the content names, of this workspace: there, and of the type that the message says. */
+struct media_look {
+    struct whatsapp_media_ref refs[WHATSAPP_MEDIA_REFS_MAX];
+    size_t count, at;
+    struct arena *arena;
+};
+
+static enum err
+media_look_in(struct db_tx *tx, void *ctx)
+{
+    struct media_look *look = ctx;
+    struct media media;
+    enum media_kind kind;
+
+    for (look->at = 0; look->at < look->count; look->at++) {
+        const struct whatsapp_media_ref *ref = &look->refs[look->at];
+        enum err err = media_get(tx, ref->media, look->arena, &media);
+        if (err == ERR_NOT_FOUND)
+            return ERR_MEDIA_UNKNOWN;
+        if (err != ERR_OK)
+            return err;
+        if (media.state != MEDIA_READY && media.state != MEDIA_FETCHING)
+            return ERR_MEDIA_UNKNOWN;
+        if (media_kind_parse(slice_text(ref->kind), &kind) != ERR_OK || media.type == NULL ||
+            (media.type->kind != kind && kind != MEDIA_DOCUMENT) || media.bytes > media.type->bytes_max)
+            return ERR_MEDIA_KIND;
+    }
+    return ERR_OK;
+}
+
+static enum err
+media_check(struct http_request *request, const struct message_ask *ask)
+{
+    struct media_look look = { .arena = ask->arena };
+    enum err err =
+        whatsapp_media_refs(json_iterable(json_member(ask->body, "content")), look.refs, &look.count);
+
+    if (err == ERR_LIMIT)
+        return refuse(ask, "/content", "names too much media", ERR_MESSAGE_INVALID);
+    if (err == ERR_OK && look.count != 0)
+        err = gateway_read(request, media_look_in, &look);
+    if (err == ERR_MEDIA_UNKNOWN)
+        return refuse(ask, "/content", "names media that is not of this workspace, or was deleted", err);
+    if (err == ERR_MEDIA_KIND)
+        return refuse(ask, "/content", "names media that cannot be sent as this type of message", err);
+    return err;
+}
+
 enum err
 message_ask_read(struct http_request *request, struct slice idempotency_key, struct message_ask *ask)
 {
@@ -196,6 +246,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                                                               .arena = ask->arena,
                                                               .problem = ask->problem },
                                      &message->category);
+    if (err == ERR_OK)
+        err = media_check(request, ask);
     if (err == ERR_OK)
         err = target_read(request, content, ask);
     if (err == ERR_OK)

@@ -40,6 +40,15 @@ static const struct db_stmt tasks_stmt = {
     " WHERE finished_at < now() - make_interval(days => $1::int) ORDER BY finished_at LIMIT $2)"
 };
 
+/* Chunks go with it, and what the provider called it. */
+static const struct db_stmt media_stmt = {
+    "housekeeping_media",
+    "DELETE FROM media WHERE (tenant_id, id) IN"
+    " ((SELECT tenant_id, id FROM media WHERE expires_at < now() ORDER BY expires_at LIMIT $2) UNION ALL"
+    " (SELECT tenant_id, id FROM media WHERE state = 'storing'"
+    " AND updated_at < now() - make_interval(hours => $1::int) LIMIT $2))"
+};
+
 static enum err
 partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
 {
@@ -89,6 +98,10 @@ run_in(struct db_tx *tx, void *ctx)
         err = remove_old(tx, &keys_stmt, IDEMPOTENCY_KEY_HOURS, &result->keys_removed, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &events_stmt, PROVIDER_EVENT_DAYS, &result->events_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = db_exec(tx, &media_stmt, DB_ARGS(DB_I64(MEDIA_LEFT_HOURS), DB_I64(MEDIA_BATCH_MAX)),
+                      &result->media_removed);
+    result->has_more |= err == ERR_OK && result->media_removed >= MEDIA_BATCH_MAX;
     if (err == ERR_OK)
         err = remove_old(tx, &deliveries_stmt, WEBHOOK_DELIVERY_DAYS, &result->deliveries_removed,
                          &result->has_more);

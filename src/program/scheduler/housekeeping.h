@@ -10,13 +10,16 @@
 #define IDEMPOTENCY_KEY_HOURS  24
 #define PROVIDER_EVENT_DAYS    7 /* after it was interpreted, or given up */
 #define WEBHOOK_DELIVERY_DAYS  30
-#define PROVIDER_TASK_DAYS     30 /* after it has finished */
+#define PROVIDER_TASK_DAYS     30  /* after it has finished */
+#define MEDIA_BATCH_MAX        100 /* with all their chunks, each up to 100 MiB */
+#define MEDIA_LEFT_HOURS       1   /* an upload of which nothing was heard for so long is over */
 #define PARTITION_MONTHS_AHEAD 3
 
 struct housekeeping_result {
     bool was_leader; /* false: another scheduler is at it; nothing was done */
     size_t partitions_made;
     size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed, replays_removed;
+    size_t media_removed;
     bool has_more; /* a batch was full: come again soon */
 };
 

@@ -70,6 +70,32 @@ what_was_never_interpreted_is_kept(void **state UNUSED)
         test_cluster_number("select count(*) from harkara.provider_event where state = 'stored'"), 1);
 }
 
+/* What has expired, and what an upload left an hour ago; chunks go with it. */
+static void
+old_media_goes_with_its_chunks(void **state UNUSED)
+{
+    char text[2048];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into harkara.media (tenant_id, id, direction, state, mime_type, bytes, expires_at, updated_at)"
+        " select '%s', gen_random_uuid(), 'out', s, m, 1, now() + e, now() - u from (values"
+        " ('ready', 'a/expired', interval '-1 second', interval '1 day'),"
+        " ('ready', 'a/kept', interval '1 hour', interval '1 day'),"
+        " ('storing', 'a/left', interval '1 day', interval '61 minutes'),"
+        " ('storing', 'a/coming', interval '1 day', interval '59 minutes')) v (s, m, e, u);"
+        "insert into harkara.media_chunk select tenant_id, id, 0, 1, '', decode(repeat('00', 12), 'hex'),"
+        " decode(repeat('00', 16), 'hex') from harkara.media",
+        tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).media_removed, 2);
+    assert_int_equal(
+        test_cluster_number("select count(*) from harkara.media where mime_type in ('a/kept', 'a/coming')"),
+        2);
+    assert_int_equal(test_cluster_number("select count(*) from harkara.media_chunk"), 2);
+    assert_int_equal(run(clock_system()).media_removed, 0);
+}
+
 static void
 old_deliveries_go_with_their_attempts(void **state UNUSED)
 {
@@ -167,7 +193,8 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_deliveries_go_with_their_attempts),
+CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_media_goes_with_its_chunks),
+             TEST(old_deliveries_go_with_their_attempts),
              TEST(finished_tasks_go_after_a_month_and_waiting_ones_never),
              TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
              TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))
