@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createDecipheriv, scryptSync } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -65,6 +66,11 @@ function memoryHolds(pid, needles) {
         closeSync(fd);
     }
     return [...found];
+}
+
+/** Mappings that the kernel itself has unmapped, where it has such. */
+function secretMappings(pid) {
+    return readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter((line) => line.includes('secretmem')).map((line) => ({ start: BigInt(`0x${line.split('-')[0]}`) }));
 }
 
 function files(folder) {
@@ -135,6 +141,50 @@ describe('nobody holds in memory what is not his', { skip: process.getuid?.() !=
             needles.push(...names.filter((name) => name === 'webhook secret').map((name) => [`${name}'s octets`, Buffer.from(secrets[name], 'base64')]));
             assert.deepEqual(memoryHolds(process?.pid ?? (role === 'supervisor' ? platform.harkara.child.pid : 0), needles), []);
         });
+
+    /* The keys themselves, made here a second time from the master key and the database, as docs/vault.md says. */
+    const everyKey = () => {
+        const master = Buffer.from(kek.toString('utf8').trim(), 'hex'), u32 = (number) => Buffer.from(Uint32Array.of(number).buffer).swap32();
+        const keks = new Map(platform.sql("select version, scrypt_n, scrypt_r, scrypt_p, encode(salt, 'hex') from harkara.kek").split('\n').map((row) => {
+            const [version, N, r, p, salt] = row.split('|');
+            return [version, scryptSync(master, Buffer.from(salt, 'hex'), 32, { N: Number(N), r: Number(r), p: Number(p), maxmem: 1 << 29 })];
+        }));
+        const found = [...keks].map(([version, bytes]) => [`key-encryption key ${version}`, bytes]);
+        const rows = platform.sql("select replace(tenant_id::text, '-', ''), purpose, version, kek_version, encode(wrapped_iv, 'hex'), encode(wrapped_ct, 'hex'), encode(wrapped_tag, 'hex') from harkara.tenant_key").split('\n');
+        for (const row of rows) {
+            const [tenant, purpose, version, by, iv, cipher, tag] = row.split('|');
+            const opener = createDecipheriv('aes-256-gcm', keks.get(by), Buffer.from(iv, 'hex'));
+            opener.setAAD(Buffer.concat([Buffer.from([1, 2]), Buffer.from(tenant, 'hex'), Buffer.from([Number(purpose)]), u32(Number(version)), u32(Number(by))]));
+            opener.setAuthTag(Buffer.from(tag, 'hex'));
+            found.push([`data key of purpose ${purpose}`, Buffer.concat([opener.update(Buffer.from(cipher, 'hex')), opener.final()])]);
+        }
+        return found;
+    };
+    test('no key is in any process\'s readable memory', (context) => {
+        const keys = everyKey();
+        assert.ok(keys.length >= 4);
+        for (const { role, pid, memory } of status.processes.filter(({ pid }) => pid > 0)) {
+            if (role === 'vault' && memory !== 'memfd_secret' && !secretMappings(pid).length) {
+                context.diagnostic('no memfd_secret here: root can read the vault\'s locked pages');
+                continue;
+            }
+            assert.deepEqual(memoryHolds(pid, keys), [], `${role} holds keys`);
+        }
+        assert.deepEqual(memoryHolds(platform.harkara.child.pid, keys), [], 'the supervisor holds keys');
+    });
+
+    test('secret memory is refused through /proc, and nobody dumps core', () => {
+        const processes = [...status.processes.filter(({ role, pid }) => pid > 0 && role !== 'postgres'), { role: 'supervisor', pid: platform.harkara.child.pid }];
+        for (const { role, pid } of processes) {
+            assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size\s+0\s+0\s/m, `${role} dumps no core`);
+            assert.equal(statSync(`/proc/${pid}/environ`).uid, 0, `${role} is not dumpable: its files are root's`);
+            for (const { start } of secretMappings(pid)) {
+                const fd = openSync(`/proc/${pid}/mem`, 'r');
+                assert.throws(() => readSync(fd, Buffer.alloc(64), 0, 64, start), `${role}'s secret memory`);
+                closeSync(fd);
+            }
+        }
+    });
 
     test('the search would find something that is there', () => {
         const gateway = status.processes.find(({ role }) => role === 'gateway');

@@ -60,6 +60,8 @@ struct process {
 };
 
 /* The program lies beside this test. */
+static const char *program_name = "vault";
+
 static int
 program_open(void)
 {
@@ -70,7 +72,7 @@ program_open(void)
     path[len] = 0;
     char *slash = strrchr(path, '/');
     assert_non_null(slash);
-    snprintf(slash, 64, "/vault");
+    snprintf(slash, 64, "/%s", program_name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail_msg("%s is not built", path);
@@ -332,6 +334,26 @@ a_wrong_master_key_refuses_to_start_and_says_why(void **state UNUSED)
     int status = process_wait(&process);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), ROLE_EXIT_CONFIG);
+}
+
+/* Its HMAC is broken: it says that it failed before it has heard of any key. */
+static void
+a_vault_that_computes_wrongly_does_not_start(void **state UNUSED)
+{
+    struct process process;
+    struct buf frame;
+
+    program_name = "vault-broken";
+    process_start(&process);
+    program_name = "vault";
+    say_settings(&process);
+    buf_init(&frame, 64);
+    assert_int_equal(hear(&process, &frame), LINK_FAILED);
+    assert_int_equal(num_u16be_get(frame.ptr), ERR_CRYPTO);
+    buf_release(&frame);
+    int status = process_wait(&process);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), ROLE_EXIT_FAILED);
 }
 
 static void
@@ -727,6 +749,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_processes_work_together),
         cmocka_unit_test(a_vault_started_again_opens_what_the_one_before_sealed),
+        cmocka_unit_test(a_vault_that_computes_wrongly_does_not_start),
         cmocka_unit_test(a_wrong_master_key_refuses_to_start_and_says_why),
         cmocka_unit_test(without_a_proper_boot_frame_there_is_no_vault),
         cmocka_unit_test(the_vault_ends_with_its_supervisor),

@@ -1,6 +1,7 @@
 #include "program/vault/vault_selftest.h"
 #include "core/secret.h"
 #include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "crypto/kdf.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -32,6 +33,12 @@ static const unsigned char gcm_cipher[] = {
 };
 static const unsigned char gcm_tag[] = {
     0x76, 0xfc, 0x6e, 0xce, 0x0f, 0x4e, 0x17, 0x68, 0xcd, 0xdf, 0x88, 0x53, 0xbb, 0x2d, 0x55, 0x1b,
+};
+
+/* FIPS 180-4, of "abc". */
+static const unsigned char hash_expected[] = {
+    0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
+    0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
 };
 
 /* RFC 4231, 4.3: test case 2. */
@@ -92,6 +99,15 @@ gcm_test(void)
         return ERR_CRYPTO;
     err = aead_open(key, associated, slice_of(cipher, sizeof(cipher)), iv, tag, plain);
     return err == ERR_OK && bytes_eq(plain, gcm_plain, sizeof(plain)) ? ERR_OK : ERR_CRYPTO;
+}
+
+static enum err
+hash_test(void)
+{
+    unsigned char hash[HASH_BYTES];
+
+    enum err err = hash_sha256(SLICE("abc"), hash);
+    return err == ERR_OK && bytes_eq(hash, hash_expected, sizeof(hash)) ? ERR_OK : ERR_CRYPTO;
 }
 
 static enum err
@@ -157,7 +173,7 @@ secret_test(void)
 enum err
 vault_selftest(void)
 {
-    enum err (*const tests[])(void) = { secret_test, random_test,  hmac_test,
+    enum err (*const tests[])(void) = { secret_test, random_test,  hash_test,  hmac_test,
                                         gcm_test,    ed25519_test, scrypt_test };
 
     for (size_t i = 0; i < COUNT_OF(tests); i++) {
