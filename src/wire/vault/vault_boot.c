@@ -1,21 +1,5 @@
 #include "wire/vault/vault_frame_internal.h"
 
-static void
-put_wrapped_master(struct buf *out, const struct vault_wrapped_master *master)
-{
-    buf_add(out, slice_of(master->cipher, sizeof(master->cipher)));
-    buf_add(out, slice_of(master->iv, sizeof(master->iv)));
-    buf_add(out, slice_of(master->tag, sizeof(master->tag)));
-}
-
-static void
-take_wrapped_master(struct vault_input *in, struct vault_wrapped_master *out)
-{
-    vault_take_octets(in, out->cipher, sizeof(out->cipher));
-    vault_take_octets(in, out->iv, sizeof(out->iv));
-    vault_take_octets(in, out->tag, sizeof(out->tag));
-}
-
 void
 vault_boot_encode(struct buf *out, const struct vault_boot *boot)
 {
@@ -28,10 +12,6 @@ vault_boot_encode(struct buf *out, const struct vault_boot *boot)
             bug("a master key of another size");
         buf_add(out, boot->masters[i]);
     }
-    buf_add_byte(out, boot->is_wrapped ? 1 : 0);
-    if (boot->is_wrapped)
-        put_wrapped_master(out, &boot->wrapped);
-    buf_add_byte(out, boot->is_master_to_make ? 1 : 0);
     buf_add_u32be(out, boot->make_version);
     buf_add_u32be(out, boot->make_n);
     buf_add_u16be(out, (uint16_t)boot->kek_count);
@@ -51,10 +31,6 @@ vault_boot_decode(struct slice frame, struct vault_boot *out)
         return ERR_FRAME;
     for (size_t i = 0; i < out->master_count; i++)
         out->masters[i] = vault_take(&in, VAULT_KEY_BYTES);
-    out->is_wrapped = vault_take_bool(&in);
-    if (out->is_wrapped)
-        take_wrapped_master(&in, &out->wrapped);
-    out->is_master_to_make = vault_take_bool(&in);
     out->make_version = vault_take_u32(&in);
     out->make_n = vault_take_u32(&in);
     out->kek_count = vault_take_u16(&in);
@@ -75,9 +51,6 @@ vault_booted_encode(struct buf *out, const struct vault_booted *booted)
     buf_add_byte(out, booted->has_made ? 1 : 0);
     if (booted->has_made)
         vault_put_kek(out, &booted->made);
-    buf_add_byte(out, booted->has_made_master ? 1 : 0);
-    if (booted->has_made_master)
-        put_wrapped_master(out, &booted->made_master);
 }
 
 enum err
@@ -93,8 +66,5 @@ vault_booted_decode(struct slice frame, struct vault_booted *out)
     out->has_made = vault_take_bool(&in);
     if (out->has_made)
         vault_take_kek(&in, &out->made);
-    out->has_made_master = vault_take_bool(&in);
-    if (out->has_made_master)
-        take_wrapped_master(&in, &out->made_master);
     return vault_input_done(&in);
 }

@@ -184,11 +184,6 @@ struct vault_kek {
     unsigned char check_cipher[VAULT_KEY_BYTES], check_iv[VAULT_IV_BYTES], check_tag[VAULT_TAG_BYTES];
 };
 
-/* A master key that a token's key has sealed: only the vault, through the broker, gets it out. */
-struct vault_wrapped_master {
-    unsigned char cipher[VAULT_KEY_BYTES], iv[VAULT_IV_BYTES], tag[VAULT_TAG_BYTES];
-};
-
 /* The supervisor's first word to the vault, behind the byte LINK_BOOT; behind LINK_KEK what is to be added.
  */
 struct vault_boot {
@@ -196,9 +191,6 @@ struct vault_boot {
      * made of the last one. */
     struct slice masters[VAULT_MASTERS_MAX];
     size_t master_count;
-    struct vault_wrapped_master wrapped; /* instead of them, with a link to the broker beside the frame */
-    bool is_wrapped;
-    bool is_master_to_make; /* likewise: draw one and have it wrapped */
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
     uint32_t make_version; /* 0, or: make a new one with this version, above all others */
@@ -212,8 +204,6 @@ struct vault_booted {
     enum secret_memory memory;
     bool has_made; /* store `made` before anything is sealed */
     struct vault_kek made;
-    bool has_made_master; /* likewise */
-    struct vault_wrapped_master made_master;
 };
 
 /*

@@ -11,7 +11,7 @@ FUZZ_TARGET(data, size)
     if (vault_request_decode(frame, &request) != ERR_OK)
         return 0;
     FUZZ_CHECK(request.item_count <= VAULT_SEAL_ITEMS_MAX);
-    FUZZ_CHECK((request.op == VAULT_OP_SEAL) == (request.item_count > 0));
+    FUZZ_CHECK((request.op == VAULT_OP_SEAL || request.op == VAULT_OP_RESEAL) == (request.item_count > 0));
     for (size_t i = 0; i < request.item_count; i++) {
         FUZZ_CHECK(vault_name_is_valid(request.items[i].place.table));
         FUZZ_CHECK(vault_name_is_valid(request.items[i].place.column));
