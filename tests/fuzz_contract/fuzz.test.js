@@ -126,7 +126,7 @@ function draw(random, ids, { path, method, operation }) {
         headers['content-type'] = type.includes('*') ? 'application/octet-stream' : type;
         if (/json/.test(type)) {
             const media = content[type], examples = Object.values(media.examples ?? {}).map((one) => one.value);
-            const right = examples.length > 0 && random.chance(0.3) ? withIds(random, ids, random.pick(examples)) : valid(random, media.schema, (_, pattern) => foreign.pick(random, pattern));
+            const right = examples.length > 0 && random.chance(0.5) ? withIds(random, ids, random.pick(examples)) : valid(random, media.schema, (_, pattern) => foreign.pick(random, pattern));
             value = random.weighted(/** @type {[number, () => any][]} */ ([[4, () => right], [5, () => mutated(random, right)], [1, () => anything(random)]]))();
             const json = JSON.stringify(value) ?? 'null';
             body = Buffer.from(json);

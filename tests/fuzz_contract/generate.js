@@ -110,6 +110,12 @@ export function valid(random, given, known, name = '', depth = 0) {
     if (schema.enum !== undefined)
         return random.pick(schema.enum);
     const variants = schema.oneOf ?? schema.anyOf;
+    if (variants !== undefined && schema.properties !== undefined && variants.every((/** @type {any} */ one) => one.required !== undefined && one.$ref === undefined)) {
+        /* Which members go together: one set of them, and nothing that only another set has. */
+        const chosen = random.pick(variants), own = { ...schema, oneOf: undefined, anyOf: undefined, required: [...(schema.required ?? []), ...chosen.required], properties: { ...schema.properties, ...chosen.properties } };
+        const others = variants.flatMap((/** @type {any} */ one) => one.required).filter((/** @type {string} */ member) => !own.required.includes(member));
+        return Object.fromEntries(Object.entries(valid(random, own, known, name, depth)).filter(([member]) => !others.includes(member)));
+    }
     if (variants !== undefined) {
         const chosen = valid(random, random.pick(variants), known, name, depth + 1);
         return schema.properties === undefined || typeof chosen !== 'object' ? chosen : { ...valid(random, { ...schema, oneOf: undefined, anyOf: undefined }, known, name, depth), ...chosen };
