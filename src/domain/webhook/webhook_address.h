@@ -4,8 +4,12 @@
 #define DOMAIN_WEBHOOK_WEBHOOK_ADDRESS_H
 #include "platform/net/address_guard.h"
 
-/* Public addresses on 443 and 8443; in the operator's ranges (a CIDR list, may be empty) any port, also by
- * http. */
-MUST_CHECK enum err webhook_guard_init(struct address_guard *guard, struct slice allow);
+/*
+ * Public addresses on these ports ("443,8443"); in the operator's ranges (a CIDR list, may be empty) any
+ * port, also by http. Names in `refuse` (a list, may be empty; borrowed while the guard is used) and all
+ * below them are refused. ERR_CONFIG.
+ */
+MUST_CHECK enum err webhook_guard_init(struct address_guard *guard, struct slice allow, struct slice ports,
+                                       struct slice refuse);
 
 #endif

@@ -347,6 +347,20 @@ url_cut(struct slice url, struct url_parts *out)
     return true;
 }
 
+/* By whole labels, in any case. */
+static bool
+name_is_refused(const struct address_guard *guard, struct slice host)
+{
+    for (size_t i = 0; i < guard->refused_count; i++) {
+        struct slice name = guard->refused[i];
+        if (host.len < name.len || !slice_eq_nocase(slice_drop(host, host.len - name.len), name))
+            continue;
+        if (host.len == name.len || host.ptr[host.len - name.len - 1] == '.')
+            return true;
+    }
+    return false;
+}
+
 enum err
 address_guard_check_url(const struct address_guard *guard, struct slice url)
 {
@@ -358,7 +372,9 @@ address_guard_check_url(const struct address_guard *guard, struct slice url)
     if (!is_canonical_literal(parts.host, parts.is_bracketed, &address)) {
         if (parts.is_bracketed || !is_dns_name(parts.host) || !parts.is_https)
             return ERR_URL_INVALID;
-        return port_is_permitted(guard, parts.port) ? ERR_OK : ERR_ADDRESS_BLOCKED;
+        return port_is_permitted(guard, parts.port) && !name_is_refused(guard, parts.host)
+                   ? ERR_OK
+                   : ERR_ADDRESS_BLOCKED;
     }
     if (address_guard_is_allowed(guard, (const struct sockaddr *)&address))
         return ERR_OK;

@@ -12,6 +12,7 @@
 
 #define ADDRESS_RANGES_MAX    32u
 #define ADDRESS_PORTS_MAX     8u
+#define ADDRESS_NAMES_MAX     16u
 #define ADDRESS_URL_BYTES_MAX 2048u
 #define ADDRESS_TEXT_BYTES    INET6_ADDRSTRLEN
 
@@ -26,6 +27,8 @@ struct address_guard {
     size_t allowed_count;
     uint16_t ports[ADDRESS_PORTS_MAX]; /* for public addresses; none listed: any */
     size_t port_count;
+    struct slice refused[ADDRESS_NAMES_MAX]; /* host names, with all below them; borrowed */
+    size_t refused_count;
 };
 
 /* `allow` is a comma-separated CIDR list, possibly empty; no ports are listed. ERR_CONFIG when one is not
@@ -40,7 +43,7 @@ bool address_guard_is_allowed(const struct address_guard *guard, const struct so
  * The rules for a tenant's URL before any name is resolved: https (http only when the host is a literal
  * address that the operator allowed), a host name with a dot or a canonical literal, no user info, no
  * fragment, no backslash, printable ASCII only, a permitted port, at most ADDRESS_URL_BYTES_MAX bytes.
- * ERR_URL_INVALID or ERR_ADDRESS_BLOCKED (literal, or port).
+ * ERR_URL_INVALID or ERR_ADDRESS_BLOCKED (literal, port, or a name that is refused).
  */
 MUST_CHECK enum err address_guard_check_url(const struct address_guard *guard, struct slice url);
 

@@ -165,6 +165,31 @@ the_operator_may_allow_a_range(void **state UNUSED)
 }
 
 static void
+own_names_are_refused_with_all_below_them(void **state UNUSED)
+{
+    static const struct {
+        const char *url;
+        enum err err;
+    } rows[] = {
+        { "https://api.example.com/x", ERR_ADDRESS_BLOCKED },
+        { "https://API.Example.COM:443/", ERR_ADDRESS_BLOCKED },
+        { "https://eu.api.example.com/x", ERR_ADDRESS_BLOCKED },
+        { "https://example.com/x", ERR_OK },
+        { "https://notapi.example.com/x", ERR_OK },
+        { "https://api.example.com.evil.org/x", ERR_OK },
+        { "https://api.example.com./x", ERR_URL_INVALID },
+        { "https://1.1.1.1/x", ERR_OK },
+    };
+    struct address_guard guard;
+
+    assert_ok(address_guard_init(&guard, SLICE("")));
+    guard.refused[guard.refused_count++] = SLICE("api.example.com");
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (address_guard_check_url(&guard, slice_text(rows[i].url)) != rows[i].err)
+            fail_msg("%s", rows[i].url);
+}
+
+static void
 ranges_are_canonical(void **state UNUSED)
 {
     static const char *const good[] = { "0.0.0.0/0",     "10.0.0.0/8", "1.2.3.4", "1.2.3.4/32", "::/0",
@@ -347,6 +372,6 @@ addresses_are_read_in_numbers_only(void **state UNUSED)
 
 UNIT_MAIN(cmocka_unit_test(every_range_that_is_not_public_is_blocked_to_its_edges),
           cmocka_unit_test(known_traps_are_blocked), cmocka_unit_test(the_operator_may_allow_a_range),
-          cmocka_unit_test(ranges_are_canonical),
+          cmocka_unit_test(own_names_are_refused_with_all_below_them), cmocka_unit_test(ranges_are_canonical),
           cmocka_unit_test(a_url_is_judged_before_its_name_is_resolved),
           cmocka_unit_test(addresses_are_read_in_numbers_only))
