@@ -29,7 +29,8 @@ static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
     "SELECT " WEBHOOK_EVENT_COLUMNS(
         "$3") " FROM event e"
-              " WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < pg_snapshot_xmin(pg_current_snapshot())"
+              " WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < (SELECT"
+              " ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + c.base)::text)::xid8 FROM event_clock c)"
               " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
 };
 

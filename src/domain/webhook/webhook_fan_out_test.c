@@ -210,6 +210,42 @@ an_event_that_commits_late_is_waited_for(void **state UNUSED)
     db_close(slow);
 }
 
+/*
+ * A dump that was restored into another cluster: the cursor and what was not told yet bear numbers that this
+ * cluster has not reached. All of it is told, in its order, and what is written from then on behind it.
+ */
+static void
+after_a_restore_into_another_cluster_the_log_goes_on(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    test_cluster_sql(
+        "update event set xid = '900000000005' where type = 'message.read';"
+        "update event set xid = '900000000001' where type = 'message.sent';"
+        "update consumer_cursor set xid = '900000000001'; update event_clock set system_identifier = 'another'");
+    webhook_testing_event(acme, EVENT_MESSAGE_FAILED,
+                          NULL); /* without the check it would lie before the cursor */
+    assert_int_equal(webhook_testing_fan_out(&queued), 0);
+    test_cluster_sql("delete from event where type = 'message.failed'");
+    assert_int_equal(webhook_testing_count("select event_clock_check()::integer"), 1);
+    assert_int_equal(webhook_testing_count("select event_clock_check()::integer"), 0); /* it is known now */
+    webhook_testing_event(acme, EVENT_MESSAGE_DELIVERED, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(queued, 2);
+    assert_int_equal(
+        webhook_testing_count(
+            "select count(*) from event where type = 'message.delivered' and xid > '900000000005'"),
+        1);
+    webhook_testing_event(acme, EVENT_MESSAGE_FAILED, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 1);
+    assert_int_equal(deliveries_of(endpoint), 4);
+}
+
 static void
 a_damaged_event_does_not_stop_those_behind_it(void **state UNUSED)
 {
@@ -403,6 +439,7 @@ WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wan
              WEBHOOK_TEST(groups_and_senders_are_chosen),
              WEBHOOK_TEST(an_endpoint_hears_of_nothing_that_was_before_it),
              WEBHOOK_TEST(an_event_that_commits_late_is_waited_for),
+             WEBHOOK_TEST(after_a_restore_into_another_cluster_the_log_goes_on),
              WEBHOOK_TEST(a_damaged_event_does_not_stop_those_behind_it),
              WEBHOOK_TEST(a_tenant_without_keys_does_not_stop_the_others),
              WEBHOOK_TEST(much_content_for_many_endpoints_is_told_in_several_batches),

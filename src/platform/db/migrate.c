@@ -203,10 +203,31 @@ migrate_run_list(const char *conninfo, const struct migration *list, size_t coun
     return err;
 }
 
+/* After a restore into another cluster the event log counts on from where it was: before anybody writes to
+ * it. */
+static enum err
+event_clock_check(const char *conninfo, struct db_problem *problem)
+{
+    PGconn *conn;
+    enum err err = administer(conninfo, &conn, problem);
+
+    if (err != ERR_OK)
+        return err;
+    err = run(conn, session_sql, "session", problem);
+    if (err == ERR_OK)
+        err = run(conn, "set role harkara_owner", "event clock", problem);
+    if (err == ERR_OK)
+        err = run(conn, "do $$ begin perform harkara.event_clock_check(); end $$", "event clock", problem);
+    PQfinish(conn);
+    return err;
+}
+
 enum err
 migrate_run(const char *conninfo, size_t *applied_out, struct db_problem *problem)
 {
-    return migrate_run_list(conninfo, migrations, migration_count, applied_out, problem);
+    enum err err = migrate_run_list(conninfo, migrations, migration_count, applied_out, problem);
+
+    return err == ERR_OK ? event_clock_check(conninfo, problem) : err;
 }
 
 /* libpq wants C strings; the copies are wiped. */

@@ -10,11 +10,12 @@
 #include "platform/db/problem.h"
 
 /*
- * Applies what is missing; *applied_out says how many. Several processes may do this at once: an advisory
- * lock lets one work and the others wait. ERR_CONFIG: the database holds a migration that this program does
- * not know or knows otherwise, or the server is older than PostgreSQL 15; nothing was changed.
- * ERR_DB_UNAVAILABLE: no connection. ERR_DB_STATEMENT: a migration failed and was rolled back; those before
- * it stand.
+ * Applies what is missing, and lets the event log go on after a restore into another cluster
+ * (event_clock_check in sql/); *applied_out says how many were applied. Several processes may do this at
+ * once: an advisory lock lets one work and the others wait. ERR_CONFIG: the database holds a migration that
+ * this program does not know or knows otherwise, or the server is older than PostgreSQL 15; nothing was
+ * changed. ERR_DB_UNAVAILABLE: no connection. ERR_DB_STATEMENT: a migration failed and was rolled back; those
+ * before it stand.
  */
 MUST_CHECK enum err migrate_run(const char *conninfo, size_t *applied_out, struct db_problem *problem);
 
