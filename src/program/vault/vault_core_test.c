@@ -389,7 +389,7 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
     }
     assert_int_equal(refused + allowed, COUNT_OF(columns) * 5 * COUNT_OF(ops) * 3);
     assert_int_equal(allowed,
-                     29 + 5 * 3); /* what uses a credential has no purpose in it: three times the same */
+                     30 + 5 * 3); /* what uses a credential has no purpose in it: three times the same */
     vault_core_free(core);
 }
 
