@@ -48,7 +48,7 @@ opened(void **state UNUSED)
     char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
 
     test_cluster_sql(
-        "delete from template; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from template; delete from whatsapp_number; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
         "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
         "delete from channel");
     channel = message_testing_channel(acme);
@@ -458,6 +458,78 @@ a_mark_leaves_the_state_and_an_end_of_it_comes_back(void **state UNUSED)
         1);
 }
 
+/* Of the account as a whole, `age_s` seconds ago. */
+static void
+post_notice(const char *field, const char *value, int64_t age_s)
+{
+    post(arena_format(arena,
+                      "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"time\":%lld,"
+                      "\"changes\":[{\"field\":\"%s\",\"value\":%s}]}]}",
+                      (long long)(clock_wall(clock_system()).us / 1000000 - age_s), field, value));
+    all_are("interpreted");
+}
+
+#define RESTRICTION                                                                                          \
+    "{\"event\":\"ACCOUNT_RESTRICTION\",\"restriction_info\":[{\"restriction_type\":"                        \
+    "\"RESTRICTED_BIZ_INITIATED_MESSAGING\"}]}"
+
+static void
+a_restriction_holds_the_channel_unless_it_is_old_news(void **state UNUSED)
+{
+    post_notice("account_update", RESTRICTION, 2 * 86400);
+    assert_int_equal(message_testing_count("select count(*) from event where type = 'channel.account'"), 1);
+    assert_int_equal(message_testing_count("select count(*) from channel where state = 'active'"), 1);
+    post_notice("account_update", RESTRICTION, 10);
+    assert_int_equal(message_testing_count("select count(*) from event where type = 'channel.account'"), 2);
+    assert_int_equal(
+        message_testing_count("select count(*) from channel where state = 'paused' and state_reason ="
+                              " 'WhatsApp restricted the account''s messages.'"),
+        1);
+    assert_int_equal(message_testing_count("select count(*) from dispatch_lane where is_open"), 0);
+}
+
+/* A second channel of the same account, with another number. */
+static void
+a_notice_reaches_the_number_that_it_names(void **state UNUSED)
+{
+    char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
+    struct id other = message_testing_channel(acme);
+
+    id_uuid_print(acme, tenant);
+    id_uuid_print(other, id);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into whatsapp_channel select '%s', '%s', '1', '77', '+49 (30) 123-456', ''::bytea, z, t, 1, 1,"
+        " '', z, t, 1, 1, '', z, t, 1, 1 from (select decode(repeat('00', 12), 'hex') z,"
+        " decode(repeat('00', 16), 'hex') t) v",
+        tenant, id);
+    test_cluster_sql(sql);
+    post_notice(
+        "phone_number_quality_update",
+        "{\"display_phone_number\":\"4930123456\",\"event\":\"FLAGGED\",\"current_limit\":\"TIER_250\"}", 1);
+    assert_int_equal(message_testing_count("select count(*) from event where type = 'channel.quality'"), 1);
+    assert_int_equal(message_testing_count("select count(*) from whatsapp_number where channel_id = '%s' and"
+                                           " messaging_limit = 'tier_250'",
+                                           id),
+                     1);
+    assert_int_equal(message_testing_count("select count(*) from provider_task where kind = 'number.sync'"),
+                     1);
+    post_notice("account_review_update", "{\"decision\":\"APPROVED\"}", 1);
+    assert_int_equal(message_testing_count("select count(*) from event where type = 'channel.account'"), 2);
+    post_notice("phone_number_quality_update", "{\"display_phone_number\":\"999\",\"event\":\"FLAGGED\"}", 1);
+    assert_int_equal(message_testing_count("select count(*) from event where type = 'channel.quality'"), 1);
+}
+
+static void
+what_is_not_known_is_kept_sealed_and_told(void **state UNUSED)
+{
+    post_notice("orbit_update", "{\"person\":\"14155550123\"}", 1);
+    assert_int_equal(
+        message_testing_count("select count(*) from event where type = 'channel.notice' and data ="
+                              " '{\"source\": \"orbit_update\"}' and content_ct is not null"),
+        1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -471,6 +543,9 @@ main(void)
         TEST(what_is_said_of_a_template_is_learnt_and_told),
         TEST(a_template_that_is_not_known_is_looked_for),
         TEST(a_mark_leaves_the_state_and_an_end_of_it_comes_back),
+        TEST(a_restriction_holds_the_channel_unless_it_is_old_news),
+        TEST(a_notice_reaches_the_number_that_it_names),
+        TEST(what_is_not_known_is_kept_sealed_and_told),
         TEST(a_number_or_message_that_is_not_ours_is_passed),
         TEST(bytes_that_never_read_are_given_up_and_the_rest_goes_on),
         TEST(what_cannot_be_applied_is_tried_again_and_then_given_up),
