@@ -294,6 +294,22 @@ describe('what the workspace decides', () => {
     });
 });
 
+describe('the timeline', () => {
+    test('says who was told of each step, and by which delivery', async () => {
+        const made = await send({});
+        await shop.client.follow(made.id, ['read']);
+        const message = await until(async () => {
+            const read = await shop.client.must(200, 'GET', `/v1/messages/${made.id}`);
+            return read.timeline.every(({ deliveries }) => deliveries.length === 1 && deliveries[0].state === 'delivered') && read;
+        }, 'every step to be delivered');
+        const log = (await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${shop.endpoint}/deliveries?limit=100`)).data;
+        for (const step of message.timeline) {
+            assert.equal(step.deliveries[0].endpoint_id, shop.endpoint);
+            assert.equal(log.find(({ id }) => id === step.deliveries[0].id)?.event_id, step.id);
+        }
+    });
+});
+
 describe('an export', () => {
     const lines = async (/** @type {string} */ query) => {
         const response = await fetch(`${platform.url}/v1/messages/export${query}`, { headers: { authorization: `Bearer ${shop.key}` } });

@@ -33,6 +33,24 @@ each_retry_waits_longer_within_its_jitter(void **state UNUSED)
         }
 }
 
+/* Whatever the dice say twice: the next wait is never shorter than the one before. */
+static void
+waits_never_grow_shorter_by_their_jitter(void **state UNUSED)
+{
+    struct whatsapp_answer answer = refused(WHATSAPP_RETRY, WHATSAPP_SCOPE_MESSAGE, 0);
+
+    for (int attempt = 1; attempt < MESSAGE_ATTEMPTS_MAX - 1; attempt++) {
+        int64_t longest = 0, shortest = INT64_MAX;
+        for (uint32_t jitter = 0; jitter <= 0xFFF; jitter++) {
+            int64_t now = send_plan_of(&answer, attempt, jitter, WAIT_MS).delay_ms;
+            int64_t next = send_plan_of(&answer, attempt + 1, jitter, WAIT_MS).delay_ms;
+            longest = now > longest ? now : longest;
+            shortest = next < shortest ? next : shortest;
+        }
+        assert_true(longest <= shortest);
+    }
+}
+
 static void
 the_last_attempt_fails_for_good(void **state UNUSED)
 {
@@ -185,6 +203,7 @@ what_cannot_be_prepared_comes_to_an_end_or_waits_for_us(void **state UNUSED)
 UNIT_MAIN(cmocka_unit_test(what_cannot_be_prepared_comes_to_an_end_or_waits_for_us),
           cmocka_unit_test(an_accepted_message_is_sent),
           cmocka_unit_test(each_retry_waits_longer_within_its_jitter),
+          cmocka_unit_test(waits_never_grow_shorter_by_their_jitter),
           cmocka_unit_test(the_last_attempt_fails_for_good), cmocka_unit_test(a_longer_retry_after_is_obeyed),
           cmocka_unit_test(a_throttled_number_is_slowed_and_an_account_is_held),
           cmocka_unit_test(a_throttled_pair_waits_longer_each_time_and_alone),

@@ -1,4 +1,5 @@
 /* POST, GET /v1/messages; GET, PATCH /v1/messages/{message_id}; POST /v1/messages/{message_id}/cancel. */
+#include "domain/webhook/webhook_told.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_ask.h"
@@ -57,6 +58,8 @@ struct get {
     struct message message;
     struct event *events;
     size_t event_count;
+    struct webhook_told *told; /* who was told of them */
+    size_t told_count;
 };
 
 static enum err
@@ -65,7 +68,34 @@ message_load(struct db_tx *tx, void *ctx)
     struct get *get = ctx;
     enum err err = message_get(tx, get->id, get->arena, &get->message);
 
-    return err == ERR_OK ? event_timeline(tx, get->id, get->arena, &get->events, &get->event_count) : err;
+    if (err == ERR_OK)
+        err = event_timeline(tx, get->id, get->arena, &get->events, &get->event_count);
+    if (err != ERR_OK)
+        return err;
+    struct id *ids = arena_array(get->arena, get->event_count, sizeof(*ids));
+    if (ids == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < get->event_count; i++)
+        ids[i] = get->events[i].id;
+    return webhook_deliveries_of(tx, ids, get->event_count, get->arena, &get->told, &get->told_count);
+}
+
+/* A step with the deliveries that told of it. */
+static json_t *
+step_show(const struct get *get, const struct event *event)
+{
+    json_t *step = message_step_show(event), *deliveries = json_array();
+
+    for (size_t i = 0; i < get->told_count; i++) {
+        const struct webhook_told *told = &get->told[i];
+        if (id_eq(told->event, event->id))
+            show_append(&deliveries,
+                        json_pack("{s:o, s:o, s:o, s:i}", "id", show_id(ID_DELIVERY, told->delivery),
+                                  "endpoint_id", show_id(ID_ENDPOINT, told->endpoint), "state",
+                                  show_text(told->state), "attempts", told->attempt_count));
+    }
+    show_set(&step, "deliveries", deliveries);
+    return step;
 }
 
 static enum err
@@ -91,7 +121,7 @@ message_get_one(struct http_request *request, struct http_response *response)
         return err;
     json_t *shown = message_show(&get.message, peer, metadata), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
-        show_append(&timeline, message_step_show(&get.events[i]));
+        show_append(&timeline, step_show(&get, &get.events[i]));
     show_set(&shown, "content", content);
     show_set(&shown, "timeline", timeline);
     return http_reply_json(request, response, 200, shown);
