@@ -222,6 +222,28 @@ task_template_create(struct task_run *run)
     return provider_id.len == 0 ? ERR_OK : look_after(run, news->provider_id, outcome);
 }
 
+/* What WhatsApp has taken, should the look afterwards find nothing. */
+static enum err
+edit_learn(struct task_run *run, struct slice body, struct outcome *outcome)
+{
+    struct template_news *news = &outcome->news;
+    json_t *draft = NULL;
+    enum err err = json_parse(body, &draft);
+
+    news->has_state = true;
+    news->state = TEMPLATE_PENDING;
+    if (err == ERR_OK) {
+        news->has_category =
+            template_category_parse(json_text_of(draft, "category"), &news->category) == ERR_OK;
+        news->is_ttl_known = news->has_ttl = json_int_of(draft, "message_send_ttl_seconds", &news->ttl_s);
+    }
+    if (err == ERR_OK && json_member(draft, "components") != NULL)
+        err = components_seal(run, json_member(draft, "components"), run->claim->subject, run->arena, NULL,
+                              news, &outcome->components, outcome->digest);
+    json_decref(draft);
+    return err;
+}
+
 enum err
 task_template_edit(struct task_run *run)
 {
@@ -241,11 +263,9 @@ task_template_edit(struct task_run *run)
     err = path.ptr == NULL ? ERR_NO_MEMORY : draft_open(run, &read, &body);
     if (err == ERR_OK)
         err = missing_told(run, task_call(run, "POST", path, body, NULL));
-    if (err != ERR_OK)
-        return err;
-    outcome->news.has_state = true;
-    outcome->news.state = TEMPLATE_PENDING;
-    return look_after(run, read.template.provider_id, outcome);
+    if (err == ERR_OK)
+        err = edit_learn(run, body, outcome);
+    return err == ERR_OK ? look_after(run, read.template.provider_id, outcome) : err;
 }
 
 /* Names are of a-z, 0-9 and _ alone: nothing in them wants escaping, and anything else is no name. */
