@@ -2,7 +2,7 @@
 /** One workspace never sees, changes or learns of another's objects: a foreign id is 404, the same as one that is not there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { contract, startPlatform, Client } from './support.js';
+import { contract, startPlatform, Client, PERSON } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
@@ -22,12 +22,18 @@ after(() => platform?.stop());
 const operations = Object.entries(contract.paths).flatMap(([template, item]) => ['get', 'post', 'patch', 'put', 'delete'].filter((method) => item[method] !== undefined)
     .map((method) => ({ method: method.toUpperCase(), template, operation: item[method] })));
 
+/** The query that an operation cannot be without: a number, the only one there is so far. */
+const required = (operation) => {
+    const names = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query' && parameter.required).map(({ name }) => name);
+    return names.length === 0 ? '' : `?${new URLSearchParams(names.map((name) => [name, PERSON]))}`;
+};
+
 describe('every endpoint with another workspace\'s ids', () => {
     for (const { method, template, operation } of operations.filter(({ template }) => template.includes('{')))
         test(`${method} ${template}`, async () => {
             const media = operation.requestBody?.content['application/json'];
             const example = media === undefined ? undefined : Object.values(media.examples ?? { one: { value: media.example } })[0].value;
-            const target = template.replace(/\{([^}]+)\}/g, (_, name) => theirs[name]);
+            const target = template.replace(/\{([^}]+)\}/g, (_, name) => theirs[name]) + required(operation);
             const foreign = await acme.client.call(method, target, example);
             const absent = await acme.client.call(method, target.replace(/(?<=_)[0-9a-z]{26}/, '0'.repeat(26)), example);
             assert.equal(foreign.status, 404, foreign.text);
