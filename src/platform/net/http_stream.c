@@ -332,7 +332,12 @@ head_send(struct http_exchange *exchange)
     http_connection_wait(connection, HTTP_WAIT_SEND);
     struct MHD_Response *made = MHD_create_response_from_callback(stream->answer_bytes, BLOCK_BYTES,
                                                                   http_stream_pull, exchange, NULL);
+    /* libmicrohttpd ends a chunked answer to HEAD as if it had had content: five octets that a client takes
+     * for the next answer. Without chunks, and with the connection's end, there is nothing to take. */
+    bool is_bare = exchange->request.method == HTTP_HEAD && stream->answer_bytes == HTTP_STREAM_UNDECLARED;
     if (made == NULL ||
+        (is_bare &&
+         MHD_set_response_options(made, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) != MHD_YES) ||
         !http_response_dress(made, &exchange->request, &exchange->response,
                              connection->server->is_draining) ||
         MHD_queue_response(connection->mhd, (unsigned)exchange->response.status, made) != MHD_YES)
