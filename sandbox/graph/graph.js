@@ -152,7 +152,10 @@ function serveDownload(sb, res, account, query) {
     const found = downloadMedia(sb, account, query);
     if (found === null)
         replyBytes(res, 404, Buffer.alloc(0), {});
-    else
+    else if (sb.setting('media_lie', account.waba_id) === 'cut') {
+        res.writeHead(200, { 'content-type': found.type, 'content-length': found.bytes.length });
+        res.write(found.bytes.subarray(0, found.bytes.length >> 1), () => res.destroy());
+    } else
         replyBytes(res, 200, found.bytes, { 'content-type': found.type, 'content-disposition': 'attachment', 'x-content-type-options': 'nosniff' });
 }
 

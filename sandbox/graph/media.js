@@ -82,7 +82,9 @@ export function mediaById(sb, account, id, method, phoneNumberId = null) {
 /** GET /M. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Account} account @param {import('./types.js').Media} media
  * @param {string} origin */
 export function mediaView(sb, account, media, origin) {
-    return { messaging_product: 'whatsapp', url: mediaUrl(sb, account.waba_id, media.id, origin), mime_type: media.mime_type, sha256: media.sha256,
+    const lie = sb.setting('media_lie', account.waba_id);
+    return { messaging_product: 'whatsapp', url: mediaUrl(sb, account.waba_id, media.id, lie === 'host' ? 'https://media.example.org' : origin),
+        mime_type: media.mime_type, sha256: lie === 'sha256' ? createHash('sha256').update(media.sha256).digest('hex') : media.sha256,
         file_size: String(media.file_size), id: media.id };
 }
 

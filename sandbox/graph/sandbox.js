@@ -24,6 +24,7 @@ export const DEFAULTS = {
     links: 'loopback',
     list_body_max: 1024,
     media_url_ttl_ms: 5 * 60_000,
+    media_lie: 'none',
     webhook_version: 24,
     bsuid: true,
     us_marketing: true,
@@ -37,7 +38,7 @@ export const DEFAULTS = {
 };
 
 const CHOICES = /** @type {Record<string, unknown[]>} */ ({
-    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], groups: ['none', 'any'], tls: ['good', 'alert', 'expired', 'wrong_name'], links: ['loopback', 'fetch', 'ignore'],
+    window: ['enforce', 'ignore'], rate_limit_http: [400, 429], pair_limit: ['on', 'off'], groups: ['none', 'any'], tls: ['good', 'alert', 'expired', 'wrong_name'], links: ['loopback', 'fetch', 'ignore'], media_lie: ['none', 'sha256', 'host', 'cut'],
 });
 
 /**

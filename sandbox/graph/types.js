@@ -16,6 +16,7 @@
  * @property {'loopback'|'fetch'|'ignore'} links which media links are fetched
  * @property {number} list_body_max 1024 or 4096, by which of Meta's pages is right
  * @property {number} media_url_ttl_ms life of a media download URL
+ * @property {'none'|'sha256'|'host'|'cut'} media_lie what is not as it is said of media
  * @property {number} webhook_version 24: no `conversation`; 23 and lower: with it
  * @property {boolean} bsuid business-scoped user ids in webhooks
  * @property {boolean} us_marketing deliver marketing templates to +1 numbers

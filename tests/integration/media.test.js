@@ -216,6 +216,27 @@ describe('what comes with messages', () => {
         assert.equal((await content(bolt.client, media.id)).status, 409);
     });
 
+    test('bytes that are not those announced, and addresses that are not WhatsApp\'s, are refused', async () => {
+        const setting = (lie) => platform.sandbox.control('PATCH', '/settings', { media_lie: lie });
+        for (const [lie, code] of [['sha256', 'media-altered'], ['host', 'media-host-refused']]) {
+            await setting(lie);
+            const id = await theirs(bolt, 'image/jpeg', jpeg(5000), 'c.jpg');
+            const message = await receive(bolt, 'image', { id, mime_type: 'image/jpeg', sha256: sha256('x') });
+            const media = await stateOf(bolt, message.content.image.media_id, ['failed', 'ready']);
+            assert.equal(media.error?.code, code);
+        }
+        await setting('cut');
+        const file = jpeg(5000);
+        const id = await theirs(bolt, 'image/jpeg', file, 'd.jpg');
+        const message = await receive(bolt, 'image', { id, mime_type: 'image/jpeg', sha256: sha256(file) });
+        await until(() => platform.sql("select count(*) from harkara.provider_task where kind = 'media.fetch' and state = 'waiting' and attempt > 0") !== '0', 'an attempt to be cut');
+        await setting('none');
+        platform.sql("update harkara.provider_task set due_at = now() where kind = 'media.fetch' and state = 'waiting'");
+        const media = await stateOf(bolt, message.content.image.media_id, ['failed', 'ready']);
+        assert.equal(media.state, 'ready');
+        assert.ok((await content(bolt.client, media.id)).bytes.equals(file));
+    });
+
     test('a dispatcher that is killed in the middle leaves a fetch that another ends', async () => {
         const file = pdf(12 * MB);
         const id = await theirs(bolt, 'application/pdf', file, 'b.pdf');
@@ -264,5 +285,13 @@ describe('what is sent by our id', () => {
         const answer = await send(acme, { type: 'document', document: { id: media.id, filename: 'x.pdf' } });
         const message = await acme.client.follow(answer.json.id, ['failed'], 60_000);
         assert.equal(message.error.code, 'whatsapp-131053');
+    });
+
+    test('what WhatsApp has lost is pushed again, once', async () => {
+        const media = await acme.client.upload('application/pdf', pdf(2000));
+        await platform.sandbox.control('POST', '/faults', { on: 'messages', times: 1, effect: { kind: 'error', code: 131052 } });
+        const answer = await send(acme, { type: 'document', document: { id: media.id, filename: 'y.pdf' } });
+        await acme.client.follow(answer.json.id, ['delivered', 'read'], 60_000);
+        assert.equal(platform.sql(`select count(*) from harkara.provider_task t join harkara.media m on m.id = t.subject_id where t.kind = 'media.push' and m.sha256 = decode('${media.sha256}', 'hex')`), '2');
     });
 });

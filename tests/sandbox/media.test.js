@@ -93,3 +93,15 @@ test('a link is fetched where it is local: a good one is delivered, a bad one fa
   assert.equal((await outcome('image', 'http://127.0.0.1:1/x.png')).status, 'failed');
   assert.equal((await outcome('image', 'https://elsewhere.example/x.png')).status, 'delivered', 'what lies elsewhere is not fetched');
 });
+
+test('media can be told wrongly, and end half way', async (t) => {
+  const world = await startWorld(t);
+  const { id } = (await upload(world, png, 'image/png')).body;
+  const truth = (await world.graph(`/v23.0/${id}`)).body;
+  await world.control('settings', { media_lie: 'sha256' }, 'PATCH');
+  assert.notEqual((await world.graph(`/v23.0/${id}`)).body.sha256, truth.sha256);
+  await world.control('settings', { media_lie: 'host' }, 'PATCH');
+  assert.equal(new URL((await world.graph(`/v23.0/${id}`)).body.url).host, 'media.example.org');
+  await world.control('settings', { media_lie: 'cut' }, 'PATCH');
+  await assert.rejects(fetch(truth.url, { headers: { authorization: `Bearer ${TOKEN}` } }).then((answer) => answer.arrayBuffer()));
+});

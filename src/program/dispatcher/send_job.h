@@ -5,6 +5,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/secret.h"
+#include "domain/channel/whatsapp/whatsapp_media.h"
 #include "domain/message/message_queue.h"
 #include "platform/os/mailbox.h"
 #include "program/dispatcher/pace.h"
@@ -20,6 +21,8 @@ struct send_job {
     struct buf url, body;                        /* body holds message text: wiped */
     struct secret *token;                        /* owned; gone as soon as the request has its own copy */
     unsigned char peer_index[VAULT_INDEX_BYTES]; /* whom it goes to */
+    struct id media[WHATSAPP_MEDIA_REFS_MAX];    /* ours, that it names by the provider's ids */
+    size_t media_count;
     struct message_outcome outcome;
     char provider_id[256], error_code[64]; /* what the outcome points to */
     int64_t slowed_to;                     /* what its sender's pace was halved to; 0: it was not */

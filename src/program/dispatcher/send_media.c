@@ -85,6 +85,8 @@ send_media_replace(struct db *db, const struct clock *clock, const struct messag
     if (err != ERR_OK || look.count == 0)
         return err;
     err = db_run(db, claim->tenant, look_in, &look);
+    for (out->count = 0; out->count < look.count; out->count++)
+        out->media[out->count] = look.refs[out->count].media;
     for (size_t i = 0; err == ERR_OK && out->verdict == SEND_MEDIA_GO && i < look.count; i++)
         if (json_object_set_new(look.refs[i].object, "id",
                                 json_stringn(look.provider_ids[i].ptr, look.provider_ids[i].len)) != 0)

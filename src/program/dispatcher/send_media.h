@@ -3,6 +3,7 @@
 #ifndef PROGRAM_DISPATCHER_SEND_MEDIA_H
 #define PROGRAM_DISPATCHER_SEND_MEDIA_H
 #include "core/clock.h"
+#include "domain/channel/whatsapp/whatsapp_media.h"
 #include "domain/message/message_queue.h"
 #include <jansson.h>
 
@@ -17,6 +18,8 @@ enum send_media_verdict {
 struct send_media {
     enum send_media_verdict verdict;
     struct slice code; /* in the arena */
+    struct id media[WHATSAPP_MEDIA_REFS_MAX];
+    size_t count;
 };
 
 /* With FAIL and WAIT the content is as it was. A content without our media costs nothing. */

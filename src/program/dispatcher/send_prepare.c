@@ -231,6 +231,8 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from, const st
     struct send_media media = { .verdict = SEND_MEDIA_GO };
     enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job, &media) : lane->err;
     if (err == ERR_OK) {
+        memcpy(job->media, media.media, sizeof(job->media));
+        job->media_count = media.count;
         if (!is_without_media(store, job, &media) && !is_held(store, job))
             mailbox_put(store->config.ready, &job->item);
         return;

@@ -2,6 +2,7 @@
 #include "core/metric.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
+#include "domain/media/media_provider.h"
 #include "domain/message/message_lane.h"
 #include "program/dispatcher/send_store_internal.h"
 #include <poll.h>
@@ -233,6 +234,26 @@ answers_record(struct db_tx *tx, const struct record *record)
     return channel_window_answered(tx, answers, count, arena);
 }
 
+/* WhatsApp cannot get at media that we had pushed: once, it is pushed anew. */
+static enum err
+media_again(struct db_tx *tx, const struct record *record, struct message_outcome *outcomes)
+{
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < record->count; i++) {
+        const struct send_job *job = record->jobs[i];
+        if (outcomes[i].verdict != MESSAGE_VERDICT_FAILED || job->media_count == 0 ||
+            job->claim.attempt > 1 || !slice_eq(outcomes[i].error_code, SLICE("whatsapp-131052")))
+            continue;
+        for (size_t m = 0; err == ERR_OK && m < job->media_count; m++)
+            err = media_provider_forget(tx, job->media[m], job->claim.channel);
+        outcomes[i].verdict = MESSAGE_VERDICT_RETRY;
+        outcomes[i].due_at = outcomes[i].at;
+        outcomes[i].error_class = "retry";
+    }
+    return err;
+}
+
 static enum err
 record_in(struct db_tx *tx, void *ctx)
 {
@@ -245,7 +266,9 @@ record_in(struct db_tx *tx, void *ctx)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < record->count; i++)
         outcomes[i] = record->jobs[i]->outcome;
-    enum err err = message_record_outcomes(tx, clock, outcomes, record->count, store->arena);
+    enum err err = media_again(tx, record, outcomes);
+    if (err == ERR_OK)
+        err = message_record_outcomes(tx, clock, outcomes, record->count, store->arena);
     if (err == ERR_OK)
         err = answers_record(tx, record);
     for (size_t i = 0; err == ERR_OK && i < record->count; i++) {
