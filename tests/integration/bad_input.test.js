@@ -39,7 +39,8 @@ const pointer = (path) => path.map((part) => `/${String(part).replaceAll('~', '~
 /** What can be wrong with one field, and how its schema knows. */
 function* wrongValues(schema, value) {
     const types = [schema.type].flat().filter(Boolean);
-    yield ['null', null];
+    if (!types.includes('null') && !schema.anyOf?.some(({ type }) => type === 'null'))
+        yield ['null', null];
     if (typeof value === 'string' || types.includes('string')) {
         yield ['a number', 12345678];
         yield ['an array', ['x']];
