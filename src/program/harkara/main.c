@@ -20,7 +20,8 @@
 #define CONFIG_BYTES_MAX    65536u
 #define CONFIG_DEFAULT_PATH "/etc/harkara/harkara.conf"
 
-static const struct command *const tables[] = { commands_server, commands_tenant, commands_key, commands_vault };
+static const struct command *const tables[] = { commands_server, commands_tenant, commands_key,
+                                                commands_vault };
 
 static const struct command *
 command_find(const char *group, const char *name)
