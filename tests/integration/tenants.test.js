@@ -2,7 +2,7 @@
 /** One workspace never sees, changes or learns of another's objects: a foreign id is 404, the same as one that is not there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { contract, startPlatform, Client, PERSON } from './support.js';
+import { contract, startPlatform, Client, PERSON, until } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
@@ -15,7 +15,12 @@ before(async () => {
     await bolt.client.follow(message.id, ['read']);
     const operation = await bolt.client.must(202, 'POST', `/v1/channels/${bolt.channel}/number/sync`);
     const template = await bolt.client.must(202, 'POST', '/v1/templates', { channel_id: bolt.channel, name: 'theirs', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'A text of theirs.' }] });
-    theirs = { template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
+    const deliveries = await until(async () => {
+        const { data } = await bolt.client.must(200, 'GET', `/v1/webhook-endpoints/${bolt.endpoint}/deliveries`);
+        return data.length > 0 && data;
+    }, 'a delivery');
+    const replay = await bolt.client.must(202, 'POST', `/v1/webhook-endpoints/${bolt.endpoint}/replay`, { since: '2026-01-01T00:00:00Z' });
+    theirs = { delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
 });
 after(() => platform?.stop());
 
