@@ -153,8 +153,9 @@ function serveDownload(sb, res, account, query) {
     if (found === null)
         replyBytes(res, 404, Buffer.alloc(0), {});
     else if (sb.setting('media_lie', account.waba_id) === 'cut') {
-        res.writeHead(200, { 'content-type': found.type, 'content-length': found.bytes.length });
-        res.write(found.bytes.subarray(0, found.bytes.length >> 1), () => res.destroy());
+        const out = /** @type {import('node:http').ServerResponse} */ (res);
+        out.writeHead(200, { 'content-type': found.type, 'content-length': found.bytes.length });
+        out.write(found.bytes.subarray(0, found.bytes.length >> 1), () => out.destroy());
     } else
         replyBytes(res, 200, found.bytes, { 'content-type': found.type, 'content-disposition': 'attachment', 'x-content-type-options': 'nosniff' });
 }
