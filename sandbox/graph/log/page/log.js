@@ -232,6 +232,7 @@ async function draw() {
     history.replaceState(null, '', `#${name}`);
     void draw();
   } }, label)));
+  document.querySelector('#tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   const now = tab;
   try {
     const parts = await TABS[now][1]();

@@ -44,8 +44,10 @@ a_sequence_of_words_ends_where_it_should(void **state UNUSED)
         { "uncertain", { "sent" }, "sent" },
         { "uncertain", { "delivered", "sent" }, "delivered" },
         { "uncertain", { "failed" }, "failed" },
-        { "accepted", { "delivered" }, "delivered" }, /* the event overtook our own record */
-        { "canceled", { "delivered" }, "canceled" },
+        { "accepted", { "delivered" }, "delivered" },         /* the event overtook our own record */
+        { "canceled", { "sent", "delivered" }, "delivered" }, /* an earlier attempt arrived after all */
+        { "canceled", { "sent", "failed" }, "canceled" },
+        { "blocked", { "delivered" }, "blocked" }, /* it never left us */
         { "sent", { "warning", "deleted", "something_new" }, "sent" },
     };
 
