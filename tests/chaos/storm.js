@@ -299,7 +299,8 @@ export class Storm {
                     update harkara.provider_event set lease_until = now() where state = 'stored' and lease_until > now() + interval '61 s';
                     update harkara.webhook_delivery set lease_until = now() where state = 'pending' and lease_until > now() + interval '61 s';
                     update harkara.webhook_endpoint set not_before = now() where not_before > now();
-                    update harkara.webhook_delivery set due_at = now() where state = 'pending' and due_at > now()`);
+                    update harkara.webhook_delivery set due_at = now() where state = 'pending' and due_at > now();
+                    select pg_notify('harkara_webhook', '')`);
             }
             const left = await inTheEnd(this);
             if (left === null)

@@ -237,9 +237,9 @@ describe('the end of an endpoint', () => {
         const { receiver, id } = await endpoint(['message.accepted']);
         receiver.answer = () => 500;
         await send();
-        /* 1 % of the schedule is 17 minutes: the later waits are taken away by hand. */
+        /* 1 % of the schedule is 17 minutes: the later waits are taken away by hand, which is told to who sleeps. */
         await until(async () => {
-            platform.sql("update harkara.webhook_delivery set due_at = now() where state = 'pending' and lease_until is null");
+            platform.sql("update harkara.webhook_delivery set due_at = now() where state = 'pending' and lease_until is null; select pg_notify('harkara_webhook', '')");
             return (await deliveries(id))[0]?.state === 'failed';
         }, 'the delivery to be given up');
         assert.equal((await deliveries(id))[0].attempts.length, 8);

@@ -1,5 +1,6 @@
 #include "domain/webhook/webhook_endpoint.h"
 #include "domain/tenant/sealed_column.h"
+#include "domain/webhook/webhook_rest.h"
 
 const char *
 webhook_endpoint_state_word(enum webhook_endpoint_state state)
@@ -262,6 +263,8 @@ webhook_endpoint_update(struct db_tx *tx, struct id endpoint, const struct webho
         return ERR_HTTP_PRECONDITION;
     if (err == ERR_OK && change->has_state && change->state == WEBHOOK_ENDPOINT_DISABLED)
         err = db_exec(tx, &deliveries_cancel_stmt, DB_ARGS(DB_ID(endpoint)), NULL);
+    if (err == ERR_OK && change->has_state && change->state == WEBHOOK_ENDPOINT_ENABLED)
+        err = webhook_wake(tx); /* its hold is over */
     return err == ERR_OK ? webhook_endpoint_get(tx, endpoint, arena, out) : err;
 }
 

@@ -133,7 +133,8 @@ batch_seal(const struct vault *vault, const struct clock *clock, struct arena *a
 
 static const struct db_stmt cursor_move_stmt = {
     "webhook_cursor_move",
-    "UPDATE consumer_cursor SET xid = $4::text::xid8, id = $5, updated_at = now() WHERE consumer = 'webhooks'"
+    "UPDATE consumer_cursor SET xid = $4::text::xid8, id = $5, updated_at = now(), is_resting = false"
+    " WHERE consumer = 'webhooks'"
     " AND xid = $2::text::xid8 AND id = $3 AND $1::uuid IS NOT NULL"
 };
 static enum err

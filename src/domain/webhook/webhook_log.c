@@ -1,4 +1,5 @@
 #include "domain/webhook/webhook_log.h"
+#include "domain/webhook/webhook_rest.h"
 #include "domain/tenant/sealed_column.h"
 
 /* One row per attempt, the delivery's columns repeated; deliveries without one have NULLs there. */
@@ -152,5 +153,7 @@ webhook_delivery_again(struct db_tx *tx, struct id delivery, struct arena *arena
     db_rows_free(rows);
     if (err == ERR_OK)
         err = db_exec(tx, &delivery_again_stmt, DB_ARGS(DB_ID(delivery)), NULL);
+    if (err == ERR_OK)
+        err = webhook_wake(tx);
     return err == ERR_OK ? webhook_delivery_get(tx, delivery, arena, out) : err;
 }

@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "domain/webhook/webhook_event_delivery_internal.h"
 #include "domain/webhook/webhook_render.h"
+#include "domain/webhook/webhook_rest.h"
 
 #define REPLAY_COLUMNS                                                                                       \
     "r.id, r.endpoint_id, r.since, r.until, r.events, r.has_all, r.state, r.count::bigint, r.created_at, r.finished_at"
@@ -60,6 +61,8 @@ webhook_replay_create(struct db_tx *tx, const struct webhook_replay_new *with, s
                                   DB_BOOL(with->has_all), DB_I64(WEBHOOK_REPLAY_DAYS)));
     if (err == ERR_EXISTS)
         err = ERR_STATE_CONFLICT;
+    if (err == ERR_OK)
+        err = webhook_wake(tx);
     return err == ERR_OK ? webhook_replay_get(tx, with->id, arena, out) : err;
 }
 

@@ -3,16 +3,19 @@
 #include "core/metric.h"
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_replay.h"
+#include "domain/webhook/webhook_rest.h"
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_BYTES                                                                                          \
-    (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many                   \
-                            */
-#define IDLE_MS_MAX                                                                                          \
-    250 /* events are found by looking: a commit that is not visible yet tells nobody when it is */
+    (128u * 1024u * 1024u)       /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many             \
+                                  */
+#define FAULT_MS             250 /* after an error */
+#define HELD_MS              250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
+#define LOOK_MS_MIN          4   /* an event is not to be read yet: doubled each time ... */
+#define LOOK_MS_MAX          500 /* ... up to this: somebody's transaction is long */
 #define LEASE_MARGIN_MS      10000
 #define SIGNATURES_BYTES_MAX 900u
 #define DB_REOPEN_MS         5000
@@ -26,7 +29,9 @@ struct delivery_store {
     struct arena *arena;
     pthread_t thread;
     atomic_size_t out;
-    size_t failing_out; /* of these, those to endpoints that fail; this thread's */
+    size_t failing_out; /* of these, those to endpoints that fail; this thread's, as the next */
+    int64_t horizon;    /* of webhook_rest */
+    int look_ms;        /* the last wait for an event that was not to be read yet */
     atomic_bool is_draining, is_stopping;
 };
 
@@ -255,6 +260,54 @@ return_unsent(struct delivery_store *store)
     }
 }
 
+static void
+on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
+{
+    *(bool *)ctx = true;
+}
+
+/*
+ * Until an attempt has ended, a notice comes, or something is due. While an event is there that must not be
+ * read yet, no notice tells when it may be: then for a moment, and notices are left for later.
+ */
+static enum err
+store_wait(struct delivery_store *store)
+{
+    struct pollfd fds[] = { { .fd = store->config.settled->event_fd, .events = POLLIN },
+                            { .fd = db_fd(store->db), .events = POLLIN } };
+    int64_t wait_ms = store->config.idle_ms_max;
+    bool is_quiet = false, was_told = false;
+    struct wall_time due;
+
+    if (atomic_load(&store->is_draining)) { /* nothing but outcomes is awaited */
+        (void)poll(fds, 1, FAULT_MS);
+        return ERR_OK;
+    }
+    enum err err = webhook_rest(store->db, &store->horizon, &is_quiet);
+    if (err == ERR_OK)
+        err = webhook_next_due(store->db, &due);
+    if (err == ERR_OK) {
+        int64_t until_ms = (due.us - clock_wall(store->config.clock).us) / 1000 + 1;
+        wait_ms = until_ms <= 0 ? HELD_MS : until_ms < wait_ms ? until_ms : wait_ms;
+    } else if (err != ERR_NOTHING) {
+        return err;
+    }
+    if (is_quiet) {
+        store->look_ms = 0;
+    } else {
+        store->look_ms = store->look_ms == 0                ? LOOK_MS_MIN
+                         : store->look_ms < LOOK_MS_MAX / 2 ? store->look_ms * 2
+                                                            : LOOK_MS_MAX;
+        wait_ms = store->look_ms < wait_ms ? store->look_ms : wait_ms;
+    }
+    err = db_notifications(store->db, on_notice, &was_told); /* what came with an answer makes no sound */
+    if (err != ERR_OK || (was_told && is_quiet))
+        return err;
+    if (poll(fds, is_quiet ? 2 : 1, (int)wait_ms) < 0)
+        return ERR_OK; /* interrupted: look again */
+    return db_notifications(store->db, on_notice, &was_told);
+}
+
 static void *
 store_run(void *ctx)
 {
@@ -272,16 +325,17 @@ store_run(void *ctx)
         if (err == ERR_OK)
             err = claim_and_send(store, &claimed);
         arena_reset(store->arena);
-        if (err == ERR_OK) {
-            if (taken == 0 && claimed == 0 && !is_replaying && mailbox_count(store->config.settled) == 0)
-                (void)poll(&(struct pollfd){ .fd = store->config.settled->event_fd, .events = POLLIN }, 1,
-                           IDLE_MS_MAX);
+        if (taken > 0)
+            store->look_ms = 0;
+        if (err == ERR_OK && taken == 0 && claimed == 0 && !is_replaying &&
+            mailbox_count(store->config.settled) == 0)
+            err = store_wait(store);
+        if (err == ERR_OK)
             continue;
-        }
         log_event(err_class(err) == ERR_CLASS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "webhook.store_failed",
                   LOG_ERR(err));
         if (err != ERR_DB_UNAVAILABLE || db_reopen(store->db, DB_REOPEN_MS) != ERR_OK)
-            (void)poll(NULL, 0, IDLE_MS_MAX);
+            (void)poll(NULL, 0, FAULT_MS);
         if (atomic_load(&store->is_stopping))
             break; /* what is not recorded now is delivered again: at least once */
     }
@@ -304,6 +358,8 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     store->arena = arena_new(ARENA_BYTES);
     if (store->arena != NULL)
         err = db_open(config->database, &store->db);
+    if (err == ERR_OK)
+        err = db_listen(store->db, WEBHOOK_CHANNEL);
     store->vault = tenant_vault(config->vault_client, store->db);
     if (err == ERR_OK && pthread_create(&store->thread, NULL, store_run, store) != 0)
         err = ERR_SYSTEM;

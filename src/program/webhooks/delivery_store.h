@@ -18,6 +18,7 @@ struct delivery_store_config {
     struct vault_client *vault_client;
     struct mailbox *ready;   /* store -> loop */
     struct mailbox *settled; /* loop -> store */
+    int64_t idle_ms_max;     /* looks at the latest then: finds what a lost notice or another process left */
 };
 
 MUST_CHECK enum err delivery_store_new(const struct delivery_store_config *config,

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define IDLE_MS 600000 /* nothing is found by chance: each test that waits shows what wakes the thread */
+
 static const char *const all[] = { "*", NULL };
 static struct config config;
 static struct vault_client *client;
@@ -36,7 +38,8 @@ opened(void **state)
                                          .clock = clock_system(),
                                          .vault_client = client,
                                          .ready = &ready,
-                                         .settled = &settled },
+                                         .settled = &settled,
+                                         .idle_ms_max = IDLE_MS },
         &store));
     return failed;
 }
@@ -123,7 +126,7 @@ a_failed_attempt_is_written_and_made_again(void **state UNUSED)
     buf_add(&body, buf_slice(&job->body));
     settle(job, WEBHOOK_RESULT_STATUS, 500);
     nothing_is_out();
-    test_cluster_sql("update webhook_delivery set due_at = now()");
+    test_cluster_sql("update webhook_delivery set due_at = now(); select pg_notify('harkara_webhook', '')");
     job = take();
     assert_int_equal(job->outcome.attempt, 2);
     assert_true(slice_eq(buf_slice(&job->body), buf_slice(&body))); /* byte for byte */
@@ -195,7 +198,8 @@ endpoints_that_fail_leave_half_of_the_places(void **state UNUSED)
                                          .clock = clock_system(),
                                          .vault_client = client,
                                          .ready = &ready,
-                                         .settled = &settled },
+                                         .settled = &settled,
+                                         .idle_ms_max = IDLE_MS },
         &store));
     while (taken < 8) { /* four that fail, and all four of the one that is well */
         struct delivery_job *job = (struct delivery_job *)mailbox_take(&ready);

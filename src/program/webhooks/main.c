@@ -20,6 +20,7 @@
 #define RESPONSE_BYTES_MAX (16u * 1024u)
 #define CONNECT_TIMEOUT_MS 5000
 #define LOOP_MS_MAX        250
+#define IDLE_MS_MAX        5000
 
 static const int webhooks_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
                                       SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT };
@@ -246,7 +247,8 @@ main(void)
                                                                   .clock = webhooks.clock,
                                                                   .vault_client = webhooks.vault_client,
                                                                   .ready = &webhooks.ready,
-                                                                  .settled = &webhooks.settled },
+                                                                  .settled = &webhooks.settled,
+                                                                  .idle_ms_max = IDLE_MS_MAX },
                                  &webhooks.store);
     if (err == ERR_OK) {
         role_ready(&role);

@@ -1,0 +1,105 @@
+#include "domain/webhook/webhook_rest.h"
+
+/* A scalar query: of EXISTS the planner would drop the order, and read a large log from its beginning. */
+static const struct db_stmt rest_look_stmt = {
+    "webhook_rest_look",
+    "SELECT c.is_resting, (SELECT e.id FROM event e WHERE (e.xid, e.id) > (c.xid, c.id) ORDER BY e.xid, e.id LIMIT 1)"
+    " IS NOT NULL, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM consumer_cursor c WHERE c.consumer = 'webhooks'"
+};
+static const struct db_stmt rest_begin_stmt = {
+    "webhook_rest_begin",
+    "UPDATE consumer_cursor SET is_resting = true WHERE consumer = 'webhooks' AND NOT is_resting"
+};
+
+struct look {
+    bool is_resting, has_event;
+    int64_t oldest, next; /* transaction that runs; transaction that will begin */
+};
+
+static enum err
+rest_look(struct db *db, struct look *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &rest_look_stmt, DB_NO_ARGS, &rows);
+    if (err == ERR_OK && db_rows_count(rows) != 1)
+        err = ERR_DB_STATEMENT;
+    if (err == ERR_OK)
+        *out = (struct look){ .is_resting = db_bool(rows, 0, 0),
+                              .has_event = db_bool(rows, 0, 1),
+                              .oldest = db_i64(rows, 0, 2),
+                              .next = db_i64(rows, 0, 3) };
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+static enum err
+rest_begin(struct db *db)
+{
+    struct db_tx tx = { .is_open = false };
+    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+
+    if (err == ERR_OK)
+        err = db_exec(&tx, &rest_begin_stmt, DB_NO_ARGS, NULL);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    return err;
+}
+
+enum err
+webhook_rest(struct db *db, int64_t *horizon, bool *is_quiet_out)
+{
+    struct look look = { .has_event = true };
+    enum err err = rest_look(db, &look);
+
+    *is_quiet_out = false;
+    if (err == ERR_OK && !look.is_resting && !look.has_event) {
+        err = rest_begin(db);
+        if (err == ERR_OK)
+            err = rest_look(db, &look);
+        if (err == ERR_OK) /* who saw the flag down has a number below this */
+            *horizon = look.next;
+    }
+    *is_quiet_out = err == ERR_OK && !look.has_event && look.oldest >= *horizon;
+    return err;
+}
+
+static const struct db_stmt next_due_stmt = {
+    "webhook_next_due",
+    "SELECT min(greatest(d.due_at, e.not_before)) FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT q.due_at"
+    " FROM webhook_delivery q WHERE q.endpoint_id = e.id AND q.state = 'pending' AND q.lease_until IS NULL"
+    " ORDER BY q.due_at LIMIT 1) d WHERE e.state = 'enabled'"
+};
+
+enum err
+webhook_next_due(struct db *db, struct wall_time *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "webhook.claim", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &next_due_stmt, DB_NO_ARGS, &rows);
+    if (err == ERR_OK && (db_rows_count(rows) == 0 || db_is_null(rows, 0, 0)))
+        err = ERR_NOTHING;
+    if (err == ERR_OK)
+        *out = db_time(rows, 0, 0);
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
+static const struct db_stmt wake_stmt = { "webhook_wake", "SELECT pg_notify('" WEBHOOK_CHANNEL
+                                                          "', '') WHERE $1::uuid IS NOT NULL" };
+
+enum err
+webhook_wake(struct db_tx *tx)
+{
+    return db_exec(tx, &wake_stmt, DB_NO_ARGS, NULL);
+}
