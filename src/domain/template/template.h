@@ -65,7 +65,9 @@ struct template
     struct wall_time
         edits[TEMPLATE_EDITS_PER_MONTH]; /* that WhatsApp took while it was approved; the latest */
     size_t edit_count;
-    struct slice needs; /* JSON, template_needs.h */
+    bool
+        is_edit_counted; /* the edit under way was asked for while it was approved: counts when it is taken */
+    struct slice needs;  /* JSON, template_needs.h */
     bool has_components, is_order_details;
     struct vault_sealed components;
     struct wall_time created_at, updated_at, synced_at;

@@ -6,8 +6,9 @@
 
 static const struct db_stmt template_change_stmt = {
     "template_change",
-    "UPDATE template SET change = $3, error_code = NULL, error_title = NULL, updated_at = $4,"
-    " revision = revision + 1, draft_key_version = $5, draft_ct = $6, draft_iv = $7, draft_tag = $8"
+    "UPDATE template SET change = $3, is_edit_counted = $3 = 'edit' AND state = 'approved',"
+    " error_code = NULL, error_title = NULL, updated_at = $4, revision = revision + 1,"
+    " draft_key_version = $5, draft_ct = $6, draft_iv = $7, draft_tag = $8"
     " WHERE tenant_id = $1 AND id = $2"
 };
 

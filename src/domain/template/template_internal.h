@@ -10,7 +10,8 @@
     " t.state_detail, t.provider_id, t.quality, t.previous_category, t.correct_category,"                    \
     " t.category_change_at, t.ttl_s, t.is_link_tracking_off, t.library_name, t.change, t.error_code,"        \
     " t.error_title, t.edits::text, t.needs::text, t.created_at, t.updated_at, t.synced_at, t.revision,"     \
-    " t.is_order_details, t.key_version, t.components_ct, t.components_iv, t.components_tag"
+    " t.is_order_details, t.key_version, t.components_ct, t.components_iv, t.components_tag,"                \
+    " t.is_edit_counted"
 MUST_CHECK enum err template_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
                                       struct template *out);
 /* As template_get, and the row stays locked until the transaction ends. *state_at_out: what the state rests

@@ -64,7 +64,8 @@ category_learn(struct template *template, const struct template_news *news)
     return differs;
 }
 
-/* The edit that WhatsApp took counts for its caps when the template was approved. */
+/* The edit that WhatsApp took counts for its caps when the template was approved as it was asked for: that it
+ * is in review again may be heard before the edit's own answer. */
 static void
 edit_count(struct template *template, struct wall_time now)
 {
@@ -80,7 +81,7 @@ change_learn(struct template *template, const struct template_news *news, struct
 {
     if (!news->ends_change)
         return 0;
-    if (template->change == TEMPLATE_CHANGE_EDIT && template->state == TEMPLATE_APPROVED && !news->is_refused)
+    if (template->change == TEMPLATE_CHANGE_EDIT && template->is_edit_counted && !news->is_refused)
         edit_count(template, now);
     template->change = TEMPLATE_CHANGE_NONE;
     template->error_code = news->is_refused ? news->error_code : SLICE_EMPTY;
@@ -244,7 +245,7 @@ template_learn(struct db_tx *tx, const struct clock *clock, struct id template,
         return err;
     struct wall_time rested_on = state_at;
     enum template_state before = known.state;
-    unsigned differs = change_learn(&known, news, now); /* looks at the state as it was */
+    unsigned differs = change_learn(&known, news, now);
     differs |= state_learn(&known, news, &state_at);
     differs |= category_learn(&known, news);
     differs |= rest_learn(&known, news);

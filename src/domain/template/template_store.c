@@ -58,7 +58,8 @@ template_from_row(const struct db_rows *rows, size_t row, struct arena *arena, s
                               .has_synced_at = !db_is_null(rows, row, 25),
                               .revision = (uint32_t)db_i64(rows, row, 26),
                               .is_order_details = db_bool(rows, row, 27),
-                              .has_components = !db_is_null(rows, row, 28) };
+                              .has_components = !db_is_null(rows, row, 28),
+                              .is_edit_counted = db_bool(rows, row, 32) };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         *texts[i].slice = arena_copy(arena, db_text(rows, row, texts[i].column));
         if (texts[i].slice->ptr == NULL)
@@ -117,7 +118,7 @@ template_lock(struct db_tx *tx, struct id template, struct arena *arena, struct 
     if (err == ERR_OK)
         err = template_from_row(rows, 0, arena, out);
     if (err == ERR_OK)
-        *state_at_out = db_time(rows, 0, 32);
+        *state_at_out = db_time(rows, 0, 33);
     db_rows_free(rows);
     return err;
 }
