@@ -30,7 +30,9 @@ static const struct db_stmt webhook_claim_stmt = {
 static const struct db_stmt targets_stmt = {
     "webhook_targets",
     "SELECT tenant_id, id, url, signature, headers_generation, headers_key_version, headers_ct, headers_iv, headers_tag,"
-    " failures > 0 FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id LIMIT 256" /* WEBHOOK_CLAIM_MAX */
+    " failures > 0, client_generation, client_certificate, client_not_after, client_key_key_version, client_key_ct,"
+    " client_key_iv, client_key_tag FROM webhook_endpoint WHERE id = ANY ($1) ORDER BY id LIMIT 256" /* WEBHOOK_CLAIM_MAX
+                                                                                                      */
 };
 
 static enum err
@@ -42,12 +44,20 @@ target_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
                                     .signing = webhook_signing_from(db_text(rows, row, 3)),
                                     .headers_generation = (uint32_t)db_i64(rows, row, 4),
                                     .has_headers = !db_is_null(rows, row, 5),
-                                    .is_failing = db_bool(rows, row, 9) };
-    if (out->url.ptr == NULL)
-        return ERR_NO_MEMORY;
-    return out->has_headers
-               ? sealed_column_read(rows, row, 6, (uint32_t)db_i64(rows, row, 5), arena, &out->headers)
-               : ERR_OK;
+                                    .is_failing = db_bool(rows, row, 9),
+                                    .client_generation = (uint32_t)db_i64(rows, row, 10),
+                                    .has_client = !db_is_null(rows, row, 11) };
+    enum err err = out->url.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK && out->has_headers)
+        err = sealed_column_read(rows, row, 6, (uint32_t)db_i64(rows, row, 5), arena, &out->headers);
+    if (err != ERR_OK || !out->has_client)
+        return err;
+    out->client_certificate = arena_copy(arena, db_text(rows, row, 11));
+    out->client_not_after = db_time(rows, row, 12);
+    return out->client_certificate.ptr == NULL
+               ? ERR_NO_MEMORY
+               : sealed_column_read(rows, row, 14, (uint32_t)db_i64(rows, row, 13), arena, &out->client_key);
 }
 
 /* The endpoints of what was claimed, with their keys, in the same transaction; then each claim is given its
@@ -152,6 +162,17 @@ webhook_headers_open(const struct vault *vault, const struct webhook_target *tar
 
     *out = NULL;
     return target->has_headers ? vault_open(vault, VAULT_CREDENTIAL, &place, &target->headers, out) : ERR_OK;
+}
+
+enum err
+webhook_client_key_open(const struct vault *vault, const struct webhook_target *target, struct secret **out)
+{
+    struct vault_place place =
+        webhook_client_key_place(target->tenant, target->endpoint, target->client_generation);
+
+    *out = NULL;
+    return target->has_client ? vault_open(vault, VAULT_CREDENTIAL, &place, &target->client_key, out)
+                              : ERR_OK;
 }
 
 enum err

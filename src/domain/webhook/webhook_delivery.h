@@ -26,9 +26,11 @@ struct webhook_target {
     enum webhook_signing signing;
     struct webhook_keys *keys; /* the present generation first */
     size_t key_count;
-    bool has_headers, is_failing; /* the last attempt failed */
-    uint32_t headers_generation;
-    struct vault_sealed headers;
+    bool has_headers, has_client, is_failing; /* the last attempt failed */
+    uint32_t headers_generation, client_generation;
+    struct vault_sealed headers, client_key;
+    struct slice client_certificate; /* PEM */
+    struct wall_time client_not_after;
 };
 
 struct webhook_claim {
@@ -58,6 +60,9 @@ MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct we
 /* The endpoint's own fields, as webhook_headers_lines takes them; NULL when it has none. *out is owned. */
 MUST_CHECK enum err webhook_headers_open(const struct vault *vault, const struct webhook_target *target,
                                          struct secret **out);
+/* The private key of its client certificate, in PEM; NULL when it has none. *out is owned. */
+MUST_CHECK enum err webhook_client_key_open(const struct vault *vault, const struct webhook_target *target,
+                                            struct secret **out);
 /* Appends the value of webhook-signature, made in the vault. */
 MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_target *target,
                                  struct slice content, struct buf *out);

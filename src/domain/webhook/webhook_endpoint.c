@@ -20,12 +20,13 @@ webhook_filter_wants(const struct slice *events, size_t count, struct slice type
     return false;
 }
 
-#define ENDPOINT_COLUMNS                                                                                                                                    \
-    "w.id, w.url, w.description, w.events, w.state, w.disabled_reason, w.failing_since, w.created_at, w.updated_at,"                                        \
-    " w.revision, w.generation, w.channels::text[], w.signature, w.payload, w.header_names, w.headers_generation,"                                          \
-    " s.secret_key_version IS NOT NULL, s.public_key, (SELECT max(p.expires_at) FROM webhook_secret p"                                                      \
-    " WHERE p.tenant_id = $1 AND p.endpoint_id = w.id AND p.expires_at > now()), w.failures::bigint, w.notices::bigint, w.not_before > now(), w.not_before" \
-    " FROM webhook_endpoint w LEFT JOIN webhook_secret s ON s.tenant_id = $1 AND s.endpoint_id = w.id"                                                      \
+#define ENDPOINT_COLUMNS                                                                                                                                     \
+    "w.id, w.url, w.description, w.events, w.state, w.disabled_reason, w.failing_since, w.created_at, w.updated_at,"                                         \
+    " w.revision, w.generation, w.channels::text[], w.signature, w.payload, w.header_names, w.headers_generation,"                                           \
+    " s.secret_key_version IS NOT NULL, s.public_key, (SELECT max(p.expires_at) FROM webhook_secret p"                                                       \
+    " WHERE p.tenant_id = $1 AND p.endpoint_id = w.id AND p.expires_at > now()), w.failures::bigint, w.notices::bigint, w.not_before > now(), w.not_before," \
+    " w.client_generation, w.client_subject, w.client_issuer, w.client_not_after, w.client_fingerprint"                                                      \
+    " FROM webhook_endpoint w LEFT JOIN webhook_secret s ON s.tenant_id = $1 AND s.endpoint_id = w.id"                                                       \
     " AND s.generation = w.generation"
 
 static enum err
@@ -66,13 +67,23 @@ endpoint_from_row(const struct db_rows *rows, size_t row, struct arena *arena, s
                                       .failures = (uint32_t)db_i64(rows, row, 19),
                                       .notices = (uint32_t)db_i64(rows, row, 20),
                                       .is_held = db_bool(rows, row, 21),
-                                      .held_until = db_time(rows, row, 22) };
+                                      .held_until = db_time(rows, row, 22),
+                                      .client_generation = (uint32_t)db_i64(rows, row, 23),
+                                      .has_client = !db_is_null(rows, row, 24) };
     if (out->is_failing)
         out->failing_since = db_time(rows, row, 6);
     if (out->has_public_key) /* the table holds its width */
         memcpy(out->public_key, db_bytes(rows, row, 17).ptr, sizeof(out->public_key));
     if (out->has_previous)
         out->previous_until = db_time(rows, row, 18);
+    if (out->has_client) {
+        out->client_subject = arena_copy(arena, db_text(rows, row, 24));
+        out->client_issuer = arena_copy(arena, db_text(rows, row, 25));
+        out->client_not_after = db_time(rows, row, 26);
+        memcpy(out->client_fingerprint, db_bytes(rows, row, 27).ptr, sizeof(out->client_fingerprint));
+        if (out->client_subject.ptr == NULL || out->client_issuer.ptr == NULL)
+            return ERR_NO_MEMORY;
+    }
     out->events = arena_array(arena, WEBHOOK_ENDPOINT_EVENTS_MAX, sizeof(*out->events));
     out->header_names = arena_array(arena, WEBHOOK_HEADERS_MAX, sizeof(*out->header_names));
     if (out->url.ptr == NULL || out->description.ptr == NULL || out->disabled_reason.ptr == NULL ||
@@ -139,6 +150,41 @@ headers_write(struct db_tx *tx, struct id endpoint, uint32_t generation,
                 has_any ? DB_BYTES(slice_of(sealed->tag, VAULT_TAG_BYTES)) : DB_NULL));
 }
 
+struct vault_place
+webhook_client_key_place(struct id tenant, struct id endpoint, uint32_t generation)
+{
+    return (struct vault_place){ .tenant = tenant,
+                                 .table = "webhook_endpoint",
+                                 .column = "client_key",
+                                 .row = endpoint,
+                                 .generation = generation };
+}
+
+static const struct db_stmt client_write_stmt = {
+    "webhook_client_write",
+    "UPDATE webhook_endpoint SET client_generation = $3, client_certificate = $4, client_subject = $5, client_issuer = $6,"
+    " client_not_after = $7, client_fingerprint = $8, client_key_key_version = $9, client_key_ct = $10, client_key_iv = $11,"
+    " client_key_tag = $12 WHERE tenant_id = $1 AND id = $2 AND client_generation = $3 - 1"
+};
+
+/* ERR_NOT_FOUND: it was changed meanwhile. */
+static enum err
+client_write(struct db_tx *tx, struct id endpoint, uint32_t generation, const struct webhook_client *client)
+{
+    const struct certificate *certificate = client->certificate;
+
+    if (certificate == NULL)
+        return db_exec_one(tx, &client_write_stmt,
+                           DB_ARGS(DB_ID(endpoint), DB_I64(generation), DB_NULL, DB_NULL, DB_NULL, DB_NULL,
+                                   DB_NULL, DB_NULL, DB_NULL, DB_NULL, DB_NULL));
+    return db_exec_one(tx, &client_write_stmt,
+                       DB_ARGS(DB_ID(endpoint), DB_I64(generation), DB_TEXT(buf_slice(&certificate->chain)),
+                               DB_TEXT(buf_slice(&certificate->subject)),
+                               DB_TEXT(buf_slice(&certificate->issuer)), DB_TIME(certificate->not_after),
+                               DB_BYTES(slice_of(certificate->fingerprint, sizeof(certificate->fingerprint))),
+                               DB_I64(client->key.key_version), SEALED_ARGS(&client->key)));
+}
+
 enum err
 webhook_endpoint_create(struct db_tx *tx, const struct webhook_endpoint_new *with, struct arena *arena,
                         struct webhook_endpoint *out)
@@ -163,6 +209,8 @@ webhook_endpoint_create(struct db_tx *tx, const struct webhook_endpoint_new *wit
                                   DB_TEXT_Z(with->is_thin ? "thin" : "full")));
     if (err == ERR_OK && with->headers != NULL && with->headers->count > 0)
         err = headers_write(tx, with->id, 1, with->headers);
+    if (err == ERR_OK && with->client != NULL && with->client->certificate != NULL)
+        err = client_write(tx, with->id, 1, with->client);
     if (err == ERR_OK)
         err = webhook_keys_insert(tx, with->id, &with->keys);
     return err == ERR_OK ? webhook_endpoint_get(tx, with->id, arena, out) : err;
@@ -257,6 +305,8 @@ webhook_endpoint_update(struct db_tx *tx, struct id endpoint, const struct webho
                 change->has_payload ? DB_TEXT_Z(change->is_thin ? "thin" : "full") : DB_NULL));
     if (err == ERR_OK && change->headers != NULL)
         err = headers_write(tx, endpoint, change->headers_generation + 1, change->headers);
+    if (err == ERR_OK && change->client != NULL)
+        err = client_write(tx, endpoint, change->client_generation + 1, change->client);
     if (err == ERR_OK && change->keys != NULL)
         err = webhook_keys_add(tx, endpoint, change->keys);
     if (err == ERR_NOT_FOUND)
@@ -271,7 +321,10 @@ webhook_endpoint_update(struct db_tx *tx, struct id endpoint, const struct webho
 static const struct db_stmt endpoint_delete_stmt = {
     "webhook_endpoint_delete",
     "UPDATE webhook_endpoint SET state = 'deleted', disabled_reason = NULL, updated_at = now(), revision = revision + 1,"
-    " header_names = '{}', headers_key_version = NULL, headers_ct = NULL, headers_iv = NULL, headers_tag = NULL"
+    " header_names = '{}', headers_key_version = NULL, headers_ct = NULL, headers_iv = NULL, headers_tag = NULL,"
+    " client_certificate = NULL, client_subject = NULL, client_issuer = NULL, client_not_after = NULL,"
+    " client_fingerprint = NULL, client_key_key_version = NULL, client_key_ct = NULL, client_key_iv = NULL,"
+    " client_key_tag = NULL"
     " WHERE tenant_id = $1 AND id = $2 AND ($3 = 0 OR revision = $3) AND state <> 'deleted'"
 };
 

@@ -4,6 +4,7 @@
 #include "core/arena.h"
 #include "core/err.h"
 #include "core/id.h"
+#include "crypto/certificate.h"
 #include "domain/webhook/webhook_headers.h"
 #include "domain/webhook/webhook_secret.h"
 #include "platform/db/db.h"
@@ -36,7 +37,11 @@ struct webhook_endpoint {
     uint32_t failures;        /* since the last success; WEBHOOK_BREAKER_FAILURES open the breaker */
     uint32_t notices;         /* of its failing, that were told to the other endpoints */
     struct wall_time held_until, failing_since, created_at, updated_at;
-    uint32_t revision, generation, headers_generation;
+    bool has_client; /* a client certificate: */
+    struct slice client_subject, client_issuer;
+    struct wall_time client_not_after;
+    unsigned char client_fingerprint[CERTIFICATE_FINGERPRINT_BYTES];
+    uint32_t revision, generation, headers_generation, client_generation;
 };
 
 /* Whether an endpoint with this filter wants this type: by its word, its group ("message.*") or "*". */
@@ -49,6 +54,13 @@ struct webhook_headers {
     struct vault_sealed sealed; /* with one at the least */
 };
 
+/* What it shows to the endpoint's server; the key sealed for webhook_client_key_place. */
+struct webhook_client {
+    const struct certificate *certificate; /* borrowed; NULL: none, what was there is removed */
+    struct vault_sealed key;
+};
+struct vault_place webhook_client_key_place(struct id tenant, struct id endpoint, uint32_t generation);
+
 struct webhook_endpoint_new {
     struct id id;
     struct slice url, description;
@@ -59,6 +71,7 @@ struct webhook_endpoint_new {
     enum webhook_signing signing;
     bool is_thin;
     const struct webhook_headers *headers; /* NULL: none; for headers_generation 1 */
+    const struct webhook_client *client;   /* NULL: none; for client_generation 1 */
     struct webhook_keys keys;              /* generation 1 */
 };
 /*
@@ -85,16 +98,18 @@ struct webhook_endpoint_change {
     bool is_thin;
     const struct webhook_headers *headers; /* NULL: as they were; for headers_generation + 1 */
     uint32_t headers_generation;           /* with `headers`: the present one */
+    const struct webhook_client *client;   /* NULL: as it was; for client_generation + 1 */
+    uint32_t client_generation;            /* with `client`: the present one */
     const struct webhook_keys *keys;       /* NULL: none; what the present generation lacks for `signing` */
     bool has_state;
     enum webhook_endpoint_state state; /* disabled cancels what waits; enabled forgets past failures */
 };
-/* ERR_HTTP_PRECONDITION when the revision moved on, or fields or keys were changed meanwhile.
+/* ERR_HTTP_PRECONDITION when the revision moved on, or fields, keys or certificate were changed meanwhile.
  * ERR_CHANNEL_UNKNOWN. */
 MUST_CHECK enum err webhook_endpoint_update(struct db_tx *tx, struct id endpoint,
                                             const struct webhook_endpoint_change *change, struct arena *arena,
                                             struct webhook_endpoint *out);
-/* Its keys and fields are destroyed; what waits is canceled. */
+/* Its keys, fields and certificate are destroyed; what waits is canceled. */
 MUST_CHECK enum err webhook_endpoint_delete(struct db_tx *tx, struct id endpoint, uint32_t revision);
 /*
  * ERR_HTTP_PRECONDITION when another rotation came first (keys->generation is not one more than the present).

@@ -1,6 +1,6 @@
 #include "domain/webhook/webhook_log.h"
-#include "domain/webhook/webhook_rest.h"
 #include "domain/tenant/sealed_column.h"
+#include "domain/webhook/webhook_rest.h"
 
 /* One row per attempt, the delivery's columns repeated; deliveries without one have NULLs there. */
 #define DELIVERY_COLUMNS                                                                                             \

@@ -12,6 +12,7 @@ static const char *const result_words[] = {
     [WEBHOOK_RESULT_SIZE] = "size",
     [WEBHOOK_RESULT_BLOCKED] = "blocked",
     [WEBHOOK_RESULT_BROKEN] = "broken",
+    [WEBHOOK_RESULT_CERTIFICATE_EXPIRED] = "certificate-expired",
 };
 
 const char *

@@ -28,6 +28,7 @@ enum webhook_result { /* of one attempt */
                       WEBHOOK_RESULT_SIZE,
                       WEBHOOK_RESULT_BLOCKED,
                       WEBHOOK_RESULT_BROKEN,
+                      WEBHOOK_RESULT_CERTIFICATE_EXPIRED, /* our own, for this endpoint: nothing was sent */
 };
 /* The stored and shown word. */
 const char *webhook_result_word(enum webhook_result result);

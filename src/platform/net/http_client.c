@@ -31,6 +31,7 @@ struct flight {
     bool is_blocked; /* by the address guard */
     bool is_oversize;
     char peer[ADDRESS_TEXT_BYTES];
+    char error[CURL_ERROR_SIZE]; /* libcurl's words: read for their origin, never shown */
     void *ctx;
     void (*done)(void *ctx, const struct http_result *result);
 };
@@ -257,6 +258,10 @@ failure_of(const struct flight *flight, CURLcode code)
     case CURLE_SSL_ENGINE_INITFAILED:
     case CURLE_USE_SSL_FAILED:
         return HTTP_FAILURE_TLS;
+    case CURLE_RECV_ERROR: /* where a TLS 1.3 server's refusal of our certificate arrives: in an alert */
+    case CURLE_SEND_ERROR:
+        return slice_contains(slice_text(flight->error), SLICE(" alert ")) ? HTTP_FAILURE_TLS
+                                                                           : HTTP_FAILURE_BROKEN;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: /* also of an answer that is no HTTP */
         return flight->sends == 0 ? HTTP_FAILURE_URL : HTTP_FAILURE_BROKEN;
@@ -441,8 +446,31 @@ rules_set(struct flight *flight, bool is_https)
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, flight);
     SET(CURLOPT_PRIVATE, flight);
+    SET(CURLOPT_ERRORBUFFER, flight->error);
     if (flight->client->resolve != NULL)
         SET(CURLOPT_RESOLVE, flight->client->resolve);
+    return ERR_OK;
+}
+
+/*
+ * libcurl compares the certificate's octets before it takes a connection or a TLS session that stands
+ * (Curl_ssl_config_matches), not the key's; a key belongs to one certificate. It keeps a copy of the
+ * certificate with the connection, and none of the key.
+ */
+static enum err
+certificate_set(CURL *easy, const struct http_call *call)
+{
+    struct curl_blob certificate = { .data = (void *)(uintptr_t)call->client_certificate.ptr,
+                                     .len = call->client_certificate.len,
+                                     .flags = CURL_BLOB_NOCOPY };
+    struct curl_blob key = { .data = (void *)(uintptr_t)call->client_key.ptr,
+                             .len = call->client_key.len,
+                             .flags = CURL_BLOB_NOCOPY };
+
+    if (call->client_certificate.len == 0)
+        return ERR_OK;
+    SET(CURLOPT_SSLCERT_BLOB, &certificate);
+    SET(CURLOPT_SSLKEY_BLOB, &key);
     return ERR_OK;
 }
 
@@ -495,6 +523,8 @@ http_client_start(struct http_client *client, const struct http_call *call)
         err = rules_set(flight, slice_eq_nocase(slice_first(url, 8), SLICE("https://")));
     if (err == ERR_OK)
         err = call_set(flight, call);
+    if (err == ERR_OK)
+        err = certificate_set(flight->easy, call);
     flight->began_at = clock_mono(clock_system());
     flight->deadline = mono_after_ms(flight->began_at, call->timeout_ms);
     flight->ctx = call->ctx;

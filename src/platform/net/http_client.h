@@ -27,7 +27,8 @@ enum http_failure { /* why there is no answer; finer than enum err, for delivery
                     HTTP_FAILURE_DNS,
                     HTTP_FAILURE_BLOCKED, /* the address guard refused every address that the name has */
                     HTTP_FAILURE_CONNECT,
-                    HTTP_FAILURE_TLS,
+                    HTTP_FAILURE_TLS, /* also when the peer refuses our certificate, after a TLS 1.3 handshake
+                                       */
                     HTTP_FAILURE_TIMEOUT,
                     HTTP_FAILURE_SIZE,   /* the answer is larger than allowed; its status is known */
                     HTTP_FAILURE_BROKEN, /* the connection broke, or what came is no HTTP */
@@ -68,6 +69,9 @@ struct http_call {
     struct slice body;          /* borrowed until done */
     struct http_source source;  /* instead of `body`, with POST */
     struct http_sink sink;
+    /* PEM, both or neither; borrowed until done. A connection is used again only with the same certificate.
+     */
+    struct slice client_certificate, client_key;
     struct slice bearer;    /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
     int timeout_ms;         /* of the whole, waiting for a connection included; above 0, as the next */
     int connect_timeout_ms; /* of finding the name, TCP and TLS together */
@@ -92,15 +96,16 @@ MUST_CHECK enum err http_client_new(const struct http_client_config *config, str
 /* Calls in flight end with HTTP_FAILURE_BROKEN. Accepts NULL. */
 void http_client_free(struct http_client *client);
 /*
- * Copies everything but the body. `done` is called once, from http_client_run or http_client_free, and may
- * start other calls. ERR_BUSY at in_flight_max; ERR_URL_INVALID, ERR_ADDRESS_BLOCKED (both judged before
- * anything else); ERR_HTTP_HEADER: a line that is no field, Host, Content-Length, Transfer-Encoding,
- * Connection or Expect (they are ours), or a bearer with other than visible characters; ERR_NO_MEMORY, also
- * when the secret pool is full.
+ * Copies everything but the body and the client's certificate. `done` is called once, from http_client_run or
+ * http_client_free, and may start other calls. ERR_BUSY at in_flight_max; ERR_URL_INVALID,
+ * ERR_ADDRESS_BLOCKED (both judged before anything else); ERR_HTTP_HEADER: a line that is no field, Host,
+ * Content-Length, Transfer-Encoding, Connection or Expect (they are ours), or a bearer with other than
+ * visible characters; ERR_NO_MEMORY, also when the secret pool is full.
  *
  * The bearer is kept in locked memory and wiped when the call is done. libcurl copies it into its request
  * buffer on the ordinary heap, and OpenSSL into its own: libcurl's heap is wiped piece by piece as it is
- * freed.
+ * freed. OpenSSL keeps a client's key, parsed, with the connection that was made with it, and wipes it with
+ * that: after half a minute of idleness, or when the peer closes it.
  */
 MUST_CHECK enum err http_client_start(struct http_client *client, const struct http_call *call);
 size_t http_client_in_flight(const struct http_client *client);

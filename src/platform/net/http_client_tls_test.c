@@ -79,6 +79,7 @@ server_main(void *ctx)
     struct server *server = ctx;
     int fd = accept(server->listen_fd, NULL, NULL);
     SSL *ssl = SSL_new(server->tls);
+    char rest[256];
     size_t len = 0;
 
     SSL_set_fd(ssl, fd);
@@ -92,6 +93,9 @@ server_main(void *ctx)
             SSL_write(ssl, reply, sizeof(reply) - 1);
         SSL_shutdown(ssl);
     }
+    shutdown(fd, SHUT_WR); /* else what was not read would turn the last alert into a reset */
+    while (read(fd, rest, sizeof(rest)) > 0)
+        ;
     SSL_free(ssl);
     close(fd);
     return NULL;
@@ -112,7 +116,8 @@ on_alpn(SSL *ssl UNUSED, const unsigned char **out, unsigned char *out_len, cons
 }
 
 static void
-server_start(struct server *server, const struct authority *identity, int version_max)
+server_start(struct server *server, const struct authority *identity, int version_max,
+             const struct authority *clients)
 {
     memset(server, 0, sizeof(*server));
     server->tls = SSL_CTX_new(TLS_server_method());
@@ -123,6 +128,10 @@ server_start(struct server *server, const struct authority *identity, int versio
     assert_int_equal(SSL_CTX_use_certificate(server->tls, identity->certificate), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(server->tls, identity->key), 1);
     SSL_CTX_set_alpn_select_cb(server->tls, on_alpn, server);
+    if (clients != NULL) {
+        assert_int_equal(X509_STORE_add_cert(SSL_CTX_get_cert_store(server->tls), clients->certificate), 1);
+        SSL_CTX_set_verify(server->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    }
     server->listen_fd = testing_listen(&server->port);
     assert_int_equal(pthread_create(&server->thread, NULL, server_main, server), 0);
 }
@@ -157,9 +166,16 @@ on_done(void *ctx, const struct http_result *result)
 static char ca_path[] = "/tmp/harkara-tls-XXXXXX";
 static struct authority root, stranger;
 
+/* What a client shows of itself; NULLs: nothing. */
+struct shown {
+    const struct authority *clients; /* whom the server asks for; NULL: nobody */
+    struct slice certificate, key;
+};
+
 /* One call to this host name (which is 127.0.0.1) under this certificate. */
 static struct outcome
-call(struct server *server, const struct authority *identity, int version_max, const char *host)
+call_showing(struct server *server, const struct authority *identity, int version_max, const char *host,
+             const struct shown *shown)
 {
     struct address_guard guard;
     struct http_client *client;
@@ -167,7 +183,7 @@ call(struct server *server, const struct authority *identity, int version_max, c
     char url[100], resolve[100], resolve_below[100];
     const char *const resolves[] = { resolve, resolve_below, NULL };
 
-    server_start(server, identity, version_max);
+    server_start(server, identity, version_max, shown->clients);
     snprintf(url, sizeof(url), "https://%s:%u/path", host, server->port);
     snprintf(resolve, sizeof(resolve), "name.example:%u:127.0.0.1", server->port);
     snprintf(resolve_below, sizeof(resolve_below), "a.name.example:%u:127.0.0.1", server->port);
@@ -184,6 +200,8 @@ call(struct server *server, const struct authority *identity, int version_max, c
                                                              .url = url,
                                                              .body = SLICE("hello"),
                                                              .bearer = SLICE("token"),
+                                                             .client_certificate = shown->certificate,
+                                                             .client_key = shown->key,
                                                              .timeout_ms = TESTING_WAIT_MS,
                                                              .connect_timeout_ms = TESTING_WAIT_MS,
                                                              .ctx = &outcome,
@@ -193,6 +211,64 @@ call(struct server *server, const struct authority *identity, int version_max, c
     http_client_free(client);
     server_end(server);
     return outcome;
+}
+
+static struct outcome
+call(struct server *server, const struct authority *identity, int version_max, const char *host)
+{
+    return call_showing(server, identity, version_max, host, &(struct shown){ .clients = NULL });
+}
+
+static struct slice
+pem_of(const struct authority *identity, BIO *certificate, BIO *key, struct slice *key_out)
+{
+    char *bytes = NULL;
+
+    assert_int_equal(PEM_write_bio_X509(certificate, identity->certificate), 1);
+    assert_int_equal(PEM_write_bio_PrivateKey(key, identity->key, NULL, NULL, 0, NULL, NULL), 1);
+    size_t len = (size_t)BIO_get_mem_data(key, &bytes);
+    *key_out = slice_of(bytes, len);
+    len = (size_t)BIO_get_mem_data(certificate, &bytes);
+    return slice_of(bytes, len);
+}
+
+/* By TLS 1.2 the server refuses within the handshake; by 1.3 afterwards, when the request is under way. */
+static void
+a_server_that_asks_for_a_certificate_is_shown_the_right_one(void **state UNUSED)
+{
+    static const struct {
+        const struct authority *signer; /* NULL: no certificate */
+        int version_max;
+        const char *failure;
+    } rows[] = {
+        { &root, 0, "none" },
+        { &stranger, 0, "tls" },
+        { NULL, 0, "tls" },
+        { &root, TLS1_2_VERSION, "none" },
+        { &stranger, TLS1_2_VERSION, "tls" },
+        { NULL, TLS1_2_VERSION, "tls" },
+    };
+
+    struct authority identity = certificate_make(&root, "someone", "DNS:name.example", 3600);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct shown shown = { .clients = &root };
+        struct authority own = { NULL, NULL };
+        BIO *certificate = BIO_new(BIO_s_mem()), *key = BIO_new(BIO_s_mem());
+        struct server server;
+        if (rows[i].signer != NULL) {
+            own = certificate_make(rows[i].signer, "a client", NULL, 3600);
+            shown.certificate = pem_of(&own, certificate, key, &shown.key);
+        }
+        struct outcome outcome =
+            call_showing(&server, &identity, rows[i].version_max, "name.example", &shown);
+        print_message("# row %zu: %s\n", i, http_failure_word(outcome.failure));
+        assert_string_equal(http_failure_word(outcome.failure), rows[i].failure);
+        assert_int_equal(server.got[0] == 'P', slice_eq(slice_text(rows[i].failure), SLICE("none")));
+        BIO_free(certificate);
+        BIO_free(key);
+        authority_release(&own);
+    }
+    authority_release(&identity);
 }
 
 static void
@@ -288,6 +364,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_that_holds_is_trusted),
         cmocka_unit_test(a_certificate_that_does_not_hold_gets_nothing),
+        cmocka_unit_test(a_server_that_asks_for_a_certificate_is_shown_the_right_one),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -1,12 +1,13 @@
 /* /v1/webhook-endpoints: where a workspace hears of its events, of which, and how. */
 #include "core/num.h"
+#include "crypto/encode.h"
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_signature.h"
 #include "program/gateway/gateway.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
-#define ENDPOINT_BODY_BYTES_MAX (16u * 1024u)
+#define ENDPOINT_BODY_BYTES_MAX (32u * 1024u) /* fields of 12 KiB, a certificate of 8, a key of 4 */
 
 /* "whpk_..." of the present generation, or null. */
 static json_t *
@@ -21,6 +22,26 @@ public_key_show(const struct webhook_endpoint *endpoint)
     webhook_public_key_print(slice_of(endpoint->public_key, sizeof(endpoint->public_key)), &text);
     if (buf_done(&text) == ERR_OK)
         shown = show_text(buf_slice(&text));
+    buf_release(&text);
+    return shown;
+}
+
+/* What is known of the certificate that is shown to the endpoint's server, or null. The key is never shown.
+ */
+static json_t *
+client_show(const struct webhook_endpoint *endpoint)
+{
+    struct buf text;
+    json_t *shown = NULL;
+
+    if (!endpoint->has_client)
+        return json_null();
+    buf_init(&text, 2 * CERTIFICATE_FINGERPRINT_BYTES);
+    encode_hex(&text, slice_of(endpoint->client_fingerprint, sizeof(endpoint->client_fingerprint)));
+    if (buf_done(&text) == ERR_OK)
+        shown = json_pack("{s:o, s:o, s:o, s:o}", "subject", show_text(endpoint->client_subject), "issuer",
+                          show_text(endpoint->client_issuer), "not_after",
+                          show_time(endpoint->client_not_after), "fingerprint", show_text(buf_slice(&text)));
     buf_release(&text);
     return shown;
 }
@@ -50,6 +71,7 @@ endpoint_show(const struct webhook_endpoint *endpoint)
              endpoint->has_previous ? show_time(endpoint->previous_until) : json_null());
     show_set(&shown, "consecutive_failures", json_integer((json_int_t)endpoint->failures));
     show_set(&shown, "failing_notices", json_integer((json_int_t)endpoint->notices));
+    show_set(&shown, "client_certificate", client_show(endpoint));
     show_set(&shown, "held_until", endpoint->is_held ? show_time(endpoint->held_until) : json_null());
     return shown;
 }
@@ -73,6 +95,8 @@ struct work {
     struct webhook_endpoint_new with;
     struct webhook_endpoint_change change;
     struct webhook_headers headers;
+    struct certificate certificate; /* zeroed, or of certificate_read */
+    struct webhook_client client;
     struct webhook_keys keys;
     int64_t overlap_s;
     struct gateway_page page;
@@ -192,6 +216,55 @@ headers_read(struct http_request *request, struct id endpoint, uint32_t generati
     return err;
 }
 
+static enum err
+client_refuse(struct http_request *request, enum certificate_fault fault)
+{
+    static const struct {
+        const char *member, *detail;
+    } rows[] = {
+        [CERTIFICATE_FAULT_CHAIN] = { "certificate",
+                                      "must be one to five certificates in PEM, the client's own first, without a key" },
+        [CERTIFICATE_FAULT_NAME] = { "certificate", "must have a shorter subject and issuer" },
+        [CERTIFICATE_FAULT_EXPIRED] = { "certificate", "must not have expired" },
+        [CERTIFICATE_FAULT_KEY] = { "private_key", "must be a private key in PEM" },
+        [CERTIFICATE_FAULT_ENCRYPTED] = { "private_key", "must not be encrypted" },
+        [CERTIFICATE_FAULT_KIND] = { "private_key",
+                                     "must be RSA of at least 2048 bits, EC on P-256 or P-384, or Ed25519" },
+        [CERTIFICATE_FAULT_MISMATCH] = { "private_key", "must be the key of the first certificate" },
+    };
+
+    problem_add(&request->problem, request->arena,
+                arena_format(request->arena, "/client_certificate/%s", rows[fault].member),
+                slice_text(rows[fault].detail));
+    return ERR_CONTRACT;
+}
+
+/* A client certificate, its key sealed for this generation, or null; *out stays NULL when nothing is said. */
+static enum err
+client_read(struct http_request *request, struct id endpoint, uint32_t generation, struct work *work,
+            const struct webhook_client **out)
+{
+    struct vault_place place = webhook_client_key_place(request->tenant, endpoint, generation);
+    const json_t *given = json_member(request_json(request), "client_certificate");
+    enum certificate_fault fault = CERTIFICATE_FAULT_NONE;
+
+    if (given == NULL)
+        return ERR_OK;
+    *out = &work->client;
+    if (json_is_null(given))
+        return ERR_OK;
+    enum err err =
+        certificate_read(json_text_of(given, "certificate"), json_text_of(given, "private_key"),
+                         clock_wall(gateway_worker_of(request)->gateway->clock), &work->certificate, &fault);
+    if (err == ERR_OK && fault != CERTIFICATE_FAULT_NONE)
+        return client_refuse(request, fault);
+    if (err == ERR_OK)
+        err = vault_seal(&gateway_worker_of(request)->vault, VAULT_CREDENTIAL, &place,
+                         secret_slice(work->certificate.key), request->arena, &work->client.key);
+    work->client.certificate = &work->certificate;
+    return err;
+}
+
 /* Keys for what the endpoint is signed with; *text_out, a new secret's, is shown once and owned by the
  * caller. */
 static enum err
@@ -230,6 +303,8 @@ endpoint_post(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = headers_read(request, work.with.id, 1, &work.headers, &work.with.headers);
     if (err == ERR_OK)
+        err = client_read(request, work.with.id, 1, &work, &work.with.client);
+    if (err == ERR_OK)
         err = keys_make(request, work.with.id, 1, webhook_signing_has_hmac(work.with.signing),
                         webhook_signing_has_ed25519(work.with.signing), &work.with.keys, &text);
     if (err == ERR_OK)
@@ -238,6 +313,7 @@ endpoint_post(struct http_request *request, struct http_response *response)
         gateway_locate(request, response, "/v1/webhook-endpoints/", ID_ENDPOINT, work.endpoint.id);
         err = endpoint_reply(request, response, 201, &work.endpoint, text);
     }
+    certificate_release(&work.certificate);
     secret_free(text);
     return err;
 }
@@ -361,11 +437,15 @@ endpoint_patch(struct http_request *request, struct http_response *response)
                            &work.change.headers);
     work.change.headers_generation = work.endpoint.headers_generation;
     if (err == ERR_OK)
+        err = client_read(request, work.id, work.endpoint.client_generation + 1, &work, &work.change.client);
+    work.change.client_generation = work.endpoint.client_generation;
+    if (err == ERR_OK)
         err = signing_change(request, &work, &text);
     if (err == ERR_OK)
         err = gateway_write(request, change_in, &work);
     if (err == ERR_OK)
         err = endpoint_reply(request, response, 200, &work.endpoint, text);
+    certificate_release(&work.certificate);
     secret_free(text);
     return err;
 }

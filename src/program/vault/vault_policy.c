@@ -37,6 +37,7 @@ static const struct {
     { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token", GATEWAY,    0,                  0,       GATEWAY, 0 },
     { VAULT_CREDENTIAL, "provider_task",    "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "headers",      GATEWAY,    WEBHOOKS,           0,       0,       0 },
+    { VAULT_CREDENTIAL, "webhook_endpoint", "client_key",   GATEWAY,    WEBHOOKS,           0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "secret",       GATEWAY,    0,                  0,       0,       WEBHOOKS },
 };
 

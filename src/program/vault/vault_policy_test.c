@@ -20,6 +20,7 @@ static const char *const allowed_values[] = {
     "gateway seal credential webhook_endpoint.secret",
     "gateway seal credential provider_task.request",
     "gateway seal credential webhook_endpoint.headers",
+    "gateway seal credential webhook_endpoint.client_key",
     "gateway seal content template.components",
     "dispatcher seal content template.components",
     "gateway open content template.components",
@@ -53,6 +54,7 @@ static const char *const allowed_values[] = {
     "webhooks open content event.content",
     "webhooks open content webhook_delivery.body",
     "webhooks open credential webhook_endpoint.headers",
+    "webhooks open credential webhook_endpoint.client_key",
     "webhooks sign credential webhook_endpoint.secret",
     "webhooks sign_ed25519 credential webhook_endpoint.private_key",
 };
@@ -81,7 +83,7 @@ static const char *const columns[] = { "peer",         "content",    "body",    
                                        "access_token", "app_secret", "verify_token", "private_key",
                                        "secret",       "secre",      "secrets",      "wrapped",
                                        "request",      "file_name",  "headers",      "components",
-                                       "draft",        "metadata" };
+                                       "draft",        "metadata",   "client_key" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)

@@ -15,6 +15,7 @@ delivery_job_new(const struct webhook_claim *claim)
     buf_init(&job->url, URL_BYTES_MAX);
     buf_init(&job->body, WEBHOOK_BODY_BYTES_MAX);
     buf_init(&job->signature_header, SIGNATURE_BYTES_MAX);
+    buf_init(&job->client_certificate, CERTIFICATE_CHAIN_BYTES_MAX);
     job->outcome = (struct webhook_outcome){ .tenant = claim->tenant,
                                              .delivery = claim->delivery,
                                              .endpoint = claim->endpoint,
@@ -33,6 +34,8 @@ delivery_job_free(struct delivery_job *job)
     buf_release_wiped(&job->body);
     buf_release(&job->signature_header);
     secret_free(job->headers);
+    buf_release(&job->client_certificate);
+    secret_free(job->client_key);
     secret_wipe(job->answer, sizeof(job->answer));
     free(job);
 }

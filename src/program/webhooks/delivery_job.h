@@ -14,7 +14,10 @@ struct delivery_job {
     char id_header[64], timestamp_header[64];
     struct buf signature_header; /* ends with a NUL */
     struct secret *headers;      /* owned: the tenant's own fields; NULL: none */
-    bool is_failing;             /* of the places that endpoints which fail may take */
+    struct buf client_certificate;
+    struct secret *client_key; /* owned; NULL: none */
+    bool has_expired;          /* the certificate: it is not even tried */
+    bool is_failing;           /* of the places that endpoints which fail may take */
     char answer[WEBHOOK_ANSWER_BYTES_MAX], address[ADDRESS_TEXT_BYTES];
     size_t answer_len;
     struct webhook_outcome outcome;

@@ -35,6 +35,19 @@ struct delivery_store {
     atomic_bool is_draining, is_stopping;
 };
 
+/* The certificate that the endpoint's server asks for, and its key. */
+static enum err
+client_fill(struct delivery_store *store, const struct webhook_target *target, struct wall_time now,
+            struct delivery_job *job)
+{
+    job->has_expired = target->has_client && target->client_not_after.us <= now.us;
+    if (!target->has_client || job->has_expired)
+        return ERR_OK;
+    buf_add(&job->client_certificate, target->client_certificate);
+    enum err err = buf_done(&job->client_certificate);
+    return err == ERR_OK ? webhook_client_key_open(&store->vault, target, &job->client_key) : err;
+}
+
 /* Body opened, content signed in the vault, headers written. `now` is the time of this attempt. */
 static enum err
 job_fill(struct delivery_store *store, const struct webhook_claim *claim, struct delivery_job *job)
@@ -56,6 +69,8 @@ job_fill(struct delivery_store *store, const struct webhook_claim *claim, struct
     buf_release_wiped(&content);
     if (err == ERR_OK)
         err = webhook_headers_open(&store->vault, claim->target, &job->headers);
+    if (err == ERR_OK)
+        err = client_fill(store, claim->target, now, job);
     buf_add_text(&job->signature_header, "webhook-signature: ");
     buf_add(&job->signature_header, buf_slice(&signature));
     buf_add_byte(&job->signature_header, '\0');

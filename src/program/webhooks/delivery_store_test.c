@@ -220,6 +220,62 @@ endpoints_that_fail_leave_half_of_the_places(void **state UNUSED)
     config.webhook_in_flight_max = 64;
 }
 
+/* Shown to the endpoint's server while it holds; its key is opened for that alone. */
+static void
+a_client_certificate_goes_along_until_it_is_over(void **state UNUSED)
+{
+    struct webhook_endpoint_new with = webhook_testing_endpoint_new(acme, all);
+    struct vault_place place = webhook_client_key_place(acme, with.id, 1);
+    struct certificate certificate = { .not_after = wall_after_ms(clock_wall(clock_system()), 3600000) };
+    struct webhook_client shown = { .certificate = &certificate };
+    struct webhook_endpoint endpoint;
+    struct db_tx tx;
+
+    buf_init(&certificate.chain, 64);
+    buf_init(&certificate.subject, 64);
+    buf_init(&certificate.issuer, 64);
+    buf_add_text(&certificate.chain, "a chain");
+    buf_add_text(&certificate.subject, "CN=own");
+    buf_add_text(&certificate.issuer, "CN=above");
+    assert_ok(vault_seal(&webhook_testing_sealer, VAULT_CREDENTIAL, &place, SLICE("a key"),
+                         webhook_testing_arena, &shown.key));
+    with.client = &shown;
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(webhook_endpoint_create(&tx, &with, webhook_testing_arena, &endpoint));
+    assert_ok(db_commit(&tx));
+    assert_true(endpoint.has_client);
+    assert_true(slice_eq(endpoint.client_subject, SLICE("CN=own")));
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct delivery_job *job = take();
+    assert_false(job->has_expired);
+    assert_true(slice_eq(buf_slice(&job->client_certificate), SLICE("a chain")));
+    assert_true(slice_eq(secret_slice(job->client_key), SLICE("a key")));
+    settle(job, WEBHOOK_RESULT_DELIVERED, 200);
+    nothing_is_out();
+    test_cluster_sql("update webhook_endpoint set client_not_after = now()");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    job = take();
+    assert_true(job->has_expired);
+    assert_null(job->client_key);
+    settle(job, WEBHOOK_RESULT_CERTIFICATE_EXPIRED, 0);
+    nothing_is_out();
+    assert_int_equal(
+        webhook_testing_count("select count(*) from webhook_attempt where outcome = 'certificate-expired'"),
+        1);
+
+    /* Removed with the endpoint, key and all. */
+    assert_ok(db_begin(webhook_testing_gateway, acme, &tx));
+    assert_ok(webhook_endpoint_delete(&tx, endpoint.id, 0));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(
+        webhook_testing_count("select count(*) from webhook_endpoint where num_nonnulls(client_certificate,"
+                              " client_subject, client_key_ct, client_fingerprint) > 0"),
+        0);
+    buf_release(&certificate.chain);
+    buf_release(&certificate.subject);
+    buf_release(&certificate.issuer);
+}
+
 static void
 what_the_loop_gives_back_is_no_attempt(void **state UNUSED)
 {
@@ -313,6 +369,7 @@ what_nobody_took_is_given_back_at_the_end(void **state UNUSED)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 WEBHOOK_MAIN(TEST(a_request_is_signed_over_what_it_carries), TEST(a_failed_attempt_is_written_and_made_again),
              TEST(the_answer_is_kept_sealed), TEST(endpoints_that_fail_leave_half_of_the_places),
+             TEST(a_client_certificate_goes_along_until_it_is_over),
              TEST(what_the_loop_gives_back_is_no_attempt),
              TEST(an_attempt_that_cannot_be_written_does_not_hold_up_the_rest),
              TEST(a_secret_that_does_not_open_waits_longer_than_a_moment),

@@ -42,8 +42,10 @@ struct flight {
 };
 
 static enum webhook_result
-result_of(const struct http_result *result)
+result_of(const struct delivery_job *job, const struct http_result *result)
 {
+    if (job->has_expired)
+        return WEBHOOK_RESULT_CERTIFICATE_EXPIRED;
     switch (result->failure) {
     case HTTP_FAILURE_NONE:
         return result->status >= 200 && result->status <= 299 ? WEBHOOK_RESULT_DELIVERED
@@ -84,7 +86,7 @@ flight_done(void *ctx, const struct http_result *result)
     if (job->answer_len > 0)
         memcpy(job->answer, result->body.ptr, job->answer_len);
     outcome->result =
-        (struct webhook_attempt){ .result = result_of(result),
+        (struct webhook_attempt){ .result = result_of(job, result),
                                   .status = result->failure == HTTP_FAILURE_NONE ? result->status : 0,
                                   .retry_after_s = result->retry_after_s };
     outcome->plan = webhook_plan_of(&outcome->result, outcome->attempt, jitter,
@@ -115,18 +117,26 @@ flight_start(struct webhooks *webhooks, struct delivery_job *job)
         err = webhook_headers_lines(secret_slice(job->headers), headers + 4, &count);
     headers[4 + count] = NULL;
 
-    if (err == ERR_OK) {
+    if (err == ERR_OK)
         *flight = (struct flight){ .webhooks = webhooks, .job = job };
-        err = http_client_start(
-            webhooks->http, &(struct http_call){ .method = "POST",
-                                                 .url = job->url.ptr,
-                                                 .headers = headers,
-                                                 .body = buf_slice(&job->body),
-                                                 .timeout_ms = (int)webhooks->role->config.webhook_timeout_ms,
-                                                 .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                                 .ctx = flight,
-                                                 .done = flight_done });
+    if (err == ERR_OK && job->has_expired) { /* an attempt that nobody hears of but the log */
+        flight_done(flight, &(struct http_result){ .failure = HTTP_FAILURE_TLS, .retry_after_s = -1 });
+        return;
     }
+    if (err == ERR_OK)
+        err = http_client_start(
+            webhooks->http,
+            &(struct http_call){ .method = "POST",
+                                 .url = job->url.ptr,
+                                 .headers = headers,
+                                 .body = buf_slice(&job->body),
+                                 .client_certificate = buf_slice(&job->client_certificate),
+                                 .client_key =
+                                     job->client_key == NULL ? SLICE_EMPTY : secret_slice(job->client_key),
+                                 .timeout_ms = (int)webhooks->role->config.webhook_timeout_ms,
+                                 .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                 .ctx = flight,
+                                 .done = flight_done });
     if (err == ERR_OK)
         return;
     if (err == ERR_URL_INVALID && flight != NULL) { /* as an attempt: it will not get better by itself */

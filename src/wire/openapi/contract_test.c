@@ -290,7 +290,8 @@ walk_node(struct walk *walk, const json_t *node)
                                         "/beneficiaries/0",
                                         "/messages/0", /* of a batch: each is judged by itself */
                                         "/messages/1" };
-    static const char *const may_be_null[] = { "/send_at", "/expires_at", "/uncertain_wait_s" };
+    static const char *const may_be_null[] = { "/send_at", "/expires_at", "/uncertain_wait_s",
+                                               "/client_certificate" };
     char pointer[1024];
     const char *name;
     json_t *child;
