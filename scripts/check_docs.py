@@ -138,7 +138,8 @@ def check_dependencies(tree):
     for package in sorted(set(" ".join(packages).split())):
         if f"`{package}`" not in text:
             tree.fail(f"docs/dependencies.md: the package {package} is missing")
-    names = {"threads": None, "libcrypto": "libssl-dev", "libcurl": "libcurl4-openssl-dev", "libpcre2-8": "libpcre2-dev"}
+    names = {"threads": None, "libcrypto": "libssl-dev", "libcurl": "libcurl4-openssl-dev", "libpcre2-8": "libpcre2-dev",
+             "p11-kit-1": "libp11-kit-dev"}
     for library in re.findall(r"= dependency\('([^']+)'", tree.read("meson.build")):
         package = names.get(library, library if library.startswith("lib") else f"lib{library}")
         package = package and (package if package.endswith("-dev") else f"{package}-dev")

@@ -15,6 +15,7 @@ enum config_role {
     CONFIG_DISPATCHER = 8,
     CONFIG_WEBHOOKS = 16,
     CONFIG_SCHEDULER = 32,
+    CONFIG_HSM = 64,
 };
 
 #define CONFIG_TEXT_BYTES_MAX 1024u

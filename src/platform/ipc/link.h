@@ -80,6 +80,9 @@ enum link_kind {
     LINK_BOOTED = 8,    /* vault -> supervisor: struct vault_booted of wire/vault: what became of LINK_BOOT */
     LINK_KEK = 9,       /* supervisor -> vault: struct vault_boot: key-encryption keys to add or make now */
     LINK_KEK_MADE = 10, /* vault -> supervisor: struct vault_booted: what became of LINK_KEK */
+    LINK_HSM_OPEN = 11, /* supervisor -> hsm: struct hsm_open of wire/vault, with the PIN */
+    LINK_HSM_OPENED = 12, /* hsm -> supervisor: struct hsm_opened: what became of that */
+    LINK_HSM_UNWRAP = 13, /* supervisor -> hsm, with fd: struct hsm_wrapped; the answer goes to the fd */
 };
 
 #endif

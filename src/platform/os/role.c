@@ -310,6 +310,9 @@ frame_obey(struct role_private *own, const struct role_events *events, struct sl
     } else if (kind == LINK_KEK && events->kek != NULL) {
         events->kek(events->ctx, frame, fd);
         return;
+    } else if (kind == LINK_HSM_UNWRAP && fd >= 0 && events->unwrap != NULL) {
+        events->unwrap(events->ctx, frame, fd);
+        return;
     }
     if (fd >= 0)
         close(fd);

@@ -64,6 +64,8 @@ struct role_events {
     void (*adopt)(void *ctx, int fd, uint8_t peer_role);
     /* The vault only: LINK_KEK, and a descriptor that came with it (taken) or -1. */
     void (*kek)(void *ctx, struct slice frame, int fd);
+    /* The token's process only: LINK_HSM_UNWRAP, and the descriptor (taken) that the answer goes to. */
+    void (*unwrap)(void *ctx, struct slice frame, int fd);
 };
 
 /*

@@ -17,7 +17,7 @@
  * SANDBOX_CALLS_THREADS, SCMP_SYS(accept4) }. Wherever one of these stands in a table, its arguments are
  * narrowed too:
  *   mmap, mprotect      never PROT_EXEC
- *   openat, open        reading only (what may be read: Landlock)
+ *   openat, open        reading only (what may be read: Landlock), unless there are paths_write
  *   socket, socketpair  AF_UNIX, AF_INET, AF_INET6; AF_NETLINK only of the route family
  *   clone               threads only (clone3 is answered ENOSYS, so that libc falls back on clone)
  *   ioctl               FIONREAD and FIONBIO
@@ -68,6 +68,10 @@ struct sandbox_rules {
     /* Files, or folders with all below; one that is not there is passed over. */
     const char *const *paths_read;
     size_t path_count;
+    /* Folders whose files may be written, made and removed too; with any, open and openat are not narrowed
+     * to reading: Landlock says where. For the process that hosts a foreign library. */
+    const char *const *paths_write;
+    size_t path_write_count;
     bool may_connect_any_port; /* else only these TCP ports; binding a TCP port is never allowed */
     uint16_t ports[SANDBOX_PORTS_MAX];
     size_t port_count;

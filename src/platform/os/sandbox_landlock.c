@@ -22,6 +22,10 @@ enum rule_type { RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2 };
 
 #define FS_READ_FILE ((uint64_t)1 << 2)
 #define FS_READ_DIR  ((uint64_t)1 << 3)
+#define FS_WRITE     ((uint64_t)1 << 1 | FS_READ_FILE)
+/* And READ_DIR, REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG. */
+#define FS_WRITE_FOLDER                                                                                      \
+    (FS_WRITE | FS_READ_DIR | (uint64_t)1 << 4 | (uint64_t)1 << 5 | (uint64_t)1 << 7 | (uint64_t)1 << 8)
 #define FS_ABI_1     (((uint64_t)1 << 13) - 1) /* execute, write, read, make, remove ... */
 #define FS_REFER     ((uint64_t)1 << 13)       /* ABI 2 */
 #define FS_TRUNCATE  ((uint64_t)1 << 14)       /* ABI 3 */
@@ -55,7 +59,7 @@ failed(const char *step)
 }
 
 static enum err
-allow_path(int ruleset_fd, const char *path)
+allow_path(int ruleset_fd, const char *path, uint64_t folder_rights, uint64_t file_rights)
 {
     struct stat st;
     enum err err = ERR_OK;
@@ -63,13 +67,13 @@ allow_path(int ruleset_fd, const char *path)
 
     if (fd < 0) /* not there, or not for this user: then there is nothing to allow */
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? ERR_OK : failed("open");
-    struct path_beneath rule = { .allowed_access = FS_READ_FILE, .parent_fd = fd };
+    struct path_beneath rule = { .allowed_access = file_rights, .parent_fd = fd };
     if (fstat(fd, &st) != 0) {
         err = failed("stat");
         goto done;
     }
     if (S_ISDIR(st.st_mode))
-        rule.allowed_access |= FS_READ_DIR;
+        rule.allowed_access = folder_rights;
     if (syscall(CALL_ADD_RULE, ruleset_fd, RULE_PATH_BENEATH, &rule, 0) != 0)
         err = failed("path");
 done:
@@ -104,7 +108,10 @@ sandbox_enter_landlock(const struct sandbox_rules *rules, struct sandbox_facts *
         return failed("ruleset");
     enum err err = ERR_OK;
     for (size_t i = 0; err == ERR_OK && i < rules->path_count; i++)
-        err = allow_path(fd, rules->paths_read[i]);
+        err = allow_path(fd, rules->paths_read[i], FS_READ_FILE | FS_READ_DIR, FS_READ_FILE);
+    const uint64_t truncate = abi >= 3 ? FS_TRUNCATE : 0;
+    for (size_t i = 0; err == ERR_OK && i < rules->path_write_count; i++)
+        err = allow_path(fd, rules->paths_write[i], FS_WRITE_FOLDER | truncate, FS_WRITE | truncate);
     for (size_t i = 0; err == ERR_OK && abi >= 4 && !rules->may_connect_any_port && i < rules->port_count;
          i++) {
         struct net_port rule = { .allowed_access = NET_CONNECT_TCP, .port = rules->ports[i] };

@@ -123,7 +123,7 @@ list_holds(const int *list, size_t count, int call)
 
 /* 0 or a negative errno, as libseccomp's own functions. */
 static int
-allow(scmp_filter_ctx filter, int call)
+allow(scmp_filter_ctx filter, int call, bool may_write)
 {
     bool is_narrowed = false;
 
@@ -132,7 +132,7 @@ allow(scmp_filter_ctx filter, int call)
     if (list_holds(killers, COUNT_OF(killers), call))
         bug("a role's table allows a call that always kills");
     for (size_t i = 0; i < COUNT_OF(narrowings); i++) {
-        if (narrowings[i].call != call)
+        if (narrowings[i].call != call || (may_write && (call == SCMP_SYS(open) || call == SCMP_SYS(openat))))
             continue;
         is_narrowed = true;
         int rc =
@@ -160,10 +160,10 @@ fill(scmp_filter_ctx filter, const struct sandbox_rules *rules)
         if (killers[i] >= 0 && !rules->kills_on_refusal) /* else the default kills already */
             rc = seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, killers[i], 0, NULL);
     for (size_t i = 0; rc == 0 && i < rules->call_count; i++)
-        rc = allow(filter, rules->calls[i]);
+        rc = allow(filter, rules->calls[i], rules->path_write_count > 0);
 #ifdef HARKARA_SANITIZED
     for (size_t i = 0; rc == 0 && i < COUNT_OF(sanitizer_calls); i++)
-        rc = allow(filter, sanitizer_calls[i]);
+        rc = allow(filter, sanitizer_calls[i], rules->path_write_count > 0);
 #endif
     return rc;
 }

@@ -28,7 +28,7 @@ static const int role_calls[] = { SANDBOX_CALLS_BASE,  SANDBOX_CALLS_THREADS, SA
 static const int few_calls[] = { SANDBOX_CALLS_BASE };
 
 static char folder[] = "/tmp/harkara-sandbox-XXXXXX";
-static char allowed_folder[64], allowed_file[80], forbidden_file[80];
+static char allowed_folder[64], allowed_file[80], forbidden_file[80], written_folder[64];
 static pid_t test_pid;
 static uint16_t open_port, other_port; /* both are listened on, by this process */
 
@@ -120,6 +120,41 @@ only_the_listed_paths_can_be_read_and_none_changed(void **state UNUSED)
     assert_holds(reads_what_is_allowed);
     assert_holds(cannot_read_the_rest);
     assert_holds(cannot_change_files);
+}
+
+static bool
+writes_in_its_folder_and_nowhere_else(void)
+{
+    char path[96], other[96], outside[96];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/new", written_folder);
+    snprintf(other, sizeof(other), "%s/other", written_folder);
+    snprintf(outside, sizeof(outside), "%s/outside", folder);
+    bool wrote = (fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600)) >= 0 && write(fd, "x", 1) == 1 &&
+                 ftruncate(fd, 0) == 0 && rename(path, other) == 0 && unlink(other) == 0 &&
+                 mkdir(path, 0700) == 0 && rmdir(path) == 0;
+    return wrote && open(forbidden_file, O_WRONLY) < 0 && errno == EACCES &&
+           open(allowed_file, O_WRONLY) < 0 && errno == EACCES &&
+           open(outside, O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES && mkdir(outside, 0700) < 0 &&
+           errno == EACCES && symlink("/", path) < 0;
+}
+
+static void
+only_the_listed_folders_can_be_written(void **state UNUSED)
+{
+    static const char *const folders[] = { written_folder };
+    static const int calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_FILES, SCMP_SYS(ftruncate),
+                                 SCMP_SYS(rename),   SCMP_SYS(unlink),    SCMP_SYS(mkdir),
+                                 SCMP_SYS(rmdir),    SCMP_SYS(symlink) };
+    struct sandbox_rules rules = role_rules();
+
+    rules.calls = calls;
+    rules.call_count = COUNT_OF(calls);
+    rules.paths_write = folders;
+    rules.path_write_count = 1;
+    assert_int_equal(run_locked(&rules, writes_in_its_folder_and_nowhere_else), 0);
+    assert_int_equal(run_locked(&rules, cannot_read_the_rest), 0);
 }
 
 static bool
@@ -507,8 +542,14 @@ set_up(void **state UNUSED)
     snprintf(allowed_file, sizeof(allowed_file), "%s/file", allowed_folder);
     snprintf(forbidden_file, sizeof(forbidden_file), "%s/file", folder);
     assert_int_equal(mkdir(allowed_folder, 0755), 0);
+    snprintf(written_folder, sizeof(written_folder), "%s/written", folder);
+    assert_int_equal(mkdir(written_folder, 0700), 0);
+    assert_int_equal(chmod(written_folder, 0777), 0);
+    assert_int_equal(chmod(folder, 0777), 0); /* what keeps the processes out is not the mode */
     write_file(allowed_file);
     write_file(forbidden_file);
+    assert_int_equal(chmod(allowed_file, 0666), 0);
+    assert_int_equal(chmod(forbidden_file, 0666), 0);
     open_port = listen_somewhere();
     other_port = listen_somewhere();
     return 0;
@@ -520,6 +561,7 @@ tear_down(void **state UNUSED)
     unlink(allowed_file);
     unlink(forbidden_file);
     rmdir(allowed_folder);
+    rmdir(written_folder);
     rmdir(folder);
     return 0;
 }
@@ -529,6 +571,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_listed_paths_can_be_read_and_none_changed),
+        cmocka_unit_test(only_the_listed_folders_can_be_written),
         cmocka_unit_test(only_the_listed_ports_can_be_reached_and_none_bound),
         cmocka_unit_test(calls_that_no_role_needs_kill),
         cmocka_unit_test(a_call_in_no_table_fails_or_where_asked_kills),

@@ -17,9 +17,9 @@
 #define PAGE_BYTES_MAX 16384u
 
 #ifdef HARKARA_SANITIZED
-#define PASSED_MAX 4u
+#define PASSED_MAX 5u
 #else
-#define PASSED_MAX 1u
+#define PASSED_MAX 2u
 #endif
 
 enum err
@@ -69,7 +69,8 @@ page_clear(const struct child *child)
     return pwrite(child->page_fd, zeros, bytes, 0) == (ssize_t)bytes ? ERR_OK : ERR_SYSTEM;
 }
 
-/* Its own settings, and in sanitized builds what steers the sanitizers; nothing else of our environment. */
+/* Its own settings, in sanitized builds what steers the sanitizers, and for the token's process what SoftHSM2
+ * reads; nothing else of our environment. */
 static size_t
 environment_make(const struct child *child, const struct config *config, char *out[CONFIG_COUNT + PASSED_MAX])
 {
@@ -83,6 +84,9 @@ environment_make(const struct child *child, const struct config *config, char *o
             count++;
     }
 #endif
+    const char *softhsm = child->row->settings == CONFIG_HSM ? getenv("SOFTHSM2_CONF") : NULL;
+    if (softhsm != NULL && asprintf(&out[count], "SOFTHSM2_CONF=%s", softhsm) > 0)
+        count++;
     out[count] = NULL;
     return count;
 }

@@ -2,6 +2,7 @@
 #include "platform/os/role.h"
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
+#include "program/harkara/hsm_init.h"
 #include "program/harkara/kek.h"
 #include "program/harkara/listener.h"
 #include "program/harkara/roster.h"
@@ -17,11 +18,13 @@
 
 /* As root every process drops to a user of its own: without one it would not start, so say it at once. */
 static enum err
-users_check(struct complaint *complaint)
+users_check(const struct config *config, struct complaint *complaint)
 {
     char name[48];
 
     for (const struct roster_row *row = roster; geteuid() == 0 && row->name != NULL; row++) {
+        if (roster_count(row, config) == 0)
+            continue;
         snprintf(name, sizeof(name), "harkara-%s", row->name);
         if (getpwnam(name) == NULL) {
             complaint_set(complaint,
@@ -41,6 +44,48 @@ memory_check(const struct config *config, struct complaint *complaint)
         return ERR_OK;
     complaint_set(complaint, COMPLAINT_MEMORY, ROLE_SECRET_BYTES_MAX / 1024);
     return ERR_CONFIG;
+}
+
+/* What a token needs, if there is to be one. */
+static enum err
+token_given(struct command_line *line, struct supervisor_options *options)
+{
+    const struct config *config = &line->config;
+
+    if (config->hsm_module[0] == '\0')
+        return ERR_OK;
+    if (arguments_has(&line->arguments, "--init-kek") || config->master_kek_new_file[0] != '\0') {
+        complaint_set(&line->complaint, "HARKARA_HSM_MODULE goes neither with --init-kek nor with "
+                                        "HARKARA_MASTER_KEK_NEW_FILE: the token's key is the new one");
+        return ERR_CONFIG;
+    }
+    return hsm_pin_read(config, &options->pin, &line->complaint);
+}
+
+/* With a token the other master key is only there until nothing hangs on it any more. */
+static const char *
+source_name(const struct command_line *line, bool was_in_environment)
+{
+    bool has_token = line->config.hsm_module[0] != '\0', has_key = line->master_key != NULL;
+
+    if (has_token)
+        return !has_key ? "pkcs11" : was_in_environment ? "environment and pkcs11" : "file and pkcs11";
+    return was_in_environment ? "environment" : "file";
+}
+
+static enum err
+wrapped_secret_read(struct command_line *line, struct database *database, struct hsm_wrapped *out)
+{
+    enum err err = database_hsm_secret(database, out);
+
+    if (err == ERR_NOT_FOUND) {
+        complaint_set(&line->complaint, "there is no master secret for the token yet: run \"harkara vault "
+                                        "hsm-init\" once, while harkara does not serve");
+        return ERR_CONFIG;
+    }
+    if (err != ERR_OK)
+        complaint_set(&line->complaint, "the token's master secret cannot be read: %s", err_title(err));
+    return err;
 }
 
 /* From the environment, else from HARKARA_MASTER_KEK_FILE, else none yet. */
@@ -99,11 +144,13 @@ successor_given(struct command_line *line, struct secret **out)
 static enum err
 serve_on(struct command_line *line, struct supervisor_options *options)
 {
+    bool has_token = line->config.hsm_module[0] != '\0';
     struct database *database = NULL;
     enum err err = database_start(&line->config, &line->folders, &database, &line->complaint);
 
     if (err == ERR_OK)
-        err = master_key_of_state(line, database);
+        err = has_token ? wrapped_secret_read(line, database, &options->hsm_wrapped)
+                        : master_key_of_state(line, database);
     options->database = database;
     if (err == ERR_OK)
         err = successor_given(line, &options->masters[1]);
@@ -111,6 +158,7 @@ serve_on(struct command_line *line, struct supervisor_options *options)
         options->masters[0] = line->master_key;
         line->master_key = NULL; /* taken */
         err = supervisor_run(options, &line->complaint);
+        options->pin = NULL; /* taken */
     }
     if (unlink(line->folders.status) != 0 && errno != ENOENT)
         log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
@@ -131,9 +179,13 @@ serve(struct command_line *line)
                                           .listen_fd = -1,
                                           .admin_fd = -1,
                                           .control_fd = -1 };
+    bool was_in_environment = line->master_key != NULL;
     int lock_fd = -1;
     enum err err = master_key_given(line);
 
+    if (err == ERR_OK)
+        err = token_given(line, &options);
+    options.master_source = source_name(line, was_in_environment);
     if (err == ERR_OK)
         err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
     if (err == ERR_OK)
@@ -152,6 +204,7 @@ serve(struct command_line *line)
     listener_close(line->folders.control_socket, options.control_fd);
     if (lock_fd >= 0)
         close(lock_fd);
+    secret_free(options.pin);
     return err;
 }
 
@@ -163,7 +216,7 @@ command_serve(struct command_line *line)
 
     log_open("supervisor", level, STDERR_FILENO);
     if (err == ERR_OK)
-        err = users_check(&line->complaint);
+        err = users_check(&line->config, &line->complaint);
     if (err == ERR_OK)
         err = memory_check(&line->config, &line->complaint);
     if (err == ERR_OK)

@@ -9,6 +9,7 @@
 #include "program/harkara/control.h"
 #include "program/harkara/database.h"
 #include "program/harkara/kek.h"
+#include "program/harkara/status_file.h"
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,9 +223,23 @@ kek_make(struct vault_command *command, const struct secret *master)
         err = ERR_BUSY;
     if (line->complaint.text[0] == '\0')
         complaint_set(&line->complaint,
-                      err == ERR_BUSY ? "the server makes one already, or another master key is on its way"
+                      err == ERR_BUSY ? "the server makes one already, another master key is on its way, or "
+                                        "its token is away"
                                       : "the vault made no key-encryption key: see the server's log");
     return err;
+}
+
+/* A key-encryption key is made of the last master key, and with a token that is the token's. */
+static enum err
+no_token(struct command_line *line)
+{
+    static struct status status;
+
+    if (status_read(line->folders.status, &status) != ERR_OK || status.token[0] == '\0')
+        return ERR_OK;
+    complaint_set(&line->complaint, "the master key is in the token %s, and cannot be replaced by a file",
+                  status.token);
+    return ERR_DB_DATA;
 }
 
 /* What an earlier run left is finished first. That was all, unless another master key is given: which one the
@@ -236,8 +251,10 @@ kek_rotate(struct vault_command *command, int64_t *done, uint32_t *version_out)
     const char *path = arguments_value(&line->arguments, "--new-master-key-file");
     struct secret *master = NULL;
     size_t in_use = 0;
-    enum err err = path == NULL ? ERR_OK : kek_file_read(path, &master, &line->complaint);
+    enum err err = path == NULL ? ERR_OK : no_token(line);
 
+    if (err == ERR_OK && path != NULL)
+        err = kek_file_read(path, &master, &line->complaint);
     if (err == ERR_OK)
         err = keks_in_use(command, &in_use, version_out);
     bool was_unfinished = in_use > 1;
@@ -465,6 +482,10 @@ const struct command commands_vault[] = {
       "In small batches, while everything runs; killed, it goes on when it is run again. Older keys that nothing is\n"
       "sealed under any more are destroyed.",
       rekey_options, 0, 0, true, rekey },
+    { "vault", "hsm-init", "", "Make the token's key and the master secret that it wraps.",
+      "For HARKARA_HSM_MODULE and its fellows, once and while harkara does not serve. A key of that label that is in\n"
+      "the token already is taken, if it cannot leave the token.",
+      vault_hsm_init_options, 0, 0, false, command_vault_hsm_init },
     { .group = NULL },
 };
 /* clang-format on */

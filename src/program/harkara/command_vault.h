@@ -22,6 +22,9 @@ MUST_CHECK enum err vault_command_lock(struct vault_command *command);
 /* By slug or id. ERR_NOT_FOUND. */
 MUST_CHECK enum err vault_command_tenant(struct vault_command *command, const char *text, struct tenant *out);
 
+extern const struct argument_option vault_hsm_init_options[];
+enum exit_code command_vault_hsm_init(struct command_line *line);
+
 extern const struct argument_option vault_status_options[];
 enum exit_code command_vault_status(struct command_line *line);
 

@@ -1,5 +1,6 @@
 /* vault status: which keys there are, how old they are, and how much they were used. */
 #include "program/harkara/command_vault.h"
+#include "program/harkara/status_file.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -17,7 +18,7 @@ const struct argument_option vault_status_options[] = {
 
 struct figures {
     struct vault_facts facts;
-    const char *provider;
+    char provider[32], token[33]; /* the server's own word; the latter empty: none */
     struct kek_version keks[KEK_VERSIONS_MAX];
     size_t kek_count;
     struct key_total totals[KEY_TOTALS_MAX];
@@ -62,13 +63,27 @@ is_held(const struct vault_facts *facts, uint32_t version)
 }
 
 static enum err
+provider_read(struct vault_command *command, struct figures *out)
+{
+    static struct status status;
+    enum err err = status_read(command->line->folders.status, &status);
+
+    if (err != ERR_OK)
+        return err;
+    snprintf(out->provider, sizeof(out->provider), "%s", status.master_key);
+    snprintf(out->token, sizeof(out->token), "%s", status.token);
+    return ERR_OK;
+}
+
+static enum err
 figures_read(struct vault_command *command, struct figures *out)
 {
     const char *tenant = arguments_value(&command->line->arguments, "--tenant");
     const char *const kinds[] = { "rotate", "rekey" };
     enum err err = vault_facts(&command->vault, &out->facts);
 
-    out->provider = "file or environment";
+    if (err == ERR_OK)
+        err = provider_read(command, out);
     if (err == ERR_OK)
         err = kek_versions(command->db, out->keks, &out->kek_count);
     if (err == ERR_OK)
@@ -153,6 +168,9 @@ json_print(const struct figures *figures)
         (json_int_t)WARN_AT, "key_encryption_keys", keks, "data_keys", totals, "works", works);
     if (figures->has_tenant && json_object_set(root, "tenant_keys", versions) != 0)
         bug("a figure that is no JSON");
+    if (json_object_set_new(root, "token",
+                            figures->token[0] == '\0' ? json_null() : json_string(figures->token)) != 0)
+        bug("a figure that is no JSON");
     json_decref(versions);
     command_print_json(root);
 }
@@ -160,10 +178,10 @@ json_print(const struct figures *figures)
 static void
 table_print(const struct figures *figures)
 {
-    printf("master key: %s; memory: %s; self-tests: passed; data keys held: %" PRIu64
+    printf("master key: %s%s%s; memory: %s; self-tests: passed; data keys held: %" PRIu64
            "; uses not counted: %" PRIu64 "\n\n",
-           figures->provider, memory_word(figures->facts.memory), figures->facts.keys_held,
-           figures->facts.uses_uncounted);
+           figures->provider, figures->token[0] == '\0' ? "" : ", token ", figures->token,
+           memory_word(figures->facts.memory), figures->facts.keys_held, figures->facts.uses_uncounted);
     printf("%-9s%-8s%-10s%-8s%-12s%s\n", "KEK", "AGE", "SCRYPT N", "KEYS", "WRAPS", "STATE");
     for (size_t i = 0; i < figures->kek_count; i++) {
         const struct kek_version *kek = &figures->keks[i];

@@ -342,6 +342,64 @@ database_kek_add(const struct database *database, const struct vault_kek *kek)
     return as_admin(database, kek_insert, &copy);
 }
 
+static const struct db_stmt hsm_secret_stmt = { "hsm_secret",
+                                                "SELECT version, cipher, iv, tag FROM hsm_secret"
+                                                " ORDER BY version DESC LIMIT 1" };
+
+static enum err
+hsm_secret_read(struct db_tx *tx, void *ctx)
+{
+    struct hsm_wrapped *out = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &hsm_secret_stmt, DB_NO_ARGS, &rows);
+
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK) {
+        struct slice cipher = db_bytes(rows, 0, 1), iv = db_bytes(rows, 0, 2), tag = db_bytes(rows, 0, 3);
+        if (cipher.len != sizeof(out->cipher) || iv.len != sizeof(out->iv) || tag.len != sizeof(out->tag)) {
+            err = ERR_SEAL_CORRUPT;
+        } else {
+            out->version = (uint32_t)db_i64(rows, 0, 0);
+            memcpy(out->cipher, cipher.ptr, cipher.len);
+            memcpy(out->iv, iv.ptr, iv.len);
+            memcpy(out->tag, tag.ptr, tag.len);
+        }
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+database_hsm_secret(const struct database *database, struct hsm_wrapped *out)
+{
+    return as_admin(database, hsm_secret_read, out);
+}
+
+static const struct db_stmt hsm_secret_add_stmt = { "hsm_secret_add",
+                                                    "INSERT INTO hsm_secret (version, cipher, iv, tag)"
+                                                    " VALUES ($1, $2, $3, $4)" };
+
+static enum err
+hsm_secret_insert(struct db_tx *tx, void *ctx)
+{
+    const struct hsm_wrapped *wrapped = ctx;
+
+    return db_exec_one(tx, &hsm_secret_add_stmt,
+                       DB_ARGS(DB_I64(wrapped->version),
+                               DB_BYTES(slice_of(wrapped->cipher, sizeof(wrapped->cipher))),
+                               DB_BYTES(slice_of(wrapped->iv, sizeof(wrapped->iv))),
+                               DB_BYTES(slice_of(wrapped->tag, sizeof(wrapped->tag)))));
+}
+
+enum err
+database_hsm_secret_add(const struct database *database, const struct hsm_wrapped *wrapped)
+{
+    struct hsm_wrapped copy = *wrapped;
+
+    return as_admin(database, hsm_secret_insert, &copy);
+}
+
 enum err
 database_open_admin(const struct config *config, const struct folders *folders, struct db **out,
                     struct complaint *complaint)

@@ -12,6 +12,7 @@
 #include "platform/os/role_settings.h"
 #include "program/harkara/complaint.h"
 #include "program/harkara/folders.h"
+#include "wire/vault/hsm_frame.h"
 #include "wire/vault/vault_frame.h"
 #include <sys/types.h>
 
@@ -39,6 +40,12 @@ MUST_CHECK enum err database_keks(const struct database *database, struct vault_
                                   struct complaint *complaint);
 /* ERR_EXISTS: another host made one of this version in the meantime. */
 MUST_CHECK enum err database_kek_add(const struct database *database, const struct vault_kek *kek);
+
+/* The newest master secret that a token has wrapped. ERR_NOT_FOUND: there is none. */
+MUST_CHECK enum err database_hsm_secret(const struct database *database, struct hsm_wrapped *out);
+/* ERR_EXISTS: there is one of this version. */
+MUST_CHECK enum err database_hsm_secret_add(const struct database *database,
+                                            const struct hsm_wrapped *wrapped);
 
 /* For commands beside a running server: connects as harkara_admin with the password that lies in the state
  * folder. */

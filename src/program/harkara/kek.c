@@ -83,22 +83,21 @@ file_check(int fd, const char *path, struct complaint *complaint)
     else if (st.st_uid != 0 && st.st_uid != geteuid())
         complaint_set(complaint, "%s: belongs to another user; it must be root's or ours", path);
     else if ((st.st_mode & (S_IRWXG | S_IRWXO | S_IXUSR)) != 0)
-        complaint_set(complaint, "%s: has mode %04o; others may read the master key: chmod 0400 it", path,
+        complaint_set(complaint, "%s: has mode %04o; others may read the secret in it: chmod 0400 it", path,
                       (unsigned)st.st_mode & 07777u);
     else
         return ERR_OK;
     return ERR_CONFIG;
 }
 
-enum err
-kek_file_read(const char *path, struct secret **out, struct complaint *complaint)
+/* *len_out is larger than `max` when the file is; text has room for max + 1. */
+static enum err
+file_read(const char *path, char *text, size_t max, size_t *len_out, struct complaint *complaint)
 {
-    char text[FILE_BYTES_MAX + 1];
     ssize_t n = 0;
     size_t len = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    *out = NULL;
     if (fd < 0) {
         complaint_set(complaint, "%s: %s", path,
                       errno == ENOENT   ? "is not there"
@@ -107,16 +106,57 @@ kek_file_read(const char *path, struct secret **out, struct complaint *complaint
         return ERR_CONFIG;
     }
     enum err err = file_check(fd, path, complaint);
+    while (err == ERR_OK && len <= max && (n = read(fd, text + len, max + 1 - len)) > 0)
+        len += (size_t)n;
+    if (err == ERR_OK && n < 0) {
+        complaint_set(complaint, "%s: cannot be read (errno %d)", path, errno);
+        err = ERR_SYSTEM;
+    }
+    close(fd);
+    *len_out = len;
+    return err;
+}
+
+enum err
+kek_file_read(const char *path, struct secret **out, struct complaint *complaint)
+{
+    char text[FILE_BYTES_MAX + 1];
+    size_t len = 0;
+
+    *out = NULL;
+    enum err err = file_read(path, text, FILE_BYTES_MAX, &len, complaint);
+    if (err == ERR_OK) {
+        err = kek_parse(slice_of(text, len), out);
+        if (err != ERR_OK)
+            complaint_set(complaint, "%s: must hold 64 hexadecimal digits or 32 raw octets", path);
+    }
+    secret_wipe(text, sizeof(text));
+    return err;
+}
+
+enum err
+kek_pin_read(const char *path, size_t max, struct secret **out, struct complaint *complaint)
+{
+    char text[FILE_BYTES_MAX + 1];
+    size_t len = 0;
+
+    *out = NULL;
+    enum err err = file_read(path, text, FILE_BYTES_MAX, &len, complaint);
     if (err != ERR_OK)
         goto done;
-    while (len < sizeof(text) && (n = read(fd, text + len, sizeof(text) - len)) > 0)
-        len += (size_t)n;
-    err = n < 0 ? ERR_SYSTEM : kek_parse(slice_of(text, len), out);
+    struct slice line = slice_of(text, len);
+    if (slice_ends_with(line, SLICE("\n")))
+        line.len--;
+    bool is_one_line = line.len > 0 && line.len <= max && len <= FILE_BYTES_MAX;
+    for (size_t i = 0; i < line.len; i++)
+        is_one_line = is_one_line && (unsigned char)line.ptr[i] >= ' ';
+    err = is_one_line ? ERR_OK : ERR_CONFIG;
     if (err != ERR_OK)
-        complaint_set(complaint, "%s: must hold 64 hexadecimal digits or 32 raw octets", path);
+        complaint_set(complaint, "%s: must hold one line with a PIN", path);
+    else if ((*out = secret_copy(line)) == NULL)
+        err = ERR_NO_MEMORY;
 done:
     secret_wipe(text, sizeof(text));
-    close(fd);
     return err;
 }
 

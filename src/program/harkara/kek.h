@@ -25,6 +25,9 @@ MUST_CHECK enum err kek_parse(struct slice text, struct secret **out);
 MUST_CHECK enum err kek_take(char **environment, struct secret **out, struct complaint *complaint);
 /* ERR_CONFIG: not there, not a plain file, readable by others, not ours or root's, or no key. ERR_SYSTEM. */
 MUST_CHECK enum err kek_file_read(const char *path, struct secret **out, struct complaint *complaint);
+/* One line of 1 to `max` octets, from a file of the same kind: a token's PIN. Errors as kek_file_read. */
+MUST_CHECK enum err kek_pin_read(const char *path, size_t max, struct secret **out,
+                                 struct complaint *complaint);
 /* Draws a key and writes it: mode 0400, whole or not there, on disk before it returns. ERR_EXISTS,
  * ERR_SYSTEM. */
 MUST_CHECK enum err kek_file_make(const char *path, struct secret **out, struct complaint *complaint);

@@ -148,6 +148,35 @@ what_is_not_a_key_file_is_refused(void **state UNUSED)
 }
 
 static void
+a_pin_is_one_line_of_a_private_file(void **state UNUSED)
+{
+    static const char *const refused[] = { "", "\n", "12\n34\n", "1234\r\n", "12345678901234567" };
+    struct secret *pin;
+
+    write_file("1234\n", 0400);
+    assert_ok(kek_pin_read(path, 16, &pin, &complaint));
+    assert_true(secret_eq(secret_slice(pin), SLICE("1234")));
+    secret_free(pin);
+    unlink(path);
+    write_file("1234567890123456", 0600);
+    assert_ok(kek_pin_read(path, 16, &pin, &complaint));
+    assert_int_equal(secret_len(pin), 16);
+    secret_free(pin);
+    unlink(path);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        write_file(refused[i], 0400);
+        assert_int_equal(kek_pin_read(path, 16, &pin, &complaint), ERR_CONFIG);
+        assert_null(pin);
+        assert_non_null(strstr(complaint.text, "one line"));
+        unlink(path);
+    }
+    write_file("1234\n", 0440);
+    assert_int_equal(kek_pin_read(path, 16, &pin, &complaint), ERR_CONFIG);
+    assert_non_null(strstr(complaint.text, "chmod 0400"));
+    unlink(path);
+}
+
+static void
 a_made_key_is_read_back_and_never_replaced(void **state UNUSED)
 {
     struct secret *made, *again, *read_back;
@@ -194,6 +223,7 @@ main(void)
         cmocka_unit_test(the_environment_keeps_nothing_of_it),
         cmocka_unit_test(a_file_that_others_may_read_is_refused),
         cmocka_unit_test(what_is_not_a_key_file_is_refused),
+        cmocka_unit_test(a_pin_is_one_line_of_a_private_file),
         cmocka_unit_test(a_made_key_is_read_back_and_never_replaced),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -14,6 +14,8 @@ const struct roster_row roster[] = {
     { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler",
       .vault_role = VAULT_ROLE_SCHEDULER, .stage = 1,
       .follows = ROSTER_FOLLOWS_WITH_DATABASE },
+    /* Only with a token. The vault waits for it, and stops after whom it may still have to serve. */
+    { .name = "hsm", .settings = CONFIG_HSM, .stage = 2 },
     { .name = NULL },
 };
 /* clang-format on */
@@ -31,6 +33,8 @@ roster_count(const struct roster_row *row, const struct config *config)
         return (unsigned)config->gateways;
     case CONFIG_DISPATCHER:
         return (unsigned)config->dispatchers;
+    case CONFIG_HSM:
+        return config->hsm_module[0] == '\0' ? 0 : 1;
     case CONFIG_SUPERVISOR:
     case CONFIG_VAULT:
     case CONFIG_WEBHOOKS:

@@ -11,7 +11,12 @@ static struct status in, out;
 static void
 fill(void)
 {
-    in = (struct status){ .pid = 77, .state = STATUS_READY, .started_at = { 1700000000000000 }, .count = 3 };
+    in = (struct status){ .pid = 77,
+                          .state = STATUS_READY,
+                          .started_at = { 1700000000000000 },
+                          .count = 3,
+                          .master_key = "pkcs11",
+                          .token = "a \"token\"" };
     for (unsigned i = 0; i < 3; i++) {
         struct status_process *process = &in.processes[i];
         *process = (struct status_process){ .index = i,
@@ -43,6 +48,8 @@ what_is_printed_is_read_back(void **state UNUSED)
     assert_int_equal(out.pid, 77);
     assert_int_equal(out.state, STATUS_READY);
     assert_int_equal(out.started_at.us, in.started_at.us);
+    assert_string_equal(out.master_key, "pkcs11");
+    assert_string_equal(out.token, "a \"token\"");
     for (size_t i = 0; i < in.count; i++)
         assert_memory_equal(&out.processes[i], &in.processes[i], sizeof(in.processes[i]));
     buf_release(&text);

@@ -60,6 +60,9 @@ status_refresh(struct supervisor *s)
 
     status = (struct status){ .pid = (int)getpid(), .started_at = s->started_at, .count = s->child_count };
     status.state = s->is_stopping ? STATUS_DRAINING : all_ready(s) ? STATUS_READY : STATUS_STARTING;
+    snprintf(status.master_key, sizeof(status.master_key), "%s", s->with->master_source);
+    if (s->hsm != NULL)
+        snprintf(status.token, sizeof(status.token), "%.32s", s->with->config->hsm_token);
     for (size_t i = 0; i < s->child_count; i++)
         child_status(&s->children[i], &status.processes[i]);
     if (database_is_embedded(s->with->database) && status.count < STATUS_PROCESSES_MAX) {
@@ -169,16 +172,23 @@ start(struct supervisor *s, size_t at)
     }
     if (child == s->vault)
         supervisor_vault_boot(s);
+    if (child == s->hsm)
+        supervisor_hsm_open(s);
 }
 
 /* Whether its next start depends on time alone. */
 static bool
 is_waiting(const struct supervisor *s, const struct child *child)
 {
-    return child->pid == 0 && child->state == STATUS_WAITING && (child == s->vault || s->has_booted);
+    if (child->pid != 0 || child->state != STATUS_WAITING)
+        return false;
+    if (child == s->vault)
+        return s->hsm == NULL || s->hsm->state == STATUS_READY;
+    return child == s->hsm || s->has_booted;
 }
 
-/* The vault comes first; the others wait for its first word, and after that for nothing but their own time.
+/* The vault comes first, with a token after the token's process; the others wait for its first word, and
+ * after that for nothing but their own time.
  */
 static void
 start_due(struct supervisor *s)
@@ -235,6 +245,11 @@ frame_take(struct supervisor *s, struct child *child, struct slice frame)
         if (child != s->vault)
             return false;
         supervisor_kek_made(s, frame);
+        return true;
+    case LINK_HSM_OPENED:
+        if (child != s->hsm)
+            return false;
+        supervisor_hsm_opened(s, frame);
         return true;
     case LINK_BOOTED:
         if (child != s->vault)
@@ -294,6 +309,8 @@ ended(struct supervisor *s, pid_t pid, int wait_status)
         if (child->link >= 0)
             link_read(s, child); /* its last words */
         child_ended(child, wait_status, s->is_stopping, s->with->clock);
+        if (child == s->hsm && s->is_hsm_refused)
+            child->state = STATUS_STOPPED;
         if (child == s->vault)
             supervisor_kek_give_up(s);
         if (child == s->vault && !s->has_booted && !s->is_stopping && !child->is_to_restart) {
@@ -475,6 +492,9 @@ prepare(struct supervisor *s)
         }
     }
     s->vault = &s->children[0];
+    for (size_t i = 0; i < s->child_count; i++)
+        if (s->children[i].row->settings == CONFIG_HSM)
+            s->hsm = &s->children[i];
     s->port_count = database_ports(with->database, s->ports);
     s->started_at = s->database_started_at = clock_wall(with->clock);
     s->database_up_at = clock_mono(with->clock);
@@ -490,12 +510,14 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
     if (s == NULL) {
         for (size_t i = 0; i < COUNT_OF(options->masters); i++)
             secret_free(options->masters[i]);
+        secret_free(options->pin);
         return ERR_NO_MEMORY;
     }
     s->with = options;
     s->complaint = complaint;
     s->signal_fd = s->pages_fd = s->kek_connection = -1;
     memcpy(s->masters, options->masters, sizeof(s->masters));
+    s->pin = options->pin;
     enum err err = prepare(s);
     if (err == ERR_OK) {
         start_due(s);
@@ -511,6 +533,7 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
     supervisor_kek_give_up(s);
     for (size_t i = 0; i < COUNT_OF(s->masters); i++)
         secret_free(s->masters[i]);
+    secret_free(s->pin);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     if (s->pages_fd >= 0)

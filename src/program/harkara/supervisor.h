@@ -19,6 +19,10 @@ struct supervisor_options {
     struct database *database; /* started; stays the caller's */
     /* Taken, also when it fails. The second one, NULL or not, is to replace the first. */
     struct secret *masters[VAULT_MASTERS_MAX];
+    /* With a token: what it is to unwrap, and its PIN, taken as the masters are. NULL: no token. */
+    struct secret *pin;
+    struct hsm_wrapped hsm_wrapped;
+    const char *master_source; /* for status; a literal */
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */
     void (*serving)(void *ctx);          /* once, when every process has said that it serves */

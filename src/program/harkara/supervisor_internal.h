@@ -13,6 +13,9 @@ struct supervisor {
     struct child children[CHILDREN_MAX];
     size_t child_count;
     struct child *vault; /* the first */
+    struct child *hsm;   /* NULL: no token */
+    struct secret *pin;  /* owned; for its next start */
+    bool is_hsm_refused; /* for good: it is not started again */
     char executables[CHILDREN_MAX][FOLDERS_PATH_BYTES];
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
@@ -49,6 +52,10 @@ void supervisor_vault_links_renew(struct supervisor *s);
 void supervisor_vault_boot(struct supervisor *s);
 /* Its answer to that. */
 void supervisor_vault_booted(struct supervisor *s, struct slice frame);
+/* After the start of the token's process: the PIN. */
+void supervisor_hsm_open(struct supervisor *s);
+/* Its answer to that. */
+void supervisor_hsm_opened(struct supervisor *s, struct slice frame);
 /* A command asks for a new key-encryption key; the connection is taken, and answered when there is one. */
 void supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int connection);
 /* The vault's answer to that. */

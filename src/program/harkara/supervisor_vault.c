@@ -86,6 +86,8 @@ supervisor_vault_booted(struct supervisor *s, struct slice frame)
                       "the master key is not the one that this database was sealed with (it does not open "
                       "key-encryption key %u); nothing was started",
                       booted.kek_version);
+    else if (s->hsm != NULL && err == ERR_SEAL_CORRUPT)
+        complaint_set(s->complaint, "%s; nothing was started", hsm_trouble_text(HSM_TROUBLE_REFUSED));
     else
         complaint_set(s->complaint, "the vault did not start: %s", err_title(err));
     supervisor_stop(s, err);
@@ -112,10 +114,36 @@ masters_put(const struct supervisor *s, struct vault_boot *out)
         out->masters[out->master_count++] = secret_slice(s->masters[i]);
 }
 
-/* The master key goes through a buffer that is wiped. */
+/*
+ * One end of a new link goes to the token's process with what it is to unwrap, the other, returned and owned,
+ * to the vault: what is unwrapped never passes through here. -1: no token, or it is away, and the vault will
+ * find that it has no key.
+ */
+static int
+hsm_link(struct supervisor *s)
+{
+    struct buf frame;
+    int fds[2];
+
+    if (s->hsm == NULL || s->hsm->state != STATUS_READY || link_pair(fds) != ERR_OK)
+        return -1;
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, LINK_HSM_UNWRAP);
+    hsm_wrapped_encode(&frame, &s->with->hsm_wrapped);
+    if (buf_done(&frame) != ERR_OK)
+        bug("a frame larger than its limit");
+    child_say(s->hsm, buf_slice(&frame), fds[0]);
+    buf_release(&frame);
+    close(fds[0]);
+    return fds[1];
+}
+
+/* The master key goes through a buffer that is wiped, or, out of a token, past us. */
 static void
 boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boot)
 {
+    bool is_keyed = boot->kek_count > 0 || boot->make_version != 0;
+    int rider = is_keyed ? hsm_link(s) : -1;
     struct buf frame;
 
     buf_init(&frame, 65536);
@@ -123,8 +151,50 @@ boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boo
     vault_boot_encode(&frame, boot);
     if (buf_done(&frame) != ERR_OK)
         bug("a boot frame larger than its limit");
-    child_say(s->vault, buf_slice(&frame), -1);
+    child_say(s->vault, buf_slice(&frame), rider);
     buf_release_wiped(&frame);
+    if (rider >= 0)
+        close(rider);
+}
+
+void
+supervisor_hsm_open(struct supervisor *s)
+{
+    const struct hsm_open open = { .pin = secret_slice(s->pin) };
+    struct buf frame;
+
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, LINK_HSM_OPEN);
+    hsm_open_encode(&frame, &open);
+    if (buf_done(&frame) != ERR_OK)
+        bug("a frame larger than its limit");
+    child_say(s->hsm, buf_slice(&frame), -1);
+    buf_release_wiped(&frame);
+}
+
+/* What may pass is tried again with the usual back-off, as often as it takes; what may not, never: a token
+ * that is given a wrong PIN a few times locks. A vault that runs goes on either way. */
+void
+supervisor_hsm_opened(struct supervisor *s, struct slice frame)
+{
+    struct hsm_opened opened;
+
+    if (hsm_opened_decode(slice_drop(frame, 1), &opened) != ERR_OK) {
+        child_kill(s->hsm);
+        return;
+    }
+    if (opened.trouble == HSM_TROUBLE_NONE)
+        return;
+    bool may_pass = hsm_trouble_may_pass(opened.trouble);
+    log_event(LOG_ERROR, "supervisor.hsm_not_opened", LOG_WORD("why", hsm_trouble_text(opened.trouble)),
+              LOG_NUM("is_tried_again", may_pass));
+    if (may_pass)
+        return;
+    s->is_hsm_refused = true;
+    if (!s->has_booted && !s->is_stopping) {
+        complaint_set(s->complaint, "%s", hsm_trouble_text(opened.trouble));
+        supervisor_stop(s, ERR_CONFIG);
+    }
 }
 
 void
@@ -184,6 +254,8 @@ supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int 
     struct vault_booted refused = { .result = VAULT_RESULT_LIMIT };
     enum err err = s->kek_connection >= 0 || !supervisor_vault_serves(s) ? ERR_BUSY : ERR_OK;
 
+    if (err == ERR_OK && s->hsm != NULL && (wanted->has_master || s->hsm->state != STATUS_READY))
+        err = ERR_LIMIT; /* the last master key makes it, and that is the token's */
     if (err == ERR_OK && wanted->has_master)
         err = master_take(s, wanted->master);
     if (err == ERR_OK) {

@@ -10,6 +10,7 @@
 #include "platform/os/role.h"
 #include "program/vault/vault_core.h"
 #include "program/vault/vault_selftest.h"
+#include "wire/vault/hsm_frame.h"
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #define LINKS_MAX       96u
 #define BOOT_TIMEOUT_MS 60000
 #define SEND_TIMEOUT_MS 5000
+#define HSM_TIMEOUT_MS  15000
 #define HEARTBEAT_MS    1000
 
 /*
@@ -71,27 +73,58 @@ memory_name(void)
     return "none";
 }
 
+/* The link that came with the supervisor's frame, taken: the token's process says the master secret there,
+ * the last one of all. It lies in the frame, which is the caller's to wipe. */
+static enum err
+master_of_token(int fd, struct buf *frame, struct vault_boot *with)
+{
+    struct hsm_secret secret;
+    int rider = -1;
+
+    enum err err = link_receive(fd, frame, &rider, HSM_TIMEOUT_MS);
+    if (rider >= 0)
+        close(rider);
+    close(fd);
+    if (err == ERR_OK)
+        err = hsm_secret_decode(buf_slice(frame), &secret);
+    if (err == ERR_OK && secret.trouble != HSM_TROUBLE_NONE)
+        err = secret.trouble == HSM_TROUBLE_REFUSED ? ERR_SEAL_CORRUPT : ERR_VAULT_UNAVAILABLE;
+    if (err == ERR_OK && with->master_count == VAULT_MASTERS_MAX)
+        err = ERR_LIMIT;
+    if (err == ERR_OK)
+        with->masters[with->master_count++] = secret.bytes;
+    else
+        log_event(LOG_ERROR, "vault.token_failed", LOG_ERR(err));
+    return err;
+}
+
 /* From the supervisor: the master key and what the database knows of the KEKs. The key is wiped when they are
  * made. */
 static enum err
 boot(void)
 {
     struct vault_boot with;
-    struct vault_booted booted;
-    struct buf frame;
+    struct vault_booted booted = { .result = VAULT_RESULT_FAILED };
+    struct buf frame, token;
     int fd;
 
     buf_init(&frame, VAULT_FRAME_BYTES_MAX);
+    buf_init(&token, HSM_FRAME_BYTES_MAX);
     enum err err = role_receive(&vault.role, &frame, &fd, BOOT_TIMEOUT_MS);
-    if (fd >= 0)
-        close(fd);
     if (err == ERR_OK &&
         (frame.ptr[0] != LINK_BOOT || vault_boot_decode(slice_drop(buf_slice(&frame), 1), &with) != ERR_OK))
         err = ERR_FRAME;
     if (err != ERR_OK)
         goto done;
-    err = vault_core_boot(vault.core, &with, &booted);
+    if (fd >= 0) {
+        err = master_of_token(fd, &token, &with);
+        fd = -1;
+        booted.result = vault_result_of(err);
+    }
+    if (err == ERR_OK)
+        err = vault_core_boot(vault.core, &with, &booted);
     buf_release_wiped(&frame);
+    buf_release_wiped(&token);
     if (err == ERR_OK)
         log_event(LOG_INFO, "vault.booted", LOG_NUM("kek_version", booted.kek_version),
                   LOG_WORD("memory", memory_name()), LOG_NUM("is_new", booted.has_made));
@@ -105,7 +138,10 @@ boot(void)
     if (err == ERR_OK)
         err = told;
 done:
+    if (fd >= 0)
+        close(fd);
     buf_release_wiped(&frame);
+    buf_release_wiped(&token);
     return err;
 }
 
@@ -147,13 +183,17 @@ kek_add(void *ctx UNUSED, struct slice bytes, int fd)
 {
     struct vault_booted booted = { .result = VAULT_RESULT_FAILED };
     struct vault_boot with;
-    struct buf frame;
+    struct buf frame, token;
 
-    if (fd >= 0)
-        close(fd);
+    buf_init(&token, HSM_FRAME_BYTES_MAX);
     enum err err = vault_boot_decode(slice_drop(bytes, 1), &with);
+    if (fd >= 0 && err == ERR_OK)
+        err = master_of_token(fd, &token, &with);
+    else if (fd >= 0)
+        close(fd);
     if (err == ERR_OK)
         err = vault_core_kek_add(vault.core, &with, &booted);
+    buf_release_wiped(&token);
     if (err == ERR_OK)
         log_event(LOG_INFO, "vault.kek_added", LOG_NUM("kek_version", booted.kek_version),
                   LOG_NUM("is_new", booted.has_made));

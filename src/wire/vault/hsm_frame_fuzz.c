@@ -1,0 +1,29 @@
+#include "core/fuzz.h"
+#include "wire/vault/hsm_frame.h"
+
+/* All four frames of the token's process on the same bytes: what is taken has one form. */
+FUZZ_TARGET(data, size)
+{
+    struct slice frame = slice_of(data, size);
+    struct hsm_open open;
+    struct hsm_opened opened;
+    struct hsm_wrapped wrapped;
+    struct hsm_secret secret;
+    struct buf again;
+
+#define CHECK_FORM(kind, value)                                                                              \
+    if (hsm_##kind##_decode(frame, &(value)) == ERR_OK) {                                                    \
+        buf_clear(&again);                                                                                   \
+        hsm_##kind##_encode(&again, &(value));                                                               \
+        FUZZ_CHECK(buf_done(&again) == ERR_OK);                                                              \
+        FUZZ_CHECK(slice_eq(buf_slice(&again), frame));                                                      \
+    }
+
+    buf_init(&again, size + 1);
+    CHECK_FORM(open, open)
+    CHECK_FORM(opened, opened)
+    CHECK_FORM(wrapped, wrapped)
+    CHECK_FORM(secret, secret)
+    buf_release(&again);
+    return 0;
+}
