@@ -16,6 +16,9 @@ const MODULE = '/usr/lib/softhsm/libsofthsm2.so', PIN = 'canary-pin-48151623';
 const program = path.join(buildFolder(), 'src/program/harkara/harkara');
 const isRoot = process.getuid?.() === 0;
 
+/** Random octets for a key. softhsm2-util takes a key's file for a line of text: it ends at the first NUL or newline. @param {number} size */
+const keyBytes = (size) => randomBytes(size).map((byte) => byte | 0x80);
+
 /** A token of its own in a folder, and the settings for it. */
 function makeToken(folder, label) {
     const tokens = path.join(folder, `tokens-${label}`), conf = path.join(folder, `${label}.conf`), pinFile = path.join(folder, `${label}.pin`);
@@ -82,7 +85,7 @@ function memoryHolds(pid, needle) {
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
 let shop, token;
-const tokenKey = randomBytes(32);
+const tokenKey = keyBytes(32);
 /** @type {{id: string, text: string}[]} */
 const sent = [];
 
@@ -119,7 +122,7 @@ before(async () => {
         prepare(folder, env) {
             token = makeToken(folder, 'harkara-test');
             token.import('harkara', tokenKey);
-            token.import('short', randomBytes(16));
+            token.import('short', keyBytes(16));
             const refused = [
                 [{ HARKARA_HSM_KEY: 'short' }, 78, /not an AES-256 key/], [{ HARKARA_HSM_TOKEN: 'nobody' }, 69, /the token is not there/],
                 [{ HARKARA_HSM_MODULE: '/usr/lib/none.so' }, 78, /cannot be loaded/], [{ HARKARA_HSM_PIN_FILE: '' }, 78, /HARKARA_HSM_PIN_FILE/],
