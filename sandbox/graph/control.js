@@ -56,6 +56,7 @@ const ROUTES = [
     ['POST faults', ({ sb, body }) => addFault(sb, body)],
     ['DELETE faults', ({ sb }) => { sb.faults.clear(); sb.bus.emit('fault', null); return { ok: true }; }],
     ['DELETE faults/*', ({ sb, ids }) => { const ok = sb.faults.list.delete(ids[0]); sb.bus.emit('fault', null); return { ok }; }],
+    ['GET uploads', ({ sb }) => ({ data: [...sb.store.uploads.values()] })],
     ['GET magic', () => ({ behaviours: Object.fromEntries(Object.entries(BEHAVIOURS).map(([digits, { says }]) => [`+1 555 03 ${digits}`, says])), codes: knownCodes() })],
     ['GET settings', ({ sb }) => sb.settings],
     ['PATCH settings', ({ sb, body }) => changeSettings(sb, body)],
@@ -345,7 +346,7 @@ function reset(sb, body) {
     for (const timer of sb.timers)
         clearTimeout(timer);
     sb.timers.clear();
-    sb.store.clear(['message', 'chat', 'handset', 'update', 'media', ...(body.accounts === true ? /** @type {const} */ (['account', 'phone', 'template']) : [])]);
+    sb.store.clear(['message', 'chat', 'handset', 'update', 'media', 'upload', ...(body.accounts === true ? /** @type {const} */ (['account', 'phone', 'template']) : [])]);
     sb.faults.clear();
     sb.limits.clear();
     sb.typing.clear();

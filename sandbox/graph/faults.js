@@ -27,10 +27,11 @@ import { magicEffects } from './magic.js';
  * @property {number} [late_ms] statuses: all later by this
  * @property {'wrong'|'none'} [signature] webhook
  * @property {string} [how] broken: one of BROKEN_WAYS
+ * @property {number} [after_bytes] cut, stall: of an upload, when so many bytes of the request have come
  *
  * @typedef {object} Fault
  * @property {string} id
- * @property {'messages'|'media'|'templates'|'numbers'|'webhooks'|'any'} on
+ * @property {'messages'|'media'|'templates'|'numbers'|'uploads'|'webhooks'|'any'} on
  * @property {{to?: string, phone_number_id?: string, type?: string}} match `to` may end with *
  * @property {number} skip let so many pass first
  * @property {number|null} times then strike so often; null is without end
@@ -49,11 +50,11 @@ import { magicEffects } from './magic.js';
 const KINDS = ['error', 'http', 'stall', 'cut', 'slow', 'statuses', 'webhook', 'broken'];
 /** HTTP as it should not be. On HTTP/1.1, rst_stream and goaway are a reset connection. */
 export const BROKEN_WAYS = ['slow_headers', 'cut_body', 'short_length', 'long_length', 'no_http', 'rst_stream', 'goaway'];
-const PLACES = ['messages', 'media', 'templates', 'numbers', 'webhooks', 'any'];
+const PLACES = ['messages', 'media', 'templates', 'numbers', 'uploads', 'webhooks', 'any'];
 const EFFECT_FIELDS = /** @type {Record<string, [string, string?]>} */ ({
     code: ['number'], http: ['number'], subcode: ['number'], message: ['string'], details: ['string'], headers: ['object'], body: ['string'],
     when: ['string'], ms: ['number'], fail: ['number'], drop: ['object'], duplicate: ['number'], reorder: ['boolean'], add_read: ['boolean'],
-    late_ms: ['number'], signature: ['string'], how: ['string'], kind: ['string'],
+    late_ms: ['number'], signature: ['string'], how: ['string'], after_bytes: ['number'], kind: ['string'],
 });
 
 export class Faults {
@@ -207,7 +208,7 @@ export class CutConnection extends Error {}
  */
 export async function strike(sb, effects, when, gone) {
     for (const effect of effects) {
-        const here = (effect.when ?? 'before') === when;
+        const here = (effect.when ?? 'before') === when && effect.after_bytes === undefined;
         if (effect.kind === 'slow' && when === 'before')
             await pause(sb, effect.ms ?? 1000, gone);
         else if (effect.kind === 'stall' && here) {

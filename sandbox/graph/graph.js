@@ -11,6 +11,7 @@ import { accountView, changePhone, changeProfile, deregisterPhone, listPhones, o
 import { exchangeCode, isAppToken } from './signup.js';
 import { createTemplate, deleteTemplates, editTemplate, listTemplates, templateById, templateView } from './templates.js';
 import { compareTemplates, unpauseTemplate } from './template_events.js';
+import { appView, beginUpload, serveUpload } from './uploads.js';
 
 const BODY_MAX = 3 * 1024 * 1024;
 
@@ -46,7 +47,7 @@ const ROUTES = {
         'POST request_code': { scope: 'w', on: 'numbers', run: ({ sb, body }, phone) => requestCode(sb, phone, body ?? {}) },
         'POST verify_code': { scope: 'w', on: 'numbers', run: ({ sb, body }, phone) => verifyCode(sb, phone, body ?? {}) },
         'GET whatsapp_business_profile': { scope: 'm', on: 'numbers', run: ({ query }, phone) => profileView(phone, query.get('fields')) },
-        'POST whatsapp_business_profile': { scope: 'm', on: 'numbers', run: ({ sb, body }, phone) => changeProfile(sb, phone, body ?? {}) },
+        'POST whatsapp_business_profile': { scope: 'm', on: 'numbers', run: ({ sb, account, body }, phone) => changeProfile(sb, account, phone, body ?? {}) },
     },
     waba: {
         'GET ': { scope: 'w', on: 'numbers', run: ({ account, query }) => accountView(account, query.get('fields')) },
@@ -70,9 +71,13 @@ const ROUTES = {
     },
     template: {
         'GET ': { scope: 'w', on: 'templates', run: ({ query }, template) => templateView(template, query.get('fields')) },
-        'POST ': { scope: 'w', on: 'templates', run: ({ sb, body }, template) => editTemplate(sb, template, body ?? {}) },
+        'POST ': { scope: 'w', on: 'templates', run: ({ sb, account, body }, template) => editTemplate(sb, account, template, body ?? {}) },
         'POST unpause': { scope: 'w', on: 'templates', run: ({ sb }, template) => unpauseTemplate(sb, template) },
         'GET compare': { scope: 'w', on: 'templates', run: ({ sb, query }, template) => compareTemplates(sb, template, query) },
+    },
+    app: {
+        'GET ': { scope: 'w', on: 'numbers', run: ({ account }) => appView(account) },
+        'POST uploads': { scope: 'w', on: 'uploads', run: ({ sb, account, query, body }) => beginUpload(sb, account, query, body) },
     },
     media: {
         'GET ': { scope: 'm', on: 'media', run: ({ sb, account, origin }, media) => mediaView(sb, account, media, origin) },
@@ -86,6 +91,8 @@ const ROUTES = {
 function resolve(sb, account, id, method, query) {
     if (id === account.waba_id)
         return { kind: 'waba', node: account };
+    if (id === account.app_id || id === 'app')
+        return { kind: 'app', node: account };
     const phone = sb.store.phones.get(id);
     if (phone !== undefined && phone.waba_id === account.waba_id)
         return { kind: 'phone', node: phone };
@@ -104,6 +111,10 @@ export async function serveGraph(sb, req, res, url) {
     const method = String(req.method);
     const path = url.pathname.replace(/^\/v[0-9]{1,3}\.[0-9]{1,2}(?=\/|$)/, '');
     const segments = path.split('/').filter((part) => part !== '');
+    if (segments.length === 1 && segments[0].startsWith('upload:')) {
+        await serveUpload(sb, req, res, segments[0], url.searchParams);
+        return;
+    }
     const isUpload = segments[1] === 'media' && method === 'POST';
     const raw = await readBody(req, isUpload ? UPLOAD_MAX + 65536 : BODY_MAX);
     if (path === '/oauth/access_token' && method === 'GET') {
@@ -127,7 +138,7 @@ export async function serveGraph(sb, req, res, url) {
         replyJson(res, 200, debugToken(sb, url.searchParams.get('input_token')));
         return;
     }
-    if (segments.length === 0 || segments.length > 2 || !/^[0-9]+$/.test(segments[0]))
+    if (segments.length === 0 || segments.length > 2 || !/^([0-9]+|app)$/.test(segments[0]))
         throw new GraphError(2500, { message: `Unknown path components: /${segments.slice(/^[0-9]+$/.test(segments[0] ?? '') ? 2 : 0).join('/')}` });
     const { kind, node } = resolve(sb, account, segments[0], method, url.searchParams);
     const route = ROUTES[kind][`${method} ${segments[1] ?? ''}`];
@@ -137,7 +148,8 @@ export async function serveGraph(sb, req, res, url) {
     needScope(token, route.scope === 'm' ? 'whatsapp_business_messaging' : 'whatsapp_business_management');
     const contentType = String(req.headers['content-type'] ?? '');
     const gone = goneSignal(res);
-    const effects = route.on === 'messages' ? [] : sb.faults.take({ on: route.on, phone_number_id: kind === 'phone' ? node.id : undefined });
+    const effects = route.on === 'messages' ? [] : sb.faults.take({ on: route.on, phone_number_id: kind === 'phone' ? node.id : undefined,
+        type: route.on === 'uploads' ? 'session' : undefined });
     await strike(sb, effects, 'before', gone);
     const answer = await route.run({ sb, account, query: url.searchParams, raw, contentType, gone, origin: originOf(req),
         body: isUpload ? null : parseBody(raw, contentType, url.searchParams), url: `${originOf(req)}${url.pathname}` }, node);

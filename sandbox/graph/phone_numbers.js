@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { GraphError, invalid, missing } from './errors.js';
 import { array, choice, object, optionalText, text } from './check.js';
 import { pageOf, pickFields } from './paging.js';
+import { sampleUrl, uploadOf } from './uploads.js';
 
 const REGISTER_MAX = 10;
 const REGISTER_WINDOW_MS = 72 * 3600_000;
@@ -173,8 +174,8 @@ export function profileView(phone, fields) {
     return { data: [{ ...picked, messaging_product: 'whatsapp' }] };
 }
 
-/** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Phone} phone @param {any} body */
-export function changeProfile(sb, phone, body) {
+/** @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Account} account @param {import('./types.js').Phone} phone @param {any} body */
+export function changeProfile(sb, account, phone, body) {
     choice(body.messaging_product, 'messaging_product', ['whatsapp']);
     const profile = { ...phone.profile };
     for (const [name, max] of /** @type {[string, number][]} */ ([['about', 139], ['address', 256], ['description', 512], ['email', 128]])) {
@@ -195,6 +196,8 @@ export function changeProfile(sb, phone, body) {
             throw invalid(`Param vertical must be one of {${VERTICALS.join(', ')}} - got "${String(body.vertical).slice(0, 64)}".`);
         profile.vertical = body.vertical;
     }
+    if (body.profile_picture_handle !== undefined)
+        profile.profile_picture_url = sampleUrl(uploadOf(sb, account, body.profile_picture_handle, /^image\//, 'profile_picture_handle'));
     phone.profile = profile;
     sb.store.put('phone', phone.id, phone);
     return { success: true };

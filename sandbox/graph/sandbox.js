@@ -25,6 +25,7 @@ export const DEFAULTS = {
     list_body_max: 1024,
     media_url_ttl_ms: 5 * 60_000,
     media_lie: 'none',
+    upload_life_ms: 24 * 3600_000,
     webhook_version: 24,
     bsuid: true,
     us_marketing: true,

@@ -6,9 +6,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** @typedef {'account'|'phone'|'template'|'media'|'message'|'chat'|'handset'|'update'|'setting'} Kind */
+/** @typedef {'account'|'phone'|'template'|'media'|'message'|'chat'|'handset'|'update'|'upload'|'setting'} Kind */
 
-const KINDS = /** @type {Kind[]} */ (['setting', 'account', 'phone', 'template', 'media', 'handset', 'chat', 'message', 'update']);
+const KINDS = /** @type {Kind[]} */ (['setting', 'account', 'phone', 'template', 'media', 'handset', 'chat', 'message', 'update', 'upload']);
 const MESSAGES_MAX = 50_000; /* the oldest go: a load test must not eat the machine */
 const REWRITE_LINES_MIN = 200_000;
 
@@ -47,6 +47,8 @@ export class Store {
     get handsets() { return this.maps.handset; }
     /** @returns {Map<string, import('./types.js').Update>} */
     get updates() { return this.maps.update; }
+    /** @returns {Map<string, import('./types.js').Upload>} */
+    get uploads() { return this.maps.upload; }
 
     /** Keeps a value under its id, new or changed. @param {Kind} kind @param {string} id @param {any} value */
     put(kind, id, value) {
@@ -68,11 +70,8 @@ export class Store {
             if (at >= 0)
                 ids?.splice(at, 1);
         }
-        if (kind === 'media') {
-            this.mediaBytes.delete(id);
-            if (this.file !== null)
-                rmSync(this.#mediaPath(id), { force: true });
-        }
+        if (kind === 'media' || kind === 'upload')
+            this.removeMediaBytes(id);
         this.#journal({ remove: kind, id });
     }
 
@@ -101,6 +100,13 @@ export class Store {
             return this.mediaBytes.get(id) ?? null;
         const path = this.#mediaPath(id);
         return existsSync(path) ? readFileSync(path) : null;
+    }
+
+    /** @param {string} id */
+    removeMediaBytes(id) {
+        this.mediaBytes.delete(id);
+        if (this.file !== null)
+            rmSync(this.#mediaPath(id), { force: true });
     }
 
     /** Messages of one chat, oldest first. @param {string} phoneNumberId @param {string} waId @returns {import('./types.js').Message[]} */

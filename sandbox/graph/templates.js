@@ -7,6 +7,7 @@ import { pageOf, pickFields } from './paging.js';
 import { checkComponents } from './template_rules.js';
 import { refusalOf, setTemplateGone, setTemplateStatus } from './template_events.js';
 import { fromLibrary } from './template_library.js';
+import { takeSamples } from './uploads.js';
 
 
 const CATEGORIES = ['marketing', 'utility', 'authentication'];
@@ -52,7 +53,7 @@ export function createTemplate(sb, account, body) {
     checkComponents(components, category, format);
     /** @type {import('./types.js').Template} */
     const template = { id: newId(), waba_id: account.waba_id, name, language, category, status: library === null ? 'PENDING' : 'APPROVED', parameter_format: format,
-        components: stored(components, category), edits: [],
+        components: stored(library === null ? takeSamples(sb, account, components) : components, category), edits: [],
         ...(library === null ? { review_at: sb.now() + sb.setting('template_review_ms', account.waba_id) } : {}),
         ...(body.message_send_ttl_seconds === undefined ? {} : { message_send_ttl_seconds: body.message_send_ttl_seconds }) };
     sb.store.put('template', template.id, template);
@@ -62,8 +63,9 @@ export function createTemplate(sb, account, body) {
     return { id: template.id, status: template.status, category: template.category };
 }
 
-/** POST /T. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Template} template @param {any} body */
-export function editTemplate(sb, template, body) {
+/** POST /T. @param {import('./sandbox.js').Sandbox} sb @param {import('./types.js').Account} account
+ * @param {import('./types.js').Template} template @param {any} body */
+export function editTemplate(sb, account, template, body) {
     if (!['APPROVED', 'REJECTED', 'PAUSED'].includes(template.status))
         throw new GraphError(100, { subcode: 2388039, userTitle: 'Template Status Cannot Be Changed', transient: false });
     const now = sb.now();
@@ -81,7 +83,7 @@ export function editTemplate(sb, template, body) {
     if (body.components !== undefined) {
         const components = normalise(array(body.components, 'components', 1, 30));
         checkComponents(components, template.category, template.parameter_format);
-        template.components = stored(components, template.category);
+        template.components = stored(takeSamples(sb, account, components), template.category);
     }
     template.status = 'PENDING';
     template.review_at = now + sb.setting('template_review_ms', template.waba_id);

@@ -17,6 +17,7 @@
  * @property {number} list_body_max 1024 or 4096, by which of Meta's pages is right
  * @property {number} media_url_ttl_ms life of a media download URL
  * @property {'none'|'sha256'|'host'|'cut'} media_lie what is not as it is said of media
+ * @property {number} upload_life_ms life of a resumable upload's session, and of its handle
  * @property {number} webhook_version 24: no `conversation`; 23 and lower: with it
  * @property {boolean} bsuid business-scoped user ids in webhooks
  * @property {boolean} us_marketing deliver marketing templates to +1 numbers
@@ -92,6 +93,19 @@
  * @property {number} expires_at
  * @property {string} [filename]
  * @property {boolean} [inbound]
+ *
+ * @typedef {object} Upload A resumable upload of an app.
+ * @property {string} id upload:...
+ * @property {string} sig goes with the id
+ * @property {string} app_id
+ * @property {string} file_name
+ * @property {string} type
+ * @property {number} length as it was said at the beginning
+ * @property {number} offset bytes that have come
+ * @property {number[]} asked where each request began
+ * @property {number} expires_at
+ * @property {string} [sha256] hex, when it is whole
+ * @property {string} [handle]
  *
  * @typedef {object} Step One status that is still to come.
  * @property {string} status
