@@ -4,7 +4,7 @@
  * each as a child that dies with us. Nothing here knows how Harkara works inside: it is driven by its command line.
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -12,20 +12,52 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 
-/** A TCP port of the loopback that is free now; `wanted` if it is. @param {number} [wanted] @returns {Promise<number>} */
+/** Where the ports begin that the system gives to connections which go out. */
+function firstOutgoingPort() {
+    try {
+        return Number(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
+    } catch {
+        return 32768;
+    }
+}
+
+/** Given before by this process: who got one may not have bound it yet, or may want it back. @type {Set<number>} */
+const given = new Set();
+
+/**
+ * A TCP port of the loopback that is free now; `wanted` if it is. It is none that an outgoing connection may be given: so it is
+ * still free when a server binds it later, or again. @param {number} [wanted] @returns {Promise<number>}
+ */
 export async function freePort(wanted = 0) {
+    const top = firstOutgoingPort(), low = Math.max(1025, Math.min(10_000, top - 20_000));
+    for (let tries = 0; tries < 200; tries++) {
+        const port = tries === 0 && wanted !== 0 ? wanted : top - low < 1000 ? 0 : low + Math.floor(Math.random() * (top - low));
+        const found = given.has(port) && port !== wanted ? null : await bindable(port);
+        if (found !== null) {
+            given.add(found);
+            return found;
+        }
+    }
+    throw new Error('no free port');
+}
+
+/** @param {number} port @returns {Promise<number|null>} */
+function bindable(port) {
     const server = net.createServer();
-    return new Promise((resolve, reject) => {
-        server.once('error', () => (wanted === 0 ? reject(new Error('no free port')) : resolve(freePort(0))));
-        server.listen(wanted, '127.0.0.1', () => {
-            const { port } = /** @type {net.AddressInfo} */ (server.address());
-            server.close(() => resolve(port));
+    return new Promise((resolve) => {
+        server.once('error', () => resolve(null));
+        server.listen(port, '127.0.0.1', () => {
+            const bound = /** @type {net.AddressInfo} */ (server.address()).port;
+            server.close(() => resolve(bound));
         });
     });
 }
 
-/** Waits until `look` gives something; says what was waited for. @template T @param {() => T | Promise<T>} look */
-export async function until(look, what = 'a condition', timeoutMs = 20_000) {
+/**
+ * Waits until `look` gives something; says what was waited for. The limit only ends a wait for what never comes: it is long, since a
+ * machine may be busy. @template T @param {() => T | Promise<T>} look
+ */
+export async function until(look, what = 'a condition', timeoutMs = 90_000) {
     const end = Date.now() + timeoutMs;
     for (;;) {
         const found = await look();

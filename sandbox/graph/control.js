@@ -306,7 +306,7 @@ function changeTemplate(sb, id, body) {
  */
 function wait(sb, query) {
     const count = Number(query.get('count') ?? 1);
-    const timeoutMs = Math.min(WAIT_MAX_MS, Number(query.get('timeout_ms') ?? 10_000));
+    const timeoutMs = Math.min(WAIT_MAX_MS, Number(query.get('timeout_ms') ?? 30_000));
     const what = query.get('for') ?? 'messages';
     const counter = query.get('name') ?? '';
     if (!['messages', 'idle', 'counter'].includes(what) || !Number.isFinite(count) || !Number.isFinite(timeoutMs))

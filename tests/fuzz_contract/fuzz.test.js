@@ -15,10 +15,11 @@ import { matching, ODD_TEXT, valid } from './generate.js';
 import { broken, anything, mutated } from './mutate.js';
 
 const REQUESTS = Number(process.env.HARKARA_FUZZ_REQUESTS ?? 200);
-const SEED = Number(process.env.HARKARA_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/* make test asks the same each time; who asks for many wants others. */
+const SEED = Number(process.env.HARKARA_FUZZ_SEED ?? (process.env.HARKARA_FUZZ_REQUESTS === undefined ? 1 : Math.floor(Math.random() * 2 ** 32)));
 const ONLY = process.env.HARKARA_FUZZ_ONLY;
 const AT_ONCE = 8;
-const ANSWER_MS_MAX = 15_000;
+const ANSWER_MS_MAX = 60_000;
 const BUSY_SHARE_MAX = 0.02;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'];
 

@@ -43,7 +43,7 @@ for (const role of ROLES)
         let killed = 0, done = 0;
         const killer = (async () => {
             for (const share of [0.2, 0.5, 0.8]) {
-                await until(() => done >= MESSAGES * share, 'the sends to go on', 60_000);
+                await until(() => done >= MESSAGES * share, 'the sends to go on');
                 const pids = await platform.pids(role);
                 for (const pid of pids) {
                     try {

@@ -11,7 +11,9 @@ const ROLES = ['vault', 'gateway', 'dispatcher', 'webhooks', 'scheduler'];
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
 before(async () => {
-    platform = await startPlatform();
+    /* Short leases and waits: what a dispatcher was sending when it was killed is uncertain when its lease is over, and then is sent again. */
+    platform = await startPlatform({ env: { HARKARA_SEND_LEASE_MS: '3000', HARKARA_SEND_TIMEOUT_MS: '2000', HARKARA_UNCERTAIN_WAIT_MS: '500' },
+        sandboxArgs: ['--set', 'retry_max_ms=1000'] });
 });
 after(() => platform?.stop());
 
@@ -140,9 +142,9 @@ describe('the end', () => {
                 /* gone with the one before */
             }
         }
-        await platform.restart({ env: { ...platform.options.env, HARKARA_UNCERTAIN_WAIT_MS: '500', HARKARA_SEND_LEASE_MS: '1000' } });
+        await platform.restart();
         for (const id of ids)
-            await shop.client.follow(id, ['read'], 120_000);
+            await shop.client.follow(id, ['read']);
     });
 });
 

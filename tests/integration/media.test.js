@@ -84,7 +84,7 @@ async function receive(workspace, type, object) {
 const stateOf = async (workspace, id, states) => until(async () => {
     const media = await workspace.client.must(200, 'GET', `/v1/media/${id}`);
     return states.includes(media.state) && media;
-}, `${id} to be ${states}`, 60_000);
+}, `${id} to be ${states}`);
 
 const send = (workspace, content) => workspace.client.call('POST', '/v1/messages', { channel_id: workspace.channel, to: '+14155550123', content });
 
@@ -283,7 +283,7 @@ describe('what is sent by our id', () => {
         const media = await acme.client.upload('application/pdf', pdf(1000));
         await platform.sandbox.control('POST', '/faults', { on: 'media', times: 1, effect: { kind: 'error', code: 131053 } });
         const answer = await send(acme, { type: 'document', document: { id: media.id, filename: 'x.pdf' } });
-        const message = await acme.client.follow(answer.json.id, ['failed'], 60_000);
+        const message = await acme.client.follow(answer.json.id, ['failed']);
         assert.equal(message.error.code, 'whatsapp-131053');
     });
 
@@ -291,7 +291,7 @@ describe('what is sent by our id', () => {
         const media = await acme.client.upload('application/pdf', pdf(2000));
         await platform.sandbox.control('POST', '/faults', { on: 'messages', times: 1, effect: { kind: 'error', code: 131052 } });
         const answer = await send(acme, { type: 'document', document: { id: media.id, filename: 'y.pdf' } });
-        await acme.client.follow(answer.json.id, ['delivered', 'read'], 60_000);
+        await acme.client.follow(answer.json.id, ['delivered', 'read']);
         assert.equal(platform.sql(`select count(*) from harkara.provider_task t join harkara.media m on m.id = t.subject_id where t.kind = 'media.push' and m.sha256 = decode('${media.sha256}', 'hex')`), '2');
     });
 });

@@ -14,6 +14,8 @@ before(async () => {
 });
 after(() => platform?.stop());
 
+/** The simulator takes what goes to this number and reports nothing of it: the steps are ours alone, in our order. */
+const SILENT = '+15550300006';
 const soon = (/** @type {number} */ ms) => new Date(Date.now() + ms).toISOString();
 const send = (/** @type {Record<string, unknown>} */ more, client = shop.client) => client.must(202, 'POST', '/v1/messages', client.text(shop.channel, more));
 const types = (/** @type {any} */ message) => message.timeline.map(({ type }) => type);
@@ -22,13 +24,13 @@ const setState = (/** @type {string} */ state) => shop.client.must(200, 'PATCH',
 
 describe('a time to send', () => {
     test('is waited for, and then the message goes out', async () => {
-        const sendAt = soon(1500);
-        const made = await send({ send_at: sendAt });
+        const sendAt = soon(3000);
+        const made = await send({ send_at: sendAt, to: SILENT });
         assert.equal(made.status, 'held');
         assert.equal(made.send_at, sendAt);
-        const end = await shop.client.follow(made.id, ['read']);
-        assert.deepEqual(types(end), ['message.held', 'message.queued', 'message.sending', 'message.sent', 'message.delivered', 'message.read']);
-        assert.deepEqual(end.timeline.map(({ actor }) => actor), ['api-key', 'schedule', 'dispatcher', 'dispatcher', 'provider', 'provider']);
+        const end = await shop.client.follow(made.id, ['sent']);
+        assert.deepEqual(types(end), ['message.held', 'message.queued', 'message.sending', 'message.sent']);
+        assert.deepEqual(end.timeline.map(({ actor }) => actor), ['api-key', 'schedule', 'dispatcher', 'dispatcher']);
         assert.equal(end.timeline[0].key_id, shop.keyId);
         assert.equal(end.timeline[1].cause, 'due');
         assert.ok(Date.parse(end.timeline[2].at) >= Date.parse(sendAt), `${end.timeline[2].at} is not before ${sendAt}`);
@@ -99,7 +101,7 @@ describe('a deadline', () => {
         const to = '+14155550777';
         const fault = await platform.sandbox.control('POST', '/faults', { phone_number_id: shop.account.phone_number_id, to: to.slice(1), code: 131016, times: 50 });
         assert.ok(fault.status < 300, fault.text);
-        const made = await send({ to, ttl_s: 3 });
+        const made = await send({ to, ttl_s: 6 });
         const end = await shop.client.follow(made.id, ['expired']);
         assert.ok(end.attempts >= 1);
         assert.equal(end.error.code, 'whatsapp-131016');
@@ -109,7 +111,7 @@ describe('a deadline', () => {
 
 describe('cancel', () => {
     test('withdraws what is held, once and for all, and can be repeated', async () => {
-        const made = await send({ send_at: soon(2_000) });
+        const made = await send({ send_at: soon(3_600_000) });
         const canceled = await shop.client.must(200, 'POST', `/v1/messages/${made.id}/cancel`);
         assert.equal(canceled.status, 'canceled');
         await shop.client.must(200, 'POST', `/v1/messages/${made.id}/cancel`);

@@ -24,6 +24,7 @@ describe('one message, end to end', () => {
         assert.equal(accepted.json.to, PERSON);
         const read = await shop.client.follow(accepted.json.id, ['read']);
         assert.deepEqual(read.timeline.map(({ type }) => type), ['message.accepted', 'message.sending', 'message.sent', 'message.delivered', 'message.read']);
+        assert.deepEqual([read.timeline[0].actor, read.timeline[1].actor, read.timeline[4].actor], ['api-key', 'dispatcher', 'provider']);
         assert.match(read.provider_id, /^wamid\./);
         assert.equal(read.attempts, 1);
         assert.deepEqual(read.content, { type: 'text', text: { body: 'Hello' } });

@@ -78,6 +78,9 @@ export function checkAnswer(method, target, answer) {
     assert.ok(validate(answer.json), `${name}: ${JSON.stringify(validate.errors)} in ${answer.text.slice(0, 600)}`);
 }
 
+/** An id of the same form that is not this one. @param {string} id */
+export const otherThan = (id) => id.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+
 /** A client of one workspace's key. */
 export class Client {
     /** @param {string} url @param {string | null} key */
@@ -124,7 +127,7 @@ export class Client {
     }
 
     /** @param {string} id @param {string[]} statuses */
-    async follow(id, statuses, timeoutMs = 30_000) {
+    async follow(id, statuses, timeoutMs = 90_000) {
         return until(async () => {
             const message = await this.must(200, 'GET', `/v1/messages/${id}`);
             return statuses.includes(message.status) && message;
@@ -161,6 +164,10 @@ export async function startPlatform({ env = {}, args = undefined, sandboxArgs = 
         async restart(changes = {}) {
             harkara = await startHarkara({ ...options, ...changes });
             await harkara.ready();
+        },
+        /** Waits until every process serves: /readyz, which a start waits for, speaks of the gateway and what it needs. */
+        async whole() {
+            await until(async () => (await harkara.status()).state === 'ready', 'everything to serve');
         },
         async stop() {
             if (harkara.exit === null)
@@ -224,6 +231,7 @@ export async function startPlatform({ env = {}, args = undefined, sandboxArgs = 
     };
     try {
         await harkara.ready();
+        await platform.whole();
     } catch (error) {
         process.stderr.write(`${platform.log().split('\n').slice(-30).join('\n')}\n`);
         await platform.stop();

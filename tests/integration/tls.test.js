@@ -41,14 +41,14 @@ describe('odd answers', () => {
     for (const [what, to, statuses] of cases)
         test(String(what), async () => {
             const id = await send(to);
-            const message = await shop.client.follow(id, /** @type {string[]} */ (statuses), 60_000);
+            const message = await shop.client.follow(id, /** @type {string[]} */ (statuses));
             assert.ok(message.timeline.length >= 2);
         });
 
     test('taken and never answered: uncertain, then settled by the provider\'s own event, sent once', async () => {
         const id = await send('+15550300007', { category: 'promotional' });
-        await until(async () => (await shop.client.must(200, 'GET', `/v1/messages/${id}`)).timeline.some(({ type }) => ['message.uncertain', 'message.delivered', 'message.read'].includes(type)), 'a verdict', 30_000);
-        const end = await shop.client.follow(id, ['read', 'delivered', 'sent'], 30_000);
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/messages/${id}`)).timeline.some(({ type }) => ['message.uncertain', 'message.delivered', 'message.read'].includes(type)), 'a verdict');
+        const end = await shop.client.follow(id, ['read', 'delivered', 'sent']);
         assert.equal(end.attempts, 1);
         const { json } = await platform.sandbox.control('GET', `/messages?opaque=${id}`);
         assert.equal(json.total, 1);

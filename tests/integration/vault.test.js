@@ -60,8 +60,8 @@ async function allReadable() {
     }
     /* And the access token still opens for the dispatcher, the webhook's secret signs. */
     const { id } = await quiet.client.must(202, 'POST', '/v1/messages', quiet.client.text(quiet.channel));
-    await quiet.client.follow(id, ['sent', 'delivered', 'read'], 60_000);
-    await until(() => quiet.receiver.events().some(({ data }) => data.message_id === id), 'a webhook about it', 60_000);
+    await quiet.client.follow(id, ['sent', 'delivered', 'read']);
+    await until(() => quiet.receiver.events().some(({ data }) => data.message_id === id), 'a webhook about it');
 }
 
 /** Runs a command and kills it at a random moment, again and again, until it ends by itself. */
@@ -91,7 +91,7 @@ describe('the state of keys', () => {
         const told = await until(async () => {
             const now = await status('--tenant', shop.tenant);
             return now.tenant_keys.some(({ seals }) => seals > 60) && now;
-        }, 'the use of keys to be written down', 40_000);
+        }, 'the use of keys to be written down');
         assert.equal(told.self_tests, 'passed');
         assert.match(told.memory, /^(memfd_secret|locked|unlocked)$/);
         assert.deepEqual(told.key_encryption_keys.map(({ version, is_in_force, keys_wrapped }) => [version, is_in_force, keys_wrapped]), [[1, true, 6]]);
@@ -128,7 +128,7 @@ describe('rotation under traffic', () => {
         await until(async () => { /* what was under way while it ran */
             await platform.harkara.json('vault', 'rekey', '--grace', '3');
             return (await tenantKeys('content')).length === 1 && (await tenantKeys('credential')).length === 1;
-        }, 'the older keys to be destroyed', 60_000);
+        }, 'the older keys to be destroyed');
         assert.equal(platform.sql(`select count(*) from harkara.message join harkara.tenant using (tenant_id) where slug = '${shop.slug}' and key_version < ${newest}`), '0');
         await allReadable();
     });
@@ -206,7 +206,7 @@ describe('the end of a tenant', () => {
         assert.equal((await fetch(callback, { method: 'POST', body: '{}' })).status, 404);
         assert.equal(platform.sql(`select count(*) from harkara.tenant_key join harkara.tenant using (tenant_id) where slug = '${shop.slug}'`), '0');
         const { id: other } = await quiet.client.must(202, 'POST', '/v1/messages', quiet.client.text(quiet.channel));
-        await quiet.client.follow(other, ['sent', 'delivered', 'read'], 60_000); /* its neighbour notices nothing */
+        await quiet.client.follow(other, ['sent', 'delivered', 'read']); /* its neighbour notices nothing */
         assert.equal(platform.sql("select count(*) from harkara.key_action where action = 'shredded'"), '1');
         assert.ok(Number(platform.sql('select count(*) from harkara.event')) > 0, 'what happened is still on record');
         /* Somebody who opens it again in the database, with keys of a new tenant beside it, reads nothing. */

@@ -184,7 +184,7 @@ describe('a master secret in a token', () => {
         assert.equal(version, 2);
         await kill('vault');
         await platform.harkara.ready();
-        await until(async () => (await roleState('vault'))?.restarts >= 1 && (await roleState('vault'))?.state === 'ready', 'a new vault', 60_000);
+        await until(async () => (await roleState('vault'))?.restarts >= 1 && (await roleState('vault'))?.state === 'ready', 'a new vault');
         await allReadable();
         await send('under the second key-encryption key');
     });
@@ -192,9 +192,9 @@ describe('a master secret in a token', () => {
     test('a broker that is killed comes back, and nobody waits for it', async () => {
         const pid = await kill('hsm');
         await send('while it is away, or just back');
-        await until(async () => { const now = await roleState('hsm'); return now?.pid !== pid && now?.state === 'ready'; }, 'a new broker', 60_000);
+        await until(async () => { const now = await roleState('hsm'); return now?.pid !== pid && now?.state === 'ready'; }, 'a new broker');
         await kill('vault');
-        await until(async () => (await roleState('vault'))?.restarts >= 2 && (await roleState('vault'))?.state === 'ready', 'a new vault', 60_000);
+        await until(async () => (await roleState('vault'))?.restarts >= 2 && (await roleState('vault'))?.state === 'ready', 'a new vault');
         await send('after both');
         await allReadable();
     });
@@ -204,14 +204,14 @@ describe('a master secret in a token', () => {
         try {
             const before = events('supervisor.hsm_not_opened').length;
             await kill('hsm');
-            await until(() => events('supervisor.hsm_not_opened').length >= before + 2, 'a second try', 60_000);
+            await until(() => events('supervisor.hsm_not_opened').length >= before + 2, 'a second try');
             const [told] = events('supervisor.hsm_not_opened').slice(-1);
             assert.match(told.why, /the token is not there/);
             assert.equal(told.is_tried_again, 1);
             await send('without the token');
             const restarts = (await roleState('vault'))?.restarts;
             await kill('vault');
-            await until(async () => (await roleState('vault'))?.pid === 0, 'no vault', 60_000);
+            await until(async () => (await roleState('vault'))?.pid === 0, 'no vault');
             await until(() => events('supervisor.hsm_not_opened').length >= before + 4, 'further tries', 120_000);
             assert.equal((await roleState('vault'))?.state, 'waiting');
             assert.equal((await roleState('vault'))?.restarts, restarts + 1);

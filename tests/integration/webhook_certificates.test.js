@@ -122,7 +122,7 @@ test('the right one is let in; a wrong one and none are not', async () => {
     await remove(right.id, none.id);
     /* Mended, the next attempt of the same delivery goes through. */
     await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${wrong.id}`, { client_certificate: given('second') });
-    await until(async () => (await deliveries(wrong.id)).every(({ state }) => state === 'delivered'), 'the delivery', 30_000);
+    await until(async () => (await deliveries(wrong.id)).every(({ state }) => state === 'delivered'), 'the delivery');
     assert.equal(received.at(-1)?.name, 'second');
     await remove(wrong.id);
 });
@@ -159,6 +159,6 @@ test('one that is over is not used, and the log says so', async () => {
     assert.equal(received.length, 0);
     const renewed = await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { client_certificate: given('first') });
     assert.ok(new Date(renewed.client_certificate.not_after) > new Date());
-    await until(() => received.length === 1, 'the delivery that had waited', 30_000);
+    await until(() => received.length === 1, 'the delivery that had waited');
     await remove(made.id);
 });

@@ -72,7 +72,7 @@ describe('what can be sent', () => {
             ids.set(id, { name, want });
         }
         assert.ok(ids.size >= 55);
-        await until(() => [...ids.keys()].every((id) => recorder.bodies.has(id)), 'every message to reach the provider', 60_000);
+        await until(() => [...ids.keys()].every((id) => recorder.bodies.has(id)), 'every message to reach the provider');
         for (const [id, { name, want }] of ids)
             assert.deepEqual(recorder.bodies.get(id), want, name);
         for (const [id, { name }] of ids) {

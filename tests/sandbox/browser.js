@@ -83,7 +83,7 @@ class Page {
 
   /** Looks again at each frame that the page draws, until the condition holds. */
   async until(condition) {
-    const held = await this.run(`new Promise((resolve) => { const end = performance.now() + 8000; const look = () => { if (${condition}) resolve(true); else if (performance.now() > end) resolve(false); else setTimeout(look, 20); }; look(); })`)
+    const held = await this.run(`new Promise((resolve) => { const end = performance.now() + 60000; const look = () => { if (${condition}) resolve(true); else if (performance.now() > end) resolve(false); else setTimeout(look, 20); }; look(); })`)
       .catch((error) => (/context was destroyed|navigated/i.test(error.message) ? this.until(condition).then(() => true) : Promise.reject(error)));
     if (!held)
       throw new Error(`the page never had: ${condition}`);

@@ -63,7 +63,7 @@ export class Callback {
     /** Resolves when the condition holds; looked at after each POST. */
     until(condition, what = 'the webhook') {
         return new Promise((resolve, reject) => {
-            const timer = setTimeout(() => reject(new Error(`waited for ${what}`)), 15_000);
+            const timer = setTimeout(() => reject(new Error(`waited for ${what}`)), 60_000);
             const look = () => {
                 const found = condition(this);
                 if (found) {
