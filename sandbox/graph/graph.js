@@ -8,6 +8,7 @@ import { postMessage } from './messages.js';
 import { UPLOAD_MAX, downloadMedia, mediaById, mediaView, uploadMedia } from './media.js';
 import { accountView, changePhone, changeProfile, deregisterPhone, listPhones, overrideFrom, phoneView, profileView, registerPhone,
     requestCode, subscriptionView, verifyCode } from './phone_numbers.js';
+import { needAllowance, usageHeaders } from './usage.js';
 import { exchangeCode, isAppToken } from './signup.js';
 import { createTemplate, deleteTemplates, editTemplate, listTemplates, templateById, templateView } from './templates.js';
 import { compareTemplates, unpauseTemplate } from './template_events.js';
@@ -130,6 +131,8 @@ export async function serveGraph(sb, req, res, url) {
     }
     const { account, token } = authenticate(sb, req.headers.authorization, url.searchParams);
     sb.count('graph.requests');
+    for (const [name, value] of Object.entries(usageHeaders(sb, account)))
+        res.setHeader(name, value);
     if (path === '/whatsapp_business/attachments/') {
         serveDownload(sb, res, account, url.searchParams);
         return;
@@ -146,6 +149,8 @@ export async function serveGraph(sb, req, res, url) {
         throw segments[1] !== undefined && !['GET', 'POST', 'DELETE'].some((other) => ROUTES[kind][`${other} ${segments[1]}`])
             ? new GraphError(2500, { message: `Unknown path components: /${segments[1]}` }) : unknownObject(segments[0], method);
     needScope(token, route.scope === 'm' ? 'whatsapp_business_messaging' : 'whatsapp_business_management');
+    if (route.scope === 'w')
+        needAllowance(sb, account);
     const contentType = String(req.headers['content-type'] ?? '');
     const gone = goneSignal(res);
     const effects = route.on === 'messages' ? [] : sb.faults.take({ on: route.on, phone_number_id: kind === 'phone' ? node.id : undefined,

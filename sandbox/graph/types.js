@@ -11,6 +11,9 @@
  * @property {400|429} rate_limit_http HTTP status of 130429 and 131056 (Meta's pages disagree)
  * @property {'on'|'off'} pair_limit burst of 45, then one message each 6 s to one user
  * @property {number} daily_users unique people whom an account may write to outside windows in 24 hours; 0 is no limit
+ * @property {number} app_usage percent of the app's allowance of calls that is used up; from 100 on management calls are refused
+ * @property {number} account_usage the same of the account's own
+ * @property {number} regain_minutes until calls are taken again, as account_usage is told; 0: they are
  * @property {'good'|'alert'|'expired'|'wrong_name'} tls what the HTTPS listener does to new connections; of the whole sandbox
  * @property {number} template_review_ms time from PENDING to APPROVED
  * @property {'loopback'|'fetch'|'ignore'} links which media links are fetched

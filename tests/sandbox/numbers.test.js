@@ -68,3 +68,29 @@ test('a signup\'s code becomes a token once, in time, for its app', async (t) =>
   assert.equal(code(await debug('902|wrong')), 190);
   assert.equal((await ask(`${world.url}/v23.0/900/subscribed_apps`, { token: answer.body.access_token })).body.data.length, 0);
 });
+
+test('usage is told with each answer, and management calls end with the allowance', async (t) => {
+  const world = await startWorld(t, { account: { settings: { window: 'ignore' } } });
+  const call = async (path, options) => {
+    const response = await fetch(`${world.url}${path}`, { ...options, headers: { authorization: 'Bearer EAAtesttoken', 'content-type': 'application/json' } });
+    return { status: response.status, app: response.headers.get('x-app-usage'), own: response.headers.get('x-business-use-case-usage'), body: await response.json() };
+  };
+  const number = () => call(`/v23.0/${PHONE}`);
+  const send = () => call(`/v23.0/${PHONE}/messages`, { method: 'POST', body: JSON.stringify({ messaging_product: 'whatsapp', to: '16505551234', type: 'text', text: { body: 'x' } }) });
+  assert.deepEqual([(await number()).app, (await number()).own], [null, null]);
+  await world.control('settings', { app_usage: 80, account_usage: 99, regain_minutes: 3 }, 'PATCH');
+  for (const answer of [await number(), await send()]) {
+    assert.equal(answer.status, 200);
+    assert.equal(JSON.parse(answer.app).call_count, 80);
+    assert.deepEqual(Object.keys(JSON.parse(answer.own)), [WABA]);
+    assert.equal(JSON.parse(answer.own)[WABA][0].call_count, 99);
+    assert.equal(JSON.parse(answer.own)[WABA][0].estimated_time_to_regain_access, 3);
+  }
+  await world.control('settings', { account_usage: 100 }, 'PATCH');
+  const refused = await number();
+  assert.equal(code(refused), 80007);
+  assert.equal(JSON.parse(refused.own)[WABA][0].call_count, 100);
+  assert.equal((await send()).status, 200, 'messages have limits of their own');
+  await world.control('settings', { app_usage: 100 }, 'PATCH');
+  assert.equal(code(await number()), 4);
+});

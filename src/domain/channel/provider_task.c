@@ -7,10 +7,10 @@ static const struct {
     const char *word;
     enum id_kind subject;
     int patience_s;
-    bool tells;
+    bool tells, waits;
 } kinds[PROVIDER_TASK_KINDS] = {
-#define TASK(name, word, subject, patience_s, tells)                                                         \
-    [PROVIDER_TASK_##name] = { word, subject, patience_s, tells },
+#define TASK(name, word, subject, patience_s, tells, waits)                                                  \
+    [PROVIDER_TASK_##name] = { word, subject, patience_s, tells, waits },
 #include "domain/channel/provider_task.def"
 #undef TASK
 };
@@ -56,6 +56,13 @@ provider_task_patience_ms(enum provider_task_kind kind)
 {
     kind_check(kind);
     return (int64_t)kinds[kind].patience_s * 1000;
+}
+
+bool
+provider_task_is_management(enum provider_task_kind kind)
+{
+    kind_check(kind);
+    return kinds[kind].waits;
 }
 
 struct vault_place

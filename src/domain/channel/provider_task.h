@@ -19,7 +19,7 @@
 #define PROVIDER_TASK_RESULT_MAX  16384u
 
 enum provider_task_kind {
-#define TASK(name, word, subject, patience_s, tells) PROVIDER_TASK_##name,
+#define TASK(name, word, subject, patience_s, tells, waits) PROVIDER_TASK_##name,
 #include "domain/channel/provider_task.def"
 #undef TASK
     PROVIDER_TASK_KINDS
@@ -32,6 +32,8 @@ MUST_CHECK enum err provider_task_kind_parse(struct slice word, enum provider_ta
 enum id_kind provider_task_subject_kind(enum provider_task_kind kind);
 /* How long after it was asked for another attempt is still worth making. */
 int64_t provider_task_patience_ms(enum provider_task_kind kind);
+/* Whether it is a management call that can wait until the provider has allowance for it. */
+bool provider_task_is_management(enum provider_task_kind kind);
 
 enum provider_task_state {
     PROVIDER_TASK_WAITING,

@@ -307,6 +307,7 @@ flight_end(struct flight *flight, enum http_failure failure)
         result.status = (int)status;
         result.http_version = version_of(flight->easy);
         result.body = buf_slice(&flight->body);
+        result.handle = flight->easy;
         if (retry_after_s > 0)
             result.retry_after_s = retry_after_s;
     }
@@ -322,6 +323,21 @@ flight_end(struct flight *flight, enum http_failure failure)
     flight_clear(flight);
     flight->after = client->spare;
     client->spare = flight;
+}
+
+struct slice
+http_result_field(const struct http_result *result, const char *name)
+{
+    struct curl_header *header = NULL;
+
+    if (result->handle == NULL ||
+        curl_easy_header(result->handle, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return SLICE_EMPTY;
+    struct slice value = slice_text(header->value);
+    if (value.len > 0 &&
+        value.ptr[value.len - 1] == '\r') /* of an empty field libcurl keeps the line's end */
+        value.len--;
+    return value;
 }
 
 /* "Name: value", and none of the fields that frame the message. */

@@ -90,7 +90,12 @@ struct http_result {
     int64_t elapsed_us;
     int http_version; /* 10, 11, 2; 0 when there is no answer */
     const char *peer; /* the address that was spoken to, or tried last; "" when there was none */
+    void *handle;     /* for http_result_field; NULL when there is no answer */
 };
+
+/* A field of the answer's head by its name, in any case: the first of that name, borrowed for the call of
+ * done. Empty: there is none. */
+struct slice http_result_field(const struct http_result *result, const char *name);
 
 MUST_CHECK enum err http_client_new(const struct http_client_config *config, struct http_client **out);
 /* Calls in flight end with HTTP_FAILURE_BROKEN. Accepts NULL. */

@@ -26,6 +26,7 @@ struct fixture {
     unsigned done;
     struct http_result result;
     char body[RESPONSE_BYTES_MAX + 1];
+    char field[64]; /* its X-Usage */
 };
 
 static void
@@ -39,6 +40,7 @@ on_done(void *ctx, const struct http_result *result)
     memset(f->body, 0, sizeof(f->body));
     if (result->body.len != 0)
         memcpy(f->body, result->body.ptr, result->body.len);
+    snprintf(f->field, sizeof(f->field), "%.*s", SLICE_FMT(http_result_field(result, "x-usage")));
 }
 
 static struct http_client_config
@@ -280,6 +282,29 @@ an_answer_may_be_only_so_large(void **state UNUSED)
             assert_int_equal(f.result.body.len, RESPONSE_BYTES_MAX);
         close(fd);
         buf_release(&reply);
+        fixture_release(&f);
+    }
+}
+
+static void
+a_field_of_the_head_is_found_by_its_name(void **state UNUSED)
+{
+    static const struct {
+        const char *reply, *value;
+    } rows[] = {
+        { "HTTP/1.1 200 OK\r\nX-Usage: {\"a\":1}\r\nContent-Length: 0\r\n\r\n", "{\"a\":1}" },
+        { "HTTP/1.1 400 No\r\nX-USAGE:first\r\nX-Usage: second\r\nContent-Length: 0\r\n\r\n", "first" },
+        { "HTTP/1.1 200 OK\r\nX-Usage:\r\nContent-Length: 0\r\n\r\n", "" },
+        { "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "" },
+        { "X-Usage: not HTTP\r\n\r\n", "" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fixture f;
+        fixture_init(&f, NULL);
+        int fd = serve(&f, rows[i].reply);
+        assert_string_equal(f.field, rows[i].value);
+        close(fd);
         fixture_release(&f);
     }
 }
@@ -742,6 +767,7 @@ main(void)
         cmocka_unit_test(a_request_goes_out_as_it_was_told),
         cmocka_unit_test(a_redirect_is_an_answer),
         cmocka_unit_test(an_answer_may_be_only_so_large),
+        cmocka_unit_test(a_field_of_the_head_is_found_by_its_name),
         cmocka_unit_test(retry_after_is_told_in_seconds),
         cmocka_unit_test(what_cannot_have_been_sent_is_told_from_what_may_have),
         cmocka_unit_test(time_is_limited_and_waiting_for_a_connection_sends_nothing),

@@ -34,6 +34,7 @@ struct dispatcher {
     struct mailbox ready, settled;
     struct send_store *store;
     struct task_pool *tasks;
+    struct usage *usage;
     struct mailbox_item *waiting; /* taken from `ready`: their turn is known and near (pace.h) */
     atomic_bool is_draining;
 };
@@ -51,13 +52,21 @@ flight_done(void *ctx, const struct http_result *result)
     struct dispatcher *dispatcher = flight->dispatcher;
     struct send_job *job = flight->job;
     struct whatsapp_answer answer;
+    struct whatsapp_usage usage;
+    struct usage_change change;
     uint32_t jitter = 0;
+
+    whatsapp_usage_read(http_result_field(result, WHATSAPP_USAGE_APP_FIELD),
+                        http_result_field(result, WHATSAPP_USAGE_BUSINESS_FIELD), &usage);
+    usage_note(dispatcher->usage, SLICE_EMPTY, &usage, clock_mono(dispatcher->clock), &change);
+    usage_log(&change, job->claim.channel);
 
     whatsapp_answer_read(
         &(struct whatsapp_reply){ .was_sent = result->was_sent,
                                   .http_status = result->failure == HTTP_FAILURE_NONE ? result->status : 0,
                                   .body = result->body,
-                                  .retry_after_s = result->retry_after_s },
+                                  .retry_after_s = result->retry_after_s,
+                                  .regain_s = whatsapp_usage_regain_s(&usage) },
         &answer);
     if (random_fill(&jitter, sizeof(jitter)) != ERR_OK)
         jitter = (uint32_t)result->elapsed_us;
@@ -207,6 +216,7 @@ dispatcher_run(struct dispatcher *dispatcher)
         if (now.us - beat_at.us >= 1000000) {
             beat_at = now;
             role_heartbeat();
+            metric_set(METRIC_USAGE_PERCENT, usage_highest(dispatcher->usage, now));
         }
         take_ready(dispatcher);
         int wait_ms = LOOP_MS_MAX;
@@ -295,6 +305,8 @@ main(void)
     if (err == ERR_OK)
         err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &dispatcher.vault_client);
     if (err == ERR_OK)
+        err = usage_new(&dispatcher.usage);
+    if (err == ERR_OK)
         err = mailbox_init(&dispatcher.ready);
     if (err == ERR_OK)
         err = mailbox_init(&dispatcher.settled);
@@ -316,7 +328,8 @@ main(void)
                                                         .clock = dispatcher.clock,
                                                         .vault_client = dispatcher.vault_client,
                                                         .guard = &dispatcher.guard,
-                                                        .table = task_table },
+                                                        .table = task_table,
+                                                        .usage = dispatcher.usage },
                             &dispatcher.tasks);
     if (err == ERR_OK) {
         role_ready(&role);
@@ -326,5 +339,6 @@ main(void)
     task_pool_free(dispatcher.tasks);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);
+    usage_free(dispatcher.usage);
     return role_end(&role, err);
 }

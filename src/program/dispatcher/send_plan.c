@@ -31,16 +31,23 @@ longer(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* What the provider asked for is never cut short, and not everybody comes back at its end. */
+static int64_t
+asked_ms(uint32_t seconds, uint32_t jitter)
+{
+    return (int64_t)seconds * 1000 + (int64_t)seconds * 200 * (int64_t)(jitter & 0xFFF) / 0x1000;
+}
+
 static struct send_plan
 retry_plan(const struct whatsapp_error *error, int attempt, int64_t least_s, uint32_t jitter,
            const char *error_class)
 {
-    int64_t delay_s = longer(longer(retry_delay_s(attempt), least_s), (int64_t)error->retry_after_s);
+    int64_t delay_ms = jittered_ms(longer(retry_delay_s(attempt), least_s), jitter);
 
     if (attempt >= MESSAGE_ATTEMPTS_MAX)
         return (struct send_plan){ .verdict = MESSAGE_VERDICT_FAILED, .error_class = error_class };
     return (struct send_plan){ .verdict = MESSAGE_VERDICT_RETRY,
-                               .delay_ms = jittered_ms(delay_s, jitter),
+                               .delay_ms = longer(delay_ms, asked_ms(error->retry_after_s, jitter)),
                                .error_class = error_class };
 }
 
@@ -69,10 +76,13 @@ throttle_plan(const struct whatsapp_error *error, int attempt, uint32_t jitter)
     struct send_plan plan = retry_plan(error, attempt, 0, jitter, "throttle");
     plan.slows_number = error->scope == WHATSAPP_SCOPE_NUMBER;
     plan.holds_account = error->scope == WHATSAPP_SCOPE_ACCOUNT || error->scope == WHATSAPP_SCOPE_APP;
-    if (plan.holds_account || error->retry_after_s > 0)
-        plan.lane_hold_ms = jittered_ms(longer((int64_t)THROTTLE_HOLD_S << (attempt < 8 ? attempt - 1 : 7),
-                                               (int64_t)error->retry_after_s),
-                                        jitter);
+    if (plan.holds_account || error->retry_after_s > 0) {
+        plan.lane_hold_ms =
+            longer(jittered_ms((int64_t)THROTTLE_HOLD_S << (attempt < 8 ? attempt - 1 : 7), jitter),
+                   asked_ms(error->retry_after_s, jitter));
+        if (plan.lane_hold_ms > WAIT_HOLD_S_MAX * INT64_C(1000))
+            plan.lane_hold_ms = WAIT_HOLD_S_MAX * INT64_C(1000);
+    }
     return plan;
 }
 

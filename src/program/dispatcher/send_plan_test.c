@@ -33,6 +33,24 @@ each_retry_waits_longer_within_its_jitter(void **state UNUSED)
         }
 }
 
+/* Retry-After, or the time at which an account regains access. */
+static void
+what_the_provider_asks_for_is_never_cut_short(void **state UNUSED)
+{
+    struct whatsapp_answer account = refused(WHATSAPP_THROTTLE, WHATSAPP_SCOPE_ACCOUNT, 1140),
+                           day = refused(WHATSAPP_THROTTLE, WHATSAPP_SCOPE_APP, 86400);
+
+    for (uint32_t jitter = 0; jitter < 0x2000; jitter += 0x155) {
+        struct send_plan plan = send_plan_of(&account, 1, jitter, WAIT_MS);
+        assert_true(plan.holds_account);
+        assert_in_range(plan.lane_hold_ms, 1140000, 1140000 * 12 / 10);
+        assert_in_range(plan.delay_ms, 1140000, 1140000 * 12 / 10);
+        plan = send_plan_of(&day, 1, jitter, WAIT_MS);
+        assert_int_equal(plan.lane_hold_ms, 3600000); /* then one message asks again */
+        assert_in_range(plan.delay_ms, 86400000, 86400000 * INT64_C(12) / 10);
+    }
+}
+
 /* Whatever the dice say twice: the next wait is never shorter than the one before. */
 static void
 waits_never_grow_shorter_by_their_jitter(void **state UNUSED)
@@ -205,6 +223,7 @@ UNIT_MAIN(cmocka_unit_test(what_cannot_be_prepared_comes_to_an_end_or_waits_for_
           cmocka_unit_test(each_retry_waits_longer_within_its_jitter),
           cmocka_unit_test(waits_never_grow_shorter_by_their_jitter),
           cmocka_unit_test(the_last_attempt_fails_for_good), cmocka_unit_test(a_longer_retry_after_is_obeyed),
+          cmocka_unit_test(what_the_provider_asks_for_is_never_cut_short),
           cmocka_unit_test(a_throttled_number_is_slowed_and_an_account_is_held),
           cmocka_unit_test(a_throttled_pair_waits_longer_each_time_and_alone),
           cmocka_unit_test(withheld_marketing_waits_days_and_gives_up),

@@ -119,6 +119,7 @@ struct call {
     struct task_run *run;
     bool is_over;
     struct http_result result;
+    struct whatsapp_usage usage;
     struct buf body;
 };
 
@@ -129,6 +130,9 @@ call_done(void *ctx, const struct http_result *result)
 
     call->is_over = true;
     call->result = *result;
+    call->result.handle = NULL;
+    whatsapp_usage_read(http_result_field(result, WHATSAPP_USAGE_APP_FIELD),
+                        http_result_field(result, WHATSAPP_USAGE_BUSINESS_FIELD), &call->usage);
     buf_add(&call->body, result->body);
     call->result.body = SLICE_EMPTY;
 }
@@ -157,7 +161,8 @@ answer_read(struct call *call, const json_t **answer_out)
     whatsapp_answer_read(&(struct whatsapp_reply){ .was_sent = result->was_sent,
                                                    .http_status = is_whole ? result->status : 0,
                                                    .body = buf_slice(&call->body),
-                                                   .retry_after_s = result->retry_after_s },
+                                                   .retry_after_s = result->retry_after_s,
+                                                   .regain_s = whatsapp_usage_regain_s(&call->usage) },
                          &answer);
     if (answer.is_accepted) { /* cannot be: what is a message's acceptance was read above */
         answer.error = (struct whatsapp_error){ .code = WHATSAPP_CODE_NONE,
@@ -171,6 +176,17 @@ answer_read(struct call *call, const json_t **answer_out)
     run->error_title = run->error.title;
     runner->may_have_left |= run->error.class == WHATSAPP_UNCERTAIN;
     return ERR_PROVIDER_REFUSED;
+}
+
+/* How near the account is to its limits; for the next calls, and for who looks after the platform. */
+static void
+usage_tell(const struct call *call)
+{
+    const struct task_run *run = call->run;
+    struct usage_change change;
+
+    usage_note(run->runner->config->usage, run->waba_id, &call->usage, clock_mono(run->clock), &change);
+    usage_log(&change, run->claim->channel);
 }
 
 /* Until the answer is there, or the process must end. */
@@ -261,6 +277,8 @@ task_call_with(struct task_run *run, const struct task_request *request, const j
     if (err == ERR_OK)
         err = call.result.stream_err; /* ours, whatever the peer did */
     run->http_status = call.result.status;
+    if (call.is_over)
+        usage_tell(&call);
     bool is_sunk = err == ERR_OK && request->sink.write != NULL && call.result.status == 200 &&
                    call.result.failure == HTTP_FAILURE_NONE;
     if (err == ERR_OK && !is_sunk)

@@ -26,6 +26,7 @@ struct task_runner {
     size_t answer_count;
     struct mono_time held_until;
     bool may_have_left; /* a request whose answer is not known */
+    int64_t held_ms;    /* the account's allowance runs short for so long: nothing was asked */
 };
 
 bool task_pool_is_stopping(const struct task_pool *pool);

@@ -31,7 +31,8 @@ again(int64_t least_s, const struct task_age *age, const char *error_class)
     size_t at = age->attempt < 1 ? 0 : (size_t)age->attempt - 1;
     int64_t delay_s =
         longer(least_s, task_plan_retry_s[at < TASK_PLAN_RETRY_COUNT ? at : TASK_PLAN_RETRY_COUNT - 1]);
-    int64_t delay_ms = jittered_ms(delay_s, age->jitter);
+    /* What was asked for is not cut short. */
+    int64_t delay_ms = longer(jittered_ms(delay_s, age->jitter), least_s * 1000);
 
     if (age->attempt >= TASK_ATTEMPTS_MAX || delay_ms > age->patience_ms)
         return failed(error_class);
@@ -75,6 +76,18 @@ task_plan_refused(const struct whatsapp_error *error, const struct task_age *age
         return plan;
     }
     bug("an error class outside the enum");
+}
+
+struct task_plan
+task_plan_held(int64_t wait_ms, const struct task_age *age)
+{
+    /* Never earlier, and not all at its end. */
+    int64_t delay_ms = wait_ms + wait_ms / 5 * (int64_t)(age->jitter & 0xFFF) / 0x1000;
+
+    if (delay_ms > age->patience_ms)
+        return failed("throttle");
+    return (
+        struct task_plan){ .state = PROVIDER_TASK_WAITING, .delay_ms = delay_ms, .error_class = "throttle" };
 }
 
 struct task_plan

@@ -27,6 +27,8 @@ struct task_age {
 
 /* The provider's word, or its silence. */
 struct task_plan task_plan_refused(const struct whatsapp_error *error, const struct task_age *age);
+/* Not begun: the provider's allowance runs short for so long. Fails when that is beyond its patience. */
+struct task_plan task_plan_held(int64_t wait_ms, const struct task_age *age);
 /* An error of our own. While the vault or the database are away nothing is counted. */
 struct task_plan task_plan_failed(enum err why, const struct task_age *age);
 

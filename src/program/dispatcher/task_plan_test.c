@@ -96,8 +96,23 @@ what_is_away_is_not_counted(void **state UNUSED)
     assert_int_equal(task_plan_failed(ERR_LIMIT, &late).state, PROVIDER_TASK_FAILED);
 }
 
+static void
+what_is_held_waits_uncounted_unless_it_takes_too_long(void **state UNUSED)
+{
+    for (uint32_t jitter = 0; jitter < 0x2000; jitter += 0x155) {
+        struct task_age age = { .attempt = TASK_ATTEMPTS_MAX, .patience_ms = 600000, .jitter = jitter };
+        struct task_plan plan = task_plan_held(300000, &age);
+        assert_int_equal(plan.state, PROVIDER_TASK_WAITING);
+        assert_false(plan.is_counted || plan.is_unsure || plan.breaks_channel);
+        assert_in_range(plan.delay_ms, 300000, 360000);
+        assert_string_equal(plan.error_class, "throttle");
+        assert_int_equal(task_plan_held(600001, &age).state, PROVIDER_TASK_FAILED);
+    }
+}
+
 UNIT_MAIN(cmocka_unit_test(each_attempt_waits_longer),
           cmocka_unit_test(what_cannot_be_tried_in_time_fails_now),
           cmocka_unit_test(only_a_refused_token_breaks_the_channel),
           cmocka_unit_test(a_lost_answer_leaves_the_next_attempt_unsure),
+          cmocka_unit_test(what_is_held_waits_uncounted_unless_it_takes_too_long),
           cmocka_unit_test(what_is_away_is_not_counted))

@@ -56,6 +56,21 @@ access_in(struct db_tx *tx, void *ctx)
     return channel_access_read(tx, access->run->claim->channel, access->run->arena, &access->channel);
 }
 
+/* Whether the account may be called for, as far as its answers have told. */
+static enum err
+turn_take(struct task_run *run)
+{
+    struct task_runner *runner = run->runner;
+
+    if (!run->claim->is_known || !provider_task_is_management(run->claim->kind))
+        return ERR_OK;
+    runner->held_ms = usage_turn_ms(runner->config->usage, run->waba_id, clock_mono(run->clock));
+    if (runner->held_ms == 0)
+        return ERR_OK;
+    metric_add(METRIC_TASKS_HELD, 1);
+    return task_fail(run, "usage-held", "WhatsApp's limit of management calls is nearly reached.");
+}
+
 /* The channel's identifiers, its token and the task's own request, opened. */
 static enum err
 run_prepare(struct task_run *run)
@@ -72,6 +87,9 @@ run_prepare(struct task_run *run)
     run->waba_id = access.channel.waba_id;
     run->phone_number_id = access.channel.phone_number_id;
     run->has_token = access.channel.has_token;
+    err = turn_take(run);
+    if (err != ERR_OK)
+        return err;
     if (run->has_token) {
         struct vault_place place = channel_credential_place(claim->tenant, claim->channel,
                                                             CHANNEL_ACCESS_TOKEN, access.channel.generation);
@@ -158,7 +176,9 @@ run_settle(struct task_run *run, const struct task_handler *handler, enum err wh
     if (run->claim->is_known)
         age.patience_ms =
             provider_task_patience_ms(run->claim->kind) - (now.us - run->claim->created_at.us) / 1000;
-    if (why == ERR_OK)
+    if (runner->held_ms > 0)
+        *plan = task_plan_held(runner->held_ms, &age);
+    else if (why == ERR_OK)
         *plan = (struct task_plan){ .state = PROVIDER_TASK_DONE };
     else if (why == ERR_PROVIDER_REFUSED)
         *plan = task_plan_refused(&run->error, &age);
@@ -208,6 +228,7 @@ task_perform(struct task_runner *runner, const struct provider_task_claim *claim
     enum err err = ERR_OK;
 
     runner->may_have_left = false;
+    runner->held_ms = 0;
     runner->held_until = mono_after_ms(clock_mono(run.clock), CLAIM_LEASE_MS);
     if (handler == NULL)
         err = task_fail(&run, "kind-unknown", "This version does not know the kind of task.");

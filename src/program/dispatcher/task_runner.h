@@ -10,6 +10,7 @@
 #include "platform/ipc/vault_client.h"
 #include "platform/net/address_guard.h"
 #include "program/dispatcher/task.h"
+#include "program/dispatcher/usage.h"
 
 struct task_pool;
 
@@ -20,6 +21,7 @@ struct task_pool_config { /* all borrowed while it runs */
     struct vault_client *vault_client;
     const struct address_guard *guard;
     const struct task_handler *table; /* by kind: task_table, or a test's */
+    struct usage *usage;
 };
 
 /* After the lock-in. ERR_DB_UNAVAILABLE, ERR_SYSTEM, ERR_NO_MEMORY. */

@@ -21,6 +21,7 @@ static struct vault_client *sealer, *opener;
 static struct vault vault; /* the gateway's */
 static struct arena *arena;
 static struct task_pool *pool;
+static struct usage *usage;
 static struct id acme;
 static int listener, numbers;
 
@@ -58,13 +59,15 @@ opened(void **state UNUSED)
     opener = vault_testing_client(VAULT_ROLE_DISPATCHER, 5000);
     vault = tenant_vault(sealer, gateway);
     arena = arena_new(8u << 20);
+    assert_ok(usage_new(&usage));
     assert_ok(
         task_pool_new(&(struct task_pool_config){ .database = test_cluster_conninfo("harkara_dispatcher"),
                                                   .config = &config,
                                                   .clock = clock_system(),
                                                   .vault_client = opener,
                                                   .guard = &guard,
-                                                  .table = task_table },
+                                                  .table = task_table,
+                                                  .usage = usage },
                       &pool));
     return 0;
 }
@@ -74,6 +77,7 @@ closed(void **state UNUSED)
 {
     task_pool_free(pool);
     pool = NULL;
+    usage_free(usage);
     vault_client_free(opener);
     vault_client_free(sealer);
     db_close(gateway);
@@ -144,7 +148,7 @@ request_take(char *text, size_t bytes)
 static void
 answer(int fd, const char *status, const char *body)
 {
-    char text[512];
+    char text[1024];
 
     snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status,
              strlen(body), body);
@@ -280,6 +284,35 @@ a_lost_answer_is_tried_again_as_unsure(void **state UNUSED)
         test_cluster_number("select count(*) from provider_task where is_unsure and attempt = 2"), 1);
 }
 
+/* The first answer says that the account has no more calls: the second task is not begun, and counts nothing.
+ */
+static void
+what_would_be_refused_is_not_asked(void **state UNUSED)
+{
+    char text[4096];
+    struct id channel = channel_new(), first = ask(channel);
+
+    answer(
+        request_take(text, sizeof(text)),
+        "200 OK\r\nX-App-Usage: {\"call_count\":5}\r\nX-Business-Use-Case-Usage: {\"1\":[{\"call_count\":100,"
+        "\"estimated_time_to_regain_access\":5}]}",
+        "{\"success\":true}");
+    comes_to(first, "done");
+    (void)ask(channel);
+    while (test_cluster_number(
+               "select count(*) from provider_task where state = 'waiting' and attempt = 0"
+               " and error_code = 'usage-held' and error_class = 'throttle'"
+               " and due_at between now() + interval '4 minutes' and now() + interval '7 minutes'") == 0)
+        (void)poll(NULL, 0, 5);
+    assert_int_equal(test_cluster_number("select count(*) from provider_task where state = 'failed'"), 0);
+    /* Who would wait in vain is told at once. */
+    test_cluster_sql("update provider_task set created_at = now() - interval '9 minutes', due_at = now()"
+                     " where state = 'waiting'; select pg_notify('harkara_provider_task', '')");
+    while (test_cluster_number("select count(*) from provider_task where state = 'failed'"
+                               " and error_code = 'usage-held'") == 0)
+        (void)poll(NULL, 0, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -292,6 +325,7 @@ main(void)
         TEST(a_drain_lets_what_is_under_way_end_and_begins_nothing),
         TEST(an_end_gives_what_is_under_way_back_as_unsure),
         TEST(a_lost_answer_is_tried_again_as_unsure),
+        TEST(what_would_be_refused_is_not_asked),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);

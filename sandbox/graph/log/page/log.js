@@ -197,7 +197,7 @@ const CHOICES = { window: ['enforce', 'ignore'], pair_limit: ['off', 'on'], link
 /** What each dial is, in groups; one that is missing here is shown under its name. */
 const DIALS = {
   'Messages': { statuses_delay_ms: 'Pause before each status, ms', auto_read: 'Everything delivered gets read', window: '24-hour window', us_marketing: 'Deliver marketing to +1', links: 'Media links that are fetched', list_body_max: 'Longest body of a list', media_url_ttl_ms: 'Life of a media URL, ms', media_lie: 'Media that is not as it says', template_review_ms: 'Template review, ms', bsuid: 'Business-scoped user ids', groups: 'Groups that there are' },
-  'Limits': { throughput_per_second: 'Messages a second, each number', pair_limit: 'Limit to one person', daily_users: 'People in 24 hours (0: no limit)', rate_limit_http: 'HTTP status when limited' },
+  'Limits': { throughput_per_second: 'Messages a second, each number', pair_limit: 'Limit to one person', daily_users: 'People in 24 hours (0: no limit)', rate_limit_http: 'HTTP status when limited', app_usage: 'App\'s calls used up (%)', account_usage: 'Account\'s calls used up (%)', regain_minutes: 'Minutes until access is regained' },
   'Network': { tls: 'Certificate shown' },
   'Webhooks': { webhook_version: 'Version', batch_max: 'Updates in one POST', batch_wait_ms: 'Wait to fill it, ms', webhook_concurrency: 'POSTs at once', webhook_timeout_ms: 'Timeout, ms', retry_first_ms: 'First retry after, ms', retry_max_ms: 'Longest gap, ms', retry_for_ms: 'Given up after, ms' },
 };

@@ -117,5 +117,9 @@ whatsapp_answer_read(const struct whatsapp_reply *reply, struct whatsapp_answer 
     }
     if (!out->is_accepted)
         retry_after_apply(&out->error, reply->retry_after_s);
+    /* What the account may do again and when says nothing about a number's or a pair's own limit. */
+    if (!out->is_accepted && out->error.class == WHATSAPP_THROTTLE &&
+        (out->error.scope == WHATSAPP_SCOPE_ACCOUNT || out->error.scope == WHATSAPP_SCOPE_APP))
+        retry_after_apply(&out->error, reply->regain_s);
     json_decref(tree);
 }

@@ -19,6 +19,7 @@ struct whatsapp_reply {
     int http_status;       /* 0: no answer */
     struct slice body;     /* borrowed; empty when there was none, or too much of it */
     int64_t retry_after_s; /* the header's; negative: none */
+    uint32_t regain_s;     /* whatsapp_usage.h: until the account may call again; 0: not told */
 };
 
 /* What the answer to a template adds: the message may still be held back or dropped, which a status will
