@@ -158,6 +158,7 @@ struct message_report {
     struct slice provider_id;             /* NULL ptr: as it was */
     struct slice error_code, error_title; /* with MESSAGE_FAILED */
     const char *error_class;              /* likewise: "permanent", ... */
+    struct slice errors; /* all errors, the first one too: a JSON array; NULL ptr: there is no other */
 };
 MUST_CHECK enum err message_report_apply(struct db_tx *tx, const struct clock *clock,
                                          const struct message_report *report, struct arena *arena,

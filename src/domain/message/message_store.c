@@ -272,7 +272,7 @@ report_details(const struct message_report *report, enum message_status fact, st
 {
     struct buf text;
 
-    buf_init(&text, 2048);
+    buf_init(&text, 8192);
     buf_add_format(&text, "{\"report\":{\"status\":\"%.*s\"", SLICE_FMT(message_status_name(fact)));
     if (fact == MESSAGE_FAILED && report->status == MESSAGE_FAILED) {
         buf_add_text(&text, ",\"error\":{\"code\":");
@@ -282,6 +282,8 @@ report_details(const struct message_report *report, enum message_status fact, st
         buf_add_text(&text, ",\"class\":");
         json_add_string(&text, slice_text(report->error_class));
         buf_add_byte(&text, '}');
+        if (report->errors.ptr != NULL)
+            buf_add_format(&text, ",\"errors\":%.*s", SLICE_FMT(report->errors));
     }
     buf_add_text(&text, "}}");
     enum err err = buf_done(&text);
@@ -318,6 +320,10 @@ report_tell(struct db_tx *tx, const struct clock *clock, const struct message_re
                 step->is_only_told = false;
         if (step->is_only_told)
             err = report_details(report, facts[f], arena, &step->details);
+        else if (facts[f] == MESSAGE_FAILED && report->errors.ptr != NULL) {
+            step->details = arena_format(arena, "{\"errors\":%.*s}", SLICE_FMT(report->errors));
+            err = step->details.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+        }
     }
     return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
 }

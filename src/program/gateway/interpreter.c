@@ -112,11 +112,68 @@ pricing_prepare(struct reading *reading, const struct whatsapp_status_event *sta
     return ERR_OK;
 }
 
+/* In the words of the API, as send_plan.h has them for what is sent. */
+static const char *class_word(enum whatsapp_error_class class)
+{
+    switch (class) {
+    case WHATSAPP_RETRY:
+    case WHATSAPP_WAIT:
+    case WHATSAPP_UNCERTAIN:
+        return "retry";
+    case WHATSAPP_THROTTLE:
+        return "throttle";
+    case WHATSAPP_PERMANENT:
+        return "permanent";
+    case WHATSAPP_CREDENTIAL_BROKEN:
+        return "credential";
+    }
+    bug("an error class outside the enum");
+}
+
+/* [{"code", "title", "class"}, ...]: codes and titles of ours. */
+static enum err
+errors_print(const struct whatsapp_status_event *status, struct arena *arena, struct slice *out)
+{
+    struct buf text;
+
+    buf_init(&text, 4096);
+    for (size_t i = 0; i < status->error_count; i++) {
+        const struct whatsapp_error *error = &status->errors[i];
+        char code[WHATSAPP_ERROR_CODE_BYTES];
+        whatsapp_error_code_print(error, code);
+        buf_add_format(&text, "%s{\"code\":\"%s\",\"title\":", i == 0 ? "[" : ",", code);
+        json_add_string(&text, slice_text(error->title));
+        buf_add_format(&text, ",\"class\":\"%s\"}", class_word(error->class));
+    }
+    buf_add_byte(&text, ']');
+    enum err err = buf_done(&text);
+    *out = err == ERR_OK ? arena_copy(arena, buf_slice(&text)) : SLICE_EMPTY;
+    buf_release(&text);
+    return err == ERR_OK && out->ptr == NULL ? ERR_NO_MEMORY : err;
+}
+
+/* Why it failed: the first error decides, and what else is named is told. */
+static enum err
+failure_prepare(struct reading *reading, const struct whatsapp_status_event *status,
+                struct message_report *report)
+{
+    struct whatsapp_error unnamed = whatsapp_error_of(WHATSAPP_CODE_NONE, 0, false, 0);
+    const struct whatsapp_error *error = status->error_count > 0 ? &status->errors[0] : &unnamed;
+    char code[WHATSAPP_ERROR_CODE_BYTES];
+
+    whatsapp_error_code_print(error, code);
+    report->error_code = arena_copy(reading->arena, slice_text(code));
+    report->error_title = slice_text(error->title);
+    report->error_class = "permanent"; /* the provider has given up: nothing of ours follows */
+    if (report->error_code.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return status->error_count > 1 ? errors_print(status, reading->arena, &report->errors) : ERR_OK;
+}
+
 static enum err
 status_prepare(struct reading *reading, const struct whatsapp_event *event)
 {
     const struct whatsapp_status_event *status = &event->status;
-    char code[WHATSAPP_ERROR_CODE_BYTES];
     enum message_status claimed;
     struct step *step;
 
@@ -131,14 +188,10 @@ status_prepare(struct reading *reading, const struct whatsapp_event *event)
                                             .at = event_time(reading, event),
                                             .provider_id = arena_copy(reading->arena, status->provider_id) };
     step->callback_data = arena_copy(reading->arena, status->callback_data);
-    if (claimed == MESSAGE_FAILED) {
-        struct whatsapp_error unnamed = whatsapp_error_of(WHATSAPP_CODE_NONE, 0, false, 0);
-        const struct whatsapp_error *error = status->has_error ? &status->error : &unnamed;
-        whatsapp_error_code_print(error, code);
-        step->report.error_code = arena_copy(reading->arena, slice_text(code));
-        step->report.error_title = slice_text(error->title);
-        step->report.error_class = "permanent"; /* the provider has given up: nothing of ours follows */
-    }
+    if (claimed == MESSAGE_FAILED)
+        err = failure_prepare(reading, status, &step->report);
+    if (err != ERR_OK)
+        return err;
     if (step->report.provider_id.ptr == NULL || step->callback_data.ptr == NULL)
         return ERR_NO_MEMORY;
     return pricing_prepare(reading, status, step);

@@ -171,6 +171,40 @@ statuses_move_the_message_that_they_name(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.read'"), 1);
 }
 
+/* As a move of the status, and as what came too late to be one. */
+static void
+each_error_of_a_status_is_told(void **state UNUSED)
+{
+    static const char errors[] = "\"errors\":[{\"code\":131049,\"title\":\"their words\"},{\"code\":131000},"
+                                 "{\"code\":131049},{\"title\":\"no code\"},{\"code\":190}]";
+    static const char wanted[] = "[{\"code\": \"whatsapp-131049\", \"class\": \"retry\"},"
+                                 " {\"code\": \"whatsapp-131000\", \"class\": \"retry\"},"
+                                 " {\"code\": \"whatsapp-unnamed\", \"class\": \"permanent\"},"
+                                 " {\"code\": \"whatsapp-190\", \"class\": \"credential\"}]";
+    static const char counted[] =
+        "select count(*) from event where type = '%s' and data #>> '{%s}' = 'whatsapp-131049'"
+        " and data::text not like '%%their words%%' and (select jsonb_agg(e - 'title' order by n)"
+        " from jsonb_array_elements(data #> '{%s}') with ordinality as x (e, n)) = '%s'";
+    struct id failed = sent_message("wamid.f"), late = sent_message("wamid.l");
+    char value[1024];
+
+    snprintf(value, sizeof(value),
+             "\"statuses\":[%.*s,%.*s,{\"id\":\"wamid.f\",\"status\":\"failed\",\"timestamp\":1,%s},"
+             "{\"id\":\"wamid.l\",\"status\":\"failed\",\"timestamp\":1,%s}]",
+             SLICE_FMT(status_of("wamid.l", "delivered", "")), SLICE_FMT(status_of("wamid.f", "sent", "")),
+             errors, errors);
+    post(body_of(NUMBER, value));
+    all_are("interpreted");
+    message_testing_assert_status(failed, "failed");
+    message_testing_assert_status(late, "delivered");
+    assert_int_equal(message_testing_count("select count(*) from message where error_code = 'whatsapp-131049'"
+                                           " and error_class = 'permanent'"),
+                     1);
+    assert_int_equal(message_testing_count(counted, "message.failed", "error,code", "errors", wanted), 1);
+    assert_int_equal(
+        message_testing_count(counted, "message.reported", "report,error,code", "report,errors", wanted), 1);
+}
+
 static void
 an_incoming_message_is_stored_and_told_once(void **state UNUSED)
 {
@@ -535,6 +569,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(each_error_of_a_status_is_told),
         TEST(statuses_move_the_message_that_they_name),
         TEST(an_incoming_message_is_stored_and_told_once),
         TEST(a_message_opens_its_senders_windows),

@@ -98,6 +98,8 @@ message_step_show(const struct event *event)
     for (size_t i = 0; i < COUNT_OF(objects); i++)
         if (json_is_object(json_object_get(data, objects[i])))
             show_set(&step, objects[i], json_incref(json_object_get(data, objects[i])));
+    if (json_is_array(json_object_get(data, "errors")))
+        show_set(&step, "errors", json_incref(json_object_get(data, "errors")));
     json_decref(data);
     return step;
 }

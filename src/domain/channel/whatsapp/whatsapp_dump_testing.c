@@ -52,8 +52,12 @@ status_dump(const struct whatsapp_status_event *status)
     put(object, "pricing_category", status->pricing.category);
     put(object, "conversation_id", status->conversation_id);
     put(object, "conversation_origin", status->conversation_origin);
-    if (status->has_error)
-        json_object_set_new(object, "error", error_dump(&status->error));
+    json_t *errors = json_array();
+    for (size_t i = 0; i < status->error_count; i++)
+        json_array_append_new(errors, error_dump(&status->errors[i]));
+    if (status->error_count > 0)
+        json_object_set(object, "errors", errors);
+    json_decref(errors);
     return object;
 }
 

@@ -20,19 +20,35 @@ visit(struct event_walk *walk, struct whatsapp_event event, enum whatsapp_event_
     return walk->visit(walk->ctx, &event);
 }
 
-/* The first of [{"code","title",...}]; some samples carry the error object without the array. */
+/* [{"code","title",...}]; some samples carry the error object without the array. */
+static size_t
+errors_read(const json_t *errors, struct whatsapp_error *out, size_t max)
+{
+    size_t given = json_is_array(errors) ? json_array_size(errors) : 1, count = 0;
+
+    for (size_t i = 0; i < given && count < max; i++) {
+        const json_t *one = json_is_array(errors) ? json_array_get(errors, i) : errors;
+        int64_t code = WHATSAPP_CODE_NONE, subcode = 0;
+        size_t same = 0;
+
+        if (!json_is_object(one))
+            continue;
+        (void)whatsapp_json_int(one, "code", &code);
+        (void)whatsapp_json_int(one, "error_subcode", &subcode);
+        out[count] =
+            whatsapp_error_of(code < 0 ? WHATSAPP_CODE_NONE : code, subcode < 0 ? 0 : subcode, false, 0);
+        while (out[same].code != out[count].code || out[same].subcode != out[count].subcode)
+            same++;
+        if (same == count)
+            count++;
+    }
+    return count;
+}
+
 static bool
 error_read(const json_t *errors, struct whatsapp_error *out)
 {
-    const json_t *first = json_is_array(errors) ? json_array_get(errors, 0) : errors;
-    int64_t code = WHATSAPP_CODE_NONE, subcode = 0;
-
-    if (!json_is_object(first))
-        return false;
-    (void)whatsapp_json_int(first, "code", &code);
-    (void)whatsapp_json_int(first, "error_subcode", &subcode);
-    *out = whatsapp_error_of(code < 0 ? WHATSAPP_CODE_NONE : code, subcode < 0 ? 0 : subcode, false, 0);
-    return true;
+    return errors_read(errors, out, 1) == 1;
 }
 
 static struct slice
@@ -93,7 +109,7 @@ status_read(struct event_walk *walk, const struct whatsapp_event *base, const js
                                       id_of(walk, raw, "participant_recipient_id")); /* both are documented */
     status->conversation_id = id_of(walk, conversation, "id");
     status->conversation_origin = word_of(walk, json_member(conversation, "origin"), "type");
-    status->has_error = error_read(json_member(raw, "errors"), &status->error);
+    status->error_count = errors_read(json_member(raw, "errors"), status->errors, COUNT_OF(status->errors));
     pricing_read(walk, raw, &status->pricing);
     return visit(walk, event, WHATSAPP_EVENT_STATUS, raw);
 }

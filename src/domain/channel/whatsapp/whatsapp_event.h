@@ -21,6 +21,7 @@
 #define WHATSAPP_WORD_MAX          64u /* bytes of a word such as "utility"; longer ones count as missing */
 #define WHATSAPP_CALLBACK_DATA_MAX 512u
 #define WHATSAPP_NAME_MAX          512u /* bytes of a profile name; longer ones are cut */
+#define WHATSAPP_STATUS_ERRORS_MAX 8u   /* of one status, each code once; more are left out */
 
 enum whatsapp_event_kind {
     WHATSAPP_EVENT_STATUS,  /* what became of a message that we sent */
@@ -45,8 +46,9 @@ struct whatsapp_status_event {
     struct slice participant_id;
     struct whatsapp_pricing pricing;
     struct slice conversation_id, conversation_origin; /* empty since v24, except in a free entry point */
-    bool has_error;
-    struct whatsapp_error error; /* the first one */
+    /* Each code once, in WhatsApp's order: the first one decides. */
+    struct whatsapp_error errors[WHATSAPP_STATUS_ERRORS_MAX];
+    size_t error_count;
 };
 
 struct whatsapp_inbound {

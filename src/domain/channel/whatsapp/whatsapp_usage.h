@@ -18,8 +18,9 @@
 #define WHATSAPP_USAGE_APP_FIELD      "X-App-Usage"
 #define WHATSAPP_USAGE_BUSINESS_FIELD "X-Business-Use-Case-Usage"
 
-#define WHATSAPP_USAGE_BYTES_MAX    8192u
-#define WHATSAPP_USAGE_ACCOUNTS_MAX 8u /* of one answer; Meta names those that the call touched, mostly one  \
+#define WHATSAPP_USAGE_BYTES_MAX 8192u
+#define WHATSAPP_USAGE_ACCOUNTS_MAX                                                                          \
+    8u                                 /* of one answer; Meta names those that the call touched, mostly one  \
                                         */
 #define WHATSAPP_USAGE_ID_MAX      32u /* decimal digits */
 #define WHATSAPP_USAGE_PERCENT_MAX 1000
