@@ -3,6 +3,8 @@
 import { array, choice, keys, lengthOf, number, object, optionalText, partMissing, text, valueInvalid, webLink } from './check.js';
 import { validateMedia } from './media_refs.js';
 
+const ORDER_EXPIRY_S_MIN = 290; /* Meta's 300, less what a clock and the way may differ */
+
 /** @typedef {import('./media_refs.js').MediaRef} MediaRef */
 
 /** type: [kinds of header, is the body needed, most characters of the body] */
@@ -194,6 +196,8 @@ function orderDetails(action) {
     const sum = value(order.subtotal) + value(order.tax) + value(order.shipping) - value(order.discount);
     if (value(object(parameters.total_amount, `${path}['total_amount']`)) !== sum)
         throw valueInvalid(`${path}['total_amount'] must be subtotal + tax + shipping - discount.`);
+    if (order.expiration !== undefined && !(Number(object(order.expiration, `${path}['order']['expiration']`).timestamp) >= Date.now() / 1000 + ORDER_EXPIRY_S_MIN))
+        throw valueInvalid(`${path}['order']['expiration']['timestamp'] must be at least ${ORDER_EXPIRY_S_MIN} seconds ahead.`);
 }
 
 /** @param {Record<string, any>} action */

@@ -81,6 +81,38 @@ describe('a time to send', () => {
     });
 });
 
+describe('an order that expires', () => {
+    const order = (/** @type {number} */ expiresS, /** @type {Record<string, unknown>} */ more = {}) => shop.client.text(shop.channel, { to: SILENT, ...more, content: { type: 'interactive', interactive: {
+        type: 'order_details', body: { text: 'Your order' }, action: { name: 'review_and_pay', parameters: {
+            reference_id: 'order-1', type: 'digital-goods', payment_type: 'upi', currency: 'INR', total_amount: { value: 100, offset: 100 },
+            order: { status: 'pending', items: [{ retailer_id: 'a', name: 'A', amount: { value: 100, offset: 100 }, quantity: 1 }], subtotal: { value: 100, offset: 100 }, tax: { value: 0, offset: 100 },
+                expiration: { timestamp: String(expiresS), description: 'Then it is over' } } } } } } });
+    const call = (/** @type {any} */ body, /** @type {Record<string, string>} */ headers = {}) => shop.client.call('POST', '/v1/messages', body, headers);
+    const nowS = () => Math.floor(Date.now() / 1000);
+    const pointer = '/content/interactive/action/parameters/order/expiration/timestamp';
+
+    test('can be paid for five minutes after it leaves, or is refused', async () => {
+        for (const [body, isTaken] of /** @type {[any, boolean][]} */ ([[order(nowS() - 60), false], [order(nowS() + 200), false], [order(nowS() + 900), true],
+            [order(nowS() + 900, { send_at: soon(700_000) }), false], [order(nowS() + 2000, { send_at: soon(700_000) }), true]])) {
+            const answer = await call(body);
+            assert.equal(answer.status, isTaken ? 202 : 422, answer.text);
+            if (!isTaken)
+                assert.deepEqual([answer.json.code, answer.json.errors[0].pointer], ['message-invalid', pointer]);
+        }
+    });
+
+    test('is answered as before when its request is repeated later', async () => {
+        const body = order(nowS() + 303);
+        const headers = { 'idempotency-key': 'order-once' };
+        const first = await call(body, headers);
+        assert.equal(first.status, 202, first.text);
+        await until(async () => (await call(body)).status === 422, 'it to be too late for another');
+        const again = await call(body, headers);
+        assert.equal(again.headers.get('idempotency-replayed'), 'true');
+        assert.deepEqual(again.json, first.json);
+    });
+});
+
 describe('a deadline', () => {
     test('ends a message that waits for its paused channel, and one that is held', async () => {
         const held = await send({ send_at: soon(3_600_000), expires_at: soon(3_700_000) });

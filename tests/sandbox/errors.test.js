@@ -117,6 +117,8 @@ const REFUSED = {
   'one card': [{ type: 'interactive', interactive: { type: 'carousel', body: { text: 'b' }, action: { cards: [{ card_index: 0, type: 'product', action: { product_retailer_id: 'p' } }] } } }, 100],
   'order total that does not add up': [{ type: 'interactive', interactive: { type: 'order_details', body: { text: 'b' }, action: { name: 'review_and_pay', parameters: { reference_id: 'r', currency: 'INR', total_amount: { value: 5, offset: 100 },
     order: { items: [{}], subtotal: { value: 4, offset: 100 } } } } } }, 131009],
+  'order that has expired': [{ type: 'interactive', interactive: { type: 'order_details', body: { text: 'b' }, action: { name: 'review_and_pay', parameters: { reference_id: 'r', currency: 'INR', total_amount: { value: 4, offset: 100 },
+    order: { items: [{}], subtotal: { value: 4, offset: 100 }, expiration: { timestamp: '1795000000', description: 'x' } } } } } }, 131009],
   'template without language': [{ type: 'template', template: { name: 'hello_world' } }, 100], 'template not there': [{ type: 'template', template: { name: 'hello_world', language: { code: 'fr' } } }, 132001],
   'template with a value too many': [{ type: 'template', template: { name: 'hello_world', language: { code: 'en_US' }, components: [{ type: 'body', parameters: [{ type: 'text', text: 'x' }] }] } }, 132000],
   'to itself': [{ to: '15550783881', text: { body: 'x' } }, 131021], 'to letters': [{ to: 'abc', text: { body: 'x' } }, 131009], 'to too short': [{ to: '+1234', text: { body: 'x' } }, 131009],

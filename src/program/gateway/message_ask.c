@@ -213,6 +213,39 @@ media_check(struct http_request *request, const struct message_ask *ask)
     return err;
 }
 
+struct key_look {
+    struct slice key;
+    bool is_used;
+};
+
+static enum err
+key_look_in(struct db_tx *tx, void *ctx)
+{
+    struct key_look *look = ctx;
+
+    return message_key_is_used(tx, look->key, &look->is_used);
+}
+
+/* What the content says of times, against when it leaves. What was accepted once is answered as it was then.
+ */
+static enum err
+content_times_check(struct http_request *request, const struct message_ask *ask, struct wall_time now)
+{
+    struct key_look look = { .key = ask->message.idempotency_key };
+    struct wall_time leaves_at = ask->message.send_at.us > now.us ? ask->message.send_at : now;
+    size_t fault_count = ask->problem->count;
+    enum err err = whatsapp_content_check_times(json_member(ask->body, "content"), leaves_at,
+                                                pointer_of(ask, "/content"), ask->arena, ask->problem);
+
+    if (err != ERR_MESSAGE_INVALID || look.key.ptr == NULL)
+        return err;
+    enum err looked = gateway_read(request, key_look_in, &look);
+    if (looked != ERR_OK || !look.is_used)
+        return looked != ERR_OK ? looked : err;
+    ask->problem->count = fault_count;
+    return ERR_OK;
+}
+
 enum err
 message_ask_read(struct http_request *request, struct slice idempotency_key, struct message_ask *ask)
 {
@@ -252,6 +285,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
         err = target_read(request, content, ask);
     if (err == ERR_OK)
         err = times_read(ask, clock_wall(clock));
+    if (err == ERR_OK)
+        err = content_times_check(request, ask, clock_wall(clock));
     if (err == ERR_OK)
         err = metadata_check(ask);
     if (err == ERR_OK)

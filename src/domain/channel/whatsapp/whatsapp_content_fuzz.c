@@ -18,6 +18,10 @@ FUZZ_TARGET(data, size)
     enum err err = whatsapp_content_check(content, SLICE("/content"), arena, &problem);
     FUZZ_CHECK(err == ERR_OK || err == ERR_MESSAGE_INVALID);
     FUZZ_CHECK((err == ERR_OK) == (problem.count == 0));
+    struct wall_time now = { INT64_C(1795000000000000) };
+    enum err timed = whatsapp_content_check_times(content, now, SLICE("/content"), arena, &problem);
+    FUZZ_CHECK(timed == ERR_OK || timed == ERR_MESSAGE_INVALID);
+    FUZZ_CHECK(timed == ERR_OK || problem.count > 0);
     for (size_t i = 0; i < problem.count; i++)
         FUZZ_CHECK(slice_starts_with(problem.errors[i].pointer, SLICE("/content")) &&
                    problem.errors[i].detail.len > 0);

@@ -2,6 +2,7 @@
 #include "domain/channel/whatsapp/whatsapp_content.h"
 #include "domain/channel/whatsapp/whatsapp_fixture_testing.h"
 #include "wire/json/json.h"
+#include <stdio.h>
 
 #define ARENA_BYTES (1u << 20)
 
@@ -110,6 +111,8 @@ holes_are_survived(const char *name UNUSED, struct slice file)
             left = 1;
         enum err err = whatsapp_content_check(content, SLICE("/content"), arena, &problem);
         assert_true(err == (problem.count == 0 ? ERR_OK : ERR_MESSAGE_INVALID));
+        assert_ok(whatsapp_content_check_times(content, (struct wall_time){ 1 }, SLICE("/content"), arena,
+                                               &problem));
         for (size_t i = 0; i < problem.count; i++)
             assert_true(slice_starts_with(problem.errors[i].pointer, SLICE("/content")));
         arena_free(arena);
@@ -137,6 +140,56 @@ only_a_reaction_quotes_no_message(void **state UNUSED)
     json_decref(text);
 }
 
+/* A message that leaves within the second `leaves_s`, and an order that can be paid until `until`. */
+static void
+order_is_judged(const char *head, const char *until, const char *tail, int64_t leaves_s, const char *pointer)
+{
+    struct arena *arena = arena_new(ARENA_BYTES);
+    struct problem problem = { .count = 0 };
+    char text[512];
+
+    snprintf(text, sizeof(text), "%s%s%s", head, until, tail);
+    json_t *content = parsed(slice_text(text));
+    enum err err = whatsapp_content_check_times(content, (struct wall_time){ leaves_s * 1000000 + 999999 },
+                                                SLICE("/content"), arena, &problem);
+    assert_int_equal(err, pointer == NULL ? ERR_OK : ERR_MESSAGE_INVALID);
+    assert_int_equal(problem.count, pointer == NULL ? 0 : 1);
+    if (pointer != NULL)
+        assert_true(slice_eq(problem.errors[0].pointer, slice_text(pointer)));
+    json_decref(content);
+    arena_free(arena);
+}
+
+static void
+an_order_can_be_paid_for_some_minutes_after_it_left(void **state UNUSED)
+{
+    static const struct {
+        const char *head, *tail, *pointer;
+    } places[] = {
+        { "{\"type\":\"interactive\",\"interactive\":{\"type\":\"order_details\",\"action\":{\"parameters\":{\"order\":"
+          "{\"expiration\":{\"timestamp\":",
+          "}}}}}}", "/content/interactive/action/parameters/order/expiration/timestamp" },
+        { "{\"type\":\"template\",\"template\":{\"components\":[{\"type\":\"body\",\"parameters\":[{}]},{\"type\":"
+          "\"button\",\"parameters\":[{\"action\":{\"order_details\":{\"order\":{\"expiration\":{\"timestamp\":",
+          "}}}}}]}]}}",
+          "/content/template/components/1/parameters/0/action/order_details/order/expiration/timestamp" },
+    };
+    static const struct {
+        const char *until;
+        bool is_refused;
+    } rows[] = {
+        { "\"1795000300\"", false }, { "\"1795000299\"", true }, { "\"1795000000\"", true },
+        { "\"1794999999\"", true },  { "\"0\"", true },          { "\"4102444800\"", false },
+        { "\"soon\"", false }, /* the contract's to say */
+        { "null", false },
+    };
+
+    for (size_t p = 0; p < COUNT_OF(places); p++)
+        for (size_t i = 0; i < COUNT_OF(rows); i++)
+            order_is_judged(places[p].head, rows[i].until, places[p].tail, 1795000000,
+                            rows[i].is_refused ? places[p].pointer : NULL);
+}
+
 /* More faults than a problem document holds: it stays refused, and the document stays within its limit. */
 static void
 many_faults_fill_the_problem_and_no_more(void **state UNUSED)
@@ -158,4 +211,5 @@ UNIT_MAIN(cmocka_unit_test(every_content_that_can_be_sent_is_accepted),
           cmocka_unit_test(every_refused_content_names_its_faults),
           cmocka_unit_test(a_hole_anywhere_is_judged_and_not_crashed_on),
           cmocka_unit_test(only_a_reaction_quotes_no_message),
+          cmocka_unit_test(an_order_can_be_paid_for_some_minutes_after_it_left),
           cmocka_unit_test(many_faults_fill_the_problem_and_no_more))
