@@ -10,8 +10,6 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { buildFolder, freePort, request, startHarkara, startReceiver, startSandbox, until } from './platform.js';
 
-const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'keys:manage',
-    'media:read', 'media:write'];
 const PERSON = '+919812345678';
 const isRoot = process.getuid?.() === 0;
 const stateDir = process.env.HARKARA_STATE_DIR ?? (isRoot ? '/var/lib/harkara' : path.join(homedir(), '.local/state/harkara'));
@@ -60,7 +58,7 @@ async function workspace() {
         keep({ tenant: tenant.id });
     }
     if (demo.key === undefined) {
-        const key = await harkara.json('key', 'create', '--tenant', demo.tenant, '--name', 'Demo key', ...SCOPES.flatMap((scope) => ['--scope', scope]));
+        const key = await harkara.json('key', 'create', '--tenant', demo.tenant, '--name', 'Demo key', '--scope', 'all');
         keep({ key: key.key });
     }
     if (demo.channel === undefined) {

@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ROOT, freePort, until } from './support.js';
+import { ROOT, SCOPES, freePort, until } from './support.js';
 import { buildFolder } from '../../sandbox/demo/platform.js';
 
 let folder, env;
@@ -57,9 +57,11 @@ test('the second time: the same workspace, and it serves until it is stopped', a
     assert.equal(again.channel, kept.channel);
     /* The curl that it prints, as it prints it. */
     const [, url] = /curl (http\S+)/.exec(run.text) ?? [];
-    const answer = await fetch(String(url), { headers: { authorization: `Bearer ${again.key}` } });
-    const { data } = await answer.json();
+    const headers = { authorization: `Bearer ${again.key}` };
+    const { data } = await (await fetch(String(url), { headers })).json();
     assert.equal(data.filter(({ reference }) => reference === 'first-message').length, 2, 'the message of the first time is still there');
+    const keys = await (await fetch(new URL('/v1/api-keys', url), { headers })).json();
+    assert.deepEqual(keys.data[0].scopes.toSorted(), SCOPES.toSorted(), 'its key may try all that there is');
     run.child.kill('SIGINT');
     assert.equal(await run.ended, 0, run.text);
     assert.deepEqual(left(), [], 'no process is left');

@@ -17,12 +17,12 @@ import { buildFolder, freePort, requestUnix, startHarkara, startReceiver, startS
 
 export { requestUnix, until, freePort };
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const SCOPES = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage',
-    'media:read', 'media:write'];
 export const PERSON = '+14155550123';
 
 /** The contract, as any client would read it. */
 export const contract = parse(readFileSync(path.join(ROOT, 'api/openapi.yaml'), 'utf8'));
+/** All that a key may do. */
+export const SCOPES = contract.components.schemas.Scope.enum;
 
 const ajv = new Ajv2020.default({ strict: false, allErrors: true });
 addFormats.default(ajv);
