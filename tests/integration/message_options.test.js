@@ -58,15 +58,31 @@ describe('a time to send', () => {
     });
 
     test('lies within a year, and is told with its pointer when not', async () => {
-        for (const [more, pointer] of /** @type {[Record<string, unknown>, string][]} */ ([
-            [{ send_at: soon(400 * 86_400_000) }, '/send_at'], [{ send_at: '2020-01-01T00:00:00Z' }, '/send_at'],
-            [{ send_at: soon(60_000), expires_at: soon(30_000) }, '/expires_at'], [{ expires_at: soon(40 * 86_400_000) }, '/expires_at'],
+        for (const [more, pointer, detail] of /** @type {[Record<string, unknown>, string, string?][]} */ ([
+            [{ send_at: soon(400 * 86_400_000) }, '/send_at', 'must lie within a year from now'],
+            [{ send_at: '2020-01-01T00:00:00Z' }, '/send_at', 'lies more than a day in the past'],
+            [{ expires_at: '2020-01-01T00:00:00Z' }, '/expires_at', 'lies more than a day in the past'],
+            [{ send_at: soon(60_000), expires_at: soon(30_000) }, '/expires_at', 'must come after send_at'],
+            [{ expires_at: soon(40 * 86_400_000) }, '/expires_at', 'must lie within 30 days of the sending'],
             [{ expires_at: soon(60_000), ttl_s: 5 }, '/ttl_s'], [{ metadata: { n: 1 } }, '/metadata'], [{ metadata: { ['k'.repeat(41)]: 'v' } }, '/metadata'],
             [{ tags: ['<x>'] }, '/tags/0'], [{ tags: ['a', 'a'] }, '/tags/1'],
         ])) {
             const answer = await shop.client.call('POST', '/v1/messages', shop.client.text(shop.channel, more));
             assert.equal(answer.status, 422, JSON.stringify(more));
             assert.equal(answer.json.errors[0].pointer, pointer, answer.text);
+            if (detail !== undefined)
+                assert.equal(answer.json.errors[0].detail, detail);
+        }
+        const held = await send({ send_at: soon(3_600_000) });
+        for (const [change, pointer, detail] of [
+            [{ send_at: soon(400 * 86_400_000) }, '/send_at', 'must lie within a year from now'],
+            [{ send_at: soon(-60_000) }, '/send_at', 'must lie in the future'],
+            [{ send_at: null, expires_at: soon(-60_000) }, '/expires_at', 'must come after the sending'],
+            [{ send_at: null, expires_at: soon(40 * 86_400_000) }, '/expires_at', 'must lie within 30 days of the sending'],
+        ]) {
+            const answer = await shop.client.call('PATCH', `/v1/messages/${held.id}`, change);
+            assert.equal(answer.status, 422, JSON.stringify(change));
+            assert.deepEqual(answer.json.errors, [{ pointer, detail }]);
         }
     });
 

@@ -133,8 +133,10 @@ times_read(struct message_ask *ask, struct wall_time now)
         return err;
     bool is_held = message->send_at.us != 0, has_expiry = message->expires_at.us != 0;
     struct wall_time from = is_held ? message->send_at : id_time(message->id);
-    if (is_held && (message->send_at.us < wall_after_ms(now, -PAST_S_MAX * INT64_C(1000)).us ||
-                    message->send_at.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us))
+    struct wall_time past = wall_after_ms(now, -PAST_S_MAX * INT64_C(1000));
+    if (is_held && message->send_at.us < past.us)
+        return refuse(ask, "/send_at", "lies more than a day in the past", ERR_TIME_ORDER);
+    if (is_held && message->send_at.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us)
         return refuse(ask, "/send_at", "must lie within a year from now", ERR_TIME_ORDER);
     if (json_int_of(ask->body, "ttl_s", &ttl_s)) {
         if (has_expiry)
@@ -144,8 +146,9 @@ times_read(struct message_ask *ask, struct wall_time now)
     }
     if (has_expiry && is_held && message->expires_at.us <= message->send_at.us)
         return refuse(ask, "/expires_at", "must come after send_at", ERR_TIME_ORDER);
-    if (has_expiry && (message->expires_at.us < wall_after_ms(now, -PAST_S_MAX * INT64_C(1000)).us ||
-                       message->expires_at.us > wall_after_ms(from, MESSAGE_EXPIRY_S_MAX * INT64_C(1000)).us))
+    if (has_expiry && message->expires_at.us < past.us)
+        return refuse(ask, "/expires_at", "lies more than a day in the past", ERR_TIME_ORDER);
+    if (has_expiry && message->expires_at.us > wall_after_ms(from, MESSAGE_EXPIRY_S_MAX * INT64_C(1000)).us)
         return refuse(ask, "/expires_at", "must lie within 30 days of the sending", ERR_TIME_ORDER);
     return ERR_OK;
 }

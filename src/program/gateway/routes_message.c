@@ -248,10 +248,11 @@ message_patch(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = change_time(request, "expires_at", &change.to.expires_at);
     struct wall_time from = change.to.send_at.us == 0 ? now : change.to.send_at;
-    if (err == ERR_OK && (from.us < now.us - 1000000 ||
-                          from.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us)) {
+    bool is_past = from.us < now.us - 1000000;
+    if (err == ERR_OK &&
+        (is_past || from.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us)) {
         problem_add(&request->problem, request->arena, SLICE("/send_at"),
-                    SLICE("must lie within a year from now"));
+                    is_past ? SLICE("must lie in the future") : SLICE("must lie within a year from now"));
         return ERR_TIME_ORDER;
     }
     if (err == ERR_OK &&
@@ -264,7 +265,7 @@ message_patch(struct http_request *request, struct http_response *response)
         err = change_make(request, response, &change, reschedule_in);
     if (err == ERR_TIME_ORDER)
         problem_add(&request->problem, request->arena, SLICE("/expires_at"),
-                    SLICE("must come after send_at"));
+                    SLICE("must come after the sending"));
     return err;
 }
 
