@@ -140,6 +140,7 @@ let phones = 0;
 /** A platform for the tests of one file; `tls`: a folder for the simulator's authority, which then speaks TLS; `prepare`: what to do with
  * its folder before anything starts; it returns what to do after all has ended. @param {{env?: Record<string, string>, sandboxArgs?: string[], tls?: string, args?: string[], prepare?: (folder: string, env: Record<string, string>) => (() => void)}} [options] */
 export async function startPlatform({ env = {}, args = undefined, sandboxArgs = [], tls, prepare = () => () => {} } = {}) {
+    const build = buildFolder(); // first, and nothing is left running where nothing is built
     const folder = mkdtempSync(path.join(tmpdir(), 'harkara-test-'));
     chmodSync(folder, 0o755); // the roles' own users pass through it
     env = { ...env };
@@ -149,7 +150,7 @@ export async function startPlatform({ env = {}, args = undefined, sandboxArgs = 
     const sandbox = await startSandbox({ args: ['--listen', '127.0.0.1:0', '--statuses-delay-ms', '20', '--auto-read', ...(tls === undefined ? [] : ['--tls', tls]), ...sandboxArgs], log });
     const port = await freePort();
     const options = {
-        build: buildFolder(), stateDir: path.join(folder, 'state'), runDir: path.join(folder, 'run'), port,
+        build, stateDir: path.join(folder, 'state'), runDir: path.join(folder, 'run'), port,
         logFile: path.join(folder, 'harkara.log'), args,
         env: { HARKARA_GRAPH_URL: tls === undefined ? sandbox.url : sandbox.tls_url, ...(tls === undefined ? {} : { HARKARA_CA_FILE: sandbox.ca }), HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_LOG_LEVEL: 'debug', HARKARA_UNLOCKED_SECRETS: '1', ...env },
     };
