@@ -93,7 +93,7 @@ sandbox_print(const struct status_process *process)
 static void
 table_print(const struct command_line *line, const struct status *status)
 {
-    printf("harkara serves on %s since ", line->config.listen);
+    printf("harkara serves on %s since ", status->listen[0] == '\0' ? "an unknown address" : status->listen);
     age_print(status->started_at);
     printf("(pid %d, %s)\n\n", status->pid, status_state_name(status->state));
     printf("%-14s%-9s%-10s%-9s%-10s%-10s%s\n", "PROCESS", "PID", "STATE", "SINCE", "RESTARTS", "HEARTBEAT",

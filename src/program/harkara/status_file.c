@@ -52,6 +52,10 @@ status_print(struct buf *out, const struct status *status)
 {
     buf_add_format(out, "{\"pid\":%d,\"state\":\"%s\",", status->pid, status_state_name(status->state));
     time_print(out, "started_at", status->started_at);
+    if (status->listen[0] != '\0') {
+        buf_add_text(out, ",\"listen\":");
+        json_add_string(out, slice_text(status->listen));
+    }
     if (status->master_key[0] != '\0')
         buf_add_format(out, ",\"master_key\":\"%s\"", status->master_key);
     if (status->token[0] != '\0') {
@@ -148,6 +152,7 @@ status_parse(struct slice text, struct status *out)
         goto done;
     out->pid = (int)pid;
     out->state = (enum status_state)state;
+    snprintf(out->listen, sizeof(out->listen), "%.*s", SLICE_FMT(json_text_of(root, "listen")));
     snprintf(out->master_key, sizeof(out->master_key), "%.*s", SLICE_FMT(json_text_of(root, "master_key")));
     snprintf(out->token, sizeof(out->token), "%.*s", SLICE_FMT(json_text_of(root, "token")));
     for (size_t i = 0; i < json_array_size(processes); i++)

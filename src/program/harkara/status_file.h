@@ -37,6 +37,7 @@ struct status {
     int pid;
     enum status_state state; /* of all: ready when every process is */
     struct wall_time started_at;
+    char listen[160];    /* the API's address, as it was set; empty: it is not told */
     char master_key[32]; /* where the master key comes from; empty: it is not told */
     char token[33];      /* the label of the token; empty: none */
     struct status_process processes[STATUS_PROCESSES_MAX];

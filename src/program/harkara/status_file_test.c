@@ -15,6 +15,7 @@ fill(void)
                           .state = STATUS_READY,
                           .started_at = { 1700000000000000 },
                           .count = 3,
+                          .listen = "unix:/run/harkara/api.sock",
                           .master_key = "pkcs11",
                           .token = "a \"token\"" };
     for (unsigned i = 0; i < 3; i++) {
@@ -48,6 +49,7 @@ what_is_printed_is_read_back(void **state UNUSED)
     assert_int_equal(out.pid, 77);
     assert_int_equal(out.state, STATUS_READY);
     assert_int_equal(out.started_at.us, in.started_at.us);
+    assert_string_equal(out.listen, "unix:/run/harkara/api.sock");
     assert_string_equal(out.master_key, "pkcs11");
     assert_string_equal(out.token, "a \"token\"");
     for (size_t i = 0; i < in.count; i++)

@@ -60,6 +60,7 @@ status_refresh(struct supervisor *s)
 
     status = (struct status){ .pid = (int)getpid(), .started_at = s->started_at, .count = s->child_count };
     status.state = s->is_stopping ? STATUS_DRAINING : all_ready(s) ? STATUS_READY : STATUS_STARTING;
+    snprintf(status.listen, sizeof(status.listen), "%.159s", s->with->config->listen);
     snprintf(status.master_key, sizeof(status.master_key), "%s", s->with->master_source);
     if (s->hsm != NULL)
         snprintf(status.token, sizeof(status.token), "%.32s", s->with->config->hsm_token);
