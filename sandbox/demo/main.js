@@ -128,6 +128,12 @@ async function firstMessage() {
         throw new Error('the first message did not come through as it should');
 }
 
+/** The command line of this platform, as it is called from here. */
+function commandLine() {
+    const set = ['HARKARA_STATE_DIR', 'HARKARA_RUN_DIR'].filter((name) => process.env[name] !== undefined);
+    return [...set.map((name) => `${name}=${process.env[name]}`), path.join(buildFolder(process.argv[2]), 'src/program/harkara/harkara')].join(' ');
+}
+
 function whatToOpen() {
     say();
     say(bold('Harkara is running. Open:'));
@@ -135,11 +141,13 @@ function whatToOpen() {
     say(`    ${`${sandbox.url}/_sandbox`.padEnd(44)} the simulated provider: log and faults`);
     say(`    ${`${harkara.url}/v1/openapi.json`.padEnd(44)} the API contract`);
     say();
-    say(bold('Try:'));
-    say(`    curl ${harkara.url}/v1/messages \\`);
-    say(`      -H 'Authorization: Bearer ${demo.key}' \\`);
-    say(`      -H 'Content-Type: application/json' -H 'Idempotency-Key: try-1' \\`);
-    say(`      -d '{"channel_id":"${demo.channel}","to":"${PERSON}","content":{"type":"text","text":{"body":"Hello"}}}'`);
+    say(bold('Try, in another terminal:'));
+    say(`    KEY=${demo.key}`);
+    say(`    CHANNEL=${demo.channel}`);
+    say(`    curl -sS ${harkara.url}/v1/messages \\`);
+    say('      -H "Authorization: Bearer $KEY" -H \'Content-Type: application/json\' \\');
+    say(`      -d '{"channel_id":"'$CHANNEL'","to":"${PERSON}","content":{"type":"text","text":{"body":"Hello"}}}'`);
+    say(`    ${commandLine()} status`);
     say();
     say(dim(`State in ${stateDir}, log in ${path.join(demoDir, 'harkara.log')}. This key is for the demo workspace on this machine.`));
     say(dim('Ctrl-C stops everything; "make run" goes on where it was.'));

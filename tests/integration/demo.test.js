@@ -1,7 +1,7 @@
 // @ts-check
 /** `make run`, as a newcomer sees it: once, and again on what it kept. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -42,7 +42,7 @@ function left() {
 test('the first time: a message from accepted to read, and the signed webhook it caused', async () => {
     const run = start({ HARKARA_DEMO_ONCE: '1' });
     assert.equal(await run.ended, 0, run.text);
-    for (const step of ['message.accepted', 'message.sending', 'message.sent', 'message.delivered', 'message.read', 'signature verified', 'webhook-signature: v1,', 'curl http'])
+    for (const step of ['message.accepted', 'message.sending', 'message.sent', 'message.delivered', 'message.read', 'signature verified', 'webhook-signature: v1,', 'curl -sS http'])
         assert.ok(run.text.includes(step), `${step} is shown in:\n${run.text}`);
     assert.deepEqual(left(), [], 'no process is left');
 });
@@ -55,11 +55,14 @@ test('the second time: the same workspace, and it serves until it is stopped', a
     const again = JSON.parse(readFileSync(path.join(folder, 'demo/demo.json'), 'utf8'));
     assert.equal(again.tenant, kept.tenant);
     assert.equal(again.channel, kept.channel);
-    /* The curl that it prints, as it prints it. */
-    const [, url] = /curl (http\S+)/.exec(run.text) ?? [];
+    /* What it says to try, as it prints it. */
+    const [, url] = /curl -sS (http\S+)/.exec(run.text) ?? [];
     const headers = { authorization: `Bearer ${again.key}` };
     const { data } = await (await fetch(String(url), { headers })).json();
     assert.equal(data.filter(({ reference }) => reference === 'first-message').length, 2, 'the message of the first time is still there');
+    const [, line] = /^ *(\S.*harkara status)$/m.exec(run.text) ?? [];
+    const shown = spawnSync(String(line), { shell: true, encoding: 'utf8', env: { PATH: process.env.PATH } });
+    assert.ok(shown.stdout.startsWith(`harkara serves on ${new URL(url).host} since`), `${shown.stdout}${shown.stderr}`);
     const keys = await (await fetch(new URL('/v1/api-keys', url), { headers })).json();
     assert.deepEqual(keys.data[0].scopes.toSorted(), SCOPES.toSorted(), 'its key may try all that there is');
     run.child.kill('SIGINT');
