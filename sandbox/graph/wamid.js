@@ -17,8 +17,8 @@ export function newWamid(phone, direction) {
     return 'wamid.' + bytes.toString('base64');
 }
 
-/** A decimal Graph id of 15 or 16 digits. */
-export const newId = () => String(randomInt(1, 10)) + String(randomInt(0, 1e14)).padStart(14, '0') + String(randomInt(0, 10));
+/** A decimal Graph id of 16 digits, below 2^53: webhooks carry some as numbers. */
+export const newId = () => String(randomInt(1, 9)) + String(randomInt(0, 1e14)).padStart(14, '0') + String(randomInt(0, 10));
 
 const COUNTRIES = /** @type {[string, string][]} */ ([['91', 'IN'], ['1', 'US'], ['44', 'GB'], ['55', 'BR'], ['52', 'MX'],
     ['49', 'DE'], ['33', 'FR'], ['34', 'ES'], ['39', 'IT'], ['65', 'SG'], ['971', 'AE'], ['62', 'ID'], ['234', 'NG']]);

@@ -1,6 +1,7 @@
 /** Sending, and the statuses that follow. */
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { newId } from '../../sandbox/graph/wamid.js';
 import { PERSON, PHONE, TOKEN, WABA, ask, startWorld } from './support.js';
 
 test('an account is made with a handshake', async (t) => {
@@ -42,4 +43,11 @@ test('any version in the path is the same, and none too', async (t) => {
         const sent = await ask(`${world.url}${version}/${PHONE}/messages`, { token: TOKEN, body: { messaging_product: 'whatsapp', to: PERSON, text: { body: 'x' } } });
         assert.equal(sent.status, 200, version);
     }
+});
+
+test('ids are numbers that JSON carries whole', () => {
+  for (let i = 0; i < 2000; i++) {
+    const id = newId();
+    assert.equal(JSON.stringify(Number(id)), id);
+  }
 });
