@@ -195,8 +195,9 @@ static const struct db_stmt credential_update_stmts[CHANNEL_CREDENTIALS] = {
 };
 static const struct db_stmt dispatch_lane_turn_stmt = {
     "dispatch_lane_turn",
-    "UPDATE dispatch_lane SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END"
-    " WHERE tenant_id = $1 AND channel_id = $2"
+    "UPDATE dispatch_lane l SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END,"
+    " is_broken = c.state = 'broken' FROM channel c WHERE l.tenant_id = $1 AND l.channel_id = $2"
+    " AND c.tenant_id = $1 AND c.id = $2"
 };
 
 /* A channel that is being connected is a dispatcher's; one without a token cannot be active. */

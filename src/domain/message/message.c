@@ -1,4 +1,5 @@
 #include "domain/message/message.h"
+#include "domain/message/message_fallback.h"
 
 #define PEER_INDEX_LABEL "peer"
 
@@ -52,6 +53,46 @@ message_place(struct id tenant, struct id message, const char *column)
     return (struct vault_place){ .tenant = tenant, .table = "message", .column = column, .row = message };
 }
 
+/* The content that the sender at this position has of its own. */
+static struct vault_place
+sender_place(struct id tenant, struct id message, unsigned position)
+{
+    return (struct vault_place){ .tenant = tenant,
+                                 .table = "message_fallback",
+                                 .column = "content",
+                                 .row = message,
+                                 .generation = position };
+}
+
+struct slice
+message_mark_print(struct id message, unsigned sender, char out[static MESSAGE_MARK_BYTES])
+{
+    size_t len = id_print(ID_MESSAGE, message, out).len;
+
+    if (sender > MESSAGE_FALLBACKS_MAX)
+        bug("no such sender");
+    if (sender > 0) {
+        out[len++] = '.';
+        out[len++] = (char)('0' + sender);
+        out[len] = '\0';
+    }
+    return slice_of(out, len);
+}
+
+enum err
+message_mark_parse(struct slice mark, struct id *message_out, unsigned *sender_out)
+{
+    *sender_out = 0;
+    if (mark.len > 2 && mark.ptr[mark.len - 2] == '.') {
+        unsigned char digit = (unsigned char)mark.ptr[mark.len - 1];
+        if (digit < '1' || digit > '0' + MESSAGE_FALLBACKS_MAX)
+            return ERR_ID_SYNTAX;
+        *sender_out = digit - '0';
+        mark.len -= 2;
+    }
+    return id_parse(ID_MESSAGE, mark, message_out);
+}
+
 enum err
 message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
                    unsigned char out[VAULT_INDEX_BYTES])
@@ -59,7 +100,7 @@ message_peer_index(const struct vault *vault, struct id tenant, struct slice pee
     return vault_index(vault, tenant, PEER_INDEX_LABEL, peer, out);
 }
 
-#define VALUES_MAX      3u                               /* of one message */
+#define VALUES_MAX      (3u + MESSAGE_FALLBACKS_MAX)     /* of one message */
 #define FRAME_BYTES_MAX (VAULT_FRAME_BYTES_MAX - 65536u) /* besides places and headers */
 
 /* Those of plain[0 .. count) that fit into one frame, whole messages only: a row has one key version. */
@@ -72,6 +113,8 @@ frame_fill(struct id tenant, const struct message_plain *plain, size_t count, st
     for (; taken < count && used + VALUES_MAX <= VAULT_SEAL_ITEMS_MAX; taken++) {
         const struct message_plain *one = &plain[taken];
         size_t more = one->peer.len + one->content.len + one->metadata.len;
+        for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+            more += one->fallback[f].len;
         if (taken > 0 && more > FRAME_BYTES_MAX - bytes)
             break;
         bytes += more;
@@ -84,6 +127,10 @@ frame_fill(struct id tenant, const struct message_plain *plain, size_t count, st
             items[used++] =
                 (struct vault_seal_item){ .place = message_place(tenant, one->message, "metadata"),
                                           .plain = one->metadata };
+        for (unsigned f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+            if (one->fallback[f].ptr != NULL)
+                items[used++] = (struct vault_seal_item){ .place = sender_place(tenant, one->message, f + 1),
+                                                          .plain = one->fallback[f] };
     }
     *item_count_out = used;
     return taken;
@@ -108,6 +155,9 @@ message_seal(const struct vault *vault, struct id tenant, const struct message_p
             out[i].content = (item++)->sealed;
             if (out[i].has_metadata)
                 out[i].metadata = (item++)->sealed;
+            for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+                if (plain[i].fallback[f].ptr != NULL)
+                    out[i].fallback[f] = (item++)->sealed;
         }
     }
     return err;
@@ -138,8 +188,18 @@ message_open(const struct vault *vault, struct id tenant, struct id message,
              const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,
              struct slice *content_out)
 {
-    struct vault_place place = message_place(tenant, message, "content");
+    struct vault_place place = sealed->content_of == 0 ? message_place(tenant, message, "content")
+                                                       : sender_place(tenant, message, sealed->content_of);
     enum err err = message_open_peer(vault, tenant, message, sealed, arena, peer_out);
 
     return err == ERR_OK ? vault_open_content(vault, &place, &sealed->content, arena, content_out) : err;
+}
+
+enum err
+message_sender_open(const struct vault *vault, struct id tenant, struct id message,
+                    const struct message_sender *sender, struct arena *arena, struct slice *content_out)
+{
+    struct vault_place place = sender_place(tenant, message, sender->position);
+
+    return vault_open_content(vault, &place, &sender->content, arena, content_out);
 }

@@ -21,6 +21,9 @@
 #define MESSAGE_TAG_BYTES_MAX     64u
 #define MESSAGE_SEND_AHEAD_S_MAX  (366 * 86400) /* how far ahead a message may be scheduled */
 #define MESSAGE_EXPIRY_S_MAX      (30 * 86400)  /* how long after that it may still be sent */
+#define MESSAGE_FALLBACKS_MAX     3u            /* senders after the first */
+#define MESSAGE_SENDERS_MAX       (1u + MESSAGE_FALLBACKS_MAX)
+#define MESSAGE_MARK_BYTES        (ID_TEXT_BYTES + 2u) /* with its terminating NUL */
 
 enum message_direction { MESSAGE_OUT, MESSAGE_IN };
 enum message_category { MESSAGE_OTP, MESSAGE_TRANSACTIONAL, MESSAGE_SERVICE, MESSAGE_PROMOTIONAL };
@@ -36,14 +39,18 @@ MUST_CHECK enum err message_category_parse(struct slice word, enum message_categ
 struct message_sealed {
     unsigned char peer_index[VAULT_INDEX_BYTES];
     struct vault_sealed peer, content;
+    unsigned content_of; /* whose content it is: 0 the message's, else that of the sender at this position */
     bool has_metadata;
     struct vault_sealed metadata;
+    struct vault_sealed
+        fallback[MESSAGE_FALLBACKS_MAX]; /* of senders with a content of their own; when sealed */
 };
 /* What is sealed of a message. `peer` is E.164 with '+', or a provider's user id; content and metadata are
  * JSON objects. */
 struct message_plain {
     struct id message;
-    struct slice peer, content, metadata; /* metadata: NULL ptr: none */
+    struct slice peer, content, metadata;         /* metadata: NULL ptr: none */
+    struct slice fallback[MESSAGE_FALLBACKS_MAX]; /* NULL ptr: none, or it sends the content */
 };
 /* Outside any transaction: one round trip to the vault for as many messages as fit into a frame. */
 MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant,
@@ -64,6 +71,14 @@ MUST_CHECK enum err message_open_metadata(const struct vault *vault, struct id t
                                           const struct message_sealed *sealed, struct arena *arena,
                                           struct slice *metadata_out);
 
+/* A sender that takes over when the one before it failed, or delivered nothing in time. */
+struct message_fallback {
+    struct id channel;
+    struct slice kind; /* its content's type */
+    int64_t after_s;   /* 0: only when the one before it failed */
+    bool has_content;  /* sealed.fallback at its place; else it sends the message's */
+};
+
 /* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
 struct message_new {
     struct id id, tenant, channel;
@@ -76,6 +91,8 @@ struct message_new {
     struct wall_time expires_at; /* us 0: never */
     const struct slice *tags;    /* at most MESSAGE_TAGS_MAX, without control characters */
     size_t tag_count;
+    struct message_fallback fallbacks[MESSAGE_FALLBACKS_MAX]; /* in their order */
+    size_t fallback_count;
     struct id api_key;                                    /* who asked; zero: not known */
     struct slice idempotency_key;                         /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
@@ -84,8 +101,8 @@ struct message_new {
 
 /* What became of one of them. */
 struct message_accepted {
-    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_WINDOW_CLOSED,
-                       ERR_IDEMPOTENCY_MISMATCH */
+    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH;
+                       ERR_WINDOW_CLOSED: without fallbacks, else it falls back at once */
     bool is_replay; /* the same request was accepted before: `id` is that message */
     struct id id;
 };
@@ -117,6 +134,7 @@ struct message {
     struct slice kind, reference, provider_id, error_code, error_title, error_class; /* NULL ptr: none */
     struct slice pricing; /* JSON, as the API shows it; NULL ptr: not known */
     int attempt_count;
+    unsigned sender, fallback_count; /* the position of the one in use: its is the channel; how many in all */
     struct wall_time created_at, updated_at;
     struct wall_time send_at, expires_at; /* us 0: none */
     const struct slice *tags;
@@ -148,11 +166,13 @@ MUST_CHECK enum err message_list(struct db_tx *tx, const struct message_filter *
  * A provider's word on a message's fate, applied forward only. Locks the row; when the status moves, writes
  * it, the event, and (from `uncertain` or earlier) takes the message out of the queue. *moved_out tells. What
  * it says for the first time and too late to move the status is told as message.reported: so whatever the
- * order and however often reports come, the message ends at the same status with the same facts told.
- * ERR_NOT_FOUND.
+ * order and however often reports come, the message ends at the same status with the same facts told. A
+ * failure of the sender in use makes the message fall back where it can. Of a sender that was left, only what
+ * it delivered moves the message; the rest is told. ERR_NOT_FOUND.
  */
 struct message_report {
     struct id message, channel;
+    unsigned sender; /* the position of the sender that is reported on */
     enum message_status status;
     struct wall_time at;
     struct slice provider_id;             /* NULL ptr: as it was */
@@ -196,9 +216,17 @@ MUST_CHECK enum err message_reschedule(struct db_tx *tx, const struct clock *clo
 MUST_CHECK enum err message_target_check(struct db_tx *tx, struct id channel, struct id target);
 /* Whether a message was accepted under this idempotency key: the same request is answered as it was then. */
 MUST_CHECK enum err message_key_is_used(struct db_tx *tx, struct slice key, bool *is_used_out);
-/* Which message has this provider id on this channel; ERR_NOT_FOUND. */
+/* Which message, and which of its senders, has this provider id on this channel; ERR_NOT_FOUND. */
 MUST_CHECK enum err message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id,
-                                           struct id *out);
+                                           struct id *out, unsigned *sender_out);
+
+/*
+ * What a provider is given with a message and repeats in its reports: the message's id, and when the sender
+ * is not the first, a dot and its position.
+ */
+struct slice message_mark_print(struct id message, unsigned sender, char out[static MESSAGE_MARK_BYTES]);
+/* ERR_ID_SYNTAX for what is none of ours. */
+MUST_CHECK enum err message_mark_parse(struct slice mark, struct id *message_out, unsigned *sender_out);
 
 /* An incoming message, once: a provider id that was seen before gives ERR_EXISTS and changes nothing. */
 struct message_received {

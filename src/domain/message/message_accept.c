@@ -13,7 +13,7 @@ struct columns {
     struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes, *tags, *api_keys;
     struct slice *peer_ct, *peer_iv, *peer_tag, *content_ct, *content_iv, *content_tag;
     struct slice *metadata_ct, *metadata_iv, *metadata_tag;
-    int64_t *priorities, *key_versions;
+    int64_t *priorities, *key_versions, *fallbacks;
     struct wall_time *send_at, *expires_at;
 };
 
@@ -27,7 +27,7 @@ columns_alloc(struct columns *columns, size_t count, struct arena *arena)
                                 &columns->content_ct,  &columns->content_iv,   &columns->content_tag,
                                 &columns->metadata_ct, &columns->metadata_iv,  &columns->metadata_tag,
                                 &columns->tags,        &columns->api_keys };
-    int64_t **numbers[] = { &columns->priorities, &columns->key_versions };
+    int64_t **numbers[] = { &columns->priorities, &columns->key_versions, &columns->fallbacks };
     struct wall_time **times[] = { &columns->send_at, &columns->expires_at };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
@@ -114,6 +114,7 @@ columns_fill(struct columns *columns, const struct clock *clock, const struct me
         columns->content_tag[i] = slice_of(sealed->content.tag, VAULT_TAG_BYTES);
         columns->priorities[i] = message->category;
         columns->key_versions[i] = sealed->content.key_version;
+        columns->fallbacks[i] = (int64_t)message->fallback_count;
     }
     return true;
 }
@@ -125,13 +126,13 @@ static const struct db_stmt message_accept_stmt = {
     " $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], "
     "$15::bytea[],"
     " $16::bytea[], $17::bytea[], $18::uuid[], $19::uuid[], $20::bytea[], $21::bytea[], $22::bytea[],"
-    " $23::timestamptz[], $24::timestamptz[], $25::text[], $26::text[])"
+    " $23::timestamptz[], $24::timestamptz[], $25::text[], $26::text[], $27::bigint[])"
     " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
     "peer_ct,"
     " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id, metadata_ct, metadata_iv,"
-    " metadata_tag, send_at, expires_at, tags, api_key)),"
+    " metadata_tag, send_at, expires_at, tags, api_key, fallbacks)),"
     " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template' AND NOT isfinite(i.send_at)"
-    " AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
+    " AND i.fallbacks = 0 AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
     " FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
     "i.channel_id),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
@@ -143,17 +144,19 @@ static const struct db_stmt message_accept_stmt = {
     " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, "
     "peer_index,"
     " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv,"
-    " metadata_tag, reference, target_id, send_at, expires_at, tags)"
+    " metadata_tag, reference, target_id, send_at, expires_at, tags, fallbacks)"
     " SELECT $1, id, channel_id, 'out', kind, category, status, peer_index, key_version::int, peer_ct, "
     "peer_iv,"
     " peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv, metadata_tag, reference,"
     " nullif(target_id, '00000000-0000-0000-0000-000000000000'), nullif(send_at, 'infinity'),"
-    " nullif(expires_at, 'infinity'), tag_list FROM fresh ORDER BY id),"
+    " nullif(expires_at, 'infinity'), tag_list, fallbacks FROM fresh ORDER BY id),"
     " tagged AS (INSERT INTO message_tag (tenant_id, tag, message_id)"
     " SELECT $1, t, id FROM fresh, unnest(tag_list) AS t ON CONFLICT DO NOTHING),"
-    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at)"
+    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at,"
+    " has_fallback)"
     " SELECT $1, id, channel_id, priority::smallint, CASE status WHEN 'held' THEN 'held' ELSE 'ready' END,"
-    " coalesce(nullif(send_at, 'infinity'), now()), nullif(expires_at, 'infinity') FROM fresh ORDER BY id),"
+    " coalesce(nullif(send_at, 'infinity'), now()), nullif(expires_at, 'infinity'), fallbacks > 0"
+    " FROM fresh ORDER BY id),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, event_id, 'message.' || status, id, channel_id, now(),"
     " jsonb_strip_nulls(jsonb_build_object('actor', 'api-key', 'key_id', api_key, 'send_at',"
@@ -184,21 +187,22 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
 
     if (!columns_alloc(&c, count, arena) || !columns_fill(&c, clock, messages, count, arena))
         return ERR_NO_MEMORY;
-    enum err err = db_query(
-        tx, &message_accept_stmt,
-        DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count), DB_TEXT_ARRAY(c.kinds, count),
-                DB_TEXT_ARRAY(c.categories, count), DB_I64_ARRAY(c.priorities, count),
-                DB_TEXT_ARRAY(c.references, count), DB_TEXT_ARRAY(c.keys, count),
-                DB_BYTES_ARRAY(c.fingerprints, count), DB_BYTES_ARRAY(c.indexes, count),
-                DB_I64_ARRAY(c.key_versions, count), DB_BYTES_ARRAY(c.peer_ct, count),
-                DB_BYTES_ARRAY(c.peer_iv, count), DB_BYTES_ARRAY(c.peer_tag, count),
-                DB_BYTES_ARRAY(c.content_ct, count), DB_BYTES_ARRAY(c.content_iv, count),
-                DB_BYTES_ARRAY(c.content_tag, count), DB_ID_ARRAY(c.events, count),
-                DB_ID_ARRAY(c.targets, count), DB_BYTES_ARRAY(c.metadata_ct, count),
-                DB_BYTES_ARRAY(c.metadata_iv, count), DB_BYTES_ARRAY(c.metadata_tag, count),
-                DB_TIME_ARRAY(c.send_at, count), DB_TIME_ARRAY(c.expires_at, count),
-                DB_TEXT_ARRAY(c.tags, count), DB_TEXT_ARRAY(c.api_keys, count)),
-        &rows);
+    enum err err =
+        db_query(tx, &message_accept_stmt,
+                 DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count),
+                         DB_TEXT_ARRAY(c.kinds, count), DB_TEXT_ARRAY(c.categories, count),
+                         DB_I64_ARRAY(c.priorities, count), DB_TEXT_ARRAY(c.references, count),
+                         DB_TEXT_ARRAY(c.keys, count), DB_BYTES_ARRAY(c.fingerprints, count),
+                         DB_BYTES_ARRAY(c.indexes, count), DB_I64_ARRAY(c.key_versions, count),
+                         DB_BYTES_ARRAY(c.peer_ct, count), DB_BYTES_ARRAY(c.peer_iv, count),
+                         DB_BYTES_ARRAY(c.peer_tag, count), DB_BYTES_ARRAY(c.content_ct, count),
+                         DB_BYTES_ARRAY(c.content_iv, count), DB_BYTES_ARRAY(c.content_tag, count),
+                         DB_ID_ARRAY(c.events, count), DB_ID_ARRAY(c.targets, count),
+                         DB_BYTES_ARRAY(c.metadata_ct, count), DB_BYTES_ARRAY(c.metadata_iv, count),
+                         DB_BYTES_ARRAY(c.metadata_tag, count), DB_TIME_ARRAY(c.send_at, count),
+                         DB_TIME_ARRAY(c.expires_at, count), DB_TEXT_ARRAY(c.tags, count),
+                         DB_TEXT_ARRAY(c.api_keys, count), DB_I64_ARRAY(c.fallbacks, count)),
+                 &rows);
     if (err == ERR_OK && db_rows_count(rows) != count)
         err = ERR_DB_STATEMENT;
     /* The rows come back in the database's order; ids are unique and both sides few, so each is looked up. */
@@ -224,6 +228,96 @@ accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct mess
     }
     db_rows_free(rows);
     return err;
+}
+
+/* The senders of those that were stored and have a chain: the first as well, so that all stand in one place.
+ */
+static const struct db_stmt message_senders_accept_stmt = {
+    "message_senders_accept",
+    "INSERT INTO message_fallback (tenant_id, message_id, position, channel_id, kind, after_s, due_at, key_version,"
+    " content_ct, content_iv, content_tag)"
+    " SELECT $1, s.message_id, s.position, s.channel_id, s.kind, nullif(s.after_s, 0),"
+    " CASE s.position WHEN 1 THEN coalesce(m.send_at, now()) + make_interval(secs => nullif(s.after_s, 0)) END,"
+    " nullif(s.key_version, 0), s.content_ct, s.content_iv, s.content_tag"
+    " FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[],"
+    " $10::bytea[]) AS s (message_id, position, channel_id, kind, after_s, key_version, content_ct, content_iv,"
+    " content_tag) JOIN message m ON m.tenant_id = $1 AND m.id = s.message_id ORDER BY s.message_id, s.position"
+};
+
+struct sender_columns {
+    struct id *messages, *channels;
+    int64_t *positions, *afters, *key_versions;
+    struct slice *kinds, *cts, *ivs, *tags;
+};
+
+static bool
+sender_columns_alloc(struct sender_columns *columns, size_t count, struct arena *arena)
+{
+    struct slice **slices[] = { &columns->kinds, &columns->cts, &columns->ivs, &columns->tags };
+    int64_t **numbers[] = { &columns->positions, &columns->afters, &columns->key_versions };
+
+    columns->messages = arena_array(arena, count, sizeof(struct id));
+    columns->channels = arena_array(arena, count, sizeof(struct id));
+    for (size_t i = 0; i < COUNT_OF(slices); i++)
+        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+            return false;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
+            return false;
+    return columns->messages != NULL && columns->channels != NULL;
+}
+
+/* The rows of one message, the first sender's among them; returns how many. */
+static size_t
+sender_columns_add(struct sender_columns *columns, size_t at, const struct message_new *message)
+{
+    for (size_t position = 0; position <= message->fallback_count; position++, at++) {
+        const struct message_fallback *fallback = position == 0 ? NULL : &message->fallbacks[position - 1];
+        columns->messages[at] = message->id;
+        columns->channels[at] = fallback == NULL ? message->channel : fallback->channel;
+        columns->positions[at] = (int64_t)position;
+        columns->kinds[at] = fallback == NULL ? message->kind : fallback->kind;
+        if (fallback == NULL)
+            continue;
+        columns->afters[at] = fallback->after_s;
+        if (!fallback->has_content)
+            continue;
+        const struct vault_sealed *sealed = &message->sealed.fallback[position - 1];
+        columns->key_versions[at] = sealed->key_version;
+        columns->cts[at] = sealed->cipher;
+        columns->ivs[at] = slice_of(sealed->iv, VAULT_IV_BYTES);
+        columns->tags[at] = slice_of(sealed->tag, VAULT_TAG_BYTES);
+    }
+    return message->fallback_count + 1;
+}
+
+static enum err
+accept_senders(struct db_tx *tx, const struct message_new *messages, const struct message_accepted *accepted,
+               size_t count, struct arena *arena)
+{
+    struct sender_columns columns = { .messages = NULL };
+    size_t used = 0;
+
+    for (size_t i = 0; i < count; i++)
+        used += messages[i].fallback_count == 0 ? 0 : messages[i].fallback_count + 1;
+    if (used == 0)
+        return ERR_OK;
+    if (!sender_columns_alloc(&columns, used, arena))
+        return ERR_NO_MEMORY;
+    used = 0;
+    for (size_t i = 0; i < count;
+         i++) /* those whose key was there have no row of this id, and find none to join */
+        if (accepted[i].err == ERR_OK && messages[i].fallback_count > 0)
+            used += sender_columns_add(&columns, used, &messages[i]);
+    return used == 0
+               ? ERR_OK
+               : db_exec(tx, &message_senders_accept_stmt,
+                         DB_ARGS(DB_ID_ARRAY(columns.messages, used), DB_I64_ARRAY(columns.positions, used),
+                                 DB_ID_ARRAY(columns.channels, used), DB_TEXT_ARRAY(columns.kinds, used),
+                                 DB_I64_ARRAY(columns.afters, used), DB_I64_ARRAY(columns.key_versions, used),
+                                 DB_BYTES_ARRAY(columns.cts, used), DB_BYTES_ARRAY(columns.ivs, used),
+                                 DB_BYTES_ARRAY(columns.tags, used)),
+                         NULL);
 }
 
 /* A row that was not stored and has a key may repeat an earlier request: then that one's answer is given
@@ -295,6 +389,8 @@ accept_once(struct db *db, const struct clock *clock, struct message_new *messag
             err = db_tx_turn_to(&tx, messages[from].tenant);
         if (err == ERR_OK)
             err = accept_for_tenant(&tx, clock, messages + from, accepted + from, to - from, &fresh, arena);
+        if (err == ERR_OK)
+            err = accept_senders(&tx, messages + from, accepted + from, to - from, arena);
         if (err == ERR_OK)
             err = accept_replays(&tx, messages + from, accepted + from, to - from, arena);
     }

@@ -54,7 +54,9 @@ static const struct db_stmt message_held_lock_stmt = {
 static const struct db_stmt message_reschedule_stmt = {
     "message_reschedule",
     "WITH q AS (UPDATE dispatch_queue SET due_at = $3, expires_at = nullif($4::timestamptz, 'infinity')"
-    " WHERE tenant_id = $1 AND message_id = $2)"
+    " WHERE tenant_id = $1 AND message_id = $2),"
+    " t AS (UPDATE message_fallback SET due_at = $3::timestamptz + make_interval(secs => after_s)"
+    " WHERE tenant_id = $1 AND message_id = $2 AND position = 1)"
     " UPDATE message SET send_at = $3, expires_at = nullif($4::timestamptz, 'infinity'), updated_at = now()"
     " WHERE tenant_id = $1 AND id = $2"
 };

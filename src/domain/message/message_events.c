@@ -91,8 +91,9 @@ message_tell(struct db_tx *tx, const struct clock *clock, const struct message_s
             return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct message_step *step = &steps[i];
-        enum event_type type =
-            step->is_only_told ? EVENT_MESSAGE_REPORTED : message_status_event(step->status);
+        enum event_type type = step->is_only_told ? EVENT_MESSAGE_REPORTED
+                               : step->fell_back  ? EVENT_MESSAGE_FELL_BACK
+                                                  : message_status_event(step->status);
         char key[ID_TEXT_BYTES];
         ids[i] = id_new(clock);
         messages[i] = step->message;

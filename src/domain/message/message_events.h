@@ -22,6 +22,7 @@ struct message_step {
     struct id api_key;    /* with MESSAGE_BY_API_KEY */
     const char *cause;    /* a word of ours, or NULL */
     bool is_only_told;    /* message.reported: told, and the status stays as it is */
+    bool fell_back;       /* message.fell-back: it waits for the next sender */
     struct id channel;    /* whose report it is, when it is not the message's own; zero: that one */
     struct slice details; /* a JSON object of further members of `data`; NULL ptr: none */
 };
@@ -31,7 +32,8 @@ enum event_type message_status_event(enum message_status status);
 /*
  * Writes one event a step, in order. `data` is {actor, key_id?, cause?, send_at?, direction, category,
  * status, reference, tags, provider_id, attempt, error} and the details, read from the rows as they stand in
- * this transaction; nothing in it is personal. What is only told has {report: {status, ...}} as its details.
+ * this transaction; nothing in it is personal. What is only told has {report: {status, ...}} as its details,
+ * what fell back {fallback: {...}}.
  */
 MUST_CHECK enum err message_tell(struct db_tx *tx, const struct clock *clock,
                                  const struct message_step *steps, size_t count, struct arena *arena);

@@ -1,6 +1,12 @@
 #include "domain/message/message_queue.h"
-#include "domain/message/message_events.h"
+#include "domain/message/message_fallback.h"
 #include "domain/tenant/sealed_column.h"
+
+unsigned
+message_claim_sender(const struct message_claim *claim)
+{
+    return (unsigned)(claim->fence >> 32);
+}
 
 /*
  * Lanes are few, rows many: for each open lane its most urgent due rows are locked, then the whole is cut to
@@ -124,19 +130,26 @@ claim_columns_fill(struct claim_columns *columns, const struct message_claim *cl
     return true;
 }
 
-/* A message that its provider has reported on meanwhile is not sent again. */
+/*
+ * A message that its provider has reported on meanwhile is not sent again. A sender with a content of its own
+ * sends that. What is answered or reacted to is known on its own channel only.
+ */
 static const struct db_stmt message_begin_sending_stmt = {
     "message_begin_sending",
     "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending' FROM unnest($2::uuid[], $3::bigint[]) AS c (id, fence)"
     " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'leased'"
-    " AND (q.expires_at IS NULL OR q.expires_at > now()) RETURNING q.message_id)"
+    " AND (q.expires_at IS NULL OR q.expires_at > now()) RETURNING q.message_id, q.fence >> 32 AS sender)"
     " UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
     " error_title = NULL, error_class = NULL, updated_at = now()"
-    " FROM mine WHERE m.tenant_id = $1 AND m.id = mine.message_id"
+    " FROM mine LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = mine.message_id"
+    " AND f.position = mine.sender AND mine.sender > 0"
+    " WHERE m.tenant_id = $1 AND m.id = mine.message_id AND m.sender = mine.sender"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
-    " RETURNING m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
-    " m.content_tag, (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id),"
-    " m.peer_index, m.kind <> 'template' AND window_is_over($1, m.channel_id, m.peer_index)"
+    " RETURNING m.id, coalesce(f.kind, m.kind), m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
+    " coalesce(f.content_ct, m.content_ct), coalesce(f.content_iv, m.content_iv), coalesce(f.content_tag, m.content_tag),"
+    " (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id AND t.channel_id = m.channel_id),"
+    " m.peer_index, coalesce(f.kind, m.kind) <> 'template' AND window_is_over($1, m.channel_id, m.peer_index),"
+    " f.key_version"
 };
 /* What was claimed and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
@@ -160,9 +173,12 @@ job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct
         return ERR_DB_DATA;
     memcpy(job->sealed.peer_index, peer_index.ptr, peer_index.len);
     job->is_window_over = db_bool(rows, row, 11);
+    bool has_own = !db_is_null(rows, row, 12);
+    job->sealed.content_of = has_own ? message_claim_sender(&job->claim) : 0;
     enum err err = sealed_column_read(rows, row, 3, key_version, arena, &job->sealed.peer);
     if (err == ERR_OK)
-        err = sealed_column_read(rows, row, 6, key_version, arena, &job->sealed.content);
+        err = sealed_column_read(rows, row, 6, has_own ? (uint32_t)db_i64(rows, row, 12) : key_version, arena,
+                                 &job->sealed.content);
     return err;
 }
 
@@ -205,7 +221,7 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct 
 /*
  * One statement for all verdicts: the row's new state is chosen by the verdict, and only by the claim that
  * holds it. With one exception: that the provider took the message is true whoever holds it, unless somebody
- * is sending it again.
+ * is sending it again, or it is another sender's by now.
  */
 static const struct db_stmt message_settle_stmt = {
     "message_settle",
@@ -213,7 +229,8 @@ static const struct db_stmt message_settle_stmt = {
     " $8::text[], $9::text[]) AS o (id, fence, verdict, due_at, provider_id, error_code, error_title, error_class)),"
     " gone AS (DELETE FROM dispatch_queue q USING o WHERE q.tenant_id = $1 AND q.message_id = o.id"
     " AND ((q.fence = o.fence AND q.state IN ('leased', 'sending') AND o.verdict IN ('sent', 'failed'))"
-    " OR (o.verdict = 'sent' AND q.state IN ('ready', 'uncertain'))) RETURNING q.message_id),"
+    " OR (o.verdict = 'sent' AND q.state IN ('ready', 'uncertain') AND q.fence >> 32 = o.fence >> 32))"
+    " RETURNING q.message_id),"
     " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
     " due_at = coalesce((SELECT now() + make_interval(secs => uncertain_wait_s) FROM message_settings"
     " WHERE tenant_id = $1 AND o.verdict = 'uncertain'), o.due_at), lease_owner = NULL, lease_until = NULL, is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
@@ -226,7 +243,7 @@ static const struct db_stmt message_settle_stmt = {
                                                                                              */
     " provider_id = coalesce(o.provider_id, m.provider_id), error_code = o.error_code, error_title = o.error_title,"
     " error_class = o.error_class, attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND (m.status = 'sending'"
+    " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND (m.status = 'sending'"
     " OR (o.verdict = 'sent' AND m.status IN ('uncertain', 'queued')))"
     " AND (m.id IN (SELECT message_id FROM gone) OR m.id IN (SELECT message_id FROM kept)) RETURNING m.id"
 };
@@ -237,12 +254,12 @@ static const struct db_stmt message_settle_stmt = {
  */
 static const struct db_stmt message_ref_stmt = {
     "message_ref",
-    "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS o (id, channel_id, provider_id)"
-    " WHERE o.provider_id IS NOT NULL),"
+    "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[])"
+    " AS o (id, channel_id, provider_id, fence) WHERE o.provider_id IS NOT NULL),"
     " named AS (UPDATE message m SET provider_id = o.provider_id FROM o WHERE m.tenant_id = $1 AND m.id = o.id"
-    " AND m.provider_id IS NULL)"
-    " INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id)"
-    " SELECT $1, channel_id, provider_id, id FROM o ON CONFLICT DO NOTHING"
+    " AND m.sender = o.fence >> 32 AND m.provider_id IS NULL)"
+    " INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender)"
+    " SELECT $1, channel_id, provider_id, id, fence >> 32 FROM o ON CONFLICT DO NOTHING"
 };
 
 static const struct {
@@ -286,6 +303,34 @@ outcome_columns_fill(struct outcome_columns *columns, const struct message_outco
     return true;
 }
 
+/* What failed and has a further sender did not fail: that it fell back is told instead. */
+static enum err
+steps_fall_back(struct db_tx *tx, const struct clock *clock, struct message_step *steps, size_t *count,
+                struct arena *arena)
+{
+    struct id *failed = arena_array(arena, *count, sizeof(*failed));
+    bool *moved = arena_array(arena, *count, sizeof(*moved));
+    size_t failed_count = 0, kept = 0, at = 0;
+
+    if (failed == NULL || moved == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < *count; i++)
+        if (steps[i].status == MESSAGE_FAILED)
+            failed[failed_count++] = steps[i].message;
+    enum err err = message_fall_back(tx, clock,
+                                     &(struct message_leave){ .messages = failed,
+                                                              .count = failed_count,
+                                                              .why = MESSAGE_LEFT_FAILED,
+                                                              .actor = MESSAGE_BY_DISPATCHER },
+                                     arena, moved);
+    for (size_t i = 0; err == ERR_OK && i < *count; i++)
+        if (steps[i].status != MESSAGE_FAILED || !moved[at++])
+            steps[kept++] = steps[i];
+    if (err == ERR_OK)
+        *count = kept;
+    return err;
+}
+
 enum err
 message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struct message_outcome *outcomes,
                         size_t count, struct arena *arena)
@@ -324,8 +369,10 @@ message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struc
     if (err == ERR_OK)
         err = db_exec(tx, &message_ref_stmt,
                       DB_ARGS(DB_ID_ARRAY(claims.ids, count), DB_ID_ARRAY(claims.channels, count),
-                              DB_TEXT_ARRAY(columns.providers, count)),
+                              DB_TEXT_ARRAY(columns.providers, count), DB_I64_ARRAY(claims.fences, count)),
                       NULL);
+    if (err == ERR_OK)
+        err = steps_fall_back(tx, clock, steps, &step_count, arena);
     if (err == ERR_OK)
         err = message_tell(tx, clock, steps, step_count, arena);
     return err;

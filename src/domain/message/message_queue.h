@@ -13,11 +13,14 @@
 
 struct message_claim {
     struct id tenant, message, channel;
-    int64_t fence;
-    int attempt; /* 1 for the first */
+    int64_t fence; /* its upper half is the sender's position: message_claim_sender */
+    int attempt;   /* 1 for the first */
     enum message_category category;
     struct wall_time expires_at; /* not sent from then on; INT64_MAX: never */
 };
+
+/* Which of the message's senders the claim is for. */
+unsigned message_claim_sender(const struct message_claim *claim);
 
 struct message_claim_limits {
     size_t count_max;    /* <= MESSAGE_CLAIM_MAX */
@@ -89,7 +92,8 @@ MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *c
 /*
  * What time alone decides: held messages whose time has come wait for their turn from now on, and what was
  * not sent in time expires, wherever it waits: for its time, a retry or an open lane. A message with an
- * earlier attempt whose outcome is not known does not expire: it is left uncertain. At most some thousands a
+ * earlier attempt whose outcome is not known does not expire: it is left uncertain. A message whose sender
+ * delivered nothing in time, or whose channel is broken, goes over to its next one. At most some thousands a
  * call.
  */
 MUST_CHECK enum err message_keep_times(struct db *db, const struct clock *clock, struct arena *arena,

@@ -159,11 +159,13 @@ a_message_goes_from_the_queue_to_sent(void **state UNUSED)
     assert_int_equal(queued(id, "sending"), 0);
     assert_int_equal(events(id, "message.sending"), 1);
     assert_int_equal(events(id, "message.sent"), 1);
+    unsigned sender = 9;
     struct id found;
     struct db_tx tx;
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(message_by_provider_id(&tx, channel, SLICE("wamid.1"), &found));
+    assert_ok(message_by_provider_id(&tx, channel, SLICE("wamid.1"), &found, &sender));
     assert_true(id_eq(found, id));
+    assert_int_equal(sender, 0);
     db_rollback(&tx);
 }
 

@@ -1,6 +1,6 @@
 /* Reading messages, and what providers report of them. */
 #include "domain/message/message.h"
-#include "domain/message/message_events.h"
+#include "domain/message/message_fallback.h"
 #include "domain/tenant/sealed_column.h"
 #include "wire/json/json.h"
 
@@ -9,7 +9,8 @@
     " m.error_code, m.error_title, m.attempt_count, m.updated_at, m.peer_index, m.key_version, m.peer_ct,"   \
     " m.peer_iv, m.peer_tag, m.content_ct, m.content_iv, m.content_tag, m.error_class, m.target_id,"         \
     " m.pricing::text, "                                                                                     \
-    " m.metadata_ct, m.metadata_iv, m.metadata_tag, m.send_at, m.expires_at, m.tags"
+    " m.metadata_ct, m.metadata_iv, m.metadata_tag, m.send_at, m.expires_at, m.tags,"                        \
+    " m.sender, m.fallbacks"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -78,6 +79,8 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
         out->send_at = db_time(rows, row, 26);
     if (err == ERR_OK && !db_is_null(rows, row, 27))
         out->expires_at = db_time(rows, row, 27);
+    out->sender = (unsigned)db_i64(rows, row, 29);
+    out->fallback_count = (unsigned)db_i64(rows, row, 30);
     return err == ERR_OK ? message_tags_read(rows, row, 28, arena, out) : err;
 }
 
@@ -226,10 +229,23 @@ done:
     return err;
 }
 
+/* The channel must be that of the sender which is reported on. What is known is known of that sender. */
 static const struct db_stmt message_lock_stmt = {
     "message_lock",
-    "SELECT status, updated_at, known FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3"
-    " AND direction = 'out' FOR UPDATE"
+    "SELECT m.status, m.updated_at, CASE WHEN m.sender = $4 THEN m.known ELSE coalesce(f.known, 0) END, m.sender = $4"
+    " FROM message m LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = $2 AND f.position = $4"
+    " WHERE m.tenant_id = $1 AND m.id = $2 AND coalesce(f.channel_id, m.channel_id) = $3 AND $4 <= m.sender"
+    " AND m.direction = 'out' FOR UPDATE OF m"
+};
+/* A sender that was left has delivered it after all. */
+static const struct db_stmt message_status_left_stmt = {
+    "message_status_left",
+    "UPDATE message SET status = $3, error_code = NULL, error_title = NULL, error_class = NULL,"
+    " updated_at = now() WHERE tenant_id = $1 AND id = $2"
+};
+static const struct db_stmt message_known_left_stmt = {
+    "message_known_left", "UPDATE message_fallback SET known = $4, provider_id = coalesce(provider_id, $5)"
+                          " WHERE tenant_id = $1 AND message_id = $2 AND position = $3"
 };
 static const struct db_stmt message_status_stmt = {
     "message_status_set",
@@ -245,7 +261,7 @@ static const struct db_stmt message_unqueue_stmt = {
 };
 static const struct db_stmt provider_ref_insert_stmt = {
     "provider_ref_insert",
-    "INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id) VALUES ($1, $2, $3, $4)"
+    "INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender) VALUES ($1, $2, $3, $4, $5)"
     " ON CONFLICT DO NOTHING"
 };
 
@@ -261,7 +277,8 @@ report_time(const struct message_report *report, struct wall_time step_before)
 /* How the message stood when the report came. */
 struct report_before {
     enum message_status status;
-    unsigned known;
+    unsigned known;      /* of the sender that is reported on */
+    bool is_in_use;      /* that sender is the message's; else it was left */
     struct wall_time at; /* when the report's steps are said to have happened */
 };
 
@@ -292,17 +309,18 @@ report_details(const struct message_report *report, enum message_status fact, st
     return err == ERR_OK && out->ptr == NULL ? ERR_NO_MEMORY : err;
 }
 
-/* One step for each fact that is news: as a move of the status where it is one, else only told. */
+/* One step for each fact that is news: as a move of the status where it is one, else only told. Those of
+ * `but` are left out: they are told in another way. */
 static enum err
 report_tell(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-            const struct report_before *before, bool moves, struct arena *arena)
+            const struct report_before *before, bool moves, unsigned but, struct arena *arena)
 {
     static const enum message_status facts[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ,
                                                  MESSAGE_FAILED, MESSAGE_EXPIRED };
     enum message_status path[MESSAGE_STATUS_PATH_MAX];
     struct message_step steps[MESSAGE_STATUS_PATH_MAX];
     size_t path_count = moves ? message_status_path(before->status, report->status, path) : 0, count = 0;
-    unsigned news = message_facts_of(report->status) & ~before->known;
+    unsigned news = message_facts_of(report->status) & ~before->known & ~but;
     enum err err = ERR_OK;
 
     for (size_t f = 0; err == ERR_OK && f < COUNT_OF(facts); f++) {
@@ -311,6 +329,7 @@ report_tell(struct db_tx *tx, const struct clock *clock, const struct message_re
             continue;
         struct message_step *step = &steps[count++];
         *step = (struct message_step){ .message = report->message,
+                                       .channel = report->channel,
                                        .status = facts[f],
                                        .at = before->at,
                                        .actor = MESSAGE_BY_PROVIDER,
@@ -328,32 +347,65 @@ report_tell(struct db_tx *tx, const struct clock *clock, const struct message_re
     return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
 }
 
+/* The sender in use failed: is there another one? */
 static enum err
-report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-             const struct report_before *before, bool moves, struct arena *arena)
+report_fall_back(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+                 struct arena *arena, bool *moved_out)
+{
+    return message_fall_back(tx, clock,
+                             &(struct message_leave){ .messages = &report->message,
+                                                      .count = 1,
+                                                      .why = report->status == MESSAGE_FAILED
+                                                                 ? MESSAGE_LEFT_FAILED
+                                                                 : MESSAGE_LEFT_EXPIRED,
+                                                      .actor = MESSAGE_BY_PROVIDER },
+                             arena, moved_out);
+}
+
+static enum err
+report_write_moved(struct db_tx *tx, const struct message_report *report, const struct report_before *before,
+                   int64_t known)
 {
     bool is_failure = report->status == MESSAGE_FAILED;
-    int64_t known = (int64_t)(before->known | message_facts_of(report->status));
-    enum err err;
-
-    if (moves) {
-        err = db_exec_one(tx, &message_status_stmt,
+    enum err err =
+        before->is_in_use
+            ? db_exec_one(tx, &message_status_stmt,
                           DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
                                   DB_TEXT(report->provider_id),
                                   is_failure ? DB_TEXT(report->error_code) : DB_NULL,
                                   is_failure ? DB_TEXT(report->error_title) : DB_NULL,
-                                  is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL, DB_I64(known)));
-        if (err == ERR_OK)
-            err = db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL);
-    } else {
+                                  is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL, DB_I64(known)))
+            : db_exec_one(tx, &message_status_left_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status))));
+
+    return err == ERR_OK ? db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL) : err;
+}
+
+static enum err
+report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+             const struct report_before *before, bool moves, struct arena *arena)
+{
+    int64_t known = (int64_t)(before->known | message_facts_of(report->status));
+    bool fell_back = false;
+    enum err err = moves ? report_write_moved(tx, report, before, known) : ERR_OK;
+
+    if (err == ERR_OK && !before->is_in_use)
+        err = db_exec_one(tx, &message_known_left_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_I64(report->sender), DB_I64(known),
+                                  DB_TEXT(report->provider_id)));
+    else if (err == ERR_OK && !moves)
         err = db_exec_one(tx, &message_known_stmt,
                           DB_ARGS(DB_ID(report->message), DB_I64(known), DB_TEXT(report->provider_id)));
-    }
     if (err == ERR_OK && report->provider_id.ptr != NULL)
         err = db_exec(tx, &provider_ref_insert_stmt,
-                      DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message)),
+                      DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message),
+                              DB_I64(report->sender)),
                       NULL);
-    return err == ERR_OK ? report_tell(tx, clock, report, before, moves, arena) : err;
+    if (err == ERR_OK && moves && (report->status == MESSAGE_FAILED || report->status == MESSAGE_EXPIRED))
+        err = report_fall_back(tx, clock, report, arena, &fell_back);
+    return err == ERR_OK ? report_tell(tx, clock, report, before, moves,
+                                       fell_back ? message_facts_of(report->status) : 0, arena)
+                         : err;
 }
 
 enum err
@@ -363,7 +415,8 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
     struct db_rows *rows = NULL;
     struct report_before before = { .status = MESSAGE_ACCEPTED };
     enum err err =
-        db_query(tx, &message_lock_stmt, DB_ARGS(DB_ID(report->message), DB_ID(report->channel)), &rows);
+        db_query(tx, &message_lock_stmt,
+                 DB_ARGS(DB_ID(report->message), DB_ID(report->channel), DB_I64(report->sender)), &rows);
 
     *moved_out = false;
     if (err == ERR_OK && db_rows_count(rows) == 0)
@@ -373,11 +426,13 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
     if (err == ERR_OK) {
         before.at = report_time(report, db_time(rows, 0, 1));
         before.known = (unsigned)db_i64(rows, 0, 2);
+        before.is_in_use = db_bool(rows, 0, 3);
     }
     db_rows_free(rows);
     if (err != ERR_OK || (message_facts_of(report->status) & ~before.known) == 0)
         return err; /* it was said before */
-    bool moves = message_status_may_report(before.status, report->status);
+    bool moves = message_status_may_report(before.status, report->status) &&
+                 (before.is_in_use || report->status == MESSAGE_DELIVERED || report->status == MESSAGE_READ);
     err = report_write(tx, clock, report, &before, moves, arena);
     *moved_out = err == ERR_OK && moves;
     return err;
@@ -409,11 +464,12 @@ message_key_is_used(struct db_tx *tx, struct slice key, bool *is_used_out)
 
 static const struct db_stmt message_by_provider_id_stmt = {
     "message_by_provider_id",
-    "SELECT message_id FROM provider_ref WHERE tenant_id = $1 AND channel_id = $2 AND provider_id = $3"
+    "SELECT message_id, sender FROM provider_ref WHERE tenant_id = $1 AND channel_id = $2 AND provider_id = $3"
 };
 
 enum err
-message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id, struct id *out)
+message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provider_id, struct id *out,
+                       unsigned *sender_out)
 {
     struct db_rows *rows = NULL;
     enum err err =
@@ -421,8 +477,10 @@ message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provide
 
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_NOT_FOUND;
-    if (err == ERR_OK)
+    if (err == ERR_OK) {
         *out = db_id(rows, 0, 0);
+        *sender_out = (unsigned)db_i64(rows, 0, 1);
+    }
     db_rows_free(rows);
     return err;
 }
@@ -439,9 +497,9 @@ enum err
 message_receive(struct db_tx *tx, const struct message_received *with)
 {
     size_t claimed = 0;
-    enum err err =
-        db_exec(tx, &provider_ref_insert_stmt,
-                DB_ARGS(DB_ID(with->channel), DB_TEXT(with->provider_id), DB_ID(with->id)), &claimed);
+    enum err err = db_exec(
+        tx, &provider_ref_insert_stmt,
+        DB_ARGS(DB_ID(with->channel), DB_TEXT(with->provider_id), DB_ID(with->id), DB_I64(0)), &claimed);
 
     if (err != ERR_OK)
         return err;

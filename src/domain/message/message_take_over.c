@@ -1,7 +1,6 @@
 /* What dead dispatchers and deleted channels left behind, and what becomes of sends whose outcome is not
  * known. */
-#include "domain/message/message_events.h"
-#include "domain/message/message_queue.h"
+#include "domain/message/message_fallback.h"
 #include "domain/message/message_settings.h"
 
 /* At most 500 rows a call; the caller comes again while there are more. */
@@ -83,6 +82,18 @@ suspect_leave(struct db_tx *tx, const struct suspect *suspect, struct message_st
     return was_uncertain ? message_tell(tx, suspect->clock, step, 1, suspect->arena) : err;
 }
 
+/* Nothing more is tried with this sender; whether it delivered is not known. Is there another one? */
+static enum err
+suspect_fall_back(struct db_tx *tx, const struct suspect *suspect, bool *moved_out)
+{
+    return message_fall_back(tx, suspect->clock,
+                             &(struct message_leave){ .messages = &suspect->claim.message,
+                                                      .count = 1,
+                                                      .why = MESSAGE_LEFT_OUTCOME_UNKNOWN,
+                                                      .actor = MESSAGE_BY_POLICY },
+                             suspect->arena, moved_out);
+}
+
 static enum err
 suspect_settle(struct db_tx *tx, void *ctx)
 {
@@ -91,6 +102,7 @@ suspect_settle(struct db_tx *tx, void *ctx)
     struct message_step step = { .message = claim->message, .at = clock_wall(suspect->clock) };
     struct message_settings settings;
     size_t moved = 0;
+    bool fell_back = false;
     enum err err = message_settings_read(tx, &settings);
 
     if (err != ERR_OK)
@@ -109,11 +121,17 @@ suspect_settle(struct db_tx *tx, void *ctx)
         step.status = MESSAGE_FAILED;
         step.cause = "failed-by-policy";
         err = db_exec(tx, &suspect_fails_stmt, claimed, &moved);
+        if (err == ERR_OK && moved > 0)
+            err = suspect_fall_back(tx, suspect, &fell_back);
     } else if (policy == MESSAGE_UNCERTAIN_RESEND && !is_over) {
         step.status = MESSAGE_QUEUED;
         step.cause = "resent-by-policy";
         err = db_exec(tx, &suspect_is_sent_again_stmt, claimed, &moved);
     } else {
+        if (policy == MESSAGE_UNCERTAIN_RESEND && !suspect->is_expired)
+            err = suspect_fall_back(tx, suspect, &fell_back);
+        if (err != ERR_OK || fell_back)
+            return err;
         step.cause = policy == MESSAGE_UNCERTAIN_LEAVE ? "left-by-policy"
                      : suspect->is_expired             ? "expired"
                                                        : "attempts-exhausted";
@@ -121,7 +139,7 @@ suspect_settle(struct db_tx *tx, void *ctx)
     }
     if (err == ERR_OK && moved == 0) /* the provider's own event settled it meanwhile, and said so itself */
         return suspect_leave(tx, suspect, &step);
-    return err == ERR_OK ? message_tell(tx, suspect->clock, &step, 1, suspect->arena) : err;
+    return err == ERR_OK && !fell_back ? message_tell(tx, suspect->clock, &step, 1, suspect->arena) : err;
 }
 
 static enum err
@@ -202,17 +220,30 @@ message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id chan
         goto done;
     size_t count = db_rows_count(rows);
     struct message_step *steps = arena_array(arena, count, sizeof(*steps));
-    if (steps == NULL) {
+    struct id *failed = arena_array(arena, count, sizeof(*failed));
+    bool *moved = arena_array(arena, count, sizeof(*moved));
+    size_t step_count = 0;
+    if (steps == NULL || failed == NULL || moved == NULL) {
         err = ERR_NO_MEMORY;
         goto done;
     }
     for (size_t i = 0; i < count; i++)
-        steps[i] = (struct message_step){ .message = db_id(rows, i, 0),
-                                          .status = MESSAGE_FAILED,
-                                          .at = clock_wall(clock),
-                                          .actor = MESSAGE_BY_API_KEY,
-                                          .cause = "channel-deleted" };
-    err = message_tell(tx, clock, steps, count, arena);
+        failed[i] = db_id(rows, i, 0);
+    err = message_fall_back(tx, clock,
+                            &(struct message_leave){ .messages = failed,
+                                                     .count = count,
+                                                     .why = MESSAGE_LEFT_CHANNEL_DELETED,
+                                                     .actor = MESSAGE_BY_API_KEY },
+                            arena, moved);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (!moved[i])
+            steps[step_count++] = (struct message_step){ .message = failed[i],
+                                                         .status = MESSAGE_FAILED,
+                                                         .at = clock_wall(clock),
+                                                         .actor = MESSAGE_BY_API_KEY,
+                                                         .cause = "channel-deleted" };
+    if (err == ERR_OK)
+        err = message_tell(tx, clock, steps, step_count, arena);
     *count_out = count;
 done:
     db_rows_free(rows);

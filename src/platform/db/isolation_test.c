@@ -63,6 +63,7 @@ static const char sample_sql[] =
     "  peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
     "  values (t, m, c, 'out', 'text', 'otp', 'queued', b32, 1, '', b12, b16, '', b12, b16);"
     " insert into message_tag values (t, 'tag', m);"
+    " insert into message_fallback (tenant_id, message_id, position, channel_id, kind) values (t, m, 0, c, 'text');"
     " insert into message_settings values (t, 'resend', 'resend', 'leave', 'fail');"
     " insert into provider_ref values (t, c, 'wamid', m);"
     " insert into idempotency_key (tenant_id, key, fingerprint, message_id) values (t, 'key', b32, m);"

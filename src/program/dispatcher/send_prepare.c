@@ -117,7 +117,7 @@ request_print(struct tenant_batch *batch, const struct message_job *from, const 
               struct send_job *job, struct send_media *media_out)
 {
     const struct config *config = batch->store->config.config;
-    char callback_data[ID_TEXT_BYTES];
+    char mark[MESSAGE_MARK_BYTES];
     struct slice peer, text;
     json_t *content = NULL;
     enum err err = message_open(&batch->store->vault, batch->tenant, from->claim.message, &from->sealed,
@@ -135,13 +135,13 @@ request_print(struct tenant_batch *batch, const struct message_job *from, const 
         return ERR_OK;
     }
     if (err == ERR_OK)
-        err =
-            whatsapp_send_print(&(struct whatsapp_send){ .to = peer,
-                                                         .refers_to = from->target_provider_id,
-                                                         .callback_data = id_print(
-                                                             ID_MESSAGE, from->claim.message, callback_data),
-                                                         .content = content },
-                                &job->body);
+        err = whatsapp_send_print(
+            &(struct whatsapp_send){ .to = peer,
+                                     .refers_to = from->target_provider_id,
+                                     .callback_data = message_mark_print(
+                                         from->claim.message, message_claim_sender(&from->claim), mark),
+                                     .content = content },
+            &job->body);
     if (err == ERR_OK) {
         buf_add_text(&job->url, config->graph_url);
         err = whatsapp_send_path(slice_text(config->graph_version), lane->phone_number_id, &job->url);

@@ -412,12 +412,12 @@ static enum err
 status_apply(struct db_tx *tx, struct reading *reading, struct step *step)
 {
     struct message_report *report = &step->report;
-    enum err err = id_parse(ID_MESSAGE, step->callback_data, &report->message);
+    enum err err = message_mark_parse(step->callback_data, &report->message, &report->sender);
 
     err = err == ERR_OK ? report_apply(tx, reading, step) : ERR_NOT_FOUND;
     if (err != ERR_NOT_FOUND)
         return err;
-    err = message_by_provider_id(tx, report->channel, report->provider_id, &report->message);
+    err = message_by_provider_id(tx, report->channel, report->provider_id, &report->message, &report->sender);
     if (err == ERR_OK)
         err = report_apply(tx, reading, step);
     if (err == ERR_NOT_FOUND) {
@@ -445,8 +445,9 @@ inbound_apply(struct db_tx *tx, const struct clock *clock, struct step *step, st
 
     step->received.channel = channel;
     bool has_media = step->media != NULL;
+    unsigned sender;
     if (step->quoted_id.len > 0)
-        err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target);
+        err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target, &sender);
     if (err == ERR_OK || err == ERR_NOT_FOUND)
         err = message_receive(tx, &step->received);
     if (err == ERR_EXISTS)

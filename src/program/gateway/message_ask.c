@@ -1,5 +1,6 @@
 #include "program/gateway/message_ask.h"
 #include "crypto/hash.h"
+#include "domain/channel/channel.h"
 #include "domain/channel/whatsapp/whatsapp_content.h"
 #include "domain/channel/whatsapp/whatsapp_media.h"
 #include "domain/media/media.h"
@@ -7,6 +8,7 @@
 #include "program/gateway/message_show.h"
 #include "program/gateway/template_check.h"
 #include "wire/json/json.h"
+#include <stdio.h>
 
 #define METADATA_KEY_MAX   40u
 #define METADATA_VALUE_MAX 500u
@@ -56,11 +58,10 @@ target_read(struct http_request *request, const json_t *content, struct message_
     return err;
 }
 
-/* SLICE_EMPTY when the member is not there; else its value printed, in the arena. */
+/* SLICE_EMPTY when there is no value; else it printed, in the arena. */
 static enum err
-member_print(const struct message_ask *ask, const char *member, struct slice *out)
+value_print(const struct message_ask *ask, const json_t *value, struct slice *out)
 {
-    const json_t *value = json_member(ask->body, member);
     struct buf text;
 
     *out = SLICE_EMPTY;
@@ -199,20 +200,115 @@ media_look_in(struct db_tx *tx, void *ctx)
 }
 
 static enum err
-media_check(struct http_request *request, const struct message_ask *ask)
+media_check(struct http_request *request, const struct message_ask *ask, const json_t *content,
+            const char *at)
 {
     struct media_look look = { .arena = ask->arena };
-    enum err err =
-        whatsapp_media_refs(json_iterable(json_member(ask->body, "content")), look.refs, &look.count);
+    enum err err = whatsapp_media_refs(json_iterable(content), look.refs, &look.count);
 
     if (err == ERR_LIMIT)
-        return refuse(ask, "/content", "names too much media", ERR_MESSAGE_INVALID);
+        return refuse(ask, at, "names too much media", ERR_MESSAGE_INVALID);
     if (err == ERR_OK && look.count != 0)
         err = gateway_read(request, media_look_in, &look);
     if (err == ERR_MEDIA_UNKNOWN)
-        return refuse(ask, "/content", "names media that is not of this workspace, or was deleted", err);
+        return refuse(ask, at, "names media that is not of this workspace, or was deleted", err);
     if (err == ERR_MEDIA_KIND)
-        return refuse(ask, "/content", "names media that cannot be sent as this type of message", err);
+        return refuse(ask, at, "names media that cannot be sent as this type of message", err);
+    return err;
+}
+
+/* What a sender would send: fit for WhatsApp, its template and its media. `at`: "/content". */
+static enum err
+content_check(struct http_request *request, const struct message_ask *ask, struct id channel,
+              const json_t *content, const char *at, enum message_category *category)
+{
+    enum err err = whatsapp_content_check(content, pointer_of(ask, at), ask->arena, ask->problem);
+
+    if (err == ERR_OK)
+        err = gateway_template_check(
+            request,
+            &(struct template_send){ .channel = channel,
+                                     .content = content,
+                                     .at = pointer_of(ask, at),
+                                     .category_at = pointer_of(ask, "/category"),
+                                     .idempotency_key = ask->message.idempotency_key,
+                                     .has_category = json_member(ask->body, "category") != NULL,
+                                     .arena = ask->arena,
+                                     .problem = ask->problem },
+            category);
+    return err == ERR_OK ? media_check(request, ask, content, at) : err;
+}
+
+/* Is it a channel of this workspace? A repeated request is answered as it was then, whatever became of it. */
+struct sender_look {
+    struct id channel;
+    struct slice key;
+    struct arena *arena;
+};
+
+static enum err
+sender_look_in(struct db_tx *tx, void *ctx)
+{
+    const struct sender_look *look = ctx;
+    struct channel channel;
+    bool is_used = false;
+    enum err err = channel_get(tx, look->channel, look->arena, &channel);
+
+    if (err != ERR_NOT_FOUND || look->key.ptr == NULL)
+        return err;
+    enum err looked = message_key_is_used(tx, look->key, &is_used);
+    return looked != ERR_OK ? looked : is_used ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* One of `fallback`; `before` is the channel of the sender before it. */
+static enum err
+fallback_read(struct http_request *request, struct message_ask *ask, size_t index, struct id before)
+{
+    const json_t *asked = json_array_get(json_member(ask->body, "fallback"), index);
+    const json_t *own = json_member(asked, "content");
+    const json_t *content = own == NULL ? json_member(ask->body, "content") : own;
+    struct message_fallback *fallback = &ask->message.fallbacks[index];
+    enum message_category category = ask->message.category; /* the message's stays that of its first sender */
+    char channel_at[64], content_at[64];
+
+    snprintf(channel_at, sizeof(channel_at), "/fallback/%zu/channel_id", index);
+    snprintf(content_at, sizeof(content_at), "/fallback/%zu/content", index);
+    *fallback =
+        (struct message_fallback){ .kind = json_text_of(content, "type"), .has_content = own != NULL };
+    if (id_parse(ID_CHANNEL, json_text_of(asked, "channel_id"), &fallback->channel) != ERR_OK)
+        return refuse(ask, channel_at, "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
+    (void)json_int_of(asked, "after_s", &fallback->after_s);
+    if (slice_eq(fallback->kind, SLICE("reaction")))
+        return refuse(ask, own == NULL ? "/fallback" : content_at, "a reaction has no further senders",
+                      ERR_MESSAGE_INVALID);
+    if (own == NULL && id_eq(fallback->channel, before))
+        return refuse(ask, channel_at, "must be another one than before, or have a content of its own",
+                      ERR_MESSAGE_INVALID);
+    struct sender_look look = { fallback->channel, ask->message.idempotency_key, ask->arena };
+    enum err err = gateway_read(request, sender_look_in, &look);
+    if (err == ERR_NOT_FOUND)
+        return refuse(ask, channel_at, "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
+    if (err == ERR_OK)
+        err = content_check(request, ask, fallback->channel, content, own == NULL ? "/content" : content_at,
+                            &category);
+    return err == ERR_OK ? value_print(ask, own, &ask->plain.fallback[index]) : err;
+}
+
+/* The senders after the first, in their order. */
+static enum err
+fallbacks_read(struct http_request *request, struct message_ask *ask)
+{
+    struct message_new *message = &ask->message;
+    size_t count = json_array_size(json_member(ask->body, "fallback"));
+    enum err err = ERR_OK;
+
+    if (count > MESSAGE_FALLBACKS_MAX) /* the contract says so too */
+        return ERR_CONTRACT;
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = fallback_read(request, ask, i, i == 0 ? message->channel : message->fallbacks[i - 1].channel);
+    if (err == ERR_OK && count > 0 && slice_eq(message->kind, SLICE("reaction")))
+        err = refuse(ask, "/fallback", "a reaction has no further senders", ERR_MESSAGE_INVALID);
+    message->fallback_count = count;
     return err;
 }
 
@@ -270,20 +366,9 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
         return refuse(ask, "/channel_id", "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
     if (category.ptr != NULL && message_category_parse(category, &message->category) != ERR_OK)
         return ERR_CONTRACT;
-    enum err err = whatsapp_content_check(content, pointer_of(ask, "/content"), ask->arena, ask->problem);
+    enum err err = content_check(request, ask, message->channel, content, "/content", &message->category);
     if (err == ERR_OK)
-        err = gateway_template_check(request,
-                                     &(struct template_send){ .channel = message->channel,
-                                                              .content = content,
-                                                              .at = pointer_of(ask, "/content"),
-                                                              .category_at = pointer_of(ask, "/category"),
-                                                              .idempotency_key = idempotency_key,
-                                                              .has_category = category.ptr != NULL,
-                                                              .arena = ask->arena,
-                                                              .problem = ask->problem },
-                                     &message->category);
-    if (err == ERR_OK)
-        err = media_check(request, ask);
+        err = fallbacks_read(request, ask);
     if (err == ERR_OK)
         err = target_read(request, content, ask);
     if (err == ERR_OK)
@@ -295,9 +380,9 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
     if (err == ERR_OK)
         err = tags_read(ask);
     if (err == ERR_OK)
-        err = member_print(ask, "content", &ask->plain.content);
+        err = value_print(ask, content, &ask->plain.content);
     if (err == ERR_OK)
-        err = member_print(ask, "metadata", &ask->plain.metadata);
+        err = value_print(ask, json_member(ask->body, "metadata"), &ask->plain.metadata);
     return err == ERR_OK && idempotency_key.ptr != NULL ? fingerprint(ask) : err;
 }
 

@@ -70,7 +70,61 @@ message_show(const struct message *message, struct slice peer, struct slice meta
         show_set(&shown, "expires_at", time_or_null(message->expires_at));
         show_set(&shown, "tags", tags_show(message));
         show_set(&shown, "metadata", metadata_show(metadata));
+        show_set(&shown, "sender_position", json_integer((json_int_t)message->sender));
     }
+    return shown;
+}
+
+/* In use, left behind, passed over, or still to come: which it never will when the message is at its end. */
+static const char *
+sender_state(const struct message *message, const struct message_sender *sender)
+{
+    if (slice_eq(sender->left_for, SLICE("skipped")))
+        return "skipped";
+    if (sender->left_for.ptr != NULL)
+        return "left";
+    if (sender->position == message->sender)
+        return "in-use";
+    switch (message->status) {
+    case MESSAGE_ACCEPTED:
+    case MESSAGE_QUEUED:
+    case MESSAGE_HELD:
+    case MESSAGE_SENDING:
+    case MESSAGE_SENT:
+    case MESSAGE_UNCERTAIN:
+        return "waiting";
+    case MESSAGE_DELIVERED:
+    case MESSAGE_READ:
+    case MESSAGE_BLOCKED:
+    case MESSAGE_FAILED:
+    case MESSAGE_EXPIRED:
+    case MESSAGE_CANCELED:
+    case MESSAGE_RECEIVED:
+        break;
+    }
+    return "unused";
+}
+
+json_t *
+message_sender_show(const struct message *message, const struct message_sender *sender, json_t *content)
+{
+    const struct message as_message = { .error_code = sender->error_code,
+                                        .error_title = sender->error_title,
+                                        .error_class = sender->error_class };
+    bool was_left = sender->left_for.ptr != NULL;
+    bool is_in_use = sender->position == message->sender;
+    json_t *shown = json_pack(
+        "{s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "position", (int)sender->position, "channel_id",
+        show_id(ID_CHANNEL, sender->channel), "type", show_text(sender->kind), "after_s",
+        sender->after_s == 0 ? json_null() : json_integer((json_int_t)sender->after_s), "state",
+        sender_state(message, sender), "cause",
+        was_left && !slice_eq(sender->left_for, SLICE("skipped")) ? show_text(sender->left_for) : json_null(),
+        "left_at", time_or_null(sender->left_at), "provider_id",
+        show_text_or_null(is_in_use ? message->provider_id : sender->provider_id), "error",
+        error_show(is_in_use ? message : &as_message));
+
+    if (content != NULL)
+        show_set(&shown, "content", content);
     return shown;
 }
 
@@ -94,7 +148,7 @@ message_step_show(const struct event *event)
         show_set(&step, "channel_id", show_id(ID_CHANNEL, event->channel));
     if (json_int_of(data, "attempt", &attempt) && attempt > 0)
         show_set(&step, "attempt", json_integer(attempt));
-    static const char *const objects[] = { "error", "report" };
+    static const char *const objects[] = { "error", "report", "fallback" };
     for (size_t i = 0; i < COUNT_OF(objects); i++)
         if (json_is_object(json_object_get(data, objects[i])))
             show_set(&step, objects[i], json_incref(json_object_get(data, objects[i])));

@@ -1,12 +1,15 @@
 /* A message as the API shows it. */
 #ifndef PROGRAM_GATEWAY_MESSAGE_SHOW_H
 #define PROGRAM_GATEWAY_MESSAGE_SHOW_H
-#include "domain/message/message.h"
+#include "domain/message/message_fallback.h"
 #include <jansson.h>
 
 /* Without content and timeline, as in lists and answers to POST. `peer` and `metadata` (empty: none) are
  * opened. Owned; NULL: no memory. */
 json_t *message_show(const struct message *message, struct slice peer, struct slice metadata);
+/* One of its senders, with its own content (taken; NULL: it sends the message's). Owned; NULL: no memory. */
+json_t *message_sender_show(const struct message *message, const struct message_sender *sender,
+                            json_t *content);
 /* One step of the timeline, from the event's data. Owned; NULL: no memory. */
 json_t *message_step_show(const struct event *event);
 

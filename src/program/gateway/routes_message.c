@@ -60,6 +60,8 @@ struct get {
     size_t event_count;
     struct webhook_told *told; /* who was told of them */
     size_t told_count;
+    struct message_sender senders[MESSAGE_SENDERS_MAX];
+    size_t sender_count;
 };
 
 static enum err
@@ -70,6 +72,8 @@ message_load(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = event_timeline(tx, get->id, get->arena, &get->events, &get->event_count);
+    if (err == ERR_OK && get->message.fallback_count > 0)
+        err = message_senders(tx, get->id, get->arena, get->senders, &get->sender_count);
     if (err != ERR_OK)
         return err;
     struct id *ids = arena_array(get->arena, get->event_count, sizeof(*ids));
@@ -98,13 +102,41 @@ step_show(const struct get *get, const struct event *event)
     return step;
 }
 
+/* All senders of a message that has more than one, each with its own content if it has one. */
+static enum err
+senders_show(struct http_request *request, const struct get *get, json_t **out)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    json_t *shown = json_array();
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < get->sender_count; i++) {
+        struct slice text;
+        json_t *content = NULL;
+        if (get->senders[i].has_content) {
+            err = message_sender_open(&worker->vault, request->tenant, get->id, &get->senders[i],
+                                      request->arena, &text);
+            if (err == ERR_OK)
+                err = json_parse(text, &content);
+        }
+        if (err == ERR_OK)
+            show_append(&shown, message_sender_show(&get->message, &get->senders[i], content));
+    }
+    if (err != ERR_OK) {
+        json_decref(shown);
+        return err;
+    }
+    *out = shown;
+    return ERR_OK;
+}
+
 static enum err
 message_get_one(struct http_request *request, struct http_response *response)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     struct get get = { .arena = request->arena };
     struct slice peer, text, metadata;
-    json_t *content = NULL;
+    json_t *content = NULL, *senders = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &get.id);
 
     if (err == ERR_OK)
@@ -116,13 +148,21 @@ message_get_one(struct http_request *request, struct http_response *response)
         err = message_open_metadata(&worker->vault, request->tenant, get.id, &get.message.sealed,
                                     request->arena, &metadata);
     if (err == ERR_OK)
+        err = senders_show(request, &get, &senders);
+    if (err == ERR_OK)
         err = json_parse(text, &content);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
+        json_decref(senders);
         return err;
+    }
     json_t *shown = message_show(&get.message, peer, metadata), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
         show_append(&timeline, step_show(&get, &get.events[i]));
     show_set(&shown, "content", content);
+    if (get.message.direction == MESSAGE_OUT)
+        show_set(&shown, "senders", senders);
+    else
+        json_decref(senders);
     show_set(&shown, "timeline", timeline);
     return http_reply_json(request, response, 200, shown);
 }

@@ -52,7 +52,7 @@ static const struct db_stmt media_stmt = {
 static enum err
 partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
 {
-    static const char *const tables[] = { "message", "message_tag", "event" };
+    static const char *const tables[] = { "message", "message_tag", "message_fallback", "event" };
     enum err err = ERR_OK;
 
     for (size_t t = 0; t < COUNT_OF(tables); t++)

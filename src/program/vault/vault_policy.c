@@ -24,6 +24,7 @@ static const struct {
     { VAULT_CONTENT,    "message",          "peer",         GATEWAY,    READERS,            0,       0,       0 },
     { VAULT_CONTENT,    "message",          "content",      GATEWAY,    READERS,            0,       0,       0 },
     { VAULT_CONTENT,    "message",          "metadata",     GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "message_fallback", "content",      GATEWAY,    SENDERS,            0,       0,       0 },
     { VAULT_CONTENT,    "event",            "content",      READERS,    GATEWAY | WEBHOOKS, 0,       0,       0 },
     { VAULT_CONTENT,    "provider_event",   "body",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "media",            "file_name",    GATEWAY,    SENDERS,            0,       0,       0 },
