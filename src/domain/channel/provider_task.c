@@ -65,6 +65,12 @@ provider_task_is_management(enum provider_task_kind kind)
     return kinds[kind].waits;
 }
 
+bool
+provider_task_is_media(enum provider_task_kind kind)
+{
+    return kind == PROVIDER_TASK_MEDIA_FETCH || kind == PROVIDER_TASK_MEDIA_PUSH;
+}
+
 struct vault_place
 provider_task_place(struct id tenant, struct id task)
 {
@@ -201,9 +207,10 @@ provider_task_list(struct db_tx *tx, struct id channel, struct id before, size_t
     return err;
 }
 
+#define MEDIA_KINDS "('media.fetch', 'media.push')"
 /*
  * The channels that wait are stepped through by the index, one probe each; of each a few tasks are looked at,
- * the least busy channels first, and the first that nobody else is claiming just now is locked and taken.
+ * of media and of others; and the first that nobody else is claiming just now is locked and taken.
  */
 static const struct db_stmt provider_task_claim_stmt = {
     "provider_task_claim",
@@ -212,19 +219,27 @@ static const struct db_stmt provider_task_claim_stmt = {
     " AND t.channel_id > lane.channel_id ORDER BY t.channel_id LIMIT 1) FROM lane WHERE lane.channel_id IS NOT NULL)"
     " UPDATE provider_task q SET state = 'leased', fence = q.fence + 1, attempt = q.attempt + 1,"
     " lease_until = now() + make_interval(secs => $1 / 1000.0)"
-    " FROM (SELECT t.tenant_id, t.id FROM lane LEFT JOIN (SELECT channel_id, count(*) AS count FROM provider_task"
-    " WHERE state = 'leased' GROUP BY channel_id) held ON held.channel_id = lane.channel_id"
-    " CROSS JOIN LATERAL (SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
-    " AND w.state = 'waiting' AND w.due_at <= now() ORDER BY w.due_at LIMIT 32) d"
+    " FROM (SELECT t.tenant_id, t.id FROM lane"
+    " CROSS JOIN LATERAL ((SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
+    " AND w.state = 'waiting' AND w.due_at <= now() AND w.kind NOT IN " MEDIA_KINDS
+    " ORDER BY w.due_at LIMIT 32)"
+    " UNION ALL (SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
+    " AND w.state = 'waiting' AND w.due_at <= now() AND w.kind IN " MEDIA_KINDS
+    " AND NOT $3 AND w.tenant_id <> ALL ($4::uuid[]) ORDER BY w.due_at LIMIT 32)) d"
     " JOIN provider_task t ON t.tenant_id = d.tenant_id AND t.id = d.id AND t.state = 'waiting'"
-    " ORDER BY coalesce(held.count, 0), t.due_at, t.id FOR UPDATE OF t SKIP LOCKED LIMIT 1) due"
+    " LEFT JOIN (SELECT tenant_id, count(*) AS count FROM provider_task WHERE state = 'leased' GROUP BY tenant_id)"
+    " theirs ON theirs.tenant_id = t.tenant_id"
+    " LEFT JOIN (SELECT channel_id, count(*) AS count FROM provider_task WHERE state = 'leased' GROUP BY channel_id)"
+    " held ON held.channel_id = t.channel_id"
+    " ORDER BY coalesce(theirs.count, 0), t.tenant_id <= $2, t.tenant_id, coalesce(held.count, 0), t.due_at, t.id"
+    " FOR UPDATE OF t SKIP LOCKED LIMIT 1) due"
     " WHERE q.tenant_id = due.tenant_id AND q.id = due.id"
     " RETURNING q.tenant_id, q.id, q.channel_id, q.subject_id, q.kind, q.fence, q.attempt, q.is_unsure, q.created_at,"
     " q.key_version, q.request_ct, q.request_iv, q.request_tag"
 };
 
 enum err
-provider_task_claim_next(struct db *db, int64_t lease_ms, struct arena *arena,
+provider_task_claim_next(struct db *db, const struct provider_task_wish *wish, struct arena *arena,
                          struct provider_task_claim *out)
 {
     struct db_tx tx = { .is_open = false };
@@ -232,7 +247,10 @@ provider_task_claim_next(struct db *db, int64_t lease_ms, struct arena *arena,
     enum err err = db_begin_across(db, "task.claim", &tx);
 
     if (err == ERR_OK)
-        err = db_query(&tx, &provider_task_claim_stmt, DB_ARGS(DB_I64(lease_ms)), &rows);
+        err = db_query(&tx, &provider_task_claim_stmt,
+                       DB_ARGS(DB_I64(wish->lease_ms), DB_ID(wish->served), DB_BOOL(wish->no_media),
+                               DB_ID_ARRAY(wish->sated, wish->sated_count)),
+                       &rows);
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_NOTHING;
     if (err != ERR_OK)

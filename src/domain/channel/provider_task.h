@@ -86,12 +86,22 @@ struct provider_task_claim {
     bool has_request;
     struct vault_sealed request;
 };
+/* Moves media, which may take minutes. */
+bool provider_task_is_media(enum provider_task_kind kind);
+struct provider_task_wish {
+    int64_t lease_ms;
+    struct id served;       /* the tenant whose task was claimed last; zero: none */
+    bool no_media;          /* none at all, or ... */
+    const struct id *sated; /* ... none of these tenants: they have as much of it under way as they may */
+    size_t sated_count;
+};
 /*
- * Claims one that is due, across tenants ("task.claim"): of the channels that wait, first those with the
- * fewest tasks under way, so that one sender's many do not delay another's. ERR_NOTHING.
+ * Claims one that is due, across tenants ("task.claim"): first of the tenants with the fewest tasks under
+ * way, in turn, and of a tenant's channels first those with the fewest; so one's many do not delay another's
+ * one. ERR_NOTHING.
  */
-MUST_CHECK enum err provider_task_claim_next(struct db *db, int64_t lease_ms, struct arena *arena,
-                                             struct provider_task_claim *out);
+MUST_CHECK enum err provider_task_claim_next(struct db *db, const struct provider_task_wish *wish,
+                                             struct arena *arena, struct provider_task_claim *out);
 /* Tasks whose lease ran out wait again, as unsure ones. */
 MUST_CHECK enum err provider_task_take_over(struct db *db, size_t *count_out);
 /* When the next is due; ERR_NOTHING. */

@@ -69,7 +69,8 @@ claim(void)
 {
     struct provider_task_claim claim;
 
-    assert_ok(provider_task_claim_next(dispatcher, LEASE_MS, arena, &claim));
+    assert_ok(provider_task_claim_next(dispatcher, &(struct provider_task_wish){ .lease_ms = LEASE_MS },
+                                       arena, &claim));
     return claim;
 }
 
@@ -109,7 +110,9 @@ a_task_is_claimed_once_with_what_it_was_made_of(void **state UNUSED)
     assert_int_equal(mine.attempt, 1);
     assert_false(mine.is_unsure);
     assert_true(mine.has_request && slice_eq(mine.request.cipher, SLICE("pin")));
-    assert_int_equal(provider_task_claim_next(dispatcher, LEASE_MS, arena, &none), ERR_NOTHING);
+    assert_int_equal(provider_task_claim_next(
+                         dispatcher, &(struct provider_task_wish){ .lease_ms = LEASE_MS }, arena, &none),
+                     ERR_NOTHING);
     assert_int_equal(get(acme, task).state, PROVIDER_TASK_LEASED);
 }
 
@@ -167,7 +170,9 @@ what_is_tried_again_waits_and_keeps_its_request(void **state UNUSED)
                                            .error_class = "retry" };
 
     assert_ok(settle(&mine, again));
-    assert_int_equal(provider_task_claim_next(dispatcher, LEASE_MS, arena, &mine), ERR_NOTHING);
+    assert_int_equal(provider_task_claim_next(
+                         dispatcher, &(struct provider_task_wish){ .lease_ms = LEASE_MS }, arena, &mine),
+                     ERR_NOTHING);
     assert_int_equal(get(acme, task).attempt, 1);
     test_cluster_sql("update provider_task set due_at = now()");
     mine = claim();
@@ -225,6 +230,71 @@ one_channels_many_do_not_delay_anothers_one(void **state UNUSED)
     assert_true(id_eq(claim().channel, busy));
     assert_true(id_eq(claim().task, only));
     assert_true(id_eq(claim().channel, busy));
+}
+
+static struct provider_task_claim
+claim_as(struct provider_task_wish wish)
+{
+    struct provider_task_claim claim;
+
+    wish.lease_ms = LEASE_MS;
+    assert_ok(provider_task_claim_next(dispatcher, &wish, arena, &claim));
+    assert_ok(settle(&claim, (struct provider_task_outcome){ .state = PROVIDER_TASK_DONE }));
+    return claim;
+}
+
+/* Each ends before the next is claimed, so nobody has one under way; the busy tenant's are all older. */
+static void
+tenants_are_served_in_turn(void **state UNUSED)
+{
+    struct provider_task_wish wish = { .no_media = false };
+    struct id busy = channel_new(acme), other = channel_new(acme), quiet = channel_new(bolt), turns[4];
+
+    for (int i = 0; i < 10; i++) {
+        create(acme, busy, false);
+        create(acme, other, false);
+    }
+    create(bolt, quiet, false);
+    create(bolt, quiet, false);
+    for (size_t i = 0; i < COUNT_OF(turns); i++)
+        wish.served = turns[i] = claim_as(wish).tenant;
+    for (size_t i = 1; i < COUNT_OF(turns); i++)
+        assert_false(id_eq(turns[i], turns[i - 1]));
+    assert_true(id_eq(claim_as(wish).tenant, acme)); /* nobody else waits any more */
+}
+
+static void
+media_make(struct id tenant, struct id channel)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, tenant, &tx));
+    assert_ok(provider_task_create(&tx, &(struct provider_task_new){ .id = id_new(clock_system()),
+                                                                     .channel = channel,
+                                                                     .kind = PROVIDER_TASK_MEDIA_FETCH,
+                                                                     .subject = id_new(clock_system()) }));
+    assert_ok(db_commit(&tx));
+}
+
+/* More than are looked at of one channel, and all of them older. */
+static void
+who_has_media_enough_still_gets_the_rest(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), theirs = channel_new(bolt);
+    struct provider_task_wish sated = { .lease_ms = LEASE_MS, .sated = &acme, .sated_count = 1 },
+                              none = { .lease_ms = LEASE_MS, .no_media = true };
+    struct provider_task_claim claim;
+
+    for (int i = 0; i < 40; i++)
+        media_make(acme, channel);
+    assert_int_equal(provider_task_claim_next(dispatcher, &sated, arena, &claim), ERR_NOTHING);
+    struct id other = create(acme, channel, false);
+    assert_true(id_eq(claim_as(sated).task, other));
+    media_make(bolt, theirs);
+    assert_int_equal(provider_task_claim_next(dispatcher, &none, arena, &claim), ERR_NOTHING);
+    assert_true(id_eq(claim_as(sated).tenant, bolt));
+    assert_int_equal(claim_as((struct provider_task_wish){ .no_media = false }).kind,
+                     PROVIDER_TASK_MEDIA_FETCH);
 }
 
 /* Whoever holds a row keeps nobody from the next one. */
@@ -311,7 +381,8 @@ what_is_due_next_is_a_waiting_task_or_a_lease(void **state UNUSED)
 CLUSTER_MAIN(TEST(a_task_is_claimed_once_with_what_it_was_made_of),
              TEST(an_end_tells_its_event_and_forgets_the_request), TEST(a_failure_is_told_with_its_reason),
              TEST(what_is_tried_again_waits_and_keeps_its_request), TEST(a_lost_claim_writes_nothing),
-             TEST(one_channels_many_do_not_delay_anothers_one),
+             TEST(one_channels_many_do_not_delay_anothers_one), TEST(tenants_are_served_in_turn),
+             TEST(who_has_media_enough_still_gets_the_rest),
              TEST(two_that_claim_at_a_time_get_different_tasks), TEST(what_the_api_asks_for_has_a_limit),
              TEST(a_list_is_one_channels_and_one_tenants),
              TEST(what_is_due_next_is_a_waiting_task_or_a_lease))

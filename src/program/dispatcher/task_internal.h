@@ -25,8 +25,9 @@ struct task_runner {
     json_t *answers[TASK_ANSWERS_MAX]; /* owned */
     size_t answer_count;
     struct mono_time held_until;
-    bool may_have_left; /* a request whose answer is not known */
-    int64_t held_ms;    /* the account's allowance runs short for so long: nothing was asked */
+    bool may_have_left;  /* a request whose answer is not known */
+    struct id media_for; /* whose media it has in hand; zero: nobody's. Under the pool's lock */
+    int64_t held_ms;     /* the account's allowance runs short for so long: nothing was asked */
 };
 
 bool task_pool_is_stopping(const struct task_pool *pool);

@@ -16,12 +16,16 @@
 #define TAKE_OVER_MS       1000
 #define CLAIM_LEASE_MS     60000 /* from the claim to the first call */
 #define DB_REOPEN_MS       5000
+#define MEDIA_WAIT_MS      250 /* who ends with media looks at once; this is for what others leave */
+#define TASK_THREADS_MAX   16u /* HARKARA_TASK_THREADS */
 
 struct task_pool {
     struct task_pool_config config;
     atomic_bool is_draining, is_stopping;
     atomic_size_t busy;
-    size_t count;
+    pthread_mutex_t lock; /* of each runner's media_for, and of served */
+    struct id served;     /* the tenant whose task was claimed last */
+    size_t count;         /* opened; of who opens and frees */
     struct task_runner *runners;
 };
 
@@ -41,6 +45,103 @@ client_new(struct task_runner *runner)
                                                          .response_bytes_max = RESPONSE_BYTES_MAX,
                                                          .user_agent = "Harkara/" HARKARA_VERSION },
                            &runner->http);
+}
+
+static size_t
+threads_of(const struct task_pool *pool)
+{
+    return (size_t)pool->config.config->task_threads;
+}
+
+/* Media may take minutes: one thread is always there for what does not. */
+static size_t
+media_max(const struct task_pool *pool)
+{
+    return threads_of(pool) > 1 ? threads_of(pool) - 1 : 1;
+}
+
+static size_t
+media_of(const struct task_pool *pool, struct id tenant)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < threads_of(pool); i++)
+        count += id_eq(pool->runners[i].media_for, tenant);
+    return count;
+}
+
+static size_t
+media_count(const struct task_pool *pool)
+{
+    return threads_of(pool) - media_of(pool, (struct id){ { 0 } });
+}
+
+/* What may be claimed now; `sated` has room for one tenant of each runner. */
+static struct provider_task_wish
+wish_of(struct task_pool *pool, struct id *sated)
+{
+    struct provider_task_wish wish = { .lease_ms = CLAIM_LEASE_MS, .sated = sated };
+    size_t most = (size_t)pool->config.config->media_tenant_in_flight_max;
+
+    pthread_mutex_lock(&pool->lock);
+    wish.served = pool->served;
+    wish.no_media = media_count(pool) >= media_max(pool);
+    for (size_t i = 0; i < threads_of(pool); i++)
+        if (!id_is_zero(pool->runners[i].media_for) && media_of(pool, pool->runners[i].media_for) >= most)
+            sated[wish.sated_count++] = pool->runners[i].media_for;
+    pthread_mutex_unlock(&pool->lock);
+    return wish;
+}
+
+/* false: another thread has claimed media at the same moment, and this one would be over a limit. */
+static bool
+claim_admit(struct task_runner *runner, const struct provider_task_claim *claim)
+{
+    struct task_pool *pool = runner->pool;
+    bool is_media = claim->is_known && provider_task_is_media(claim->kind), is_admitted;
+
+    pthread_mutex_lock(&pool->lock);
+    pool->served = claim->tenant;
+    is_admitted = !is_media ||
+                  (media_count(pool) < media_max(pool) &&
+                   media_of(pool, claim->tenant) < (size_t)pool->config.config->media_tenant_in_flight_max);
+    if (is_media && is_admitted)
+        runner->media_for = claim->tenant;
+    pthread_mutex_unlock(&pool->lock);
+    return is_admitted;
+}
+
+static void
+claim_leave(struct task_runner *runner)
+{
+    pthread_mutex_lock(&runner->pool->lock);
+    runner->media_for = (struct id){ { 0 } };
+    pthread_mutex_unlock(&runner->pool->lock);
+}
+
+struct give_back {
+    const struct clock *clock;
+    const struct provider_task_claim *claim;
+};
+
+static enum err
+give_back_in(struct db_tx *tx, void *ctx)
+{
+    const struct give_back *back = ctx;
+
+    return provider_task_settle(
+        tx, back->clock, back->claim,
+        &(struct provider_task_outcome){ .state = PROVIDER_TASK_WAITING, .due_at = clock_wall(back->clock) });
+}
+
+/* As if it had never been claimed. */
+static enum err
+claim_return(struct task_runner *runner, const struct provider_task_claim *claim)
+{
+    struct give_back back = { .clock = runner->config->clock, .claim = claim };
+    enum err err = db_run(runner->db, claim->tenant, give_back_in, &back);
+
+    return err == ERR_STATE_CONFLICT ? ERR_OK : err;
 }
 
 struct access {
@@ -266,9 +367,12 @@ on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
     *(bool *)ctx = true;
 }
 
-/* Until a notice comes, something is due, or the pool drains. */
+/*
+ * Until a notice comes, something is due, or the pool drains. What is due and was not claimed is being
+ * claimed by another, or is media that has to wait for a thread that has such in hand: no reason to spin.
+ */
 static enum err
-runner_wait(struct task_runner *runner)
+runner_wait(struct task_runner *runner, bool has_media_waiting)
 {
     struct pollfd fds[] = { { .fd = runner->wake_fd, .events = POLLIN },
                             { .fd = db_fd(runner->db), .events = POLLIN } };
@@ -279,9 +383,10 @@ runner_wait(struct task_runner *runner)
 
     if (err != ERR_OK && err != ERR_NOTHING)
         return err;
-    if (err == ERR_OK) { /* what is due and was not claimed is being claimed by another: no reason to spin */
+    if (err == ERR_OK) {
+        int64_t least_ms = has_media_waiting ? MEDIA_WAIT_MS : 50;
         int64_t until_ms = (due.us - clock_wall(runner->config->clock).us) / 1000 + 1;
-        wait_ms = until_ms < 50 ? 50 : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
+        wait_ms = until_ms < least_ms ? least_ms : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
     }
     err = db_notifications(runner->db, on_notice, &was_told); /* what came with an answer makes no sound */
     if (err != ERR_OK || was_told)
@@ -311,6 +416,8 @@ runner_step(struct task_runner *runner)
 {
     struct task_pool *pool = runner->pool;
     struct provider_task_claim claim;
+    struct id sated[TASK_THREADS_MAX];
+    struct provider_task_wish wish = wish_of(pool, sated);
     enum err err = take_over(runner);
 
     /* Counted before it is claimed: who drains must not find nothing under way while a claim is on its way.
@@ -319,12 +426,15 @@ runner_step(struct task_runner *runner)
     if (err == ERR_OK)
         err = atomic_load(&pool->is_draining)
                   ? ERR_NOTHING
-                  : provider_task_claim_next(runner->db, CLAIM_LEASE_MS, runner->arena, &claim);
+                  : provider_task_claim_next(runner->db, &wish, runner->arena, &claim);
     if (err == ERR_OK)
-        err = task_perform(runner, &claim);
+        err = claim_admit(runner, &claim) ? task_perform(runner, &claim) : claim_return(runner, &claim);
+    claim_leave(runner);
     atomic_fetch_sub(&pool->busy, 1);
     arena_reset(runner->arena);
-    return err == ERR_NOTHING && !atomic_load(&pool->is_draining) ? runner_wait(runner) : err;
+    return err == ERR_NOTHING && !atomic_load(&pool->is_draining)
+               ? runner_wait(runner, wish.no_media || wish.sated_count > 0)
+               : err;
 }
 
 static void *
@@ -349,7 +459,9 @@ runner_open(struct task_runner *runner, struct task_pool *pool)
 {
     enum err err = ERR_NO_MEMORY;
 
+    pthread_mutex_lock(&pool->lock); /* those that were opened before run already */
     *runner = (struct task_runner){ .config = &pool->config, .pool = pool };
+    pthread_mutex_unlock(&pool->lock);
     runner->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (runner->wake_fd < 0)
         return ERR_SYSTEM;
@@ -376,6 +488,10 @@ task_pool_new(const struct task_pool_config *config, struct task_pool **out)
     if (pool == NULL)
         return ERR_NO_MEMORY;
     pool->config = *config;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+        free(pool);
+        return ERR_SYSTEM;
+    }
     pool->runners = calloc((size_t)config->config->task_threads, sizeof(*pool->runners));
     if (pool->runners == NULL)
         err = ERR_NO_MEMORY;
@@ -423,6 +539,7 @@ task_pool_free(struct task_pool *pool)
         if (runner->wake_fd >= 0)
             close(runner->wake_fd);
     }
+    pthread_mutex_destroy(&pool->lock);
     free(pool->runners);
     free(pool);
 }

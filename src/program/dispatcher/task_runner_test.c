@@ -22,8 +22,9 @@ static struct vault vault; /* the gateway's */
 static struct arena *arena;
 static struct task_pool *pool;
 static struct usage *usage;
-static struct id acme;
+static struct id acme, bolt;
 static int listener, numbers;
+static struct task_handler handlers[PROVIDER_TASK_KINDS]; /* task_table's, unless a test says otherwise */
 
 static int
 group_open(void **state)
@@ -32,6 +33,7 @@ group_open(void **state)
 
     vault_testing_start();
     acme = vault_testing_tenant("acme");
+    bolt = vault_testing_tenant("bolt");
     return failed;
 }
 
@@ -43,7 +45,7 @@ group_close(void **state)
 }
 
 static int
-opened(void **state UNUSED)
+opened_with(int64_t threads)
 {
     uint16_t port;
 
@@ -52,13 +54,14 @@ opened(void **state UNUSED)
     listener = testing_listen(&port);
     config_init(&config);
     snprintf(config.graph_url, sizeof(config.graph_url), "http://127.0.0.1:%u", port);
-    config.task_threads = 2;
+    config.task_threads = threads;
     assert_ok(address_guard_init(&guard, SLICE("127.0.0.1/32")));
     gateway = test_cluster_open("harkara_gateway");
     sealer = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
     opener = vault_testing_client(VAULT_ROLE_DISPATCHER, 5000);
     vault = tenant_vault(sealer, gateway);
     arena = arena_new(8u << 20);
+    memcpy(handlers, task_table, sizeof(handlers));
     assert_ok(usage_new(&usage));
     assert_ok(
         task_pool_new(&(struct task_pool_config){ .database = test_cluster_conninfo("harkara_dispatcher"),
@@ -66,10 +69,22 @@ opened(void **state UNUSED)
                                                   .clock = clock_system(),
                                                   .vault_client = opener,
                                                   .guard = &guard,
-                                                  .table = task_table,
+                                                  .table = handlers,
                                                   .usage = usage },
                       &pool));
     return 0;
+}
+
+static int
+opened(void **state UNUSED)
+{
+    return opened_with(2);
+}
+
+static int
+opened_with_four(void **state UNUSED)
+{
+    return opened_with(4);
 }
 
 static int
@@ -87,7 +102,7 @@ closed(void **state UNUSED)
 }
 
 static struct id
-channel_new(void)
+channel_of(struct id tenant)
 {
     struct channel_new with = { .id = id_new(clock_system()),
                                 .name = SLICE("Shop"),
@@ -100,12 +115,18 @@ channel_new(void)
     struct db_tx tx;
 
     for (unsigned i = 0; i < CHANNEL_CREDENTIALS; i++)
-        assert_ok(channel_seal(&vault, acme, with.id, (enum channel_credential)i, 1, plain[i], arena,
+        assert_ok(channel_seal(&vault, tenant, with.id, (enum channel_credential)i, 1, plain[i], arena,
                                &with.sealed[i]));
-    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(db_begin(gateway, tenant, &tx));
     assert_ok(channel_create(&tx, clock_system(), &with, arena, &channel));
     assert_ok(db_commit(&tx));
     return channel.id;
+}
+
+static struct id
+channel_new(void)
+{
+    return channel_of(acme);
 }
 
 /* Asks for a new PIN: one POST with a sealed request. */
@@ -313,6 +334,69 @@ what_would_be_refused_is_not_asked(void **state UNUSED)
         (void)poll(NULL, 0, 5);
 }
 
+static enum err
+media_move(struct task_run *run)
+{
+    return task_call(run, "POST", SLICE("/media"), SLICE("{\"x\":\"media\"}"), NULL);
+}
+
+static void
+media_ask(struct id tenant, struct id channel)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, tenant, &tx));
+    assert_ok(provider_task_create(&tx, &(struct provider_task_new){ .id = id_new(clock_system()),
+                                                                     .channel = channel,
+                                                                     .kind = PROVIDER_TASK_MEDIA_FETCH,
+                                                                     .subject = id_new(clock_system()) }));
+    assert_ok(db_commit(&tx));
+}
+
+static int64_t
+media_under_way(struct id tenant)
+{
+    char sql[256], id[ID_UUID_BYTES];
+
+    id_uuid_print(tenant, id);
+    snprintf(
+        sql, sizeof(sql),
+        "select count(*) from provider_task where state = 'leased' and kind like 'media.%%' and tenant_id = '%s'",
+        id);
+    return test_cluster_number(sql);
+}
+
+/* Four threads, of which three may move media, and two that of one workspace. Nothing of it is answered. */
+static void
+ones_media_leaves_room_for_anothers_and_for_the_rest(void **state UNUSED)
+{
+    struct id channel = channel_of(acme), theirs = channel_of(bolt);
+    char text[4096];
+    int held[3];
+
+    handlers[PROVIDER_TASK_MEDIA_FETCH] = (struct task_handler){ media_move, NULL };
+    for (int i = 0; i < 10; i++)
+        media_ask(acme, channel);
+    held[0] = request_take(text, sizeof(text));
+    held[1] = request_take(text, sizeof(text));
+    media_ask(bolt, theirs);
+    media_ask(bolt, theirs);
+    held[2] = request_take(text, sizeof(text));
+    assert_non_null(strstr(text, "media"));
+    struct id quick = ask(channel);
+    answer(request_take(text, sizeof(text)), "200 OK", "{\"success\":true}");
+    comes_to(quick, "done");
+    assert_int_equal(media_under_way(acme), 2);
+    assert_int_equal(media_under_way(bolt), 1);
+    answer(held[0], "200 OK", "{\"success\":true}"); /* room for one more, whosever it is */
+    held[0] = request_take(text, sizeof(text));
+    assert_non_null(strstr(text, "media"));
+    while (media_under_way(acme) + media_under_way(bolt) != 3)
+        (void)poll(NULL, 0, 5);
+    for (size_t i = 0; i < COUNT_OF(held); i++)
+        close(held[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -326,6 +410,8 @@ main(void)
         TEST(an_end_gives_what_is_under_way_back_as_unsure),
         TEST(a_lost_answer_is_tried_again_as_unsure),
         TEST(what_would_be_refused_is_not_asked),
+        cmocka_unit_test_setup_teardown(ones_media_leaves_room_for_anothers_and_for_the_rest,
+                                        opened_with_four, closed),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);
