@@ -1,5 +1,6 @@
 // @ts-check
 /** After the storm: what was accepted, what the provider took, what the tenants were told, held against each other. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Webhook } from 'standardwebhooks';
 
@@ -25,24 +26,30 @@ export async function inTheEnd(storm) {
     const [left] = rows(storm, `select (select count(*) from harkara.dispatch_queue) as queued,
         (select count(*) from harkara.provider_event where state = 'stored') as callbacks,
         (select count(*) from harkara.webhook_delivery where state = 'pending') as deliveries,
+        (select count(*) from harkara.provider_task where state in ('waiting', 'leased')) as tasks,
         (select count(*) from harkara.event e, harkara.consumer_cursor c where c.consumer = 'webhooks' and (e.xid, e.id) > (c.xid, c.id)) as events`);
     const { json } = await storm.control('GET', '/counters');
     const waiting = { ...left, owed_by_provider: json['webhooks.waiting'] };
     return Object.values(waiting).every((count) => Number(count) === 0) ? null : JSON.stringify(waiting);
 }
 
+const NOTHING = { accepted: 0, taken: 0, twice: 0, uncertain: 0, expired: 0, canceled: 0, failed: 0 };
+/** @typedef {typeof NOTHING} OfKind */
+
 /** @param {import('./storm.js').Storm} storm */
 export async function account(storm) {
-    const { findings, accepted } = storm;
+    const { findings, traffic: { accepted } } = storm;
     const figures = { accepted: accepted.length, repeated: accepted.reduce((sum, { tries }) => sum + tries, 0), taken: 0, lost: 0, twice: 0, 'twice without cause': 0,
-        uncertain: 0, 'uncertain in the end': 0, 'refused by provider': 0, inbound: 0, 'inbound lost': 0, 'inbound twice': 0, events: 0, 'webhook requests': 0, 'events untold': 0 };
-    const find = (/** @type {keyof typeof figures} */ figure, /** @type {string} */ text) => {
+        'sent too early': 0, 'sent though canceled': 0, uncertain: 0, 'uncertain in the end': 0, 'refused by provider': 0, 'media uploaded': storm.traffic.uploads, 'media altered': 0,
+        inbound: 0, 'inbound lost': 0, 'inbound twice': 0, 'inbound media': 0, 'inbound media lost': 0, 'read marks': 0, 'read marks refused': 0, 'read marks lost': 0,
+        events: 0, 'webhook requests': 0, 'events untold': 0, kinds: /** @type {Record<string, OfKind>} */ ({}) };
+    const find = (/** @type {Exclude<keyof typeof figures, 'kinds'>} */ figure, /** @type {string} */ text) => {
         figures[figure]++;
         findings.push(`${figure}: ${text}`);
     };
     const there = new Set();
     for (const shop of storm.shops) {
-        const mine = new Map(rows(storm, `select m.id, reference, category, status, error_class, error_code, attempt_count,
+        const mine = new Map(rows(storm, `select m.id, reference, category, status, expires_at is not null as may_expire, error_class, error_code, attempt_count,
             (select count(*) from harkara.event e where e.tenant_id = m.tenant_id and e.subject_id = m.id and e.type = 'message.uncertain') as uncertain
             from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and m.direction = 'out'`).map((row) => [idText('msg_', row.id), row]));
         const { json: sent } = await storm.control('GET', `/messages?direction=out&phone_number_id=${shop.account.phone_number_id}&limit=10000`);
@@ -54,14 +61,17 @@ export async function account(storm) {
         mine.forEach((_, id) => there.add(id));
         const ours = accepted.filter(({ id }) => mine.has(id));
         figures.taken += [...takes.values()].reduce((sum, list) => sum + list.length, 0);
-        for (const { id, reference } of ours)
-            judge(mine.get(id), takes.get(id) ?? [], `${reference} ${id}`, figures, find);
+        for (const one of ours)
+            judge(storm, one, mine.get(one.id), takes.get(one.id) ?? [], figures, find);
+        await judgeSentMedia(storm, shop, ours, takes, find);
         for (const id of takes.keys())
             if (!mine.has(id))
                 findings.push(`the provider took ${id}, which nobody sent`);
         if (mine.size !== ours.length)
             findings.push(`${mine.size} messages stored, ${ours.length} accepted`);
         await judgeInbound(storm, shop, figures, find);
+        await judgeInboundMedia(storm, shop, figures, find);
+        await judgeReadMarks(storm, shop, figures, find);
         judgeEvents(storm, shop, figures, find);
     }
     for (const { id, reference } of accepted)
@@ -75,12 +85,28 @@ export async function account(storm) {
 }
 
 /**
- * @param {any} row the message @param {any[]} takes what the provider took of it @param {string} name
- * @param {Record<string, number>} figures @param {(figure: any, text: string) => void} find
+ * @param {import('./storm.js').Storm} storm @param {import('./traffic.js').Accepted} one @param {any} row the message @param {any[]} takes what the provider took of it
+ * @param {any} figures @param {(figure: any, text: string) => void} find
  */
-function judge(row, takes, name, figures, find) {
-    const what = `${name} ${row.category} ${row.status} ${row.error_code ?? ''}, ${row.attempt_count} attempts, ${row.uncertain} times uncertain, taken ${takes.length} times`;
-    const isEnded = ['read', 'delivered', 'failed', 'uncertain'].includes(row.status);
+function judge(storm, one, row, takes, figures, find) {
+    const ofKind = (figures.kinds[one.kind] ??= { ...NOTHING });
+    ofKind.accepted++;
+    ofKind.taken += takes.length;
+    ofKind.twice += Math.max(0, takes.length - 1);
+    ofKind.uncertain += Number(row.uncertain) > 0 ? 1 : 0;
+    for (const status of /** @type {const} */ (['expired', 'canceled', 'failed']))
+        ofKind[status] += row.status === status ? 1 : 0;
+    const what = `${one.kind} ${one.reference} ${one.id} ${row.category} ${row.status} ${row.error_code ?? ''}, ${row.attempt_count} attempts, ${row.uncertain} times uncertain, taken ${takes.length} times`;
+    const isEnded = ['read', 'delivered', 'failed', 'uncertain', ...(one.may_expire ? ['expired'] : []), ...(one.is_canceled ? ['canceled'] : [])].includes(row.status);
+    /* Left as it is when nobody knows: by its category's rule, or because its time was over. */
+    const mayStayUncertain = row.category === 'promotional' || one.may_expire;
+    const early = takes.filter(({ at }) => one.not_before !== undefined && at < one.not_before);
+    if (early.length > 0 && !storm.skews.some(({ from, to, ahead_s }) => ahead_s > 0 && from <= early[0].at && to >= one.asked_at))
+        find('sent too early', `${what}, ${one.not_before - early[0].at} ms before its time`);
+    if (one.is_canceled && takes.length > 0)
+        find('sent though canceled', what);
+    if (one.is_canceled && row.status !== 'canceled')
+        find('lost', `its cancel was acknowledged: ${what}`);
     figures.uncertain += Number(row.uncertain) > 0 ? 1 : 0;
     if (row.status === 'uncertain')
         figures['uncertain in the end']++;
@@ -88,7 +114,7 @@ function judge(row, takes, name, figures, find) {
         figures['refused by provider']++;
     if (!isEnded)
         find('lost', what);
-    else if (takes.length === 0 && row.status !== 'failed' && !(row.status === 'uncertain' && row.category === 'promotional'))
+    else if (takes.length === 0 && !['failed', 'expired', 'canceled'].includes(row.status) && !(row.status === 'uncertain' && mayStayUncertain))
         find('lost', what);
     else if (row.status === 'failed' && row.error_class !== 'permanent' && row.attempt_count < 12)
         find('lost', `given up without cause: ${what}`);
@@ -97,6 +123,8 @@ function judge(row, takes, name, figures, find) {
         if (takes.length - 1 > Number(row.uncertain) || row.category === 'promotional')
             find('twice without cause', what);
     }
+    if (takes.length > 0 && row.status === 'expired')
+        find('lost', `taken and reported, and expired: ${what}`);
     if (takes.length > 0 && row.status === 'uncertain')
         find('lost', `taken and reported, and still uncertain: ${what}`);
 }
@@ -117,10 +145,58 @@ async function judgeInbound(storm, shop, figures, find) {
     }
 }
 
+/** What the provider took for our media is what was uploaded. @param {import('./storm.js').Storm} storm @param {any} shop
+ * @param {import('./traffic.js').Accepted[]} ours @param {Map<string, any[]>} takes @param {(figure: any, text: string) => void} find */
+async function judgeSentMedia(storm, shop, ours, takes, find) {
+    const digests = new Map();
+    for (const one of ours.filter(({ media_sha256: digest }) => digest !== undefined))
+        for (const { content } of takes.get(one.id) ?? []) {
+            if (!digests.has(content.id))
+                digests.set(content.id, (await (await fetch(`${storm.provider?.url}/v25.0/${content.id}`, { headers: { authorization: `Bearer ${shop.account.access_token}` } })).json()).sha256);
+            if (digests.get(content.id) !== one.media_sha256)
+                find('media altered', `${one.reference} ${one.id} names ${content.id}, which is ${digests.get(content.id)} and not ${one.media_sha256}`);
+        }
+}
+
+/** What people sent is here, and opens to the same bytes. @param {import('./storm.js').Storm} storm @param {any} shop @param {any} figures
+ * @param {(figure: any, text: string) => void} find */
+async function judgeInboundMedia(storm, shop, figures, find) {
+    const stored = new Map(rows(storm, `select a.id, a.state, a.provider_id, encode(a.sha256, 'hex') as sha256 from harkara.media a join harkara.tenant t using (tenant_id)
+        where t.slug = '${shop.slug}' and a.direction = 'in'`).map((row) => [row.provider_id, row]));
+    for (const { provider_id: theirs, sha256 } of storm.traffic.inboundMedia.filter((one) => one.shop === shop)) {
+        figures['inbound media']++;
+        const row = stored.get(theirs);
+        if (row?.state !== 'ready' || row.sha256 !== sha256) {
+            find('inbound media lost', `${theirs}: ${JSON.stringify(row ?? null)}`);
+            continue;
+        }
+        const answer = await fetch(`${storm.platform?.url}/v1/media/${idText('med_', row.id)}/content`, { headers: { authorization: `Bearer ${shop.key}` } });
+        if (createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex') !== sha256)
+            find('media altered', `${theirs} comes out as something else (${answer.status})`);
+    }
+}
+
+/** What was acknowledged came to an end; what succeeded, the provider knows. @param {import('./storm.js').Storm} storm @param {any} shop @param {any} figures
+ * @param {(figure: any, text: string) => void} find */
+async function judgeReadMarks(storm, shop, figures, find) {
+    const tasks = new Map(rows(storm, `select k.id, k.state, k.error_code, k.error_class, m.provider_id from harkara.provider_task k join harkara.tenant t using (tenant_id)
+        join harkara.message m on m.tenant_id = k.tenant_id and m.id = k.subject_id where t.slug = '${shop.slug}' and k.kind = 'message.mark_read'`).map((row) => [idText('opr_', row.id), row]));
+    const { json } = await storm.control('GET', `/messages?direction=in&phone_number_id=${shop.account.phone_number_id}&limit=10000`);
+    const read = new Set(json.data.filter(({ statuses }) => statuses.some(({ status }) => status === 'read')).map(({ id }) => id));
+    for (const { operation, message } of storm.traffic.readMarks.filter((one) => one.shop === shop)) {
+        figures['read marks']++;
+        const task = tasks.get(operation);
+        if (task?.state === 'failed' && task.error_code !== null)
+            figures['read marks refused']++;
+        else if (task?.state !== 'done' || !read.has(task.provider_id))
+            find('read marks lost', `${operation} of ${message}: ${JSON.stringify(task ?? null)}`);
+    }
+}
+
 /** Every event reached the tenant at least once, signed, under one id, byte for byte the same. @param {import('./storm.js').Storm} storm @param {any} shop
  * @param {Record<string, number>} figures @param {(figure: any, text: string) => void} find */
 function judgeEvents(storm, shop, figures, find) {
-    const events = rows(storm, `select e.id, e.type from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and e.type like 'message.%'`);
+    const events = rows(storm, `select e.id, e.type from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and (e.type like 'message.%' or e.type like 'media.%' or e.type like 'operation.%')`);
     const verifier = new Webhook(shop.secret);
     const bodies = new Map();
     figures['webhook requests'] += shop.receiver.received.length;

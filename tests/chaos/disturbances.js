@@ -11,6 +11,8 @@ import { familyOf, signalAll } from './database.js';
 /** @typedef {{name: string, weight: number, fits?: (storm: Storm) => boolean, strike: (storm: Storm, random: Random) => Promise<Struck>}} Disturbance */
 
 const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler'];
+/** Less than a provider task is patient for: who thinks that an hour has passed gives up an upload, and rightly. */
+const ROLE_CLOCK_S_MAX = 2400;
 const RETRY_CODES = [1, 2, 4, 130429, 131000, 131016, 131048, 131056, 131057, 80007];
 
 /** Faults of the provider: each strikes a few requests. */
@@ -28,6 +30,10 @@ const PROVIDER_FAULTS = /** @type {[number, (random: Random) => object][]} */ ([
     [3, () => ({ effect: { kind: 'statuses', reorder: true } })],
     [2, (random) => ({ effect: { kind: 'statuses', late_ms: random.whole(200, 6000) } })],
     [2, () => ({ effect: { kind: 'statuses', fail: 131026 } })],
+    [2, () => ({ on: 'media', effect: { kind: 'cut', when: 'before' } })],
+    [2, () => ({ on: 'media', effect: { kind: 'cut', when: 'after' } })],
+    [1, (random) => ({ on: 'media', effect: { kind: 'slow', ms: random.whole(200, 2500) } })],
+    [2, (random) => ({ on: 'media', effect: { kind: 'http', http: random.pick([500, 502, 503]) } })],
     [2, (random) => ({ on: 'webhooks', effect: { kind: 'webhook', signature: random.pick(['wrong', 'none']) } })],
 ]);
 
@@ -95,9 +101,16 @@ export const DISTURBANCES = [
         disk.fill();
         return { for_ms: random.whole(300, 4000), undo: () => disk.empty() };
     } },
+    { name: 'clock of a role', weight: 6, fits: (storm) => storm.clocks !== null, strike: async (storm, random) => {
+        const role = random.pick(ROLES), seconds = random.whole(3, ROLE_CLOCK_S_MAX) * (random.chance(0.5) ? 1 : -1);
+        const pids = (await storm.pids(role)).filter((pid) => storm.clocks?.turn(pid, seconds));
+        const over = storm.skewed(seconds);
+        return { for_ms: random.whole(500, 6000), undo: () => { pids.forEach((pid) => storm.clocks?.turn(pid, 0)); over(); } };
+    } },
     { name: 'clock of PostgreSQL', weight: 3, fits: (storm) => storm.database?.library != null, strike: async (storm, random) => {
         const seconds = random.whole(3, 7200) * (random.chance(0.5) ? 1 : -1);
         storm.database?.turnClock(seconds);
-        return { for_ms: random.whole(1500, 6000), undo: () => storm.database?.turnClock(0) };
+        const over = storm.skewed(seconds);
+        return { for_ms: random.whole(1500, 6000), undo: () => { storm.database?.turnClock(0); over(); } };
     } },
 ];

@@ -9,25 +9,23 @@ import path from 'node:path';
 import { startSandbox } from '../../sandbox/demo/platform.js';
 import { freePort, startPlatform, until } from '../integration/support.js';
 import { account, inTheEnd } from './account.js';
+import { Clocks } from './clock.js';
 import { Database, Disk, faketimeLibrary, mountSmall, unmount } from './database.js';
 import { DISTURBANCES } from './disturbances.js';
 import { Proxy } from './proxy.js';
 import { Random } from './random.js';
+import { Traffic } from './traffic.js';
 
 const SHOPS = 2;
-const CATEGORIES = ['otp', 'transactional', 'service', 'promotional'];
 const CALM_STILL_MS_MAX = 90_000; /* nothing has moved for so long: it will not */
-const OUTSTANDING_MAX = 150;
 const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Short leases and waits, so that what the dead leave is taken over within the test. */
 const ENV = { HARKARA_SEND_LEASE_MS: '5000', HARKARA_SEND_TIMEOUT_MS: '2000', HARKARA_UNCERTAIN_WAIT_MS: '2500', HARKARA_WEBHOOK_TIMEOUT_MS: '2000',
     HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_LANE_PER_SECOND: '1000', HARKARA_ENDPOINT_IN_FLIGHT_MAX: '24', HARKARA_LOG_LEVEL: 'info', HARKARA_GATEWAYS: '2', HARKARA_DISPATCHERS: '2' };
 
-/** @typedef {{reference: string, category: string, id: string, tries: number}} Accepted */
-
 export class Storm {
-    /** @param {{seed: number, seconds: number, kind: 'embedded'|'external', rate: number, say: (line: string) => void}} options */
+    /** @param {{seed: number, seconds: number, isLong: boolean, kind: 'embedded'|'external', rate: number, say: (line: string) => void}} options */
     constructor(options) {
         this.options = options;
         this.random = new Random(options.seed);
@@ -37,12 +35,15 @@ export class Storm {
         this.database = null;
         /** @type {Disk|null} */
         this.disk = null;
+        /** Of our own processes. @type {Clocks|null} */
+        this.clocks = null;
         /** What could not be done here, and why. @type {string[]} */
         this.skipped = [];
         /** @type {any[]} */
         this.shops = [];
-        /** @type {Accepted[]} */
-        this.accepted = [];
+        this.traffic = new Traffic(this);
+        /** Clocks that were turned: from when to when, in ms, and how far ahead at the most. @type {{from: number, to: number, ahead_s: number}[]} */
+        this.skews = [];
         /** @type {string[]} */
         this.findings = [];
         /** @type {Record<string, number>} */
@@ -56,6 +57,11 @@ export class Storm {
     }
 
     async start() {
+        try {
+            this.clocks = new Clocks();
+        } catch (error) {
+            this.skipped.push(`clocks of roles: ${/** @type {Error} */ (error).message}`);
+        }
         const port = await freePort();
         const sandboxFolder = mkdtempSync(path.join(tmpdir(), 'harkara-chaos-'));
         this.folder = sandboxFolder;
@@ -139,6 +145,9 @@ export class Storm {
         const { status, text } = await this.control('PATCH', `/accounts/${shop.account.waba_id}`, { callback_url: callback.href });
         if (status !== 200)
             throw new Error(`the provider refused the callback: ${text}`);
+        /* So that template messages are held against what is known of their template. */
+        const { id } = await shop.client.must(202, 'POST', `/v1/channels/${shop.channel}/templates/sync`);
+        await until(async () => (await shop.client.must(200, 'GET', `/v1/operations/${id}`)).state === 'succeeded', 'the templates');
         return shop;
     }
 
@@ -182,6 +191,13 @@ export class Storm {
             }
     }
 
+    /** Somebody's clock is so far ahead, until what is returned is called. @param {number} seconds @returns {() => void} */
+    skewed(seconds) {
+        const skew = { from: Date.now(), to: Infinity, ahead_s: seconds };
+        this.skews.push(skew);
+        return () => { skew.to = Date.now() + 2000; }; /* libfaketime looks once a second; and what was judged by the wrong clock is under way */
+    }
+
     /** @param {any} shop */
     async mendToken(shop) {
         await this.control('PATCH', `/accounts/${shop.account.waba_id}/tokens`, { state: 'valid' });
@@ -201,58 +217,10 @@ export class Storm {
     /** Load and disturbances for the time given, then calm, then the account. */
     async run() {
         const until_ms = Date.now() + this.options.seconds * 1000;
-        await Promise.all([this.#load(until_ms), this.#visitors(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
+        await Promise.all([this.traffic.run(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
         this.isOver = true;
         await this.#calm();
         return account(this);
-    }
-
-    /** @param {number} untilMs */
-    async #load(untilMs) {
-        const random = this.random.fork('load');
-        /** @type {Set<Promise<unknown>>} */
-        const outstanding = new Set();
-        for (let i = 0; Date.now() < untilMs; i++) {
-            const shop = this.shops[i % this.shops.length];
-            const body = { ...shop.client.text(shop.channel, { reference: `storm-${i}`, category: random.pick(CATEGORIES) }), to: `+1415555${String(random.whole(0, 9999)).padStart(4, '0')}` };
-            const one = this.#send(shop, body, random.chance(0.05));
-            outstanding.add(one);
-            void one.finally(() => outstanding.delete(one));
-            await pause((1000 / this.options.rate) * (0.5 + random.next()));
-            if (outstanding.size >= OUTSTANDING_MAX)
-                await Promise.race(outstanding);
-        }
-        await Promise.all(outstanding);
-    }
-
-    /** Until it is accepted, as a client with an idempotency key does. @param {any} shop @param {any} body @param {boolean} isTwin the same request twice at once */
-    async #send(shop, body, isTwin) {
-        const ids = await Promise.all(Array.from({ length: isTwin ? 2 : 1 }, () => this.#sendOne(shop, body)));
-        if (new Set(ids.map(({ id }) => id)).size !== 1)
-            this.findings.push(`${body.reference}: two answers for one idempotency key`);
-        this.accepted.push({ reference: body.reference, category: body.category, ...ids[0] });
-    }
-
-    /** @param {any} shop @param {any} body */
-    async #sendOne(shop, body) {
-        for (let tries = 0; ; tries++) {
-            const answer = await shop.client.call('POST', '/v1/messages', body, { 'idempotency-key': body.reference })
-                .catch((error) => { if (error?.code === 'ERR_ASSERTION') this.findings.push(`an answer off the contract: ${error.message}`); return { status: 0 }; });
-            if (answer.status === 202)
-                return { id: answer.json.id, tries };
-            if (![0, 409, 429, 502, 503, 504].includes(answer.status))
-                this.findings.push(`${body.reference}: ${answer.status} ${answer.text}`);
-            await pause(50 + tries * 10);
-        }
-    }
-
-    /** People who write to the shops. @param {number} untilMs */
-    async #visitors(untilMs) {
-        const random = this.random.fork('visitors');
-        while (Date.now() < untilMs) {
-            await pause(random.whole(100, 700));
-            await this.control('POST', '/inbound', { from: `1415777${random.whole(1000, 9999)}`, text: 'Are you open?', phone_number_id: random.pick(this.shops).account.phone_number_id, duplicates: random.chance(0.2) ? 1 : 0 });
-        }
     }
 
     /** Does one bad thing after the other. @param {string} name @param {number} untilMs */
@@ -283,6 +251,7 @@ export class Storm {
         Object.values(this.proxies).forEach((proxy) => proxy.set('pass'));
         this.disk?.empty();
         this.database?.turnClock(0);
+        this.clocks?.turnBack();
         await this.control('DELETE', '/faults');
         await until(() => fetch(`${/** @type {any} */ (this.platform).url}/readyz`).then(({ ok }) => ok, () => false), 'readiness after the storm', 90_000);
         for (const shop of this.shops)
@@ -300,6 +269,8 @@ export class Storm {
                     update harkara.webhook_delivery set lease_until = now() where state = 'pending' and lease_until > now() + interval '61 s';
                     update harkara.webhook_endpoint set not_before = now() where not_before > now();
                     update harkara.webhook_delivery set due_at = now() where state = 'pending' and due_at > now();
+                    update harkara.provider_task set due_at = now() where state = 'waiting' and due_at > now();
+                    update harkara.provider_task set lease_until = now() where state = 'leased' and lease_until > now() + interval '10 min';
                     select pg_notify('harkara_webhook', '')`);
             }
             const left = await inTheEnd(this);
