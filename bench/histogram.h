@@ -5,7 +5,6 @@
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 #include <stdint.h>
-#include <string.h>
 
 #define HISTOGRAM_EXACT   64u /* below: one bucket a microsecond */
 #define HISTOGRAM_HALF    32u /* buckets for each doubling above */
@@ -16,12 +15,6 @@ struct histogram {
     uint64_t counts[HISTOGRAM_BUCKETS];
     uint64_t count, max_us;
 };
-
-static inline void
-histogram_reset(struct histogram *histogram)
-{
-    memset(histogram, 0, sizeof(*histogram));
-}
 
 static inline void
 histogram_add(struct histogram *histogram, uint64_t us)

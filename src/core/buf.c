@@ -23,7 +23,7 @@ void
 buf_release_wiped(struct buf *buf)
 {
     if (buf->ptr != NULL)
-        explicit_bzero(buf->ptr, buf->cap); /* the whole of it: cleared and dropped bytes lie above len */
+        explicit_bzero(buf->ptr, buf->cap); /* the whole of it: cleared bytes lie above len */
     buf_release(buf);
 }
 
@@ -160,17 +160,6 @@ buf_add_format(struct buf *buf, const char *format, ...)
     }
     va_end(again);
     va_end(args);
-}
-
-void
-buf_drop_front(struct buf *buf, size_t n)
-{
-    if (n > buf->len)
-        bug("more bytes dropped than the buffer holds");
-    if (n == 0)
-        return;
-    memmove(buf->ptr, buf->ptr + n, buf->len - n);
-    buf->len -= n;
 }
 
 enum err

@@ -34,8 +34,6 @@ void buf_add_u64be(struct buf *buf, uint64_t number);
 void buf_add_format(struct buf *buf, const char *format, ...) FORMAT_LIKE(2, 3);
 /* Makes room for n more bytes and returns where they go; NULL once the buffer failed. Does not change len. */
 char *buf_reserve(struct buf *buf, size_t n);
-/* Removes the first n bytes (n <= len). */
-void buf_drop_front(struct buf *buf, size_t n);
 
 /* ERR_OK, ERR_LIMIT or ERR_NO_MEMORY. */
 MUST_CHECK enum err buf_done(const struct buf *buf);

@@ -166,26 +166,7 @@ growing_keeps_every_byte(void **state UNUSED)
     buf_release(&buf);
 }
 
-static void
-bytes_are_dropped_at_the_front(void **state UNUSED)
-{
-    struct buf buf;
-
-    buf_init(&buf, 10);
-    buf_drop_front(&buf, 0);
-    buf_add_text(&buf, "0123456789");
-    buf_drop_front(&buf, 0);
-    buf_drop_front(&buf, 3);
-    assert_slice(buf_slice(&buf), SLICE("3456789"));
-    buf_add_text(&buf, "abc");
-    assert_ok(buf_done(&buf));
-    assert_slice(buf_slice(&buf), SLICE("3456789abc"));
-    buf_drop_front(&buf, 10);
-    assert_int_equal(buf_slice(&buf).len, 0);
-    buf_release(&buf);
-}
-
-/* What was cleared, dropped or left behind by growing must not stay on the heap. */
+/* What was cleared or left behind by growing must not stay on the heap. */
 static void
 a_wiped_release_leaves_no_byte_behind(void **state UNUSED)
 {
@@ -224,6 +205,5 @@ UNIT_MAIN(cmocka_unit_test(appends_line_up_in_their_order),
           cmocka_unit_test(a_failed_buffer_takes_nothing_more_until_it_is_cleared),
           cmocka_unit_test(lengths_near_the_end_of_the_address_space_do_not_wrap),
           cmocka_unit_test(reserved_room_may_be_written_and_is_not_counted_before_it_is),
-          cmocka_unit_test(growing_keeps_every_byte), cmocka_unit_test(bytes_are_dropped_at_the_front),
-          cmocka_unit_test(a_wiped_release_leaves_no_byte_behind),
+          cmocka_unit_test(growing_keeps_every_byte), cmocka_unit_test(a_wiped_release_leaves_no_byte_behind),
           cmocka_unit_test(a_format_that_just_fills_the_limit_is_taken))

@@ -236,12 +236,3 @@ wall_month_start(struct wall_time t, int months)
     return (struct wall_time){ date_days((struct date){ year, (int)(month - year * 12) + 1, 1 }) *
                                US_PER_DAY };
 }
-
-void
-wall_month_of(struct wall_time t, int *year_out, int *month_out)
-{
-    struct date d = date_of_days(floor_div(wall_clamped(t), US_PER_DAY));
-
-    *year_out = (int)d.year;
-    *month_out = d.month;
-}

@@ -65,7 +65,5 @@ struct slice wall_print(struct wall_time t, char out[static WALL_TEXT_BYTES]);
 MUST_CHECK enum err wall_parse(struct slice text, struct wall_time *out);
 /* The first instant of the UTC month that holds t, moved by `months` (may be negative). */
 struct wall_time wall_month_start(struct wall_time t, int months);
-/* Year and month (1-12) of t in UTC. */
-void wall_month_of(struct wall_time t, int *year_out, int *month_out);
 
 #endif

@@ -6,7 +6,7 @@ FUZZ_TARGET(data, size)
 {
     struct slice text = slice_of(data, size);
     struct wall_time t = { 4711 }, back = { 0 };
-    char printed[WALL_TEXT_BYTES];
+    char printed[WALL_TEXT_BYTES], of_month[WALL_TEXT_BYTES];
     enum err err = wall_parse(text, &t);
 
     if (err != ERR_OK) {
@@ -20,13 +20,7 @@ FUZZ_TARGET(data, size)
     if (slice_ends_with(text, SLICE("Z")) || slice_ends_with(text, SLICE("z")))
         FUZZ_CHECK(slice_eq_nocase(slice_first(text, 19), slice_first(shown, 19)));
     struct wall_time first = wall_month_start(t, 0), next = wall_month_start(t, 1);
-    int year = 0, month = 0;
-    wall_month_of(t, &year, &month);
     FUZZ_CHECK(first.us <= t.us && t.us <= next.us);
-    FUZZ_CHECK(year >= 1 && year <= 9999 && month >= 1 && month <= 12);
-    FUZZ_CHECK((printed[0] - '0') * 1000 + (printed[1] - '0') * 100 + (printed[2] - '0') * 10 + printed[3] -
-                   '0' ==
-               year);
-    FUZZ_CHECK((printed[5] - '0') * 10 + printed[6] - '0' == month);
+    FUZZ_CHECK(slice_starts_with(wall_print(first, of_month), slice_first(shown, sizeof("2026-11") - 1)));
     return 0;
 }

@@ -168,10 +168,7 @@ each_month_of_ten_thousand_years_begins_where_the_calendar_says(void **state UNU
             const int64_t inside[] = { start, start + 1, start + length / 2 * US_PER_DAY + 1234567, end };
             char want[40];
             for (size_t i = 0; i < COUNT_OF(inside); i++) {
-                int year_got = 0, month_got = 0;
-                wall_month_of(at(inside[i]), &year_got, &month_got);
-                if (year_got != year || month_got != month ||
-                    wall_month_start(at(inside[i]), 0).us != start ||
+                if (wall_month_start(at(inside[i]), 0).us != start ||
                     wall_month_start(at(inside[i]), -1).us != before ||
                     (end < LAST && wall_month_start(at(inside[i]), 1).us != end + 1))
                     fail_msg("%04d-%02d, instant %zu", year, month, i);

@@ -308,15 +308,6 @@ secret_len(const struct secret *secret)
     return secret->len;
 }
 
-void
-secret_truncate(struct secret *secret, size_t len)
-{
-    if (len > secret->len)
-        bug("a secret cannot grow");
-    explicit_bzero(secret->data + len, secret->len - len);
-    secret->len = len;
-}
-
 bool
 secret_eq(struct slice a, struct slice b)
 {

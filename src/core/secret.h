@@ -43,8 +43,6 @@ void secret_free(struct secret *secret);
 unsigned char *secret_bytes(struct secret *secret);
 struct slice secret_slice(const struct secret *secret);
 size_t secret_len(const struct secret *secret);
-/* Makes it shorter, wiping what falls off; len <= secret_len. */
-void secret_truncate(struct secret *secret, size_t len);
 /* Constant time in the bytes; the lengths are not secret. */
 bool secret_eq(struct slice a, struct slice b);
 /* Wipes ordinary memory that held a secret for a moment. */

@@ -66,12 +66,6 @@ message_status_parse(struct slice name, enum message_status *out)
 }
 
 bool
-message_status_is_final(enum message_status status)
-{
-    return (row_of(status)->next & ~(PROOF | BIT(FAILED))) == 0 && status != MESSAGE_DELIVERED;
-}
-
-bool
 message_status_may_move(enum message_status from, enum message_status to)
 {
     (void)row_of(to); /* a value outside the enum must not become a shift */

@@ -34,9 +34,6 @@ struct slice message_status_name(enum message_status status);
 /* ERR_DB_DATA for a word that is none of ours. */
 MUST_CHECK enum err message_status_parse(struct slice name, enum message_status *out);
 
-/* Nothing of ours follows. Only a provider's word still moves failed, expired and canceled. */
-bool message_status_is_final(enum message_status status);
-
 /*
  * Whether a message may go from one status to another. A repeated status is no move. Three moves go
  * back and are ours alone, never a provider's: sending -> queued or held (put back for another try) and

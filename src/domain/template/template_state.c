@@ -37,12 +37,6 @@ is_in(enum template_state state, unsigned set)
     return (set & 1u << state) != 0;
 }
 
-bool
-template_state_may_send(enum template_state state)
-{
-    return state == TEMPLATE_APPROVED;
-}
-
 /* A refused one never came to WhatsApp: it is handed in anew. */
 bool
 template_state_may_edit(enum template_state state)

@@ -30,8 +30,8 @@ const char *template_state_word(enum template_state state);
 /* In any case. ERR_NOT_FOUND: a word of a later version. */
 MUST_CHECK enum err template_state_parse(struct slice word, enum template_state *out);
 
-/* Whether a message may be sent with it. */
-bool template_state_may_send(enum template_state state);
+/* What may be asked of WhatsApp for it. Whether it may be sent with is told with its reasons at the sending.
+ */
 bool template_state_may_edit(enum template_state state);
 bool template_state_may_delete(enum template_state state);
 bool template_state_may_unpause(enum template_state state);

@@ -24,25 +24,18 @@ what_may_be_done_depends_on_the_state(void **state UNUSED)
 {
     static const struct {
         enum template_state state;
-        bool may_send, may_edit, may_delete, may_unpause;
+        bool may_edit, may_delete, may_unpause;
     } cases[] = {
-        { TEMPLATE_SUBMITTING, false, false, false, false },
-        { TEMPLATE_REFUSED, false, false, true, false },
-        { TEMPLATE_PENDING, false, false, true, false },
-        { TEMPLATE_APPROVED, true, true, true, false },
-        { TEMPLATE_REJECTED, false, true, true, false },
-        { TEMPLATE_PAUSED, false, true, true, true },
-        { TEMPLATE_DISABLED, false, false, false, false },
-        { TEMPLATE_IN_APPEAL, false, false, true, false },
-        { TEMPLATE_LIMIT_EXCEEDED, false, false, true, false },
-        { TEMPLATE_ARCHIVED, false, false, true, false },
-        { TEMPLATE_PENDING_DELETION, false, false, false, false },
-        { TEMPLATE_DELETED, false, false, false, false },
+        { TEMPLATE_SUBMITTING, false, false, false },       { TEMPLATE_REFUSED, false, true, false },
+        { TEMPLATE_PENDING, false, true, false },           { TEMPLATE_APPROVED, true, true, false },
+        { TEMPLATE_REJECTED, true, true, false },           { TEMPLATE_PAUSED, true, true, true },
+        { TEMPLATE_DISABLED, false, false, false },         { TEMPLATE_IN_APPEAL, false, true, false },
+        { TEMPLATE_LIMIT_EXCEEDED, false, true, false },    { TEMPLATE_ARCHIVED, false, true, false },
+        { TEMPLATE_PENDING_DELETION, false, false, false }, { TEMPLATE_DELETED, false, false, false },
     };
 
     assert_int_equal(COUNT_OF(cases), TEMPLATE_STATE_COUNT);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        assert_int_equal(template_state_may_send(cases[i].state), cases[i].may_send);
         assert_int_equal(template_state_may_edit(cases[i].state), cases[i].may_edit);
         assert_int_equal(template_state_may_delete(cases[i].state), cases[i].may_delete);
         assert_int_equal(template_state_may_unpause(cases[i].state), cases[i].may_unpause);

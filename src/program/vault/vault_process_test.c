@@ -150,7 +150,7 @@ hear(const struct process *process, struct buf *frame)
     assert_ok(link_receive(process->link, frame, &rider, WAIT_MS));
     assert_int_equal(rider, -1);
     int kind = frame->ptr[0];
-    buf_drop_front(frame, 1);
+    memmove(frame->ptr, frame->ptr + 1, --frame->len);
     return kind;
 }
 
