@@ -287,6 +287,20 @@ describe('what is sent by our id', () => {
         assert.equal(message.error.code, 'whatsapp-131053');
     });
 
+    test('what WhatsApp has lost, as a status tells, is pushed again for the next message', async () => {
+        const media = await acme.client.upload('application/pdf', pdf(3000));
+        const pushes = () => platform.sql(`select count(*) from harkara.provider_task t join harkara.media m on m.id = t.subject_id where t.kind = 'media.push' and m.sha256 = decode('${media.sha256}', 'hex')`);
+        const document = { type: 'document', document: { id: media.id, filename: 'z.pdf' } };
+        await platform.sandbox.control('POST', '/faults', { on: 'messages', times: 1, effect: { kind: 'statuses', fail: 131052 } });
+        const failed = await acme.client.follow((await send(acme, document)).json.id, ['failed']);
+        assert.equal(failed.error.code, 'whatsapp-131052');
+        await until(() => platform.sql(`select count(*) from harkara.media_provider where media_id = (select id from harkara.media where sha256 = decode('${media.sha256}', 'hex'))`) === '0', 'it to be forgotten');
+        assert.equal(pushes(), '1');
+        await acme.client.follow((await send(acme, document)).json.id, ['delivered', 'read']);
+        assert.equal(pushes(), '2');
+        assert.equal((await acme.client.must(200, 'GET', `/v1/messages/${failed.id}`)).status, 'failed');
+    });
+
     test('what WhatsApp has lost is pushed again, once', async () => {
         const media = await acme.client.upload('application/pdf', pdf(2000));
         await platform.sandbox.control('POST', '/faults', { on: 'messages', times: 1, effect: { kind: 'error', code: 131052 } });

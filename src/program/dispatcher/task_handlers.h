@@ -19,6 +19,9 @@ enum err task_number_profile(struct task_run *run);
 
 /* task_message.c */
 enum err task_message_mark_read(struct task_run *run);
+/* The provider could not get at the media of this message. */
+enum err task_media_forget(struct task_run *run);
+enum err task_media_forget_record(struct db_tx *tx, struct task_run *run);
 
 /* task_template.c */
 enum err task_template_create(struct task_run *run);

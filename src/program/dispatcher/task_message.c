@@ -1,29 +1,32 @@
-/* Tasks about a message that came in: it was read, and somebody is typing. */
+/* Tasks about a message: one that came in was read, and somebody is typing; the media of one that was sent is
+ * lost at the provider. */
+#include "domain/channel/whatsapp/whatsapp_media.h"
+#include "domain/media/media_provider.h"
 #include "domain/message/message.h"
 #include "program/dispatcher/task_handlers.h"
 #include "wire/json/json.h"
 
-struct incoming {
+struct subject {
     const struct task_run *run;
     struct message message;
 };
 
 static enum err
-incoming_in(struct db_tx *tx, void *ctx)
+subject_in(struct db_tx *tx, void *ctx)
 {
-    struct incoming *incoming = ctx;
+    struct subject *subject = ctx;
 
-    return message_get(tx, incoming->run->claim->subject, incoming->run->arena, &incoming->message);
+    return message_get(tx, subject->run->claim->subject, subject->run->arena, &subject->message);
 }
 
 /* Doing it twice is doing it once. */
 enum err
 task_message_mark_read(struct task_run *run)
 {
-    struct incoming incoming = { .run = run };
+    struct subject incoming = { .run = run };
     json_t *request = NULL;
     struct slice path = arena_format(run->arena, "/%.*s/messages", SLICE_FMT(run->phone_number_id)), body;
-    enum err err = path.ptr == NULL ? ERR_NO_MEMORY : task_read(run, incoming_in, &incoming);
+    enum err err = path.ptr == NULL ? ERR_NO_MEMORY : task_read(run, subject_in, &incoming);
 
     if (err == ERR_OK && run->request.len > 0)
         err = json_parse(run->request, &request);
@@ -38,4 +41,45 @@ task_message_mark_read(struct task_run *run)
     }
     json_decref(request);
     return err == ERR_OK ? task_call(run, "POST", path, body, NULL) : err;
+}
+
+struct lost {
+    struct id media[WHATSAPP_MEDIA_REFS_MAX];
+    size_t count;
+};
+
+/* Which media it was stands in the content alone, so it takes somebody who may open it. Nothing is asked. */
+enum err
+task_media_forget(struct task_run *run)
+{
+    struct whatsapp_media_ref refs[WHATSAPP_MEDIA_REFS_MAX];
+    struct lost *lost = arena_alloc(run->arena, sizeof(*lost));
+    struct subject sent = { .run = run };
+    struct slice peer, text;
+    json_t *content = NULL;
+    enum err err = lost == NULL ? ERR_NO_MEMORY : task_read(run, subject_in, &sent);
+
+    run->state = lost;
+    if (err == ERR_OK)
+        err = message_open(run->vault, run->claim->tenant, sent.message.id, &sent.message.sealed, run->arena,
+                           &peer, &text);
+    if (err == ERR_OK)
+        err = json_parse(text, &content);
+    if (err == ERR_OK)
+        err = whatsapp_media_refs(content, refs, &lost->count);
+    for (size_t i = 0; err == ERR_OK && i < lost->count; i++)
+        lost->media[i] = refs[i].media;
+    json_decref(content);
+    return err;
+}
+
+enum err
+task_media_forget_record(struct db_tx *tx, struct task_run *run)
+{
+    const struct lost *lost = run->state;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && run->is_done && i < lost->count; i++)
+        err = media_provider_forget(tx, lost->media[i], run->claim->channel);
+    return err;
 }

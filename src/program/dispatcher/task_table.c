@@ -15,6 +15,7 @@ const struct task_handler task_table[PROVIDER_TASK_KINDS] = {
     [PROVIDER_TASK_MESSAGE_MARK_READ] = { task_message_mark_read, NULL },
     [PROVIDER_TASK_MEDIA_FETCH] = { task_media_fetch, task_media_fetch_record },
     [PROVIDER_TASK_MEDIA_PUSH] = { task_media_push, task_media_push_record },
+    [PROVIDER_TASK_MEDIA_FORGET] = { task_media_forget, task_media_forget_record },
     [PROVIDER_TASK_TEMPLATE_CREATE] = { task_template_create, task_template_create_record },
     [PROVIDER_TASK_TEMPLATE_EDIT] = { task_template_edit, task_template_change_record },
     [PROVIDER_TASK_TEMPLATE_DELETE] = { task_template_delete, task_template_change_record },

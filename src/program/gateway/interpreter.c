@@ -3,6 +3,7 @@
 #include "core/metric.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
+#include "domain/channel/provider_task.h"
 #include "domain/channel/whatsapp/whatsapp_event.h"
 #include "domain/channel/whatsapp/whatsapp_inbound.h"
 #include "domain/channel/whatsapp/whatsapp_peer.h"
@@ -49,6 +50,7 @@ struct step {
     struct slice callback_data;
     bool has_pricing;
     struct message_pricing pricing;
+    bool has_lost_media; /* WhatsApp could not get at what was pushed */
     /* an incoming message */
     struct message_received received;
     struct slice quoted_id;
@@ -154,9 +156,9 @@ errors_print(const struct whatsapp_status_event *status, struct arena *arena, st
 
 /* Why it failed: the first error decides, and what else is named is told. */
 static enum err
-failure_prepare(struct reading *reading, const struct whatsapp_status_event *status,
-                struct message_report *report)
+failure_prepare(struct reading *reading, const struct whatsapp_status_event *status, struct step *step)
 {
+    struct message_report *report = &step->report;
     struct whatsapp_error unnamed = whatsapp_error_of(WHATSAPP_CODE_NONE, 0, false, 0);
     const struct whatsapp_error *error = status->error_count > 0 ? &status->errors[0] : &unnamed;
     char code[WHATSAPP_ERROR_CODE_BYTES];
@@ -167,6 +169,8 @@ failure_prepare(struct reading *reading, const struct whatsapp_status_event *sta
     report->error_class = "permanent"; /* the provider has given up: nothing of ours follows */
     if (report->error_code.ptr == NULL)
         return ERR_NO_MEMORY;
+    for (size_t i = 0; i < status->error_count; i++)
+        step->has_lost_media |= status->errors[i].code == WHATSAPP_CODE_MEDIA_LOST;
     return status->error_count > 1 ? errors_print(status, reading->arena, &report->errors) : ERR_OK;
 }
 
@@ -189,7 +193,7 @@ status_prepare(struct reading *reading, const struct whatsapp_event *event)
                                             .provider_id = arena_copy(reading->arena, status->provider_id) };
     step->callback_data = arena_copy(reading->arena, status->callback_data);
     if (claimed == MESSAGE_FAILED)
-        err = failure_prepare(reading, status, &step->report);
+        err = failure_prepare(reading, status, step);
     if (err != ERR_OK)
         return err;
     if (step->report.provider_id.ptr == NULL || step->callback_data.ptr == NULL)
@@ -402,8 +406,15 @@ report_apply(struct db_tx *tx, struct reading *reading, const struct step *step)
         err = message_pricing_keep(tx, step->report.message, step->report.channel, &step->pricing);
     if (err != ERR_OK)
         return err;
-    return message_report_apply(tx, reading->interpreter->config.clock, &step->report, reading->arena,
-                                &has_moved);
+    err = message_report_apply(tx, reading->interpreter->config.clock, &step->report, reading->arena,
+                               &has_moved);
+    return err == ERR_OK && has_moved && step->has_lost_media
+               ? provider_task_create(
+                     tx, &(struct provider_task_new){ .id = id_new(reading->interpreter->config.clock),
+                                                      .channel = step->report.channel,
+                                                      .kind = PROVIDER_TASK_MEDIA_FORGET,
+                                                      .subject = step->report.message })
+               : err;
 }
 
 /* By the id that we gave the provider, else by the one that it gave us. Not ours at all: sent by other

@@ -30,7 +30,8 @@ enum whatsapp_error_scope {
     WHATSAPP_SCOPE_APP,      /* everything sent with this app's tokens */
 };
 
-#define WHATSAPP_CODE_NONE (-1)
+#define WHATSAPP_CODE_NONE       (-1)
+#define WHATSAPP_CODE_MEDIA_LOST 131052 /* it could not get at the media of the message */
 
 struct whatsapp_error {
     int64_t code;    /* Meta's; WHATSAPP_CODE_NONE when no error object was there to say */
