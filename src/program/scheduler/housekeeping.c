@@ -40,6 +40,15 @@ static const struct db_stmt tasks_stmt = {
     " WHERE finished_at < now() - make_interval(days => $1::int) ORDER BY finished_at LIMIT $2)"
 };
 
+/* A free entry point ends three days after its window at the latest. One that is opened again meanwhile
+ * stays. */
+static const struct db_stmt windows_stmt = {
+    "housekeeping_windows",
+    "DELETE FROM channel_window WHERE (tenant_id, channel_id, peer_index) IN (SELECT tenant_id, channel_id, peer_index"
+    " FROM channel_window WHERE window_until < now() - make_interval(days => $1::int) ORDER BY window_until LIMIT $2)"
+    " AND window_until < now() - make_interval(days => $1::int)"
+};
+
 /* Chunks go with it, and what the provider called it. */
 static const struct db_stmt media_stmt = {
     "housekeeping_media",
@@ -112,6 +121,8 @@ run_in(struct db_tx *tx, void *ctx)
         err = remove_old(tx, &secrets_stmt, 0, &result->secrets_removed, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &tasks_stmt, PROVIDER_TASK_DAYS, &result->tasks_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &windows_stmt, WINDOW_DAYS, &result->windows_removed, &result->has_more);
     return err;
 }
 

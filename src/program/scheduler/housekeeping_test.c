@@ -155,6 +155,28 @@ finished_tasks_go_after_a_month_and_waiting_ones_never(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from provider_task"), 2);
 }
 
+static void
+windows_that_ended_long_ago_go(void **state UNUSED)
+{
+    char text[1024];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into channel (tenant_id, id, kind, name) values ('%s', gen_random_uuid(), 'whatsapp', 'w');"
+        " insert into channel_window (tenant_id, channel_id, peer_index, window_until)"
+        " select tenant_id, id, sha256(a::text::bytea), now() - make_interval(days => a) from channel,"
+        " (values (91), (400), (89), (0), (-1)) v (a) where name = 'w'",
+        tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).windows_removed, 2);
+    assert_int_equal(
+        test_cluster_number(
+            "select count(*) from channel_window where window_until > now() - interval '90 days'"),
+        3);
+    assert_int_equal(test_cluster_number("select count(*) from channel_window"), 3);
+    assert_int_equal(run(clock_system()).windows_removed, 0);
+}
+
 /* A year from now: the months that no migration made. */
 static void
 partitions_are_there_before_they_are_needed(void **state UNUSED)
@@ -196,5 +218,6 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_media_goes_with_its_chunks),
              TEST(old_deliveries_go_with_their_attempts),
              TEST(finished_tasks_go_after_a_month_and_waiting_ones_never),
-             TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
-             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))
+             TEST(windows_that_ended_long_ago_go), TEST(replaced_keys_go_when_they_have_run_out),
+             TEST(what_was_never_interpreted_is_kept), TEST(partitions_are_there_before_they_are_needed),
+             TEST(one_scheduler_works_at_a_time))
