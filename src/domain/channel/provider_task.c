@@ -279,7 +279,8 @@ done:
 static const struct db_stmt provider_task_take_over_stmt = {
     "provider_task_take_over",
     "UPDATE provider_task q SET state = 'waiting', is_unsure = true, fence = q.fence + 1, lease_until = NULL,"
-    " due_at = now() FROM (SELECT tenant_id, id FROM provider_task WHERE state = 'leased' AND lease_until < now()"
+    " due_at = now() FROM (SELECT tenant_id, id FROM provider_task WHERE state = 'leased' AND (lease_until < now()"
+    " OR lease_until > now() + interval '15 minutes')" /* longer than any: given by a clock that was ahead */
     " ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED) o WHERE q.tenant_id = o.tenant_id AND q.id = o.id"
 };
 

@@ -174,7 +174,7 @@ take_over(void)
 
     sql("update harkara.dispatch_queue set lease_until = now() - interval '1 s' where lease_until is not null;"
         "update harkara.dispatch_queue set due_at = now() - interval '1 s' where state = 'uncertain'");
-    assert_ok(message_take_over(dispatcher, clock_system(), 60000, arena, &taken));
+    assert_ok(message_take_over(dispatcher, clock_system(), 60000, 60000, arena, &taken));
 }
 
 static void

@@ -74,13 +74,16 @@ MUST_CHECK enum err message_record_outcomes(struct db_tx *tx, const struct clock
                                             struct arena *arena);
 
 /*
+ * `lease_ms` is the lease that the caller itself takes. One that ends more than twice as far from now was
+ * given by a clock that has been set back since: it is over.
+ *
  * Takes over what dead processes left: expired `leased` rows become ready; expired `sending` rows become
  * uncertain, due after `wait_ms` or as the workspace has it; uncertain rows whose wait is over go on by the
  * workspace's policy for the category: sent again, left as they are, or failed. Each way is told with its
  * cause.
  */
 MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms,
-                                      struct arena *arena, size_t *taken_out);
+                                      int64_t lease_ms, struct arena *arena, size_t *taken_out);
 /*
  * What waits on a channel fails for good, with this code and title: the channel was deleted. At most 1,000
  * messages a call: come again until *count_out is 0.

@@ -137,7 +137,7 @@ take_over(void)
 {
     size_t taken = 0;
 
-    assert_ok(message_take_over(dispatcher, clock_system(), 60000, arena, &taken));
+    assert_ok(message_take_over(dispatcher, clock_system(), 60000, 60000, arena, &taken));
     return taken;
 }
 
@@ -305,6 +305,27 @@ a_send_whose_sender_died_is_uncertain_then_resent_by_category(void **state UNUSE
 }
 
 static void
+a_lease_that_a_clock_ahead_has_given_is_over_when_the_clock_is_right_again(void **state UNUSED)
+{
+    struct id waits = accepted(MESSAGE_OTP), sends = accepted(MESSAGE_OTP);
+    struct message_claim *claims, *again;
+
+    assert_int_equal(claim(10, 10, &claims), 2);
+    assert_true(begin_sending(&claims[1]).is_mine);
+    test_cluster_sql("update harkara.dispatch_queue set lease_until = now() + interval '119 seconds'");
+    assert_int_equal(take_over(), 0); /* a longer lease than ours, of a dispatcher with another setting */
+    test_cluster_sql("update harkara.dispatch_queue set lease_until = now() + interval '2 hours'");
+    assert_int_equal(take_over(), 2);
+    assert_int_equal(queued(claims[0].message, "ready"), 1);
+    assert_int_equal(queued(claims[1].message, "uncertain"), 1);
+    assert_int_equal(claim(10, 10, &again), 1);
+    assert_false(begin_sending(&claims[0]).is_mine);         /* should the holder live: its fence is stale */
+    record(&claims[1], MESSAGE_VERDICT_SENT, "wamid.lives"); /* and that it was taken is true all the same */
+    message_testing_assert_status(claims[1].message, "sent");
+    assert_true(id_eq(claims[0].message, waits) || id_eq(claims[0].message, sends));
+}
+
+static void
 a_late_answer_still_settles_an_uncertain_message(void **state UNUSED)
 {
     struct id id = accepted(MESSAGE_OTP);
@@ -457,6 +478,7 @@ CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent), TEST(urgent_messages_a
              TEST(a_retry_comes_back_and_counts_its_attempts),
              TEST(a_claim_that_never_began_is_simply_claimed_again),
              TEST(a_send_whose_sender_died_is_uncertain_then_resent_by_category),
+             TEST(a_lease_that_a_clock_ahead_has_given_is_over_when_the_clock_is_right_again),
              TEST(a_late_answer_still_settles_an_uncertain_message),
              TEST(a_providers_event_resolves_what_was_uncertain),
              TEST(an_event_that_overtakes_our_record_wins), TEST(reports_move_forward_only_and_once),

@@ -83,7 +83,7 @@ take_over(void)
 {
     size_t taken;
 
-    assert_ok(message_take_over(dispatcher, clock_system(), 120000, arena, &taken));
+    assert_ok(message_take_over(dispatcher, clock_system(), 120000, 60000, arena, &taken));
     return taken;
 }
 

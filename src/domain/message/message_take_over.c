@@ -5,12 +5,17 @@
 
 /* At most 500 rows a call; the caller comes again while there are more. */
 
+/* Over, or given by a clock that was ahead: then it would hold the row until the true time has come so far.
+ * That its holder may live does no harm, the fence decides. In seconds, as the suspect's own lease. */
+#define LEASE_IS_OVER                                                                                        \
+    "(lease_until < now() OR lease_until > now() + make_interval(secs => 2 * greatest(60, $1 / 1000.0)))"
+
 /* Never began to be sent: as if it had not been claimed. */
 static const struct db_stmt message_release_stmt = {
     "message_release",
     "UPDATE dispatch_queue SET state = 'ready', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL"
     " WHERE (tenant_id, message_id) IN (SELECT tenant_id, message_id FROM dispatch_queue"
-    " WHERE state = 'leased' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)"
+    " WHERE state = 'leased' AND " LEASE_IS_OVER " LIMIT 500 FOR UPDATE SKIP LOCKED)"
 };
 
 /* The fence grows, so that the old holder, should it wake, records nothing. */
@@ -18,9 +23,9 @@ static const struct db_stmt message_suspect_stmt = {
     "message_suspect",
     "UPDATE dispatch_queue q SET fence = fence + 1, lease_owner = NULL,"
     " lease_until = now() + make_interval(secs => 60)" /* for ourselves, should we die before the next step */
-    " FROM (SELECT tenant_id, message_id, state FROM dispatch_queue WHERE (state = 'sending' AND lease_until "
-    "< now())"
-    " OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR lease_until < now()))"
+    " FROM (SELECT tenant_id, message_id, state FROM dispatch_queue WHERE (state = 'sending'"
+    " AND " LEASE_IS_OVER
+    ") OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR " LEASE_IS_OVER "))"
     " LIMIT 500 FOR UPDATE SKIP LOCKED) old"
     " WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
     " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state,"
@@ -143,7 +148,7 @@ suspect_settle(struct db_tx *tx, void *ctx)
 }
 
 static enum err
-suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t *count_out,
+suspects_claim(struct db *db, int64_t lease_ms, struct arena *arena, struct suspect **out, size_t *count_out,
                size_t *released_out)
 {
     struct db_tx tx = { .is_open = false };
@@ -151,9 +156,9 @@ suspects_claim(struct db *db, struct arena *arena, struct suspect **out, size_t 
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
 
     if (err == ERR_OK)
-        err = db_exec(&tx, &message_release_stmt, DB_NO_ARGS, released_out);
+        err = db_exec(&tx, &message_release_stmt, DB_ARGS(DB_I64(lease_ms)), released_out);
     if (err == ERR_OK)
-        err = db_query(&tx, &message_suspect_stmt, DB_NO_ARGS, &rows);
+        err = db_query(&tx, &message_suspect_stmt, DB_ARGS(DB_I64(lease_ms)), &rows);
     if (err != ERR_OK)
         goto done;
     *count_out = db_rows_count(rows);
@@ -179,12 +184,12 @@ done:
 }
 
 enum err
-message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, struct arena *arena,
-                  size_t *taken_out)
+message_take_over(struct db *db, const struct clock *clock, int64_t wait_ms, int64_t lease_ms,
+                  struct arena *arena, size_t *taken_out)
 {
     struct suspect *suspects = NULL;
     size_t count = 0, released = 0;
-    enum err err = suspects_claim(db, arena, &suspects, &count, &released);
+    enum err err = suspects_claim(db, lease_ms, arena, &suspects, &count, &released);
 
     *taken_out = 0;
     for (size_t i = 0; err == ERR_OK && i < count; i++) {

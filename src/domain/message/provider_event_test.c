@@ -145,6 +145,21 @@ whoever_lost_the_claim_settles_nothing(void **state UNUSED)
 }
 
 static void
+a_lease_that_a_clock_ahead_has_given_is_over(void **state UNUSED)
+{
+    struct provider_event *old, *new;
+
+    store(acme, BODY);
+    assert_int_equal(claim(&old), 1);
+    test_cluster_sql("update provider_event set lease_until = now() + interval '39 seconds'");
+    assert_int_equal(claim(&new), 0);
+    test_cluster_sql("update provider_event set lease_until = now() + interval '2 hours'");
+    assert_int_equal(claim(&new), 1);
+    assert_int_equal(done(&old[0]), ERR_STATE_CONFLICT);
+    assert_ok(done(&new[0]));
+}
+
+static void
 let_it_be_due(void)
 {
     test_cluster_sql("update provider_event set due_at = now()");
@@ -210,8 +225,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_same_bytes_are_stored_once_in_a_channel), TEST(a_claimed_body_opens_and_is_done_once),
-        TEST(whoever_lost_the_claim_settles_nothing),      TEST(what_fails_again_and_again_is_given_up),
-        TEST(bytes_that_never_read_are_given_up_at_once),  TEST(nothing_is_counted_while_we_are_away),
+        TEST(whoever_lost_the_claim_settles_nothing),      TEST(a_lease_that_a_clock_ahead_has_given_is_over),
+        TEST(what_fails_again_and_again_is_given_up),      TEST(bytes_that_never_read_are_given_up_at_once),
+        TEST(nothing_is_counted_while_we_are_away),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);

@@ -1,6 +1,9 @@
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/tenant/sealed_column.h"
 
+/* Out: under a lease that runs, and that is none which a clock ahead has given. */
+#define LEASE_RUNS "BETWEEN now() AND now() + make_interval(secs => $1 / 500.0)"
+
 /*
  * Each endpoint offers what it may have more of; each tenant is given of that what it may have more of, an
  * endpoint's first before another's second, so that one that hangs does not hold its tenant's share. What is
@@ -14,14 +17,14 @@ static const struct db_stmt webhook_claim_stmt = {
     " b.busy + row_number() OVER (PARTITION BY e.id ORDER BY w.due_at) AS turn"
     " FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT count(*) AS busy FROM webhook_delivery l"
     " WHERE l.tenant_id = e.tenant_id AND l.endpoint_id = e.id AND l.state = 'pending' AND l.lease_until IS NOT NULL"
-    " AND l.lease_until >= now()) b"
+    " AND l.lease_until " LEASE_RUNS ") b"
     " CROSS JOIN LATERAL (SELECT q.tenant_id, q.id, q.due_at FROM webhook_delivery q"
     " WHERE q.endpoint_id = e.id AND q.state = 'pending' AND q.due_at <= now()"
-    " AND (q.lease_until IS NULL OR q.lease_until < now()) ORDER BY q.due_at"
+    " AND (q.lease_until IS NULL OR q.lease_until NOT " LEASE_RUNS ") ORDER BY q.due_at"
     " LIMIT greatest(0, CASE WHEN e.failures >= $6 THEN 1 ELSE $2 END - b.busy) FOR UPDATE SKIP LOCKED) w"
     " WHERE e.state = 'enabled' AND e.not_before <= now() AND (e.failures > 0) = $5) t) p"
     " WHERE p.place <= $4 - (SELECT count(*) FROM webhook_delivery l WHERE l.tenant_id = p.tenant_id"
-    " AND l.state = 'pending' AND l.lease_until IS NOT NULL AND l.lease_until >= now())"
+    " AND l.state = 'pending' AND l.lease_until IS NOT NULL AND l.lease_until " LEASE_RUNS ")"
     " ORDER BY p.turn, p.due_at LIMIT $3) due"
     " WHERE d.tenant_id = due.tenant_id AND d.id = due.id"
     " RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.fence, d.attempt, d.key_version, d.body_ct, d.body_iv,"

@@ -487,6 +487,10 @@ an_outcome_of_a_lost_claim_decides_nothing(void **state UNUSED)
 
     endpoint_with(1);
     assert_int_equal(claim(10, 10, &old), 1);
+    test_cluster_sql("update webhook_delivery set lease_until = now() + interval '119 seconds'");
+    assert_int_equal(claim(10, 10, &new), 0);
+    test_cluster_sql("update webhook_delivery set lease_until = now() + interval '2 hours'");
+    assert_int_equal(claim(10, 1, &old), 1); /* a clock that was ahead has given it: it is not out any more */
     test_cluster_sql("update webhook_delivery set lease_until = now() - interval '1 second'");
     assert_int_equal(claim(10, 10, &new), 1);
     assert_true(new[0].fence > old[0].fence);

@@ -386,7 +386,7 @@ take_over(struct send_store *store)
         return ERR_OK;
     store->took_over_at = now;
     enum err err = message_take_over(store->db, store->config.clock, store->config.config->uncertain_wait_ms,
-                                     store->arena, &taken);
+                                     store->config.config->send_lease_ms, store->arena, &taken);
     if (err == ERR_OK && taken > 0)
         log_event(LOG_INFO, "dispatch.taken_over", LOG_NUM("count", taken));
     if (err == ERR_OK)
