@@ -32,6 +32,8 @@ closed(void **state UNUSED)
     return 0;
 }
 
+static void sql(const char *format, ...) FORMAT_LIKE(1, 2);
+
 static void
 sql(const char *format, ...)
 {
