@@ -4,7 +4,7 @@
  * one that the test has put there, so that it can tell the master secret itself and look for it where it must not be.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,7 @@ import { after, before, describe, test } from 'node:test';
 import { buildFolder, startHarkara } from '../../sandbox/demo/platform.js';
 import { startPlatform, until } from './support.js';
 
-const MODULE = '/usr/lib/softhsm/libsofthsm2.so', PIN = 'canary-pin-48151623';
+const MODULE = '/usr/lib/softhsm/libsofthsm2.so', PIN = 'canary-pin-48151623', OTHER_PIN = 'canary-pin-23426815';
 const program = path.join(buildFolder(), 'src/program/harkara/harkara');
 const isRoot = process.getuid?.() === 0;
 
@@ -39,6 +39,14 @@ function makeToken(folder, label) {
             util('--import', file, '--aes', '--token', label, '--pin', PIN, '--label', name, '--id', randomBytes(4).toString('hex'));
             rmSync(file);
             own();
+        },
+        /** Another token of the same module, with a PIN of its own: the settings for it. @param {string} name */
+        another(name) {
+            const otherPin = path.join(folder, `${name}.pin`);
+            writeFileSync(otherPin, `${OTHER_PIN}\n`, { mode: 0o400 });
+            util('--init-token', '--free', '--label', name, '--so-pin', '12348765', '--pin', OTHER_PIN);
+            own();
+            return { HARKARA_HSM_NEW_TOKEN: name, HARKARA_HSM_NEW_PIN_FILE: otherPin };
         },
         env: { SOFTHSM2_CONF: conf, HARKARA_HSM_MODULE: MODULE, HARKARA_HSM_TOKEN: label, HARKARA_HSM_PIN_FILE: pinFile, HARKARA_HSM_PATHS: tokens },
     };
@@ -100,6 +108,9 @@ async function allReadable() {
         assert.equal((await shop.client.must(200, 'GET', `/v1/messages/${id}`)).content.text.body, text);
 }
 
+/** What the database has of master secrets that open. */
+const stored = () => platform.sql('select version, token_label, key_label from harkara.hsm_secret where cipher is not null order by version').split('\n');
+
 const roleState = async (role) => (await platform.harkara.status()).processes.find((process) => process.role === role);
 const events = (name) => platform.log().split('\n').filter((line) => line.includes(`"event":"${name}"`)).map((line) => JSON.parse(line));
 const kill = async (role) => {
@@ -107,6 +118,17 @@ const kill = async (role) => {
     process.kill(pid, 'SIGKILL');
     return pid;
 };
+
+/** The master secrets as they are in the database, opened here with the token's key, as docs/vault.md says. */
+function masterSecrets(key = tokenKey) {
+    return platform.sql("select version, encode(cipher, 'hex'), encode(iv, 'hex'), encode(tag, 'hex') from harkara.hsm_secret where cipher is not null order by version").split('\n').map((row) => {
+        const [version, cipher, iv, tag] = row.split('|');
+        const opened = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'hex')).setAAD(Buffer.from([1, 4, 0, 0, 0, Number(version)])).setAuthTag(Buffer.from(tag, 'hex'));
+        const secret = Buffer.concat([opened.update(Buffer.from(cipher, 'hex')), opened.final()]);
+        assert.equal(secret.length, 32, 'what is stored is what the documents say');
+        return secret;
+    });
+}
 
 /** Starts on the same state and waits for the end that must come. */
 async function startInVain(env) {
@@ -157,11 +179,7 @@ describe('a master secret in a token', () => {
     });
 
     test('is in no other process\'s memory, nor is the PIN', { skip: isRoot ? false : 'only root may look' }, async () => {
-        const [version, cipher, iv, tag] = platform.sql('select version, encode(cipher, \'hex\'), encode(iv, \'hex\'), encode(tag, \'hex\') from harkara.hsm_secret').split('|');
-        const associated = Buffer.from([1, 4, 0, 0, 0, Number(version)]);
-        const opened = createDecipheriv('aes-256-gcm', tokenKey, Buffer.from(iv, 'hex')).setAAD(associated).setAuthTag(Buffer.from(tag, 'hex'));
-        const secret = Buffer.concat([opened.update(Buffer.from(cipher, 'hex')), opened.final()]);
-        assert.equal(secret.length, 32, 'what is stored is what the documents say');
+        const [secret] = masterSecrets();
         const status = await platform.harkara.status();
         for (const { role, pid } of [...status.processes.filter(({ role }) => !['hsm', 'postgres'].includes(role)), { role: 'supervisor', pid: status.pid }]) {
             assert.equal(memoryHolds(pid, secret), 0, `the ${role} holds the master secret`);
@@ -175,11 +193,6 @@ describe('a master secret in a token', () => {
         await platform.harkara.stop();
         await platform.restart();
         await allReadable();
-        const file = path.join(platform.folder, 'other.kek');
-        writeFileSync(file, randomBytes(32), { mode: 0o400 });
-        const replaced = await platform.harkara.cli('vault', 'rotate', '--new-master-key-file', file);
-        assert.equal(replaced.code, 65);
-        assert.match(replaced.stderr, /in the token harkara-test/);
         const { kek_version: version } = await platform.harkara.json('vault', 'rotate', '--kek');
         assert.equal(version, 2);
         await kill('vault');
@@ -224,6 +237,204 @@ describe('a master secret in a token', () => {
     });
 });
 
+/** Holds rows of the database so that what wants to change them waits there. @param {any} of @param {string} query */
+async function hold(of, query) {
+    const password = readFileSync(path.join(of.options.stateDir, 'postgres-password'), 'utf8').trim();
+    const child = spawn('psql', ['-X', '-q', '-A', '-t', '-h', path.join(of.options.runDir, 'postgres'), '-U', 'postgres', '-d', 'harkara'],
+        { env: { ...process.env, PGPASSWORD: password }, stdio: ['pipe', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (part) => (said += part));
+    child.stdin.on('error', () => {}); /* the database was killed meanwhile */
+    child.stdin.write(`begin; ${query}; select 'held';\n`);
+    await until(() => said.includes('held'), 'the rows', 20_000);
+    return async () => {
+        const ended = new Promise((resolve) => child.once('close', resolve));
+        child.stdin.end('rollback;\n');
+        await ended;
+    };
+}
+
+/** A command that is killed when something has come to be. @param {any} of @param {() => any} when @param {...string} words */
+async function killedWhen(of, when, ...words) {
+    const run = spawn(program, words, { env: { PATH: process.env.PATH, HARKARA_STATE_DIR: of.options.stateDir, HARKARA_RUN_DIR: of.options.runDir, HARKARA_UNLOCKED_SECRETS: '1', ...of.options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    run.stderr.on('data', (part) => (said += part));
+    const ended = new Promise((resolve) => run.once('close', (_code, signal) => resolve(signal)));
+    await until(async () => {
+        assert.equal(run.exitCode, null, `it has not ended by itself: ${said}`);
+        return when();
+    }, 'the moment', 60_000);
+    run.kill('SIGKILL');
+    assert.equal(await ended, 'SIGKILL');
+}
+
+/** Ends the whole server as a power cut would, and starts it again. @param {any} of @param {Record<string, unknown>} [changes] */
+async function cutAndRestart(of, changes) {
+    await of.harkara.stop('SIGKILL');
+    await of.restart(changes);
+}
+
+const keks = async (of) => (await of.harkara.json('vault', 'status')).key_encryption_keys;
+const newSecret = (...words) => platform.harkara.json('vault', 'rotate', '--new-hsm-secret', ...words);
+
+describe('another master secret, made in the token while messages flow', () => {
+    const traffic = { isOn: true, count: 0, done: Promise.resolve() };
+    before(() => {
+        traffic.done = (async () => {
+            while (traffic.isOn) { /* those that a cut hits are not accepted, and are no loss */
+                await send(`under way ${traffic.count++}`).catch(() => {});
+                await new Promise((resolve) => setTimeout(resolve, 100));
+            }
+        })();
+    });
+    after(async () => {
+        traffic.isOn = false;
+        await traffic.done;
+    });
+
+    test('takes the place of the old one, which is removed', async () => {
+        const [old] = masterSecrets(), [before] = stored();
+        const told = await newSecret();
+        assert.equal(told.secrets_removed, 1);
+        assert.equal(told.master_secret, Number(before.split('|')[0]) + 1);
+        assert.deepEqual(stored(), [`${told.master_secret}|harkara-test|harkara`]);
+        const [fresh] = masterSecrets();
+        assert.notDeepEqual(fresh, old);
+        const [inForce, ...others] = (await keks(platform)).filter(({ retired_at: at }) => at === null);
+        assert.equal(inForce.made_of, `master secret ${told.master_secret}`);
+        assert.deepEqual(others, []);
+        await allReadable();
+        await kill('vault');
+        await until(async () => (await roleState('vault'))?.state === 'ready', 'a new vault', 60_000);
+        await allReadable();
+    });
+
+    test('under another key of the token, which is made, and the command says when a key may not be taken', async () => {
+        const unfit = await platform.harkara.cli('vault', 'rotate', '--new-hsm-secret', '--hsm-key', 'short');
+        assert.equal(unfit.code, 78, unfit.stderr);
+        assert.match(unfit.stderr, /not an AES-256 key/);
+        const nowhere = await platform.harkara.cli('vault', 'rotate', '--new-hsm-secret', '--hsm-token', 'nobody');
+        assert.equal(nowhere.code, 69, nowhere.stderr);
+        assert.equal((await platform.harkara.cli('vault', 'rotate', '--new-hsm-secret', '--new-master-key-file', '/none')).code, 64);
+        assert.equal((await platform.harkara.cli('vault', 'rotate', '--kek', '--hsm-key', 'x')).code, 64);
+        const { master_secret: version } = await newSecret('--hsm-key', 'second');
+        assert.deepEqual(stored(), [`${version}|harkara-test|second`]);
+        assert.throws(() => masterSecrets(), 'the first key does not open it');
+        const { stdout } = await platform.harkara.cli('vault', 'status');
+        assert.match(stdout, new RegExp(`${version} +0 +d +in use +1 +second +harkara-test`));
+        const before = stored();
+        const { key_encryption_keys: all, master_secrets: secrets } = await platform.harkara.json('vault', 'status');
+        assert.equal(secrets.find((secret) => secret.version === version).key_wraps, 1);
+        assert.ok(secrets.find(({ key }) => key === 'harkara').key_wraps >= 2, 'what was removed is counted all the same');
+        for (const kek of all.filter(({ retired_at: at }) => at === null)) /* counted as under any other master key */
+            assert.ok(kek.wraps >= kek.keys_wrapped && kek.keys_wrapped > 0);
+        await platform.harkara.json('vault', 'rotate', '--kek'); /* and a key-encryption key without a new secret */
+        assert.deepEqual(stored(), before);
+        await allReadable();
+    });
+
+    test('killed while the token is asked: nothing is left but its number', async () => {
+        const before = stored(), [hsm] = await platform.pids('hsm');
+        process.kill(hsm, 'SIGSTOP');
+        try {
+            await killedWhen(platform, () => platform.sql('select count(*) from harkara.hsm_secret where cipher is null and removed_at is null and key_label = \'second\'') === '1',
+                'vault', 'rotate', '--new-hsm-secret');
+        } finally {
+            process.kill(hsm, 'SIGCONT');
+        }
+        assert.deepEqual(stored(), before);
+        await allReadable();
+    });
+
+    for (const [who, end] of /** @type {[string, () => Promise<any>][]} */ ([
+        ['the command', async () => {}], ['the vault', () => kill('vault')], ['the token\'s process', () => kill('hsm')], ['the whole server', () => cutAndRestart(platform)],
+    ]))
+        test(`${who} killed when it is stored and nothing is made of it yet`, async () => {
+            const [before] = stored(), [vault] = await platform.pids('vault');
+            const { version: newest } = (await keks(platform)).slice(-1)[0];
+            process.kill(vault, 'SIGSTOP'); /* which is to make the key-encryption key */
+            try {
+                await killedWhen(platform, () => stored().length === 2, 'vault', 'rotate', '--new-hsm-secret');
+                await end();
+            } finally {
+                try {
+                    process.kill(vault, 'SIGCONT');
+                } catch { /* it was killed */ }
+            }
+            await until(async () => (await roleState('vault'))?.state === 'ready' && (await roleState('hsm'))?.state === 'ready', 'a vault and its token', 60_000);
+            await allReadable();
+            const pending = stored().slice(-1)[0];
+            const told = await until(() => newSecret().catch((error) => { /* the vault may still be at what it was asked */
+                assert.match(error.message, /makes one already|away/);
+            }), 'the second run', 60_000);
+            assert.deepEqual(stored(), [pending], 'the one that was left is taken, or finished with');
+            assert.notEqual(pending, before);
+            assert.equal(told.master_secret, Number(pending.split('|')[0]));
+            assert.ok(told.kek_version > newest);
+            await allReadable();
+        });
+
+    for (const [who, end] of /** @type {[string, () => Promise<any>][]} */ ([['the command', async () => {}], ['the whole server', () => cutAndRestart(platform)]]))
+        test(`${who} killed when half of the keys have moved`, async () => {
+            const before = stored(), waits = () => platform.sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'harkara_admin'") === '1';
+            const release = await hold(platform, "select from harkara.tenant_key where purpose = 2 for update");
+            await killedWhen(platform, waits, 'vault', 'rotate', '--new-hsm-secret');
+            const [older, newer] = (await keks(platform)).filter(({ retired_at: at }) => at === null);
+            assert.ok(newer.keys_wrapped > 0 && older.keys_wrapped > 0, 'both are in use');
+            assert.equal(stored().length, 2, 'and both secrets are there');
+            await end();
+            await release();
+            await allReadable();
+            const fresh = stored()[1], { kek_version: version, secrets_removed: removed } = await newSecret();
+            assert.equal(version, newer.version, 'it is finished, not begun anew');
+            assert.equal(removed, 1);
+            assert.deepEqual(stored(), [fresh]);
+            assert.notDeepEqual(stored(), before);
+            await allReadable();
+        });
+
+    test('killed when only the old secret is left to remove', async () => {
+        const release = await hold(platform, 'select from harkara.hsm_secret for no key update');
+        await killedWhen(platform, async () => stored().length === 2 && platform.sql('select count(*) from harkara.kek where retired_at is null') === '1'
+            && platform.sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'harkara_admin'") === '1', 'vault', 'rotate', '--new-hsm-secret');
+        await release();
+        const [, fresh] = stored(), { secrets_removed: removed, keys_wrapped: wrapped } = await newSecret();
+        assert.deepEqual([removed, wrapped], [1, 0]);
+        assert.deepEqual(stored(), [fresh]);
+        const actions = platform.sql("select action, count(*) from harkara.key_action where action like 'secret%' group by 1 order by 1").split('\n').map((row) => row.split('|'));
+        assert.deepEqual(actions.map(([action]) => action), ['secret_made', 'secret_removed']);
+        assert.equal(Number(actions[0][1]), Number(actions[1][1]) + 1, 'all but one are gone');
+        await allReadable();
+    });
+
+    test('in another token, which then is the only one', async () => {
+        const next = token.another('harkara-next');
+        await platform.harkara.stop();
+        platform.options.env = { ...platform.options.env, ...next };
+        await platform.restart();
+        await allReadable();
+        const { master_secret: version } = await newSecret('--hsm-token', 'harkara-next', '--hsm-key', 'harkara');
+        assert.deepEqual(stored(), [`${version}|harkara-next|harkara`]);
+        assert.equal((await platform.harkara.json('vault', 'status')).token, 'harkara-next');
+        assert.ok(!platform.log().includes(OTHER_PIN));
+        await cutAndRestart(platform);
+        await allReadable();
+        await platform.harkara.stop();
+        Object.assign(platform.options.env, { HARKARA_HSM_TOKEN: 'harkara-next', HARKARA_HSM_PIN_FILE: next.HARKARA_HSM_NEW_PIN_FILE, HARKARA_HSM_NEW_TOKEN: '', HARKARA_HSM_NEW_PIN_FILE: '' });
+        execFileSync('softhsm2-util', ['--delete-token', '--token', 'harkara-test'], { env: { ...process.env, SOFTHSM2_CONF: token.env.SOFTHSM2_CONF }, stdio: 'pipe' });
+        await platform.restart();
+        await send('in the other token');
+        await allReadable();
+    });
+
+    test('and no secret or PIN is in another process\'s memory afterwards', { skip: isRoot ? false : 'only root may look' }, async () => {
+        const status = await platform.harkara.status(), vaultMemory = (await roleState('vault'))?.memory;
+        for (const { role, pid } of [...status.processes.filter(({ role }) => !['hsm', 'postgres'].includes(role)), { role: 'supervisor', pid: status.pid }])
+            if (role !== 'supervisor' || vaultMemory === 'memfd_secret')
+                assert.equal(memoryHolds(pid, Buffer.from(OTHER_PIN)), 0, `the ${role} shows the PIN`);
+    });
+});
+
 describe('what is not served', () => {
     test('a wrong PIN: said once, not tried again', async () => {
         await platform.harkara.stop();
@@ -235,7 +446,7 @@ describe('what is not served', () => {
         assert.equal(log.match(/"event":"hsm\.not_opened"/g)?.length, 1);
         assert.ok(!log.includes('99999999'));
         const readable = path.join(platform.folder, 'readable.pin');
-        writeFileSync(readable, `${PIN}\n`);
+        writeFileSync(readable, `${OTHER_PIN}\n`);
         chmodSync(readable, 0o444);
         const open = await startInVain({ HARKARA_HSM_PIN_FILE: readable });
         assert.equal(open.code, 78);
@@ -245,7 +456,7 @@ describe('what is not served', () => {
     test('a stored secret that was changed', async () => {
         await platform.restart();
         await allReadable();
-        platform.sql('update harkara.hsm_secret set cipher = set_byte(cipher, 0, get_byte(cipher, 0) # 1)');
+        platform.sql('update harkara.hsm_secret set cipher = set_byte(cipher, 0, get_byte(cipher, 0) # 1) where cipher is not null');
         await platform.harkara.stop();
         const { code, log } = await startInVain({});
         assert.equal(code, 70, log.slice(-2000));
@@ -254,14 +465,27 @@ describe('what is not served', () => {
     });
 });
 
-test('an installation moves from a file to a token', async () => {
-    const moving = await startPlatform();
-    try {
-        const before = await moving.workspace();
-        const { id } = await before.client.must(202, 'POST', '/v1/messages', before.client.text(before.channel, { content: { type: 'text', text: { body: 'moved' } } }));
+describe('an installation moves', () => {
+    /** @type {Awaited<ReturnType<typeof startPlatform>>} */
+    let moving;
+    let early, own, first;
+    const inForce = async () => (await keks(moving)).filter(({ is_in_force: is }) => is).map(({ version, made_of: of }) => [version, of]);
+    const readable = async () => {
+        early.client.url = moving.url;
+        assert.equal((await early.client.must(200, 'GET', `/v1/messages/${first}`)).content.text.body, 'moved');
+    };
+    before(async () => {
+        moving = await startPlatform();
+        early = await moving.workspace();
+        first = (await early.client.must(202, 'POST', '/v1/messages', early.client.text(early.channel, { content: { type: 'text', text: { body: 'moved' } } }))).id;
+        own = makeToken(moving.folder, 'moved');
+    });
+    after(() => moving?.stop());
+
+    test('from a file to a token', async () => {
         assert.equal((await moving.harkara.json('vault', 'status')).provider, 'file');
+        assert.equal((await moving.harkara.cli('vault', 'rotate', '--new-hsm-secret')).code, 65, 'there is no token yet');
         await moving.harkara.stop();
-        const own = makeToken(moving.folder, 'moved');
         assert.equal(hsmInit(moving.folder, own.env).code, 0, 'the key is made in the token');
         const masterKey = path.join(moving.options.stateDir, 'master.kek');
         await moving.restart({ args: [], env: { ...moving.options.env, ...own.env, HARKARA_MASTER_KEK_FILE: masterKey } });
@@ -272,10 +496,65 @@ test('an installation moves from a file to a token', async () => {
         await moving.restart({ args: [], env: { ...moving.options.env, ...own.env } });
         const told = await moving.harkara.json('vault', 'status');
         assert.equal(told.provider, 'pkcs11');
-        assert.deepEqual(told.key_encryption_keys.filter(({ is_in_force }) => is_in_force).map(({ version }) => version), [2]);
-        before.client.url = moving.url;
-        assert.equal((await before.client.must(200, 'GET', `/v1/messages/${id}`)).content.text.body, 'moved');
-    } finally {
-        await moving.stop();
-    }
+        assert.deepEqual(await inForce(), [[2, 'master secret 1']]);
+        await readable();
+    });
+
+    test('and back to a file, cut in the middle of it', async () => {
+        const file = path.join(moving.folder, 'back.kek');
+        writeFileSync(file, randomBytes(32), { mode: 0o400 });
+        const both = { args: [], env: { ...moving.options.env, ...own.env, HARKARA_MASTER_KEK_FILE: file } };
+        const release = await hold(moving, 'select from harkara.tenant_key where purpose = 2 for update');
+        await killedWhen(moving, () => moving.sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'harkara_admin'") === '1',
+            'vault', 'rotate', '--new-master-key-file', file);
+        assert.equal((await keks(moving)).filter(({ retired_at: at }) => at === null).length, 2);
+        await moving.harkara.stop('SIGKILL');
+        await release();
+        for (const [env, reason] of /** @type {[Record<string, string>, RegExp][]} */ ([
+            [{ ...moving.options.env, ...own.env }, /the master key is not the one/], [{ ...moving.options.env, HARKARA_MASTER_KEK_FILE: file }, /the master key is not the one/],
+        ])) { /* with one of the two nothing starts, and nothing is lost */
+            const logFile = path.join(moving.folder, `one-${randomBytes(4).toString('hex')}.log`);
+            const { code } = /** @type {any} */ (await (await startHarkara({ ...moving.options, args: [], logFile, env })).ended);
+            assert.equal(code, 78);
+            assert.match(readFileSync(logFile, 'utf8'), reason);
+        }
+        await moving.restart(both);
+        assert.equal((await moving.harkara.json('vault', 'status')).provider, 'file and pkcs11');
+        await readable();
+        const told = await moving.harkara.json('vault', 'rotate', '--new-master-key-file', file);
+        assert.equal(told.master_secret, null);
+        assert.equal(told.secrets_removed, 1);
+        assert.equal((await moving.harkara.json('vault', 'status')).provider, 'file');
+        assert.equal(moving.sql('select count(*) from harkara.hsm_secret where cipher is not null'), '0');
+        assert.equal((await inForce())[0][1], 'master key');
+        /* The token is of no more use, whether or not its settings are still there. */
+        renameSync(own.tokens, `${own.tokens}.gone`);
+        const [vault] = await moving.pids('vault');
+        process.kill(vault, 'SIGKILL');
+        await until(async () => { const [now] = await moving.pids('vault'); return now !== undefined && now !== vault; }, 'a new vault', 60_000);
+        await until(() => readable().then(() => true, () => false), 'all to be readable again', 60_000);
+        await cutAndRestart(moving, both);
+        await readable();
+        await moving.harkara.stop();
+        const logFile = path.join(moving.folder, 'none.log');
+        const { code } = /** @type {any} */ (await (await startHarkara({ ...moving.options, args: [], logFile, env: { ...moving.options.env, ...own.env } })).ended);
+        assert.equal(code, 78);
+        assert.match(readFileSync(logFile, 'utf8'), /another master key has followed the token's/);
+        await moving.restart({ args: [], env: { ...moving.options.env, HARKARA_MASTER_KEK_FILE: file } });
+        assert.equal((await moving.harkara.json('vault', 'status')).provider, 'file');
+        await moving.harkara.json('vault', 'rotate', '--kek');
+        await readable();
+    });
+
+    test('and to the token again', async () => {
+        renameSync(`${own.tokens}.gone`, own.tokens);
+        const file = path.join(moving.folder, 'back.kek');
+        await moving.harkara.stop();
+        await moving.restart({ args: [], env: { ...moving.options.env, ...own.env, HARKARA_MASTER_KEK_FILE: file } });
+        assert.deepEqual((await moving.harkara.json('vault', 'rotate', '--new-hsm-secret')).master_secret, 2, 'a number is not used again');
+        await moving.harkara.stop();
+        await moving.restart({ args: [], env: { ...moving.options.env, ...own.env } });
+        assert.equal((await moving.harkara.json('vault', 'status')).provider, 'pkcs11');
+        await readable();
+    });
 });

@@ -23,8 +23,8 @@ note(struct db_tx *tx, const struct key_operator *operator, const char * action,
                 version == 0 ? DB_NULL : DB_I64(version), DB_I64(count), DB_TEXT(operator->name)));
 }
 
-static enum err
-note_kek(struct db_tx *tx, const struct key_operator *operator, const char * action, uint32_t version)
+enum err
+key_action_note(struct db_tx *tx, const struct key_operator *operator, const char * action, uint32_t version)
 {
     return db_exec_one(tx, &action_stmt,
                        DB_ARGS(DB_ID(id_new(operator->clock)), DB_TEXT_Z(action), DB_NULL, DB_NULL,
@@ -394,7 +394,7 @@ key_shred(struct db *db, const struct vault *vault, const struct key_operator *o
 
 static const struct db_stmt keks_stmt = {
     "kek_versions", "SELECT * FROM (SELECT version, scrypt_n, wraps, (SELECT count(*) FROM tenant_key k"
-                    " WHERE k.kek_version = kek.version), created_at, retired_at FROM kek"
+                    " WHERE k.kek_version = kek.version), created_at, retired_at, made_of FROM kek"
                     " ORDER BY version DESC LIMIT 64) newest ORDER BY version"
 };
 _Static_assert(KEK_VERSIONS_MAX == 64, "the statement's limit");
@@ -418,7 +418,8 @@ keks_in(struct db_tx *tx, void *ctx)
                                            .wraps = db_i64(rows, i, 2),
                                            .keys = db_i64(rows, i, 3),
                                            .created_at = db_time(rows, i, 4),
-                                           .is_retired = !db_is_null(rows, i, 5) };
+                                           .is_retired = !db_is_null(rows, i, 5),
+                                           .made_of = db_is_null(rows, i, 6) ? -1 : db_i64(rows, i, 6) };
         if (to->out[i].is_retired)
             to->out[i].retired_at = db_time(rows, i, 5);
     }
@@ -459,7 +460,7 @@ retire_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = db_exec(tx, &retire_stmt, DB_ARGS(DB_I64(retire->version)), &retire->changed);
     if (err == ERR_OK && retire->changed == 1)
-        err = note_kek(tx, retire->operator, "kek_retired", retire->version);
+        err = key_action_note(tx, retire->operator, "kek_retired", retire->version);
     return err;
 }
 
@@ -491,7 +492,7 @@ made_in(struct db_tx *tx, void *ctx)
 {
     const struct retire *made = ctx;
 
-    return note_kek(tx, made->operator, "kek_made", made->version);
+    return key_action_note(tx, made->operator, "kek_made", made->version);
 }
 
 enum err

@@ -42,6 +42,9 @@ struct key_operator {
     const struct clock *clock;
     struct slice name; /* at most 64 octets */
 };
+/* Notes what was done to a key that is no tenant's; within the transaction that does it. */
+MUST_CHECK enum err key_action_note(struct db_tx *tx, const struct key_operator *operator,
+                                    const char * action, uint32_t version);
 
 /* A further version of content or credential keys; new values are sealed under it from now on. ERR_NOT_FOUND:
  * the tenant has no such key. ERR_EXISTS: somebody else was faster. */
@@ -71,6 +74,7 @@ struct kek_version {
     int64_t wraps, keys; /* wrapped in its life; wrapped by it now */
     struct wall_time created_at, retired_at;
     bool is_retired;
+    int64_t made_of; /* 0: a master key; else the version of a master secret; -1: not known */
 };
 #define KEK_VERSIONS_MAX 64u
 /* The newest KEK_VERSIONS_MAX, oldest first. */

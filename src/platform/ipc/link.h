@@ -82,7 +82,9 @@ enum link_kind {
     LINK_KEK_MADE = 10, /* vault -> supervisor: struct vault_booted: what became of LINK_KEK */
     LINK_HSM_OPEN = 11, /* supervisor -> hsm: struct hsm_open of wire/vault, with the PIN */
     LINK_HSM_OPENED = 12, /* hsm -> supervisor: struct hsm_opened: what became of that */
-    LINK_HSM_UNWRAP = 13, /* supervisor -> hsm, with fd: struct hsm_wrapped; the answer goes to the fd */
+    LINK_HSM_UNWRAP = 13, /* supervisor -> hsm, with fd: struct hsm_unwrap; the answer goes to the fd */
+    LINK_HSM_MAKE = 14,   /* supervisor -> hsm: struct hsm_make: a new master secret */
+    LINK_HSM_MADE = 15,   /* hsm -> supervisor: struct hsm_made: what became of that */
 };
 
 #endif

@@ -313,6 +313,8 @@ frame_obey(struct role_private *own, const struct role_events *events, struct sl
     } else if (kind == LINK_HSM_UNWRAP && fd >= 0 && events->unwrap != NULL) {
         events->unwrap(events->ctx, frame, fd);
         return;
+    } else if (kind == LINK_HSM_MAKE && fd < 0 && events->make != NULL) {
+        events->make(events->ctx, frame);
     }
     if (fd >= 0)
         close(fd);

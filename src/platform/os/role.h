@@ -66,6 +66,8 @@ struct role_events {
     void (*kek)(void *ctx, struct slice frame, int fd);
     /* The token's process only: LINK_HSM_UNWRAP, and the descriptor (taken) that the answer goes to. */
     void (*unwrap)(void *ctx, struct slice frame, int fd);
+    /* The token's process only: LINK_HSM_MAKE. */
+    void (*make)(void *ctx, struct slice frame);
 };
 
 /*

@@ -1,4 +1,5 @@
 #include "core/log.h"
+#include "domain/tenant/master_secret.h"
 #include "platform/os/role.h"
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
@@ -56,36 +57,42 @@ token_given(struct command_line *line, struct supervisor_options *options)
         return ERR_OK;
     if (arguments_has(&line->arguments, "--init-kek") || config->master_kek_new_file[0] != '\0') {
         complaint_set(&line->complaint, "HARKARA_HSM_MODULE goes neither with --init-kek nor with "
-                                        "HARKARA_MASTER_KEK_NEW_FILE: the token's key is the new one");
+                                        "HARKARA_MASTER_KEK_NEW_FILE: beside a token, the other key is "
+                                        "HARKARA_MASTER_KEK_FILE's");
         return ERR_CONFIG;
     }
-    return hsm_pin_read(config, &options->pin, &line->complaint);
+    return hsm_pins_read(config, &options->pins, &line->complaint);
 }
 
-/* With a token the other master key is only there until nothing hangs on it any more. */
-static const char *
-source_name(const struct command_line *line, bool was_in_environment)
-{
-    bool has_token = line->config.hsm_module[0] != '\0', has_key = line->master_key != NULL;
-
-    if (has_token)
-        return !has_key ? "pkcs11" : was_in_environment ? "environment and pkcs11" : "file and pkcs11";
-    return was_in_environment ? "environment" : "file";
-}
-
+/* There is a master secret for the token, or there was one and the key that has followed it is given. */
 static enum err
-wrapped_secret_read(struct command_line *line, struct database *database, struct hsm_wrapped *out)
+secrets_check(struct command_line *line, const struct database *database)
 {
-    enum err err = database_hsm_secret(database, out);
+    static struct master_secret secrets[MASTER_SECRETS_MAX];
+    struct db *db = NULL;
+    bool was_removed = false;
+    size_t count = 0;
+    enum err err = database_connect_admin(database, &db);
 
-    if (err == ERR_NOT_FOUND) {
-        complaint_set(&line->complaint, "there is no master secret for the token yet: run \"harkara vault "
-                                        "hsm-init\" once, while harkara does not serve");
-        return ERR_CONFIG;
-    }
-    if (err != ERR_OK)
+    if (err == ERR_OK)
+        err = master_secret_adopt(db, slice_text(line->config.hsm_token), slice_text(line->config.hsm_key));
+    if (err == ERR_OK)
+        err = master_secrets(db, secrets, &count);
+    db_close(db);
+    if (err != ERR_OK) {
         complaint_set(&line->complaint, "the token's master secret cannot be read: %s", err_title(err));
-    return err;
+        return err;
+    }
+    for (size_t i = 0; i < count; i++)
+        was_removed = was_removed || secrets[i].state == MASTER_SECRET_REMOVED;
+    if (master_secret_newest(secrets, count) != NULL || (was_removed && line->master_key != NULL))
+        return ERR_OK;
+    complaint_set(&line->complaint,
+                  was_removed ? "another master key has followed the token's: give it as MASTER_KEK or "
+                                "HARKARA_MASTER_KEK_FILE, and take HARKARA_HSM_MODULE out"
+                              : "there is no master secret for the token yet: run \"harkara vault "
+                                "hsm-init\" once, while harkara does not serve");
+    return ERR_CONFIG;
 }
 
 /* From the environment, else from HARKARA_MASTER_KEK_FILE, else none yet. */
@@ -144,13 +151,12 @@ successor_given(struct command_line *line, struct secret **out)
 static enum err
 serve_on(struct command_line *line, struct supervisor_options *options)
 {
-    bool has_token = line->config.hsm_module[0] != '\0';
     struct database *database = NULL;
     enum err err = database_start(&line->config, &line->folders, &database, &line->complaint);
 
     if (err == ERR_OK)
-        err = has_token ? wrapped_secret_read(line, database, &options->hsm_wrapped)
-                        : master_key_of_state(line, database);
+        err = line->config.hsm_module[0] != '\0' ? secrets_check(line, database)
+                                                 : master_key_of_state(line, database);
     options->database = database;
     if (err == ERR_OK)
         err = successor_given(line, &options->masters[1]);
@@ -158,7 +164,7 @@ serve_on(struct command_line *line, struct supervisor_options *options)
         options->masters[0] = line->master_key;
         line->master_key = NULL; /* taken */
         err = supervisor_run(options, &line->complaint);
-        options->pin = NULL; /* taken */
+        options->pins = (struct hsm_pins){ { NULL } }; /* taken */
     }
     if (unlink(line->folders.status) != 0 && errno != ENOENT)
         log_event(LOG_WARN, "supervisor.status_left", LOG_NUM("errno", errno));
@@ -178,14 +184,13 @@ serve(struct command_line *line)
                                           .clock = clock_system(),
                                           .listen_fd = -1,
                                           .admin_fd = -1,
-                                          .control_fd = -1 };
-    bool was_in_environment = line->master_key != NULL;
+                                          .control_fd = -1,
+                                          .is_master_of_environment = line->master_key != NULL };
     int lock_fd = -1;
     enum err err = master_key_given(line);
 
     if (err == ERR_OK)
         err = token_given(line, &options);
-    options.master_source = source_name(line, was_in_environment);
     if (err == ERR_OK)
         err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
     if (err == ERR_OK)
@@ -204,7 +209,7 @@ serve(struct command_line *line)
     listener_close(line->folders.control_socket, options.control_fd);
     if (lock_fd >= 0)
         close(lock_fd);
-    secret_free(options.pin);
+    hsm_pins_free(&options.pins);
     return err;
 }
 

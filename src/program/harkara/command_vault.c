@@ -18,20 +18,19 @@
 #define ARENA_BYTES_MAX  ((size_t)1024 * 1024)
 #define BATCH_BYTES_MAX  ((size_t)256 * 1024 * 1024)
 #define VAULT_TIMEOUT_MS 30000
-#define COST_MIN         14 /* of scrypt, as a power of two: KDF_SCRYPT_N_MIN .. KDF_SCRYPT_N_MAX */
-#define COST_MAX         20
 #define GRACE_S          900
 #define GRACE_S_MAX      31536000
-#define RETIRE_TRIES     5 /* a tenant that is being made just then takes one more */
-
-_Static_assert((1u << COST_MIN) == KDF_SCRYPT_N_MIN && (1u << COST_MAX) == KDF_SCRYPT_N_MAX,
-               "the bounds of kdf.h");
 
 static const struct argument_option rotate_options[] = {
     { .name = "--kek", .help = "A new key-encryption key; all data keys are wrapped by it." },
     { .name = "--new-master-key-file",
       .value_name = "FILE",
-      .help = "Make it of this master key, which replaces the present one." },
+      .help = "Make it of this master key, which replaces the present one, or a token's." },
+    { .name = "--new-hsm-secret", .help = "Make it of a new master secret in the token." },
+    { .name = "--hsm-key",
+      .value_name = "LABEL",
+      .help = "Wrapped by this key of the token; else by the present one." },
+    { .name = "--hsm-token", .value_name = "LABEL", .help = "In this token of the server's settings." },
     { .name = "--scrypt-cost", .value_name = "N", .help = "Its cost, 2^N: 14 to 20; else 17." },
     { .name = "--tenant", .value_name = "TENANT", .help = "New data keys for this one: slug or id." },
     { .name = "--all", .help = "New data keys for all tenants." },
@@ -50,16 +49,23 @@ static const struct argument_option rekey_options[] = {
     { .name = NULL },
 };
 
-enum err
-vault_command_open(struct command_line *line, struct vault_command *out)
+struct key_operator
+vault_command_operator(void)
 {
     const char *sudo = getenv("SUDO_USER");
     const struct passwd *user = getpwuid(geteuid());
+    const char *name = sudo != NULL && sudo[0] != '\0' ? sudo : user != NULL ? user->pw_name : "unknown";
+
+    return (struct key_operator){ clock_system(), slice_first(slice_text(name), 64) };
+}
+
+enum err
+vault_command_open(struct command_line *line, struct vault_command *out)
+{
     int link = -1;
 
     *out = (struct vault_command){ .line = line, .arena = arena_new(ARENA_BYTES_MAX) };
-    const char *name = sudo != NULL && sudo[0] != '\0' ? sudo : user != NULL ? user->pw_name : "unknown";
-    out->operator=(struct key_operator){ clock_system(), slice_first(slice_text(name), 64) };
+    out->operator= vault_command_operator();
     enum err err = out->arena == NULL ? ERR_NO_MEMORY : ERR_OK;
     if (err == ERR_OK)
         err = database_open_admin(&line->config, &line->folders, &out->db, &line->complaint);
@@ -136,145 +142,6 @@ for_one_or_all(struct vault_command *command, const char *kind, const char *scop
     return err == ERR_OK ? key_work_end(command->db, &where) : err;
 }
 
-/* Key-encryption keys. */
-
-static enum err
-rewrap_work(struct vault_command *command, uint32_t version, int64_t *done)
-{
-    struct id tenants[KEY_TENANTS_MAX], after = { { 0 } };
-    size_t count = 0;
-    enum err err;
-
-    do {
-        err = key_tenants(command->db, after, tenants, &count);
-        for (size_t i = 0; err == ERR_OK && i < count; i++) {
-            size_t changed = 0;
-            err = key_rewrap(command->db, &command->vault, tenants[i], version, &changed);
-            *done += (int64_t)changed;
-            after = tenants[i];
-        }
-    } while (err == ERR_OK && count > 0);
-    return err;
-}
-
-/* Those that are not retired; *newest_out is the last of them. */
-static enum err
-keks_in_use(struct vault_command *command, size_t *count_out, uint32_t *newest_out)
-{
-    struct kek_version keks[KEK_VERSIONS_MAX];
-    size_t count = 0;
-    enum err err = kek_versions(command->db, keks, &count);
-
-    *count_out = 0;
-    *newest_out = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!keks[i].is_retired) {
-            ++*count_out;
-            *newest_out = keks[i].version;
-        }
-    return err == ERR_OK && *newest_out == 0 ? ERR_NOT_FOUND : err;
-}
-
-/* Everything under the newest, and the older ones away. */
-static enum err
-keks_settle(struct vault_command *command, int64_t *done)
-{
-    size_t in_use = 0, retired = 0;
-    uint32_t newest = 0;
-    enum err err = keks_in_use(command, &in_use, &newest);
-
-    for (int i = 0; err == ERR_OK && in_use > 1 && i < RETIRE_TRIES; i++) {
-        err = rewrap_work(command, newest, done);
-        if (err == ERR_OK)
-            err = kek_retire(command->db, &command->vault, &command->operator, newest, &retired);
-        if (err == ERR_OK)
-            err = keks_in_use(command, &in_use, &newest);
-    }
-    if (err == ERR_OK && in_use > 1) {
-        complaint_set(&command->line->complaint,
-                      "data keys are still made under an older key-encryption key: try "
-                      "again");
-        err = ERR_BUSY;
-    }
-    return err;
-}
-
-static enum err
-kek_make(struct vault_command *command, const struct secret *master)
-{
-    struct command_line *line = command->line;
-    const char *cost = arguments_value(&line->arguments, "--scrypt-cost");
-    struct control_kek wanted = { .has_master = master != NULL };
-    struct vault_booted booted = { .kek_version = 0 };
-    int exponent = 0;
-
-    if (cost != NULL && num_int_parse(slice_text(cost), COST_MIN, COST_MAX, &exponent) != ERR_OK) {
-        complaint_set(&line->complaint, "--scrypt-cost must be %d to %d", COST_MIN, COST_MAX);
-        return ERR_DB_DATA;
-    }
-    wanted.scrypt_n = cost == NULL ? 0 : 1u << exponent;
-    if (master != NULL)
-        memcpy(wanted.master, secret_slice(master).ptr, sizeof(wanted.master));
-    enum err err = control_ask_kek(line->folders.control_socket, &wanted, &booted, &line->complaint);
-    secret_wipe(&wanted, sizeof(wanted));
-    if (err == ERR_OK)
-        return kek_note_made(command->db, &command->operator, booted.kek_version);
-    if (err == ERR_LIMIT)
-        err = ERR_BUSY;
-    if (line->complaint.text[0] == '\0')
-        complaint_set(&line->complaint,
-                      err == ERR_BUSY ? "the server makes one already, another master key is on its way, or "
-                                        "its token is away"
-                                      : "the vault made no key-encryption key: see the server's log");
-    return err;
-}
-
-/* A key-encryption key is made of the last master key, and with a token that is the token's. */
-static enum err
-no_token(struct command_line *line)
-{
-    static struct status status;
-
-    if (status_read(line->folders.status, &status) != ERR_OK || status.token[0] == '\0')
-        return ERR_OK;
-    complaint_set(&line->complaint, "the master key is in the token %s, and cannot be replaced by a file",
-                  status.token);
-    return ERR_DB_DATA;
-}
-
-/* What an earlier run left is finished first. That was all, unless another master key is given: which one the
- * newest was made of is not known then, so one more is made. */
-static enum err
-kek_rotate(struct vault_command *command, int64_t *done, uint32_t *version_out)
-{
-    struct command_line *line = command->line;
-    const char *path = arguments_value(&line->arguments, "--new-master-key-file");
-    struct secret *master = NULL;
-    size_t in_use = 0;
-    enum err err = path == NULL ? ERR_OK : no_token(line);
-
-    if (err == ERR_OK && path != NULL)
-        err = kek_file_read(path, &master, &line->complaint);
-    if (err == ERR_OK)
-        err = keks_in_use(command, &in_use, version_out);
-    bool was_unfinished = in_use > 1;
-    if (err == ERR_OK && was_unfinished) {
-        fprintf(stderr, "harkara: finishes the rotation to key-encryption key %u\n", *version_out);
-        err = keks_settle(command, done);
-    }
-    if (err == ERR_OK && (!was_unfinished || master != NULL)) {
-        err = kek_make(command, master);
-        if (err == ERR_OK)
-            err = keks_settle(command, done);
-    }
-    if (err == ERR_OK)
-        err = keks_in_use(command, &in_use, version_out);
-    if (err == ERR_OK && master != NULL)
-        err = control_ask_master_done(line->folders.control_socket, &line->complaint);
-    secret_free(master);
-    return err;
-}
-
 /* Data keys. */
 
 static enum err
@@ -324,17 +191,20 @@ purposes_read(struct command_line *line, unsigned *out, const char **scope_out)
 static enum exit_code
 rotate(struct command_line *line)
 {
-    bool has_master = arguments_has(&line->arguments, "--new-master-key-file");
-    bool is_kek = has_master || arguments_has(&line->arguments, "--kek"),
-         is_all = arguments_has(&line->arguments, "--all");
+    bool is_all = arguments_has(&line->arguments, "--all"), is_kek = false;
     const char *tenant = arguments_value(&line->arguments, "--tenant"), *scope = NULL;
     struct vault_command command = { .line = line };
-    int64_t wrapped = 0, made = 0;
+    struct kek_rotated kek = { .version = 0 };
+    int64_t made = 0;
     unsigned purposes = 0;
-    uint32_t version = 0;
+
+    if (!kek_rotation_is_wanted(line, &is_kek))
+        return EXIT_USAGE;
 
     if ((!is_kek && !is_all && tenant == NULL) || (is_all && tenant != NULL)) {
-        complaint_set(&line->complaint, "say what to rotate: --kek, --tenant TENANT or --all");
+        complaint_set(
+            &line->complaint,
+            "say what to rotate: --kek, --new-master-key-file FILE, --new-hsm-secret, --tenant TENANT or --all");
         return EXIT_USAGE;
     }
     enum err err = purposes_read(line, &purposes, &scope);
@@ -343,17 +213,19 @@ rotate(struct command_line *line)
     if (err == ERR_OK)
         err = vault_command_lock(&command);
     if (err == ERR_OK && is_kek)
-        err = kek_rotate(&command, &wrapped, &version);
+        err = kek_rotate(&command, &kek);
     if (err == ERR_OK && (is_all || tenant != NULL))
         err = for_one_or_all(&command, "rotate", scope, tenant, advance_work, &purposes, &made);
     if (err == ERR_OK && arguments_has(&line->arguments, "--json"))
-        command_print_json(json_pack("{s:o,s:I,s:I}", "kek_version",
-                                     is_kek ? json_integer((json_int_t)version) : json_null(), "keys_wrapped",
-                                     (json_int_t)wrapped, "keys_made", (json_int_t)made));
+        command_print_json(json_pack("{s:o,s:I,s:I,s:o,s:I}", "kek_version",
+                                     is_kek ? json_integer((json_int_t)kek.version) : json_null(),
+                                     "keys_wrapped", (json_int_t)kek.wrapped, "keys_made", (json_int_t)made,
+                                     "master_secret",
+                                     kek.made_of > 0 ? json_integer((json_int_t)kek.made_of) : json_null(),
+                                     "secrets_removed", (json_int_t)kek.secrets_removed));
     else if (err == ERR_OK) {
         if (is_kek)
-            printf("key-encryption key %u is in force; %lld data keys were wrapped by it\n", version,
-                   (long long)wrapped);
+            kek_rotated_print(&kek);
         if (is_all || tenant != NULL)
             printf("%lld data keys were made; \"harkara vault rekey\" moves what is stored to them\n",
                    (long long)made);
@@ -472,11 +344,11 @@ const struct command commands_vault[] = {
       "Counts of seals and opens are what the vaults have told so far: every ten seconds, and a vault that is killed\n"
       "takes what it has not told with it.",
       vault_status_options, 0, 0, true, command_vault_status },
-    { "vault", "rotate", "[--kek] [--new-master-key-file FILE] [--tenant TENANT | --all] [--purpose PURPOSE]",
+    { "vault", "rotate", "[--kek] [--new-master-key-file FILE | --new-hsm-secret] [--tenant TENANT | --all] [--purpose PURPOSE]",
       "Make new keys while everything runs.",
       "--kek makes a key-encryption key with a new salt, wraps all data keys by it and retires the older ones; with\n"
-      "--new-master-key-file of another master key. Killed, it goes on when it is run again. --tenant and --all make\n"
-      "new data keys: from then on values are sealed under them.",
+      "--new-master-key-file of another master key, with --new-hsm-secret of a new secret in the token. Killed, it goes\n"
+      "on when it is run again. --tenant and --all make new data keys: from then on values are sealed under them.",
       rotate_options, 0, 0, true, rotate },
     { "vault", "rekey", "[--tenant TENANT] [--grace SECONDS]", "Move stored values to the newest data keys.",
       "In small batches, while everything runs; killed, it goes on when it is run again. Older keys that nothing is\n"

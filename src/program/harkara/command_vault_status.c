@@ -25,6 +25,8 @@ struct figures {
     size_t total_count;
     struct key_version versions[KEY_VERSIONS_MAX];
     size_t version_count;
+    struct master_secret secrets[MASTER_SECRETS_MAX];
+    size_t secret_count;
     struct key_work works[2];
     size_t work_count;
     bool has_tenant;
@@ -87,6 +89,8 @@ figures_read(struct vault_command *command, struct figures *out)
     if (err == ERR_OK)
         err = kek_versions(command->db, out->keks, &out->kek_count);
     if (err == ERR_OK)
+        err = master_secrets(command->db, out->secrets, &out->secret_count);
+    if (err == ERR_OK)
         err = key_totals(command->db, out->totals, &out->total_count);
     if (err == ERR_OK && tenant != NULL) {
         out->has_tenant = true;
@@ -120,6 +124,32 @@ append(json_t *to, json_t *value)
         bug("a figure that is no JSON");
 }
 
+static json_t *
+made_of_json(int64_t made_of)
+{
+    return made_of < 0    ? json_string("unknown")
+           : made_of == 0 ? json_string("master key")
+                          : json_sprintf("master secret %lld", (long long)made_of);
+}
+
+static json_t *
+secrets_json(const struct figures *figures)
+{
+    json_t *secrets = json_array();
+
+    for (size_t i = 0; i < figures->secret_count; i++) {
+        const struct master_secret *secret = &figures->secrets[i];
+        append(secrets, json_pack("{s:I,s:s,s:s,s:s,s:b,s:I,s:b,s:o,s:o}", "version",
+                                  (json_int_t)secret->version, "token", secret->token, "key", secret->key,
+                                  "state", master_secret_state_name(secret->state), "is_needed",
+                                  (int)secret->is_needed, "key_wraps", (json_int_t)secret->key_wraps,
+                                  "is_due", (int)(secret->key_wraps >= WARN_AT), "created_at",
+                                  time_json(secret->created_at, true), "removed_at",
+                                  time_json(secret->removed_at, secret->state == MASTER_SECRET_REMOVED)));
+    }
+    return secrets;
+}
+
 static void
 json_print(const struct figures *figures)
 {
@@ -128,11 +158,11 @@ json_print(const struct figures *figures)
     for (size_t i = 0; i < figures->kek_count; i++) {
         const struct kek_version *kek = &figures->keks[i];
         append(keks,
-               json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:b,s:b,s:b}", "version", (json_int_t)kek->version,
-                         "scrypt_n", (json_int_t)kek->scrypt_n, "keys_wrapped", (json_int_t)kek->keys,
-                         "wraps", (json_int_t)kek->wraps, "created_at", time_json(kek->created_at, true),
-                         "age_days", (json_int_t)age_days(kek->created_at), "retired_at",
-                         time_json(kek->retired_at, kek->is_retired), "is_held",
+               json_pack("{s:I,s:o,s:I,s:I,s:I,s:o,s:I,s:o,s:b,s:b,s:b}", "version", (json_int_t)kek->version,
+                         "made_of", made_of_json(kek->made_of), "scrypt_n", (json_int_t)kek->scrypt_n,
+                         "keys_wrapped", (json_int_t)kek->keys, "wraps", (json_int_t)kek->wraps, "created_at",
+                         time_json(kek->created_at, true), "age_days", (json_int_t)age_days(kek->created_at),
+                         "retired_at", time_json(kek->retired_at, kek->is_retired), "is_held",
                          (int)is_held(&figures->facts, kek->version), "is_in_force",
                          (int)(kek->version == figures->facts.kek_version), "is_due",
                          (int)(kek->wraps >= WARN_AT)));
@@ -171,6 +201,8 @@ json_print(const struct figures *figures)
     if (json_object_set_new(root, "token",
                             figures->token[0] == '\0' ? json_null() : json_string(figures->token)) != 0)
         bug("a figure that is no JSON");
+    if (json_object_set_new(root, "master_secrets", secrets_json(figures)) != 0)
+        bug("a figure that is no JSON");
     json_decref(versions);
     command_print_json(root);
 }
@@ -192,6 +224,18 @@ table_print(const struct figures *figures)
                : is_held(&figures->facts, kek->version)   ? "in use"
                                                           : "NOT HELD",
                kek->wraps >= WARN_AT ? ", ROTATE IT" : "");
+    }
+    if (figures->secret_count > 0)
+        printf("\n%-9s%-8s%-12s%-14s%-20s%s\n", "SECRET", "AGE", "STATE", "WRAPS BY KEY", "KEY", "TOKEN");
+    for (size_t i = 0; i < figures->secret_count; i++) {
+        const struct master_secret *secret = &figures->secrets[i];
+        printf("%-9u%-4lld d  %-12s%-14lld%-20s%s%s\n", secret->version,
+               (long long)age_days(secret->created_at),
+               secret->state == MASTER_SECRET_STORED && secret->is_needed
+                   ? "in use"
+                   : master_secret_state_name(secret->state),
+               (long long)secret->key_wraps, secret->key, secret->token,
+               secret->key_wraps >= WARN_AT ? ", TAKE ANOTHER KEY" : "");
     }
     printf("\n%-12s%-9s%-8s%-8s%-14s%-14s%s\n", "DATA KEYS", "VERSION", "TENANTS", "OLDEST", "SEALS", "OPENS",
            "MOST SEALS OF ONE");

@@ -11,9 +11,10 @@
 #define ANSWER_TIMEOUT_MS 1000 /* one small frame into an empty buffer */
 #define ASK_TIMEOUT_MS    10000
 #define KEK_TIMEOUT_MS    60000
+#define SECRET_TIMEOUT_MS 60000
 /* The supervisor does nothing else meanwhile; only its own user gets so far. */
 #define REQUEST_TIMEOUT_MS 500
-#define REQUEST_BYTES_MAX  64u
+#define REQUEST_BYTES_MAX  128u
 #define KEK_REQUEST_BYTES  (1u + 4u + 1u)
 
 static enum err
@@ -28,6 +29,28 @@ peer_check(int fd)
                : ERR_SCOPE;
 }
 
+/* Version, then the two labels. */
+static enum err
+secret_parse(struct slice rest, struct control_secret *out)
+{
+    char *const labels[] = { out->token, out->key };
+
+    if (rest.len < 4)
+        return ERR_FRAME;
+    out->version = num_u32be_get((const unsigned char *)rest.ptr);
+    rest = slice_drop(rest, 4);
+    for (size_t i = 0; i < COUNT_OF(labels); i++) {
+        size_t len = rest.len == 0 ? 0 : (unsigned char)rest.ptr[0];
+        struct slice label = slice_first(slice_drop(rest, 1), len);
+        if (label.len != len || !hsm_label_is_valid(label))
+            return ERR_FRAME;
+        memcpy(labels[i], label.ptr, len);
+        labels[i][len] = '\0';
+        rest = slice_drop(rest, 1 + len);
+    }
+    return rest.len == 0 && out->version != 0 ? ERR_OK : ERR_FRAME;
+}
+
 static enum err
 request_parse(struct slice frame, struct control_request *out)
 {
@@ -36,6 +59,8 @@ request_parse(struct slice frame, struct control_request *out)
     *out = (struct control_request){ .kind = (enum control_kind)bytes[0] };
     if (frame.len == 1)
         return out->kind == CONTROL_VAULT || out->kind == CONTROL_MASTER_DONE ? ERR_OK : ERR_FRAME;
+    if (out->kind == CONTROL_SECRET)
+        return secret_parse(slice_drop(frame, 1), &out->secret);
     if (out->kind != CONTROL_KEK || frame.len < KEK_REQUEST_BYTES || bytes[5] > 1)
         return ERR_FRAME;
     out->kek.scrypt_n = num_u32be_get(bytes + 1);
@@ -165,6 +190,35 @@ control_ask_kek(const char *path, const struct control_kek *wanted, struct vault
     if (rider >= 0)
         close(rider);
     buf_release_wiped(&request);
+    buf_release(&answer);
+    return err;
+}
+
+enum err
+control_ask_secret(const char *path, const struct control_secret *wanted, struct hsm_made *made_out,
+                   struct complaint *complaint)
+{
+    const struct slice labels[] = { slice_text(wanted->token), slice_text(wanted->key) };
+    struct buf request, answer;
+    int rider = -1;
+
+    buf_init(&request, REQUEST_BYTES_MAX);
+    buf_init(&answer, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&request, CONTROL_SECRET);
+    buf_add_u32be(&request, wanted->version);
+    for (size_t i = 0; i < COUNT_OF(labels); i++) {
+        buf_add_byte(&request, (char)labels[i].len);
+        buf_add(&request, labels[i]);
+    }
+    enum err err = buf_done(&request);
+    if (err == ERR_OK)
+        err = ask(path, buf_slice(&request), SECRET_TIMEOUT_MS, &answer, &rider, complaint);
+    if (err == ERR_OK && (rider >= 0 || answer.ptr[0] != LINK_HSM_MADE ||
+                          hsm_made_decode(slice_drop(buf_slice(&answer), 1), made_out) != ERR_OK))
+        err = ERR_FRAME;
+    if (rider >= 0)
+        close(rider);
+    buf_release(&request);
     buf_release(&answer);
     return err;
 }

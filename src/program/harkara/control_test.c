@@ -125,6 +125,41 @@ a_key_is_asked_for_with_all_that_it_needs(void **state UNUSED)
     assert_int_equal(answer_of(pid), 0);
 }
 
+/* So does one that asks for a master secret, and gets what the token said. */
+static void
+a_secret_is_asked_for_by_its_labels(void **state UNUSED)
+{
+    struct control_request request;
+    struct hsm_made made = { .made = { .version = 7, .cipher = "sealed" } };
+    struct buf frame;
+    int connection = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        const struct control_secret wanted = { .version = 7,
+                                               .token = "12345678901234567890123456789012",
+                                               .key = "k" };
+        struct hsm_made back = { .trouble = HSM_TROUBLE_FAILED };
+        _exit(control_ask_secret(path, &wanted, &back, &complaint) == ERR_OK && back.made.version == 7 &&
+                      memcmp(back.made.cipher, "sealed", 6) == 0
+                  ? 0
+                  : 1);
+    }
+    wait_for_somebody();
+    assert_ok(control_accept(listen_fd, &connection, &request));
+    assert_int_equal(request.kind, CONTROL_SECRET);
+    assert_int_equal(request.secret.version, 7);
+    assert_string_equal(request.secret.token, "12345678901234567890123456789012");
+    assert_string_equal(request.secret.key, "k");
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, LINK_HSM_MADE);
+    hsm_made_encode(&frame, &made);
+    control_say(connection, buf_slice(&frame));
+    close(connection);
+    buf_release(&frame);
+    assert_int_equal(answer_of(pid), 0);
+}
+
 static void
 a_request_that_is_none_is_closed(void **state UNUSED)
 {
@@ -132,7 +167,15 @@ a_request_that_is_none_is_closed(void **state UNUSED)
         { "\0", 1 },
         { "\x02", 1 },
         { "\x01\0", 2 },
+        { "\x05", 1 },
         { "\x04", 1 },
+        { "\x04\0\0\0\x01", 5 },
+        { "\x04\0\0\0\x01\x01t", 7 },
+        { "\x04\0\0\0\x01\x01t\x02k", 9 },
+        { "\x04\0\0\0\x01\x01t\x01kk", 10 },
+        { "\x04\0\0\0\0\x01t\x01k", 9 },
+        { "\x04\0\0\0\x01\0\x01k", 8 },
+        { "\x04\0\0\0\x01\x01\0\x01k", 9 },
         { "\x02\0\0\0\0\x02", 6 },
         { "\x02\0\0\0\0\x01", 6 },
         { "\x02\0\0\0\0\0\0", 7 },
@@ -184,6 +227,7 @@ main(void)
         cmocka_unit_test(our_own_user_is_handed_the_link),
         cmocka_unit_test(another_user_is_not),
         cmocka_unit_test(a_key_is_asked_for_with_all_that_it_needs),
+        cmocka_unit_test(a_secret_is_asked_for_by_its_labels),
         cmocka_unit_test(a_request_that_is_none_is_closed),
         cmocka_unit_test(without_a_server_the_command_says_so),
     };

@@ -291,29 +291,41 @@ keks_read(struct db_tx *tx, void *ctx)
 }
 
 static const struct db_stmt kek_add_stmt = {
-    "kek_add", "INSERT INTO kek (version, scrypt_n, scrypt_r, scrypt_p, salt, check_ct, check_iv, check_tag)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    "kek_add", "INSERT INTO kek (version, scrypt_n, scrypt_r, scrypt_p, salt, check_ct, check_iv, check_tag,"
+               " made_of) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+};
+
+struct kek_add {
+    const struct vault_kek *kek;
+    uint32_t made_of;
 };
 
 static enum err
 kek_insert(struct db_tx *tx, void *ctx)
 {
-    const struct vault_kek *kek = ctx;
+    const struct kek_add *add = ctx;
+    const struct vault_kek *kek = add->kek;
 
-    return db_exec_one(tx, &kek_add_stmt,
-                       DB_ARGS(DB_I64(kek->version), DB_I64(kek->scrypt.n), DB_I64(kek->scrypt.r),
-                               DB_I64(kek->scrypt.p),
-                               DB_BYTES(slice_of(kek->scrypt.salt, sizeof(kek->scrypt.salt))),
-                               DB_BYTES(slice_of(kek->check_cipher, sizeof(kek->check_cipher))),
-                               DB_BYTES(slice_of(kek->check_iv, sizeof(kek->check_iv))),
-                               DB_BYTES(slice_of(kek->check_tag, sizeof(kek->check_tag)))));
+    return db_exec_one(
+        tx, &kek_add_stmt,
+        DB_ARGS(DB_I64(kek->version), DB_I64(kek->scrypt.n), DB_I64(kek->scrypt.r), DB_I64(kek->scrypt.p),
+                DB_BYTES(slice_of(kek->scrypt.salt, sizeof(kek->scrypt.salt))),
+                DB_BYTES(slice_of(kek->check_cipher, sizeof(kek->check_cipher))),
+                DB_BYTES(slice_of(kek->check_iv, sizeof(kek->check_iv))),
+                DB_BYTES(slice_of(kek->check_tag, sizeof(kek->check_tag))), DB_I64(add->made_of)));
+}
+
+enum err
+database_connect_admin(const struct database *database, struct db **out)
+{
+    return db_open(conninfo_text(login_find(database, ROSTER_ADMIN_LOGIN)), out);
 }
 
 static enum err
 as_admin(const struct database *database, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
 {
     struct db *db = NULL;
-    enum err err = db_open(conninfo_text(login_find(database, ROSTER_ADMIN_LOGIN)), &db);
+    enum err err = database_connect_admin(database, &db);
 
     if (err == ERR_OK)
         err = db_run_across(db, "admin.kek", work, ctx);
@@ -335,69 +347,11 @@ database_keks(const struct database *database, struct vault_kek *out, size_t *co
 }
 
 enum err
-database_kek_add(const struct database *database, const struct vault_kek *kek)
+database_kek_add(const struct database *database, const struct vault_kek *kek, uint32_t made_of)
 {
-    struct vault_kek copy = *kek;
+    struct kek_add add = { kek, made_of };
 
-    return as_admin(database, kek_insert, &copy);
-}
-
-static const struct db_stmt hsm_secret_stmt = { "hsm_secret",
-                                                "SELECT version, cipher, iv, tag FROM hsm_secret"
-                                                " ORDER BY version DESC LIMIT 1" };
-
-static enum err
-hsm_secret_read(struct db_tx *tx, void *ctx)
-{
-    struct hsm_wrapped *out = ctx;
-    struct db_rows *rows = NULL;
-    enum err err = db_query(tx, &hsm_secret_stmt, DB_NO_ARGS, &rows);
-
-    if (err == ERR_OK && db_rows_count(rows) == 0)
-        err = ERR_NOT_FOUND;
-    if (err == ERR_OK) {
-        struct slice cipher = db_bytes(rows, 0, 1), iv = db_bytes(rows, 0, 2), tag = db_bytes(rows, 0, 3);
-        if (cipher.len != sizeof(out->cipher) || iv.len != sizeof(out->iv) || tag.len != sizeof(out->tag)) {
-            err = ERR_SEAL_CORRUPT;
-        } else {
-            out->version = (uint32_t)db_i64(rows, 0, 0);
-            memcpy(out->cipher, cipher.ptr, cipher.len);
-            memcpy(out->iv, iv.ptr, iv.len);
-            memcpy(out->tag, tag.ptr, tag.len);
-        }
-    }
-    db_rows_free(rows);
-    return err;
-}
-
-enum err
-database_hsm_secret(const struct database *database, struct hsm_wrapped *out)
-{
-    return as_admin(database, hsm_secret_read, out);
-}
-
-static const struct db_stmt hsm_secret_add_stmt = { "hsm_secret_add",
-                                                    "INSERT INTO hsm_secret (version, cipher, iv, tag)"
-                                                    " VALUES ($1, $2, $3, $4)" };
-
-static enum err
-hsm_secret_insert(struct db_tx *tx, void *ctx)
-{
-    const struct hsm_wrapped *wrapped = ctx;
-
-    return db_exec_one(tx, &hsm_secret_add_stmt,
-                       DB_ARGS(DB_I64(wrapped->version),
-                               DB_BYTES(slice_of(wrapped->cipher, sizeof(wrapped->cipher))),
-                               DB_BYTES(slice_of(wrapped->iv, sizeof(wrapped->iv))),
-                               DB_BYTES(slice_of(wrapped->tag, sizeof(wrapped->tag)))));
-}
-
-enum err
-database_hsm_secret_add(const struct database *database, const struct hsm_wrapped *wrapped)
-{
-    struct hsm_wrapped copy = *wrapped;
-
-    return as_admin(database, hsm_secret_insert, &copy);
+    return as_admin(database, kek_insert, &add);
 }
 
 enum err

@@ -12,7 +12,6 @@
 #include "platform/os/role_settings.h"
 #include "program/harkara/complaint.h"
 #include "program/harkara/folders.h"
-#include "wire/vault/hsm_frame.h"
 #include "wire/vault/vault_frame.h"
 #include <sys/types.h>
 
@@ -38,14 +37,12 @@ MUST_CHECK enum err database_stop(struct database *database, int limit_ms);
 /* All key-encryption keys in use, oldest first; at most VAULT_KEKS_MAX. */
 MUST_CHECK enum err database_keks(const struct database *database, struct vault_kek *out, size_t *count_out,
                                   struct complaint *complaint);
-/* ERR_EXISTS: another host made one of this version in the meantime. */
-MUST_CHECK enum err database_kek_add(const struct database *database, const struct vault_kek *kek);
-
-/* The newest master secret that a token has wrapped. ERR_NOT_FOUND: there is none. */
-MUST_CHECK enum err database_hsm_secret(const struct database *database, struct hsm_wrapped *out);
-/* ERR_EXISTS: there is one of this version. */
-MUST_CHECK enum err database_hsm_secret_add(const struct database *database,
-                                            const struct hsm_wrapped *wrapped);
+/* With what it was made of: 0, or the version of a master secret. ERR_EXISTS: another host made one of this
+ * version in the meantime. */
+MUST_CHECK enum err database_kek_add(const struct database *database, const struct vault_kek *kek,
+                                     uint32_t made_of);
+/* A connection as harkara_admin, to be closed by the caller: for what is done now and then. ERR_DB_*. */
+MUST_CHECK enum err database_connect_admin(const struct database *database, struct db **out);
 
 /* For commands beside a running server: connects as harkara_admin with the password that lies in the state
  * folder. */

@@ -8,16 +8,23 @@
 #include "program/harkara/folders.h"
 #include "wire/vault/hsm_frame.h"
 
-/* The settings are whole and the PIN is there. ERR_CONFIG; the complaint says which is not. *out is owned. */
-MUST_CHECK enum err hsm_pin_read(const struct config *config, struct secret **out,
-                                 struct complaint *complaint);
+/* The PINs of the token and, if one is to follow it, of the other one (else NULL). */
+struct hsm_pins {
+    struct secret *pins[HSM_TOKENS_MAX]; /* owned */
+};
+/* The settings are whole and the PINs are there. ERR_CONFIG; the complaint says which is not. */
+MUST_CHECK enum err hsm_pins_read(const struct config *config, struct hsm_pins *out,
+                                  struct complaint *complaint);
+void hsm_pins_free(struct hsm_pins *pins);
+/* The tokens, for the first frame to their process; borrows the pins. */
+void hsm_open_of(const struct config *config, const struct hsm_pins *pins, struct hsm_open *out);
 /*
  * Starts the token's process as the supervisor does, lets it make the key if there is none and a master
  * secret of this version, and ends it. ERR_CONFIG: the token refuses; ERR_VAULT_UNAVAILABLE: it is not there,
  * or the process ended.
  */
 MUST_CHECK enum err hsm_secret_make(const struct config *config, const struct folders *folders,
-                                    struct slice pin, uint32_t version, struct hsm_wrapped *out,
+                                    const struct hsm_pins *pins, uint32_t version, struct hsm_wrapped *out,
                                     struct complaint *complaint);
 
 #endif

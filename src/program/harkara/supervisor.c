@@ -48,9 +48,25 @@ static bool
 all_ready(const struct supervisor *s)
 {
     for (size_t i = 0; i < s->child_count; i++)
-        if (s->children[i].state != STATUS_READY)
+        if (s->children[i].state != STATUS_READY && (&s->children[i] != s->hsm || supervisor_needs_hsm(s)))
             return false;
     return !database_is_embedded(s->with->database) || database_pid(s->with->database) > 0;
+}
+
+/* Where master keys come from: with a token, the other one is only there until nothing hangs on it any more.
+ */
+static void
+master_key_say(const struct supervisor *s, struct status *out)
+{
+    const struct master_secret *newest = master_secret_newest(s->secrets, s->secret_count);
+    const char *given = s->masters[0] == NULL               ? ""
+                        : s->with->is_master_of_environment ? "environment"
+                                                            : "file";
+
+    snprintf(out->master_key, sizeof(out->master_key), "%s%s%s", given,
+             given[0] != '\0' && newest != NULL ? " and " : "", newest != NULL ? "pkcs11" : "");
+    if (newest != NULL)
+        snprintf(out->token, sizeof(out->token), "%s", newest->token);
 }
 
 static void
@@ -61,9 +77,7 @@ status_refresh(struct supervisor *s)
     status = (struct status){ .pid = (int)getpid(), .started_at = s->started_at, .count = s->child_count };
     status.state = s->is_stopping ? STATUS_DRAINING : all_ready(s) ? STATUS_READY : STATUS_STARTING;
     snprintf(status.listen, sizeof(status.listen), "%.159s", s->with->config->listen);
-    snprintf(status.master_key, sizeof(status.master_key), "%s", s->with->master_source);
-    if (s->hsm != NULL)
-        snprintf(status.token, sizeof(status.token), "%.32s", s->with->config->hsm_token);
+    master_key_say(s, &status);
     for (size_t i = 0; i < s->child_count; i++)
         child_status(&s->children[i], &status.processes[i]);
     if (database_is_embedded(s->with->database) && status.count < STATUS_PROCESSES_MAX) {
@@ -184,7 +198,7 @@ is_waiting(const struct supervisor *s, const struct child *child)
     if (child->pid != 0 || child->state != STATUS_WAITING)
         return false;
     if (child == s->vault)
-        return s->hsm == NULL || s->hsm->state == STATUS_READY;
+        return !supervisor_needs_hsm(s) || s->hsm->state == STATUS_READY;
     return child == s->hsm || s->has_booted;
 }
 
@@ -252,6 +266,11 @@ frame_take(struct supervisor *s, struct child *child, struct slice frame)
             return false;
         supervisor_hsm_opened(s, frame);
         return true;
+    case LINK_HSM_MADE:
+        if (child != s->hsm)
+            return false;
+        supervisor_secret_made(s, frame);
+        return true;
     case LINK_BOOTED:
         if (child != s->vault)
             return false;
@@ -314,6 +333,8 @@ ended(struct supervisor *s, pid_t pid, int wait_status)
             child->state = STATUS_STOPPED;
         if (child == s->vault)
             supervisor_kek_give_up(s);
+        if (child == s->hsm)
+            supervisor_secret_give_up(s);
         if (child == s->vault && !s->has_booted && !s->is_stopping && !child->is_to_restart) {
             complaint_set(s->complaint, "the vault did not start: %s",
                           child->failure == ERR_OK ? "see its last lines above" : err_title(child->failure));
@@ -361,6 +382,9 @@ control_read(struct supervisor *s)
         return;
     case CONTROL_MASTER_DONE:
         supervisor_master_done(s, connection);
+        return;
+    case CONTROL_SECRET:
+        supervisor_secret_make(s, &request.secret, connection);
         return;
     }
     int link = supervisor_vault_link(s, VAULT_ROLE_ADMIN);
@@ -500,6 +524,7 @@ prepare(struct supervisor *s)
     s->started_at = s->database_started_at = clock_wall(with->clock);
     s->database_up_at = clock_mono(with->clock);
     followed_files_init(&s->files, with->config->ca_file, database_ca_file(with->database).ptr);
+    supervisor_secrets_refresh(s);
     return database_keks(with->database, s->keks, &s->kek_count, complaint);
 }
 
@@ -507,18 +532,19 @@ enum err
 supervisor_run(const struct supervisor_options *options, struct complaint *complaint)
 {
     struct supervisor *s = calloc(1, sizeof(*s));
+    struct hsm_pins pins = options->pins;
 
     if (s == NULL) {
         for (size_t i = 0; i < COUNT_OF(options->masters); i++)
             secret_free(options->masters[i]);
-        secret_free(options->pin);
+        hsm_pins_free(&pins);
         return ERR_NO_MEMORY;
     }
     s->with = options;
     s->complaint = complaint;
-    s->signal_fd = s->pages_fd = s->kek_connection = -1;
+    s->signal_fd = s->pages_fd = s->kek_connection = s->secret_connection = -1;
     memcpy(s->masters, options->masters, sizeof(s->masters));
-    s->pin = options->pin;
+    s->pins = pins;
     enum err err = prepare(s);
     if (err == ERR_OK) {
         start_due(s);
@@ -532,9 +558,10 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
     for (size_t i = 0; i < s->child_count; i++)
         child_release(&s->children[i]);
     supervisor_kek_give_up(s);
+    supervisor_secret_give_up(s);
     for (size_t i = 0; i < COUNT_OF(s->masters); i++)
         secret_free(s->masters[i]);
-    secret_free(s->pin);
+    hsm_pins_free(&s->pins);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     if (s->pages_fd >= 0)

@@ -12,17 +12,17 @@
 #include "program/harkara/complaint.h"
 #include "program/harkara/database.h"
 #include "program/harkara/folders.h"
+#include "program/harkara/hsm_init.h"
 
 struct supervisor_options {
     const struct config *config;
     const struct folders *folders;
     struct database *database; /* started; stays the caller's */
     /* Taken, also when it fails. The second one, NULL or not, is to replace the first. */
-    struct secret *masters[VAULT_MASTERS_MAX];
-    /* With a token: what it is to unwrap, and its PIN, taken as the masters are. NULL: no token. */
-    struct secret *pin;
-    struct hsm_wrapped hsm_wrapped;
-    const char *master_source; /* for status; a literal */
+    struct secret *masters[VAULT_MASTERS_GIVEN_MAX];
+    /* With a token: its PIN, taken as the masters are, and that of a second one. The first NULL: no token. */
+    struct hsm_pins pins;
+    bool is_master_of_environment; /* for status */
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */
     void (*serving)(void *ctx);          /* once, when every process has said that it serves */

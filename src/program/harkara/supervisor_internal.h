@@ -1,6 +1,7 @@
 /* What the supervisor's loop (supervisor.c) and its dealings with the vault (supervisor_vault.c) share. */
 #ifndef PROGRAM_HARKARA_SUPERVISOR_INTERNAL_H
 #define PROGRAM_HARKARA_SUPERVISOR_INTERNAL_H
+#include "domain/tenant/master_secret.h"
 #include "program/harkara/child.h"
 #include "program/harkara/control.h"
 #include "program/harkara/followed_files.h"
@@ -12,15 +13,20 @@ struct supervisor {
     const struct supervisor_options *with;
     struct child children[CHILDREN_MAX];
     size_t child_count;
-    struct child *vault; /* the first */
-    struct child *hsm;   /* NULL: no token */
-    struct secret *pin;  /* owned; for its next start */
-    bool is_hsm_refused; /* for good: it is not started again */
+    struct child *vault;                              /* the first */
+    struct child *hsm;                                /* NULL: no token */
+    struct hsm_pins pins;                             /* owned; for its next start */
+    bool is_hsm_refused;                              /* for good: it is not started again */
+    struct master_secret secrets[MASTER_SECRETS_MAX]; /* as the database had them when it was last asked */
+    size_t secret_count;
+    int secret_connection; /* the command that waits for a master secret; -1: none */
     char executables[CHILDREN_MAX][FOLDERS_PATH_BYTES];
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
-    struct secret *masters[VAULT_MASTERS_MAX]; /* owned; the second one while the first is being replaced */
+    /* Owned; the second one while the first is being replaced. */
+    struct secret *masters[VAULT_MASTERS_GIVEN_MAX];
     int kek_connection; /* the command that waits for a new key-encryption key; -1: none */
+    uint32_t made_of;   /* what the key-encryption key that is being made is made of: 0, or a master secret */
     struct followed_files files;
     int signal_fd, pages_fd;
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
@@ -52,17 +58,28 @@ void supervisor_vault_links_renew(struct supervisor *s);
 void supervisor_vault_boot(struct supervisor *s);
 /* Its answer to that. */
 void supervisor_vault_booted(struct supervisor *s, struct slice frame);
-/* After the start of the token's process: the PIN. */
+/* After the start of the token's process: the PINs, and the keys that have to be there. */
 void supervisor_hsm_open(struct supervisor *s);
 /* Its answer to that. */
 void supervisor_hsm_opened(struct supervisor *s, struct slice frame);
+/* Asks the database what there is of master secrets; if it does not answer, what is known will do. */
+void supervisor_secrets_refresh(struct supervisor *s);
+/* Whether the vault cannot start without the token. */
+bool supervisor_needs_hsm(const struct supervisor *s);
+/* A command wants the token to make a master secret; the connection is taken, and answered when it has. */
+void supervisor_secret_make(struct supervisor *s, const struct control_secret *wanted, int connection);
+/* The token's answer to that. */
+void supervisor_secret_made(struct supervisor *s, struct slice frame);
+/* The token's process is gone: nobody waits any longer. */
+void supervisor_secret_give_up(struct supervisor *s);
 /* A command asks for a new key-encryption key; the connection is taken, and answered when there is one. */
 void supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int connection);
 /* The vault's answer to that. */
 void supervisor_kek_made(struct supervisor *s, struct slice frame);
 /* The vault is gone: nobody waits any longer. */
 void supervisor_kek_give_up(struct supervisor *s);
-/* Nothing is wrapped under the first master key any more: it is wiped, and the second takes its place. */
+/* Nothing is wrapped under the first master key any more: it is wiped, and the second takes its place; and
+ * what there is of master secrets may have changed. */
 void supervisor_master_done(struct supervisor *s, int connection);
 
 #endif

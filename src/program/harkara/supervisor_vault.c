@@ -46,7 +46,7 @@ supervisor_vault_links_renew(struct supervisor *s)
 static enum err
 kek_keep(struct supervisor *s, const struct vault_kek *made)
 {
-    enum err err = database_kek_add(s->with->database, made);
+    enum err err = database_kek_add(s->with->database, made, s->made_of);
 
     if (err == ERR_EXISTS) /* another host was faster: begin again with its key */
         return database_keks(s->with->database, s->keks, &s->kek_count, s->complaint) == ERR_OK
@@ -114,22 +114,91 @@ masters_put(const struct supervisor *s, struct vault_boot *out)
         out->masters[out->master_count++] = secret_slice(s->masters[i]);
 }
 
+/* Master secrets. */
+
+void
+supervisor_secrets_refresh(struct supervisor *s)
+{
+    static struct master_secret secrets[MASTER_SECRETS_MAX];
+    struct db *db = NULL;
+    size_t count = 0;
+
+    if (s->hsm == NULL)
+        return;
+    enum err err = database_connect_admin(s->with->database, &db);
+    if (err == ERR_OK)
+        err = master_secrets(db, secrets, &count);
+    db_close(db);
+    if (err != ERR_OK)
+        return;
+    memcpy(s->secrets, secrets, count * sizeof(secrets[0]));
+    s->secret_count = count;
+    s->is_status_stale = true;
+}
+
+/* The one of which a key-encryption key is made now; NULL: a master key that was given makes it. */
+static const struct master_secret *
+secret_that_makes(const struct supervisor *s)
+{
+    return master_secret_newest(s->secrets, s->secret_count);
+}
+
+/* Before there is a key-encryption key, the first one will be made of the newest. */
+static bool
+is_secret_wanted(const struct supervisor *s, const struct master_secret *secret)
+{
+    return secret->state == MASTER_SECRET_STORED &&
+           (secret->is_needed || (s->kek_count == 0 && secret == secret_that_makes(s)));
+}
+
+bool
+supervisor_needs_hsm(const struct supervisor *s)
+{
+    for (size_t i = 0; s->hsm != NULL && i < s->secret_count; i++)
+        if (is_secret_wanted(s, &s->secrets[i]))
+            return true;
+    return false;
+}
+
+/* The second token is asked for what names it; the first one for all else, since a token may be given another
+ * label. */
+static struct hsm_key
+key_of(const struct supervisor *s, const struct master_secret *secret)
+{
+    bool is_follower = s->pins.pins[1] != NULL && strcmp(secret->token, s->with->config->hsm_new_token) == 0;
+
+    return (struct hsm_key){ is_follower ? 1 : 0, slice_text(secret->key) };
+}
+
+static void
+unwrap_add(const struct supervisor *s, const struct master_secret *secret, struct hsm_unwrap *out)
+{
+    if (out->count == COUNT_OF(out->secrets))
+        return; /* whatever hangs on it will be said not to open */
+    struct hsm_wrapped *wrapped = &out->secrets[out->count].wrapped;
+    out->secrets[out->count++].key = key_of(s, secret);
+    wrapped->version = secret->version;
+    memcpy(wrapped->cipher, secret->cipher, sizeof(wrapped->cipher));
+    memcpy(wrapped->iv, secret->iv, sizeof(wrapped->iv));
+    memcpy(wrapped->tag, secret->tag, sizeof(wrapped->tag));
+}
+
 /*
  * One end of a new link goes to the token's process with what it is to unwrap, the other, returned and owned,
- * to the vault: what is unwrapped never passes through here. -1: no token, or it is away, and the vault will
- * find that it has no key.
+ * to the vault: what is unwrapped never passes through here. -1: nothing is to be unwrapped, or the token is
+ * away, and the vault will find that it has no key.
  */
 static int
-hsm_link(struct supervisor *s)
+hsm_link(struct supervisor *s, const struct hsm_unwrap *unwrap)
 {
     struct buf frame;
     int fds[2];
 
-    if (s->hsm == NULL || s->hsm->state != STATUS_READY || link_pair(fds) != ERR_OK)
+    if (unwrap->count == 0 || s->hsm == NULL || s->hsm->state != STATUS_READY || link_pair(fds) != ERR_OK)
         return -1;
     buf_init(&frame, HSM_FRAME_BYTES_MAX);
     buf_add_byte(&frame, LINK_HSM_UNWRAP);
-    hsm_wrapped_encode(&frame, &s->with->hsm_wrapped);
+    hsm_unwrap_encode(&frame, unwrap);
     if (buf_done(&frame) != ERR_OK)
         bug("a frame larger than its limit");
     child_say(s->hsm, buf_slice(&frame), fds[0]);
@@ -140,10 +209,10 @@ hsm_link(struct supervisor *s)
 
 /* The master key goes through a buffer that is wiped, or, out of a token, past us. */
 static void
-boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boot)
+boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boot,
+         const struct hsm_unwrap *unwrap)
 {
-    bool is_keyed = boot->kek_count > 0 || boot->make_version != 0;
-    int rider = is_keyed ? hsm_link(s) : -1;
+    int rider = hsm_link(s, unwrap);
     struct buf frame;
 
     buf_init(&frame, 65536);
@@ -160,9 +229,14 @@ boot_say(struct supervisor *s, enum link_kind kind, const struct vault_boot *boo
 void
 supervisor_hsm_open(struct supervisor *s)
 {
-    const struct hsm_open open = { .pin = secret_slice(s->pin) };
+    struct hsm_open open;
     struct buf frame;
 
+    supervisor_secrets_refresh(s);
+    hsm_open_of(s->with->config, &s->pins, &open);
+    for (size_t i = 0; i < s->secret_count; i++)
+        if (is_secret_wanted(s, &s->secrets[i]) && open.key_count < COUNT_OF(open.keys))
+            open.keys[open.key_count++] = key_of(s, &s->secrets[i]);
     buf_init(&frame, HSM_FRAME_BYTES_MAX);
     buf_add_byte(&frame, LINK_HSM_OPEN);
     hsm_open_encode(&frame, &open);
@@ -170,6 +244,72 @@ supervisor_hsm_open(struct supervisor *s)
         bug("a frame larger than its limit");
     child_say(s->hsm, buf_slice(&frame), -1);
     buf_release_wiped(&frame);
+}
+
+/* A new one, asked for by a command, which stores it. */
+
+static void
+secret_answer(int connection, const struct hsm_made *made)
+{
+    struct buf frame;
+
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, LINK_HSM_MADE);
+    hsm_made_encode(&frame, made);
+    control_say(connection, buf_slice(&frame));
+    buf_release(&frame);
+}
+
+void
+supervisor_secret_give_up(struct supervisor *s)
+{
+    if (s->secret_connection >= 0)
+        close(s->secret_connection);
+    s->secret_connection = -1;
+}
+
+void
+supervisor_secret_make(struct supervisor *s, const struct control_secret *wanted, int connection)
+{
+    const char *const labels[HSM_TOKENS_MAX] = { s->with->config->hsm_token, s->with->config->hsm_new_token };
+    struct hsm_make make = { .version = wanted->version, .key = { 0, slice_text(wanted->key) } };
+    struct buf frame;
+
+    while (make.key.token < COUNT_OF(labels) &&
+           (s->pins.pins[make.key.token] == NULL || strcmp(labels[make.key.token], wanted->token) != 0))
+        make.key.token++;
+    if (s->hsm == NULL || make.key.token == COUNT_OF(labels)) {
+        secret_answer(connection, &(struct hsm_made){ .trouble = HSM_TROUBLE_TOKEN });
+        close(connection);
+        return;
+    }
+    if (s->secret_connection >= 0 ||
+        s->hsm->state != STATUS_READY) { /* nobody answers; the command tries again */
+        close(connection);
+        return;
+    }
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, LINK_HSM_MAKE);
+    hsm_make_encode(&frame, &make);
+    if (buf_done(&frame) != ERR_OK)
+        bug("a frame larger than its limit");
+    s->secret_connection = connection;
+    child_say(s->hsm, buf_slice(&frame), -1);
+    buf_release(&frame);
+}
+
+void
+supervisor_secret_made(struct supervisor *s, struct slice frame)
+{
+    struct hsm_made made;
+
+    if (hsm_made_decode(slice_drop(frame, 1), &made) != ERR_OK) {
+        child_kill(s->hsm);
+        return;
+    }
+    if (s->secret_connection >= 0)
+        secret_answer(s->secret_connection, &made);
+    supervisor_secret_give_up(s);
 }
 
 /* What may pass is tried again with the usual back-off, as often as it takes; what may not, never: a token
@@ -197,17 +337,38 @@ supervisor_hsm_opened(struct supervisor *s, struct slice frame)
     }
 }
 
+/* What a new key-encryption key is made of, with which nothing else is needed. */
+static void
+make_with(struct supervisor *s, bool is_of_given, struct vault_boot *boot, struct hsm_unwrap *unwrap)
+{
+    const struct master_secret *secret = is_of_given ? NULL : secret_that_makes(s);
+
+    s->made_of = secret == NULL ? 0 : secret->version;
+    boot->make_of = (uint8_t)(boot->master_count == 0 ? 0 : boot->master_count - 1);
+    if (secret == NULL)
+        return;
+    boot->make_of = (uint8_t)(boot->master_count + unwrap->count);
+    unwrap_add(s, secret, unwrap);
+}
+
 void
 supervisor_vault_boot(struct supervisor *s)
 {
     static struct vault_boot boot;
+    struct hsm_unwrap unwrap = { .count = 0 };
 
     if (s->has_booted)
         keks_refresh(s);
+    supervisor_secrets_refresh(s);
     boot = (struct vault_boot){ .kek_count = s->kek_count, .make_version = s->kek_count == 0 ? 1 : 0 };
     masters_put(s, &boot);
     memcpy(boot.keks, s->keks, s->kek_count * sizeof(s->keks[0]));
-    boot_say(s, LINK_BOOT, &boot);
+    for (size_t i = 0; s->kek_count > 0 && i < s->secret_count; i++)
+        if (is_secret_wanted(s, &s->secrets[i]))
+            unwrap_add(s, &s->secrets[i], &unwrap);
+    if (boot.make_version != 0)
+        make_with(s, false, &boot, &unwrap);
+    boot_say(s, LINK_BOOT, &boot, &unwrap);
 }
 
 /* A new key-encryption key, asked for by a command. */
@@ -252,27 +413,31 @@ supervisor_kek_make(struct supervisor *s, const struct control_kek *wanted, int 
 {
     static struct vault_boot with;
     struct vault_booted refused = { .result = VAULT_RESULT_LIMIT };
+    struct hsm_unwrap unwrap = { .count = 0 };
     enum err err = s->kek_connection >= 0 || !supervisor_vault_serves(s) ? ERR_BUSY : ERR_OK;
 
-    if (err == ERR_OK && s->hsm != NULL && (wanted->has_master || s->hsm->state != STATUS_READY))
-        err = ERR_LIMIT; /* the last master key makes it, and that is the token's */
     if (err == ERR_OK && wanted->has_master)
         err = master_take(s, wanted->master);
     if (err == ERR_OK) {
         keks_refresh(s);
+        supervisor_secrets_refresh(s);
         if (s->kek_count == 0 || s->kek_count >= VAULT_KEKS_MAX)
             err = ERR_LIMIT;
+    }
+    if (err == ERR_OK) {
+        with = (struct vault_boot){ .make_n = wanted->scrypt_n };
+        masters_put(s, &with);
+        make_with(s, wanted->has_master, &with, &unwrap);
+        err = unwrap.count > 0 && s->hsm->state != STATUS_READY ? ERR_BUSY : ERR_OK;
     }
     if (err != ERR_OK) {
         kek_answer(connection, &refused);
         close(connection);
         return;
     }
-    with = (struct vault_boot){ .make_version = s->keks[s->kek_count - 1].version + 1,
-                                .make_n = wanted->scrypt_n };
-    masters_put(s, &with);
+    with.make_version = s->keks[s->kek_count - 1].version + 1;
     s->kek_connection = connection;
-    boot_say(s, LINK_KEK, &with);
+    boot_say(s, LINK_KEK, &with, &unwrap);
 }
 
 /* It is in force when the vault has heard that it was stored. A vault that has made a key which nobody could
@@ -287,11 +452,12 @@ supervisor_kek_made(struct supervisor *s, struct slice frame)
         return;
     }
     if (booted.result == VAULT_RESULT_OK && booted.has_made) {
-        enum err err = database_kek_add(s->with->database, &booted.made);
+        enum err err = database_kek_add(s->with->database, &booted.made, s->made_of);
         if (err == ERR_OK && s->kek_count < VAULT_KEKS_MAX) {
             static const struct vault_boot stored = { .kek_count = 0 };
+            static const struct hsm_unwrap nothing = { .count = 0 };
             s->keks[s->kek_count++] = booted.made;
-            boot_say(s, LINK_KEK, &stored); /* the vault's next answer is the command's */
+            boot_say(s, LINK_KEK, &stored, &nothing); /* the vault's next answer is the command's */
             return;
         } else {
             log_event(LOG_ERROR, "supervisor.kek_not_stored", LOG_ERR(err));
@@ -317,6 +483,7 @@ supervisor_master_done(struct supervisor *s, int connection)
         log_event(LOG_INFO, "supervisor.master_replaced");
     }
     keks_refresh(s);
+    supervisor_secrets_refresh(s);
     control_say(connection, slice_of(&done, 1));
     close(connection);
 }

@@ -10,8 +10,11 @@
 
 struct hsm_token {
     CK_FUNCTION_LIST *module;
-    CK_SESSION_HANDLE session;
-    CK_OBJECT_HANDLE key;
+    struct {
+        CK_SLOT_ID slot;
+        CK_SESSION_HANDLE session; /* that reads */
+    } tokens[HSM_TOKENS_MAX];
+    size_t token_count; /* that are logged in to */
     bool is_initialized;
 };
 static struct hsm_token the_token;
@@ -89,41 +92,43 @@ slot_find(const struct hsm_token *token, struct slice label, CK_SLOT_ID *out)
     return found == 1 ? HSM_TROUBLE_NONE : HSM_TROUBLE_TOKEN;
 }
 
-/* How many keys have the label; more than one is as bad as none. */
+/* How many keys of the token have the label; more than one is as bad as none. */
 static enum hsm_trouble
-key_find(struct hsm_token *token, struct slice label, CK_ULONG *count_out)
+key_find(const struct hsm_token *token, const struct hsm_key *key, CK_OBJECT_HANDLE *out, CK_ULONG *count_out)
 {
+    CK_SESSION_HANDLE session = token->tokens[key->token].session;
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_BBOOL yes = CK_TRUE;
-    char text[CONFIG_TEXT_BYTES_MAX];
-    CK_OBJECT_HANDLE keys[2];
+    char text[HSM_LABEL_BYTES_MAX];
+    CK_OBJECT_HANDLE keys[2] = { 0 };
 
-    memcpy(text, label.ptr, label.len);
+    memcpy(text, key->label.ptr, key->label.len);
     CK_ATTRIBUTE wanted[] = { { CKA_CLASS, &class, sizeof(class) },
                               { CKA_TOKEN, &yes, sizeof(yes) },
-                              { CKA_LABEL, text, label.len } };
+                              { CKA_LABEL, text, key->label.len } };
     *count_out = 0;
-    CK_RV rv = token->module->C_FindObjectsInit(token->session, wanted, COUNT_OF(wanted));
+    CK_RV rv = token->module->C_FindObjectsInit(session, wanted, COUNT_OF(wanted));
     if (rv == CKR_OK) {
-        rv = token->module->C_FindObjects(token->session, keys, COUNT_OF(keys), count_out);
-        CK_RV ended = token->module->C_FindObjectsFinal(token->session);
+        rv = token->module->C_FindObjects(session, keys, COUNT_OF(keys), count_out);
+        CK_RV ended = token->module->C_FindObjectsFinal(session);
         rv = rv == CKR_OK ? ended : rv;
     }
     if (rv != CKR_OK)
         return trouble_of("C_FindObjects", rv, HSM_TROUBLE_FAILED);
-    token->key = keys[0];
+    *out = keys[0];
     return HSM_TROUBLE_NONE;
 }
 
-static enum hsm_trouble
-key_make(struct hsm_token *token, struct slice label)
+static CK_RV
+key_generate(const struct hsm_token *token, CK_SESSION_HANDLE session, struct slice label)
 {
     CK_MECHANISM mechanism = { .mechanism = CKM_AES_KEY_GEN };
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_AES;
     CK_ULONG bytes = KEY_BYTES;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    char text[CONFIG_TEXT_BYTES_MAX];
+    char text[HSM_LABEL_BYTES_MAX];
+    CK_OBJECT_HANDLE key;
 
     memcpy(text, label.ptr, label.len);
     CK_ATTRIBUTE wanted[] = {
@@ -140,17 +145,12 @@ key_make(struct hsm_token *token, struct slice label)
         { CKA_WRAP, &no, sizeof(no) },
         { CKA_UNWRAP, &no, sizeof(no) },
     };
-    CK_RV rv =
-        token->module->C_GenerateKey(token->session, &mechanism, wanted, COUNT_OF(wanted), &token->key);
-    if (rv != CKR_OK)
-        return trouble_of("C_GenerateKey", rv, HSM_TROUBLE_FAILED);
-    log_event(LOG_INFO, "hsm.key_made");
-    return HSM_TROUBLE_NONE;
+    return token->module->C_GenerateKey(session, &mechanism, wanted, COUNT_OF(wanted), &key);
 }
 
 /* The token is asked, whatever made the key. */
 static enum hsm_trouble
-key_check(struct hsm_token *token)
+key_check(const struct hsm_token *token, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key)
 {
     CK_KEY_TYPE type = 0;
     CK_ULONG bytes = 0;
@@ -160,7 +160,7 @@ key_check(struct hsm_token *token)
                              { CKA_SENSITIVE, &sensitive, sizeof(sensitive) },
                              { CKA_EXTRACTABLE, &extractable, sizeof(extractable) } };
 
-    CK_RV rv = token->module->C_GetAttributeValue(token->session, token->key, asked, COUNT_OF(asked));
+    CK_RV rv = token->module->C_GetAttributeValue(session, key, asked, COUNT_OF(asked));
     if (rv != CKR_OK)
         return trouble_of("C_GetAttributeValue", rv, HSM_TROUBLE_KEY_UNFIT);
     return type == CKK_AES && bytes == KEY_BYTES && sensitive == CK_TRUE && extractable == CK_FALSE
@@ -168,43 +168,82 @@ key_check(struct hsm_token *token)
                : HSM_TROUBLE_KEY_UNFIT;
 }
 
+/* Found anew each time: a token may lose a key, or be given another one, at any moment. */
 static enum hsm_trouble
-log_in(struct hsm_token *token, CK_SLOT_ID slot, struct slice pin, bool may_make)
+key_take(const struct hsm_token *token, const struct hsm_key *key, CK_OBJECT_HANDLE *out)
+{
+    CK_ULONG count = 0;
+
+    if (key->token >= token->token_count)
+        return HSM_TROUBLE_TOKEN;
+    enum hsm_trouble trouble = key_find(token, key, out, &count);
+    if (trouble == HSM_TROUBLE_NONE && count != 1)
+        trouble = HSM_TROUBLE_KEY_MISSING;
+    return trouble == HSM_TROUBLE_NONE ? key_check(token, token->tokens[key->token].session, *out) : trouble;
+}
+
+/* A session that may write lives for this alone; the login holds for all sessions with the token. */
+enum hsm_trouble
+hsm_token_key_make(struct hsm_token *token, const struct hsm_key *key)
+{
+    CK_SESSION_HANDLE session;
+    CK_OBJECT_HANDLE handle;
+    CK_ULONG count = 0;
+
+    if (key->token >= token->token_count)
+        return HSM_TROUBLE_TOKEN;
+    enum hsm_trouble trouble = key_find(token, key, &handle, &count);
+    if (trouble != HSM_TROUBLE_NONE || count != 0)
+        return trouble == HSM_TROUBLE_NONE ? key_take(token, key, &handle) : trouble;
+    CK_RV rv = token->module->C_OpenSession(token->tokens[key->token].slot,
+                                            CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session);
+    if (rv != CKR_OK)
+        return trouble_of("C_OpenSession", rv, HSM_TROUBLE_TOKEN);
+    rv = key_generate(token, session, key->label);
+    CK_RV closed = token->module->C_CloseSession(session);
+    if (rv != CKR_OK || closed != CKR_OK)
+        return trouble_of("C_GenerateKey", rv != CKR_OK ? rv : closed, HSM_TROUBLE_FAILED);
+    log_event(LOG_INFO, "hsm.key_made");
+    return key_take(token, key, &handle);
+}
+
+static enum hsm_trouble
+log_in(struct hsm_token *token, struct slice label, struct slice pin)
 {
     unsigned char copy[HSM_PIN_BYTES_MAX];
+    size_t at = token->token_count;
 
-    CK_RV rv = token->module->C_OpenSession(slot, CKF_SERIAL_SESSION | (may_make ? CKF_RW_SESSION : 0), NULL,
-                                            NULL, &token->session);
+    enum hsm_trouble trouble = slot_find(token, label, &token->tokens[at].slot);
+    if (trouble != HSM_TROUBLE_NONE)
+        return trouble;
+    CK_RV rv = token->module->C_OpenSession(token->tokens[at].slot, CKF_SERIAL_SESSION, NULL, NULL,
+                                            &token->tokens[at].session);
     if (rv != CKR_OK)
         return trouble_of("C_OpenSession", rv, HSM_TROUBLE_TOKEN);
     memcpy(copy, pin.ptr, pin.len);
-    rv = token->module->C_Login(token->session, CKU_USER, copy, pin.len);
+    rv = token->module->C_Login(token->tokens[at].session, CKU_USER, copy, pin.len);
     secret_wipe(copy, sizeof(copy));
-    return rv == CKR_OK ? HSM_TROUBLE_NONE : trouble_of("C_Login", rv, HSM_TROUBLE_FAILED);
+    if (rv != CKR_OK)
+        return trouble_of("C_Login", rv, HSM_TROUBLE_FAILED);
+    token->token_count++;
+    return HSM_TROUBLE_NONE;
 }
 
 enum hsm_trouble
-hsm_token_open(struct hsm_token *token, const char *label, const char *key_label, struct slice pin,
-               bool may_make)
+hsm_token_open(struct hsm_token *token, const struct hsm_open *open)
 {
-    struct slice key = slice_text(key_label);
-    CK_SLOT_ID slot = 0;
-    CK_ULONG count = 0;
+    enum hsm_trouble trouble = HSM_TROUBLE_NONE;
+    CK_OBJECT_HANDLE key;
 
     CK_RV rv = token->module->C_Initialize(NULL);
     if (rv != CKR_OK)
         return trouble_of("C_Initialize", rv, HSM_TROUBLE_TOKEN); /* SoftHSM2 whose folder is away */
     token->is_initialized = true;
-    enum hsm_trouble trouble = slot_find(token, slice_text(label), &slot);
-    if (trouble == HSM_TROUBLE_NONE)
-        trouble = log_in(token, slot, pin, may_make);
-    if (trouble == HSM_TROUBLE_NONE)
-        trouble = key_find(token, key, &count);
-    if (trouble == HSM_TROUBLE_NONE && count == 0 && may_make)
-        trouble = key_make(token, key);
-    else if (trouble == HSM_TROUBLE_NONE && count != 1)
-        trouble = HSM_TROUBLE_KEY_MISSING;
-    return trouble == HSM_TROUBLE_NONE ? key_check(token) : trouble;
+    for (size_t i = 0; trouble == HSM_TROUBLE_NONE && i < open->token_count; i++)
+        trouble = log_in(token, open->tokens[i].label, open->tokens[i].pin);
+    for (size_t i = 0; trouble == HSM_TROUBLE_NONE && i < open->key_count; i++)
+        trouble = key_take(token, &open->keys[i], &key);
+    return trouble;
 }
 
 struct gcm {
@@ -229,19 +268,25 @@ gcm_init(struct gcm *gcm, const struct hsm_wrapped *wrapped)
 }
 
 enum hsm_trouble
-hsm_token_wrap(struct hsm_token *token, const struct secret *secret, struct hsm_wrapped *out)
+hsm_token_wrap(struct hsm_token *token, const struct hsm_key *key, const struct secret *secret,
+               struct hsm_wrapped *out)
 {
     unsigned char plain[VAULT_KEY_BYTES], sealed[SEAL_BYTES];
     CK_ULONG len = sizeof(sealed);
+    CK_OBJECT_HANDLE handle;
     struct gcm gcm;
 
+    enum hsm_trouble trouble = key_take(token, key, &handle);
+    if (trouble != HSM_TROUBLE_NONE)
+        return trouble;
+    CK_SESSION_HANDLE session = token->tokens[key->token].session;
     if (random_fill(out->iv, sizeof(out->iv)) != ERR_OK)
         return HSM_TROUBLE_FAILED;
     gcm_init(&gcm, out);
     memcpy(plain, secret_slice(secret).ptr, sizeof(plain));
-    CK_RV rv = token->module->C_EncryptInit(token->session, &gcm.mechanism, token->key);
+    CK_RV rv = token->module->C_EncryptInit(session, &gcm.mechanism, handle);
     if (rv == CKR_OK)
-        rv = token->module->C_Encrypt(token->session, plain, sizeof(plain), sealed, &len);
+        rv = token->module->C_Encrypt(session, plain, sizeof(plain), sealed, &len);
     secret_wipe(plain, sizeof(plain));
     if (rv != CKR_OK || len != sizeof(sealed))
         return trouble_of("C_Encrypt", rv, HSM_TROUBLE_FAILED);
@@ -251,19 +296,25 @@ hsm_token_wrap(struct hsm_token *token, const struct secret *secret, struct hsm_
 }
 
 enum hsm_trouble
-hsm_token_unwrap(struct hsm_token *token, const struct hsm_wrapped *wrapped, struct secret *out)
+hsm_token_unwrap(struct hsm_token *token, const struct hsm_key *key, const struct hsm_wrapped *wrapped,
+                 struct secret *out)
 {
     unsigned char sealed[SEAL_BYTES], plain[SEAL_BYTES];
     CK_ULONG len = sizeof(plain);
+    CK_OBJECT_HANDLE handle;
     struct gcm gcm;
 
+    enum hsm_trouble trouble = key_take(token, key, &handle);
+    if (trouble != HSM_TROUBLE_NONE)
+        return trouble;
+    CK_SESSION_HANDLE session = token->tokens[key->token].session;
     memcpy(sealed, wrapped->cipher, sizeof(wrapped->cipher));
     memcpy(sealed + sizeof(wrapped->cipher), wrapped->tag, sizeof(wrapped->tag));
     gcm_init(&gcm, wrapped);
-    CK_RV rv = token->module->C_DecryptInit(token->session, &gcm.mechanism, token->key);
+    CK_RV rv = token->module->C_DecryptInit(session, &gcm.mechanism, handle);
     if (rv != CKR_OK)
         return trouble_of("C_DecryptInit", rv, HSM_TROUBLE_TOKEN);
-    rv = token->module->C_Decrypt(token->session, sealed, sizeof(sealed), plain, &len);
+    rv = token->module->C_Decrypt(session, sealed, sizeof(sealed), plain, &len);
     if (rv == CKR_OK && len == VAULT_KEY_BYTES)
         memcpy(secret_bytes(out), plain, VAULT_KEY_BYTES);
     secret_wipe(plain, sizeof(plain));
@@ -279,8 +330,9 @@ hsm_token_close(struct hsm_token *token)
 {
     if (token == NULL || !token->is_initialized)
         return;
-    CK_RV rv = token->module->C_Finalize(NULL); /* ends the session, and with it the login */
+    CK_RV rv = token->module->C_Finalize(NULL); /* ends the sessions, and with them the logins */
     if (rv != CKR_OK)
         log_event(LOG_WARN, "hsm.call_failed", LOG_WORD("call", "C_Finalize"), LOG_NUM("rv", rv));
     token->is_initialized = false;
+    token->token_count = 0;
 }

@@ -2,7 +2,7 @@
  * The token's process: hosts the operator's PKCS#11 module, so that no other process has a foreign library in
  * it. It unwraps the master secret in the token and hands it to the vault over a link that the supervisor
  * made; it speaks to nobody else. Any trouble with the token ends it: it is started again, and opens the
- * token anew.
+ * token anew. It also makes master secrets, which leave it wrapped.
  */
 #include "core/log.h"
 #include "crypto/random.h"
@@ -74,24 +74,37 @@ lock_in(struct config *config)
     return role_lock_in(&hsm.role, &rules);
 }
 
-static enum hsm_trouble
-secret_make(uint32_t version, struct hsm_wrapped *out)
+static enum err
+say(enum link_kind kind, void (*encode)(struct buf *out, const void *what), const void *what)
 {
-    struct secret *secret = secret_new(VAULT_KEY_BYTES);
-    enum hsm_trouble trouble = HSM_TROUBLE_FAILED;
+    struct buf frame;
 
-    *out = (struct hsm_wrapped){ .version = version };
-    if (secret != NULL && random_fill(secret_bytes(secret), VAULT_KEY_BYTES) == ERR_OK)
-        trouble = hsm_token_wrap(hsm.token, secret, out);
-    secret_free(secret);
-    return trouble;
+    buf_init(&frame, HSM_FRAME_BYTES_MAX);
+    buf_add_byte(&frame, (char)kind);
+    encode(&frame, what);
+    enum err err = buf_done(&frame);
+    if (err == ERR_OK)
+        err = link_send(role_fd(&hsm.role), buf_slice(&frame), -1, SEND_TIMEOUT_MS);
+    buf_release(&frame);
+    return err;
 }
 
-/* The supervisor's word with the PIN, which is wiped when the token has taken or refused it. */
+static void
+opened_put(struct buf *out, const void *what)
+{
+    hsm_opened_encode(out, what);
+}
+
+static void
+made_put(struct buf *out, const void *what)
+{
+    hsm_made_encode(out, what);
+}
+
+/* The supervisor's word with the PINs, which are wiped when the tokens have taken or refused them. */
 static enum err
 open_token(enum hsm_trouble loaded)
 {
-    const struct config *config = &hsm.role.config;
     struct hsm_opened opened = { .trouble = loaded };
     struct hsm_open with;
     struct buf frame;
@@ -104,49 +117,89 @@ open_token(enum hsm_trouble loaded)
     if (err == ERR_OK &&
         (frame.ptr[0] != LINK_HSM_OPEN || hsm_open_decode(slice_drop(buf_slice(&frame), 1), &with) != ERR_OK))
         err = ERR_FRAME;
-    if (err != ERR_OK)
-        goto done;
-    uint32_t make_version = with.make_version;
-    if (opened.trouble == HSM_TROUBLE_NONE)
-        opened.trouble =
-            hsm_token_open(hsm.token, config->hsm_token, config->hsm_key, with.pin, make_version != 0);
+    if (err == ERR_OK && opened.trouble == HSM_TROUBLE_NONE)
+        opened.trouble = hsm_token_open(hsm.token, &with);
     buf_release_wiped(&frame);
-    if (opened.trouble == HSM_TROUBLE_NONE && make_version != 0) {
-        opened.trouble = secret_make(make_version, &opened.made);
-        opened.has_made = opened.trouble == HSM_TROUBLE_NONE;
-    }
+    if (err != ERR_OK)
+        return err;
     if (opened.trouble == HSM_TROUBLE_NONE)
         log_event(LOG_INFO, "hsm.opened");
     else
         log_event(LOG_ERROR, "hsm.not_opened", LOG_NUM("trouble", opened.trouble));
-    buf_init(&frame, HSM_FRAME_BYTES_MAX);
-    buf_add_byte(&frame, LINK_HSM_OPENED);
-    hsm_opened_encode(&frame, &opened);
-    err = buf_done(&frame);
-    if (err == ERR_OK)
-        err = link_send(role_fd(&hsm.role), buf_slice(&frame), -1, SEND_TIMEOUT_MS);
-    if (err == ERR_OK)
-        err = err_of(opened.trouble);
-done:
-    buf_release_wiped(&frame);
-    return err;
+    err = say(LINK_HSM_OPENED, opened_put, &opened);
+    return err == ERR_OK ? err_of(opened.trouble) : err;
+}
+
+/* A token that does not do what it was asked is opened anew; a key that may not be taken is the asker's
+ * affair. */
+static void
+trouble_note(enum hsm_trouble trouble)
+{
+    if (trouble == HSM_TROUBLE_KEY_UNFIT || trouble == HSM_TROUBLE_KEY_MISSING || trouble == HSM_TROUBLE_NONE)
+        return;
+    hsm.err = err_of(trouble);
+    hsm.is_over = true;
+}
+
+/* A new master secret, which nobody sees: it is opened for the vault when that needs it. */
+static void
+make(void *ctx UNUSED, struct slice bytes)
+{
+    struct hsm_made answer = { .trouble = HSM_TROUBLE_FAILED };
+    struct secret *secret = secret_new(VAULT_KEY_BYTES);
+    struct hsm_make with;
+
+    if (secret != NULL && hsm_make_decode(slice_drop(bytes, 1), &with) == ERR_OK &&
+        random_fill(secret_bytes(secret), VAULT_KEY_BYTES) == ERR_OK) {
+        answer.made.version = with.version;
+        answer.trouble = hsm_token_key_make(hsm.token, &with.key);
+        if (answer.trouble == HSM_TROUBLE_NONE)
+            answer.trouble = hsm_token_wrap(hsm.token, &with.key, secret, &answer.made);
+    }
+    secret_free(secret);
+    if (answer.trouble == HSM_TROUBLE_NONE)
+        log_event(LOG_INFO, "hsm.secret_made", LOG_NUM("version", answer.made.version));
+    else
+        log_event(LOG_ERROR, "hsm.secret_not_made", LOG_NUM("trouble", answer.trouble));
+    trouble_note(answer.trouble);
+    if (say(LINK_HSM_MADE, made_put, &answer) != ERR_OK)
+        hsm.is_over = true;
+}
+
+/* All that is asked for, or nothing. */
+static enum hsm_trouble
+unwrap_all(const struct hsm_unwrap *with, struct secret *const secrets[HSM_SECRETS_MAX],
+           struct hsm_secrets *out)
+{
+    enum hsm_trouble trouble = HSM_TROUBLE_NONE;
+
+    for (size_t i = 0; trouble == HSM_TROUBLE_NONE && i < with->count; i++) {
+        trouble = secrets[i] == NULL ? HSM_TROUBLE_FAILED
+                                     : hsm_token_unwrap(hsm.token, &with->secrets[i].key,
+                                                        &with->secrets[i].wrapped, secrets[i]);
+        if (trouble == HSM_TROUBLE_NONE)
+            out->bytes[out->count++] = secret_slice(secrets[i]);
+    }
+    if (trouble != HSM_TROUBLE_NONE)
+        out->count = 0;
+    return trouble;
 }
 
 /* To the vault, which waits at the other end. */
 static void
 unwrap(void *ctx UNUSED, struct slice bytes, int fd)
 {
-    struct hsm_secret answer = { .trouble = HSM_TROUBLE_FAILED };
-    struct secret *secret = secret_new(VAULT_KEY_BYTES);
-    struct hsm_wrapped wrapped;
+    struct hsm_secrets answer = { .trouble = HSM_TROUBLE_FAILED };
+    struct secret *secrets[HSM_SECRETS_MAX];
+    struct hsm_unwrap with;
     struct buf frame;
 
+    for (size_t i = 0; i < COUNT_OF(secrets); i++)
+        secrets[i] = secret_new(VAULT_KEY_BYTES);
     buf_init(&frame, HSM_FRAME_BYTES_MAX);
-    if (secret != NULL && hsm_wrapped_decode(slice_drop(bytes, 1), &wrapped) == ERR_OK)
-        answer.trouble = hsm_token_unwrap(hsm.token, &wrapped, secret);
-    if (answer.trouble == HSM_TROUBLE_NONE)
-        answer.bytes = secret_slice(secret);
-    hsm_secret_encode(&frame, &answer);
+    if (hsm_unwrap_decode(slice_drop(bytes, 1), &with) == ERR_OK)
+        answer.trouble = unwrap_all(&with, secrets, &answer);
+    hsm_secrets_encode(&frame, &answer);
     enum err err = buf_done(&frame);
     if (err == ERR_OK)
         err = link_send(fd, buf_slice(&frame), -1, SEND_TIMEOUT_MS);
@@ -160,7 +213,8 @@ unwrap(void *ctx UNUSED, struct slice bytes, int fd)
         hsm.is_over = true;
     }
     buf_release_wiped(&frame);
-    secret_free(secret);
+    for (size_t i = 0; i < COUNT_OF(secrets); i++)
+        secret_free(secrets[i]);
     close(fd);
 }
 
@@ -173,7 +227,7 @@ drain(void *ctx UNUSED)
 static enum err
 serve(void)
 {
-    const struct role_events events = { .drain = drain, .unwrap = unwrap };
+    const struct role_events events = { .drain = drain, .unwrap = unwrap, .make = make };
 
     while (!hsm.is_over) {
         struct pollfd wait = { .fd = role_fd(&hsm.role), .events = POLLIN };

@@ -73,12 +73,12 @@ memory_name(void)
     return "none";
 }
 
-/* The link that came with the supervisor's frame, taken: the token's process says the master secret there,
- * the last one of all. It lies in the frame, which is the caller's to wipe. */
+/* The link that came with the supervisor's frame, taken: the token's process says master secrets there, which
+ * come behind the other master keys. They lie in the frame, which is the caller's to wipe. */
 static enum err
-master_of_token(int fd, struct buf *frame, struct vault_boot *with)
+masters_of_token(int fd, struct buf *frame, struct vault_boot *with)
 {
-    struct hsm_secret secret;
+    struct hsm_secrets secrets;
     int rider = -1;
 
     enum err err = link_receive(fd, frame, &rider, HSM_TIMEOUT_MS);
@@ -86,14 +86,14 @@ master_of_token(int fd, struct buf *frame, struct vault_boot *with)
         close(rider);
     close(fd);
     if (err == ERR_OK)
-        err = hsm_secret_decode(buf_slice(frame), &secret);
-    if (err == ERR_OK && secret.trouble != HSM_TROUBLE_NONE)
-        err = secret.trouble == HSM_TROUBLE_REFUSED ? ERR_SEAL_CORRUPT : ERR_VAULT_UNAVAILABLE;
-    if (err == ERR_OK && with->master_count == VAULT_MASTERS_MAX)
+        err = hsm_secrets_decode(buf_slice(frame), &secrets);
+    if (err == ERR_OK && secrets.trouble != HSM_TROUBLE_NONE)
+        err = secrets.trouble == HSM_TROUBLE_REFUSED ? ERR_SEAL_CORRUPT : ERR_VAULT_UNAVAILABLE;
+    if (err == ERR_OK && secrets.count > COUNT_OF(with->masters) - with->master_count)
         err = ERR_LIMIT;
-    if (err == ERR_OK)
-        with->masters[with->master_count++] = secret.bytes;
-    else
+    for (size_t i = 0; err == ERR_OK && i < secrets.count; i++)
+        with->masters[with->master_count++] = secrets.bytes[i];
+    if (err != ERR_OK)
         log_event(LOG_ERROR, "vault.token_failed", LOG_ERR(err));
     return err;
 }
@@ -117,7 +117,7 @@ boot(void)
     if (err != ERR_OK)
         goto done;
     if (fd >= 0) {
-        err = master_of_token(fd, &token, &with);
+        err = masters_of_token(fd, &token, &with);
         fd = -1;
         booted.result = vault_result_of(err);
     }
@@ -188,7 +188,7 @@ kek_add(void *ctx UNUSED, struct slice bytes, int fd)
     buf_init(&token, HSM_FRAME_BYTES_MAX);
     enum err err = vault_boot_decode(slice_drop(bytes, 1), &with);
     if (fd >= 0 && err == ERR_OK)
-        err = master_of_token(fd, &token, &with);
+        err = masters_of_token(fd, &token, &with);
     else if (fd >= 0)
         close(fd);
     if (err == ERR_OK)

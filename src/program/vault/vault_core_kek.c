@@ -100,10 +100,10 @@ keks_add(struct vault_core *core, const struct vault_boot *with, struct vault_bo
     }
     if (err == ERR_OK && with->make_version != 0) {
         err = ERR_LIMIT;
-        if (with->make_version > version && with->master_count > 0 &&
+        if (with->make_version > version && with->make_of < with->master_count &&
             core->kek_count < COUNT_OF(core->keks)) {
             version = with->make_version;
-            err = kek_make(core, with->masters[with->master_count - 1], version,
+            err = kek_make(core, with->masters[with->make_of], version,
                            with->make_n == 0 ? core->options.scrypt_n : with->make_n, &booted_out->made);
             booted_out->has_made = err == ERR_OK;
         }

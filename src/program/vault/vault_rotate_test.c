@@ -249,6 +249,28 @@ data_keys_move_under_a_key_of_another_master_while_both_are_known(void **state U
     assert_true(slice_eq(answer.plain, SLICE("words")));
 }
 
+/* Out of a token, or given: the supervisor says which. */
+static void
+a_new_key_is_made_of_the_master_key_that_is_named(void **state UNUSED)
+{
+    const struct slice both[] = { old_master, new_master };
+    struct vault_boot with = { .masters = { old_master, new_master }, .master_count = 2, .make_version = 2 };
+    struct vault_booted booted;
+
+    for (uint8_t of = 0; of < 2; of++) {
+        struct vault_kek keks[2] = { kek };
+        assert_ok(boot(both, 2, keks, 1, 0, &booted));
+        with.make_of = of;
+        assert_ok(vault_core_kek_add(core, &with, &booted));
+        keks[1] = booted.made;
+        assert_ok(boot(&both[of], 1, &keks[1], 1, 0, &booted));
+        assert_int_equal(boot(&both[1 - of], 1, &keks[1], 1, 0, &booted), ERR_VAULT_KEK_WRONG);
+    }
+    assert_ok(boot(both, 2, &kek, 1, 0, &booted));
+    with.make_of = 2;
+    assert_int_equal(vault_core_kek_add(core, &with, &booted), ERR_LIMIT);
+}
+
 static void
 a_key_that_cannot_be_added_changes_nothing(void **state UNUSED)
 {
@@ -419,6 +441,7 @@ main(void)
         cmocka_unit_test_setup_teardown(an_index_key_has_one_version, begin, end),
         cmocka_unit_test_setup_teardown(data_keys_move_under_a_key_of_another_master_while_both_are_known,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(a_new_key_is_made_of_the_master_key_that_is_named, begin, end),
         cmocka_unit_test_setup_teardown(a_key_that_cannot_be_added_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_shredded_tenants_keys_are_gone_and_stay_out, begin, end),
         cmocka_unit_test_setup_teardown(a_key_is_believed_for_its_time, begin, end),

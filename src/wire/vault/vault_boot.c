@@ -3,7 +3,8 @@
 void
 vault_boot_encode(struct buf *out, const struct vault_boot *boot)
 {
-    if (boot->master_count > VAULT_MASTERS_MAX || boot->kek_count > VAULT_KEKS_MAX)
+    if (boot->master_count > VAULT_MASTERS_GIVEN_MAX || boot->make_of >= VAULT_MASTERS_MAX ||
+        boot->kek_count > VAULT_KEKS_MAX)
         bug("a boot frame out of bounds");
     buf_add_byte(out, (char)VAULT_FRAME_VERSION);
     buf_add_byte(out, (char)boot->master_count);
@@ -14,6 +15,7 @@ vault_boot_encode(struct buf *out, const struct vault_boot *boot)
     }
     buf_add_u32be(out, boot->make_version);
     buf_add_u32be(out, boot->make_n);
+    buf_add_byte(out, (char)boot->make_of);
     buf_add_u16be(out, (uint16_t)boot->kek_count);
     for (size_t i = 0; i < boot->kek_count; i++)
         vault_put_kek(out, &boot->keks[i]);
@@ -27,12 +29,15 @@ vault_boot_decode(struct slice frame, struct vault_boot *out)
     memset(out, 0, sizeof(*out));
     vault_take_frame_version(&in);
     out->master_count = vault_take_u8(&in);
-    if (out->master_count > VAULT_MASTERS_MAX)
+    if (out->master_count > VAULT_MASTERS_GIVEN_MAX)
         return ERR_FRAME;
     for (size_t i = 0; i < out->master_count; i++)
         out->masters[i] = vault_take(&in, VAULT_KEY_BYTES);
     out->make_version = vault_take_u32(&in);
     out->make_n = vault_take_u32(&in);
+    out->make_of = vault_take_u8(&in);
+    if (out->make_of >= VAULT_MASTERS_MAX)
+        return ERR_FRAME;
     out->kek_count = vault_take_u16(&in);
     if (out->kek_count > VAULT_KEKS_MAX)
         return ERR_FRAME;

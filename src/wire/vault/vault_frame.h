@@ -28,7 +28,8 @@
 #define VAULT_PUBLIC_KEY_BYTES     32u /* Ed25519, with the next */
 #define VAULT_SIGNATURE_BYTES      64u
 #define VAULT_KEKS_MAX             16u  /* versions whose keys are still in use */
-#define VAULT_MASTERS_MAX          2u   /* the master key, and while it is being replaced its successor */
+#define VAULT_MASTERS_GIVEN_MAX    2u   /* the master key, and while it is being replaced its successor */
+#define VAULT_MASTERS_MAX          6u   /* with those that a token has unwrapped (HSM_SECRETS_MAX) */
 #define VAULT_USES_MAX             256u /* of one answer to USAGE */
 
 /* Who asks: fixed per link by the supervisor, for good. */
@@ -187,14 +188,15 @@ struct vault_kek {
 /* The supervisor's first word to the vault, behind the byte LINK_BOOT; behind LINK_KEK what is to be added.
  */
 struct vault_boot {
-    /* 32 octets each; in a decoded frame they point into the frame: wipe that. A new key-encryption key is
-     * made of the last one. */
+    /* 32 octets each; in a decoded frame they point into the frame: wipe that. At most
+     * VAULT_MASTERS_GIVEN_MAX in a frame; the vault puts behind them what a token has unwrapped. */
     struct slice masters[VAULT_MASTERS_MAX];
     size_t master_count;
     struct vault_kek keks[VAULT_KEKS_MAX];
     size_t kek_count;
     uint32_t make_version; /* 0, or: make a new one with this version, above all others */
     uint32_t make_n;       /* the scrypt cost of that; 0: the usual one */
+    uint8_t make_of;       /* which one of all master keys it is made of */
 };
 
 /* The vault's answer, behind the byte LINK_BOOTED or LINK_KEK_MADE. */

@@ -323,7 +323,8 @@ a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
                                .keks = { kek_of(1), kek_of(2) },
                                .kek_count = 2,
                                .make_version = 3,
-                               .make_n = 1u << 18 };
+                               .make_n = 1u << 18,
+                               .make_of = 5 };
     struct vault_boot boot_out;
     struct vault_booted booted = { .result = VAULT_RESULT_KEK_WRONG,
                                    .kek_version = 2,
@@ -341,6 +342,7 @@ a_boot_and_its_answer_decode_to_what_was_encoded(void **state UNUSED)
     assert_int_equal(boot_out.master_count, 1);
     assert_int_equal(boot_out.make_version, 3);
     assert_int_equal(boot_out.make_n, 1u << 18);
+    assert_int_equal(boot_out.make_of, 5);
     kek_assert_equal(&boot_out.keks[0], &boot.keks[0]);
     kek_assert_equal(&boot_out.keks[1], &boot.keks[1]);
     buf_clear(&frame);
