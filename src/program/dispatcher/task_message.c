@@ -2,13 +2,15 @@
  * lost at the provider. */
 #include "domain/channel/whatsapp/whatsapp_media.h"
 #include "domain/media/media_provider.h"
-#include "domain/message/message.h"
+#include "domain/message/message_fallback.h"
 #include "program/dispatcher/task_handlers.h"
 #include "wire/json/json.h"
 
 struct subject {
     const struct task_run *run;
     struct message message;
+    struct message_sender senders[MESSAGE_SENDERS_MAX]; /* of one that has a chain */
+    size_t sender_count;
 };
 
 static enum err
@@ -16,7 +18,12 @@ subject_in(struct db_tx *tx, void *ctx)
 {
     struct subject *subject = ctx;
 
-    return message_get(tx, subject->run->claim->subject, subject->run->arena, &subject->message);
+    enum err err = message_get(tx, subject->run->claim->subject, subject->run->arena, &subject->message);
+
+    return err == ERR_OK && subject->message.fallback_count > 0
+               ? message_senders(tx, subject->message.id, subject->run->arena, subject->senders,
+                                 &subject->sender_count)
+               : err;
 }
 
 /* Doing it twice is doing it once. */
@@ -44,19 +51,36 @@ task_message_mark_read(struct task_run *run)
 }
 
 struct lost {
-    struct id media[WHATSAPP_MEDIA_REFS_MAX];
+    struct id media[WHATSAPP_MEDIA_REFS_MAX * MESSAGE_SENDERS_MAX];
     size_t count;
 };
 
-/* Which media it was stands in the content alone, so it takes somebody who may open it. Nothing is asked. */
+static enum err
+lost_add(struct lost *lost, struct slice text)
+{
+    struct whatsapp_media_ref refs[WHATSAPP_MEDIA_REFS_MAX];
+    json_t *content = NULL;
+    size_t count = 0;
+    enum err err = json_parse(text, &content);
+
+    if (err == ERR_OK)
+        err = whatsapp_media_refs(content, refs, &count);
+    for (size_t i = 0; err == ERR_OK && i < count && lost->count < COUNT_OF(lost->media); i++)
+        lost->media[lost->count++] = refs[i].media;
+    json_decref(content);
+    return err;
+}
+
+/*
+ * Which media it was stands in the content alone, so it takes somebody who may open it. Of a chain, all that
+ * this channel may have sent: what is forgotten without need is pushed once more. Nothing is asked.
+ */
 enum err
 task_media_forget(struct task_run *run)
 {
-    struct whatsapp_media_ref refs[WHATSAPP_MEDIA_REFS_MAX];
     struct lost *lost = arena_alloc(run->arena, sizeof(*lost));
     struct subject sent = { .run = run };
     struct slice peer, text;
-    json_t *content = NULL;
     enum err err = lost == NULL ? ERR_NO_MEMORY : task_read(run, subject_in, &sent);
 
     run->state = lost;
@@ -64,12 +88,15 @@ task_media_forget(struct task_run *run)
         err = message_open(run->vault, run->claim->tenant, sent.message.id, &sent.message.sealed, run->arena,
                            &peer, &text);
     if (err == ERR_OK)
-        err = json_parse(text, &content);
-    if (err == ERR_OK)
-        err = whatsapp_media_refs(content, refs, &lost->count);
-    for (size_t i = 0; err == ERR_OK && i < lost->count; i++)
-        lost->media[i] = refs[i].media;
-    json_decref(content);
+        err = lost_add(lost, text);
+    for (size_t i = 0; err == ERR_OK && i < sent.sender_count; i++) {
+        const struct message_sender *sender = &sent.senders[i];
+        if (!sender->has_content || !id_eq(sender->channel, run->claim->channel))
+            continue;
+        err = message_sender_open(run->vault, run->claim->tenant, sent.message.id, sender, run->arena, &text);
+        if (err == ERR_OK)
+            err = lost_add(lost, text);
+    }
     return err;
 }
 
