@@ -9,6 +9,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readSync, readdirSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { signalAll } from './database.js';
 
 const SOURCE = path.join(path.dirname(fileURLToPath(import.meta.url)), 'clock.S');
 /** Offsets in the code of clock.S. */
@@ -19,12 +20,14 @@ const TRIES_MAX = 20;
 const napping = new Int32Array(new SharedArrayBuffer(4));
 const nap = (/** @type {number} */ ms) => Atomics.wait(napping, 0, 0, ms);
 
+const gone = (/** @type {string} */ why) => Object.assign(new Error(why), { code: 'ESRCH' });
+
 /** Where the vDSO lies in a process. @param {number|'self'} pid */
 function mappingOf(pid) {
     const line = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').find((each) => each.endsWith('[vdso]'));
     const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line ?? '') ?? [];
     if (from === undefined)
-        throw new Error('the process has no vDSO');
+        throw gone('the process has no vDSO: it is ending');
     return { from: BigInt(`0x${from}`), to: BigInt(`0x${to}`) };
 }
 
@@ -131,14 +134,17 @@ export class Clocks {
                 return from + BigInt(clock.at + AHEAD);
             } finally {
                 if (wasRunning)
-                    process.kill(pid, 'SIGCONT');
+                    signalAll([pid], 'SIGCONT');
             }
         }
     }
 
     /** @param {number} pid */
     #isStopped(pid) {
-        return readdirSync(`/proc/${pid}/task`).every((task) => /^State:\s+[Tt]/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8')));
+        const states = readdirSync(`/proc/${pid}/task`).map((task) => /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'))?.[1] ?? 'X');
+        if (states.some((state) => 'ZX'.includes(state)))
+            throw gone('the process is ending');
+        return states.every((state) => 'Tt'.includes(state));
     }
 
     /** Whether a thread is just then in what is to be written over. @param {number} pid @param {bigint} from @param {bigint} to */
