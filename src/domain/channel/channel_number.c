@@ -133,17 +133,10 @@ changes_tell(struct db_tx *tx, const struct clock *clock, struct id channel, enu
     if (is_given)
         buf_add(&changes.data, news->extra);
     buf_add_byte(&changes.data, '}');
-    enum err err = buf_done(&changes.data);
-    struct event event = { .id = id_new(clock),
-                           .type = type,
-                           .subject = channel,
-                           .channel = channel,
-                           .occurred_at = clock_wall(clock),
-                           .data = buf_slice(&changes.data) };
-    if (err == ERR_OK && (changes.count > 0 || is_given))
-        err = event_append(tx, &event);
+    if (changes.count > 0 || is_given)
+        return event_tell(tx, clock, type, channel, channel, &changes.data);
     buf_release(&changes.data);
-    return err;
+    return ERR_OK;
 }
 
 enum err

@@ -98,17 +98,7 @@ channel_tell(struct db_tx *tx, const struct clock *clock, enum event_type type, 
     else
         json_add_string(&data, channel->state_reason);
     buf_add_byte(&data, '}');
-    enum err err = buf_done(&data);
-    struct event event = { .id = id_new(clock),
-                           .type = type,
-                           .subject = channel->id,
-                           .channel = channel->id,
-                           .occurred_at = clock_wall(clock),
-                           .data = buf_slice(&data) };
-    if (err == ERR_OK)
-        err = event_append(tx, &event);
-    buf_release(&data);
-    return err;
+    return event_tell(tx, clock, type, channel->id, channel->id, &data);
 }
 
 static const struct db_stmt channel_count_stmt = {

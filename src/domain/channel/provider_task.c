@@ -390,17 +390,8 @@ task_tell(struct db_tx *tx, const struct clock *clock, const struct provider_tas
     buf_add_text(&data, ",\"result\":");
     buf_add(&data, outcome->result.len == 0 ? SLICE("{}") : outcome->result);
     buf_add_byte(&data, '}');
-    enum err err = buf_done(&data);
-    struct event event = { .id = id_new(clock),
-                           .type = is_done ? EVENT_OPERATION_SUCCEEDED : EVENT_OPERATION_FAILED,
-                           .subject = claim->channel,
-                           .channel = claim->channel,
-                           .occurred_at = clock_wall(clock),
-                           .data = buf_slice(&data) };
-    if (err == ERR_OK)
-        err = event_append(tx, &event);
-    buf_release(&data);
-    return err;
+    return event_tell(tx, clock, is_done ? EVENT_OPERATION_SUCCEEDED : EVENT_OPERATION_FAILED, claim->channel,
+                      claim->channel, &data);
 }
 
 enum err

@@ -65,6 +65,24 @@ event_append(struct db_tx *tx, const struct event *event)
                 DB_BYTES(content == NULL ? none : slice_of(content->tag, VAULT_TAG_BYTES))));
 }
 
+enum err
+event_tell(struct db_tx *tx, const struct clock *clock, enum event_type type, struct id subject,
+           struct id channel, struct buf *data)
+{
+    struct event event = { .id = id_new(clock),
+                           .type = type,
+                           .subject = subject,
+                           .channel = channel,
+                           .occurred_at = clock_wall(clock),
+                           .data = buf_slice(data) };
+    enum err err = buf_done(data);
+
+    if (err == ERR_OK)
+        err = event_append(tx, &event);
+    buf_release(data);
+    return err;
+}
+
 static const struct db_stmt event_timeline_stmt = {
     "event_timeline",
     "SELECT id, type, subject_id, channel_id, occurred_at, data::text FROM event"

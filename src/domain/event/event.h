@@ -6,6 +6,8 @@
 #ifndef DOMAIN_EVENT_EVENT_H
 #define DOMAIN_EVENT_EVENT_H
 #include "core/arena.h"
+#include "core/buf.h"
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/id.h"
 #include "platform/db/db.h"
@@ -40,6 +42,9 @@ struct vault_place event_content_place(struct id tenant, struct id event);
 
 /* In the caller's transaction. */
 MUST_CHECK enum err event_append(struct db_tx *tx, const struct event *event);
+/* The same for what happens now: `data` is released, whatever becomes of it, and its failure is returned. */
+MUST_CHECK enum err event_tell(struct db_tx *tx, const struct clock *clock, enum event_type type,
+                               struct id subject, struct id channel, struct buf *data);
 /* A message's timeline, oldest first, at most EVENT_TIMELINE_MAX; content is not loaded. */
 #define EVENT_TIMELINE_MAX 200u
 MUST_CHECK enum err event_timeline(struct db_tx *tx, struct id subject, struct arena *arena,

@@ -104,6 +104,31 @@ a_timeline_is_read_in_order_and_by_its_tenant_only(void **state UNUSED)
     assert_int_equal(timeline(bolt, subject, &found), 0);
 }
 
+/* `data` of the caller's own making: what did not fit is no event. */
+static void
+what_is_told_is_an_event_of_now(void **state UNUSED)
+{
+    struct id subject = id_new(clock_system());
+    struct wall_time before = clock_wall(clock_system());
+    struct event *found;
+    struct buf data;
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    buf_init(&data, 64);
+    buf_add_text(&data, "{\"kind\": \"whatsapp\"}");
+    assert_ok(event_tell(&tx, clock_system(), EVENT_CHANNEL_CREATED, subject, subject, &data));
+    assert_null(data.ptr);
+    buf_init(&data, 4);
+    buf_add_text(&data, "{\"kind\": \"whatsapp\"}");
+    assert_int_equal(event_tell(&tx, clock_system(), EVENT_CHANNEL_CREATED, subject, subject, &data),
+                     ERR_LIMIT);
+    assert_ok(db_commit(&tx));
+    assert_int_equal(timeline(acme, subject, &found), 1);
+    assert_true(slice_eq(found[0].data, SLICE("{\"kind\": \"whatsapp\"}")));
+    assert_true(found[0].occurred_at.us >= before.us);
+}
+
 static void
 a_word_of_a_newer_build_is_passed_over(void **state UNUSED)
 {
@@ -142,4 +167,5 @@ content_is_sealed_whole_or_not_at_all(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(each_word_is_one_type), TEST(a_timeline_is_read_in_order_and_by_its_tenant_only),
-             TEST(a_word_of_a_newer_build_is_passed_over), TEST(content_is_sealed_whole_or_not_at_all))
+             TEST(what_is_told_is_an_event_of_now), TEST(a_word_of_a_newer_build_is_passed_over),
+             TEST(content_is_sealed_whole_or_not_at_all))

@@ -242,17 +242,7 @@ template_tell(struct db_tx *tx, const struct clock *clock, enum event_type type,
         buf_add_byte(&data, '}');
     }
     buf_add_byte(&data, '}');
-    enum err err = buf_done(&data);
-    struct event event = { .id = id_new(clock),
-                           .type = type,
-                           .subject = template->id,
-                           .channel = template->channel,
-                           .occurred_at = clock_wall(clock),
-                           .data = buf_slice(&data) };
-    if (err == ERR_OK)
-        err = event_append(tx, &event);
-    buf_release(&data);
-    return err;
+    return event_tell(tx, clock, type, template->id, template->channel, &data);
 }
 
 static const struct db_stmt template_insert_stmt = {
