@@ -1,6 +1,7 @@
 #include "program/gateway/gateway.h"
 #include "core/log.h"
 #include "core/num.h"
+#include "wire/json/json.h"
 
 #define PAGE_LIMIT_DEFAULT 25
 #define PAGE_LIMIT_MAX     100
@@ -62,7 +63,7 @@ gateway_page_read(struct http_request *request, enum id_kind kind, struct gatewa
     char text[ID_TEXT_BYTES];
     int number = PAGE_LIMIT_DEFAULT;
 
-    *out = (struct gateway_page){ .limit = PAGE_LIMIT_DEFAULT };
+    *out = (struct gateway_page){ .kind = kind, .limit = PAGE_LIMIT_DEFAULT };
     if (limit.ptr != NULL && num_int_parse(limit, 1, PAGE_LIMIT_MAX, &number) != ERR_OK) {
         problem_add_parameter(&request->problem, request->arena, SLICE("limit"), SLICE("must be 1 to 100"));
         return ERR_QUERY;
@@ -81,12 +82,19 @@ gateway_page_read(struct http_request *request, enum id_kind kind, struct gatewa
     return ERR_QUERY;
 }
 
-enum err
-gateway_page_reply(struct http_request *request, struct http_response *response, json_t *items, bool has_more,
-                   enum id_kind kind, struct id last)
+size_t
+gateway_page_shown(const struct gateway_page *page, size_t read_count)
 {
-    char text[ID_TEXT_BYTES];
-    struct slice cursor = slice_drop(id_print(kind, last, text), id_prefix(kind).len);
+    return read_count < page->limit ? read_count : page->limit;
+}
+
+enum err
+gateway_page_reply(struct http_request *request, struct http_response *response,
+                   const struct gateway_page *page, size_t read_count, json_t *items)
+{
+    bool has_more = read_count > page->limit;
+    struct slice last = json_text_of(json_array_get(items, page->limit - 1), "id");
+    struct slice cursor = slice_drop(last, id_prefix(page->kind).len);
     json_t *next = has_more ? json_stringn(cursor.ptr, cursor.len) : json_null();
 
     /* "o" takes its values, also when packing fails */

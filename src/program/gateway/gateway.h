@@ -52,14 +52,17 @@ MUST_CHECK enum err gateway_write(struct http_request *request, enum err (*work)
 
 /* limit and cursor of a list; the cursor is the id of the last object shown. ERR_QUERY. */
 struct gateway_page {
+    enum id_kind kind;
     size_t limit;
     struct id cursor; /* zero: from the newest */
 };
 MUST_CHECK enum err gateway_page_read(struct http_request *request, enum id_kind kind,
                                       struct gateway_page *out);
-/* {"data": items, "has_more", "next_cursor"}; `items` is taken; `last` is the last object shown. */
+/* How many of the objects that were read are shown: one beyond the limit only tells that there are more. */
+size_t gateway_page_shown(const struct gateway_page *page, size_t read_count);
+/* {"data": items, "has_more", "next_cursor"}; `items`, each with its "id", are what is shown, and taken. */
 MUST_CHECK enum err gateway_page_reply(struct http_request *request, struct http_response *response,
-                                       json_t *items, bool has_more, enum id_kind kind, struct id last);
+                                       const struct gateway_page *page, size_t read_count, json_t *items);
 
 /* The path's id. A text that is no id of this kind is ERR_NOT_FOUND, as is another tenant's. */
 MUST_CHECK enum err gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind,

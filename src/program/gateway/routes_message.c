@@ -196,8 +196,7 @@ message_get_list(struct http_request *request, struct http_response *response)
         err = gateway_read(request, messages_load, &list);
     if (err != ERR_OK)
         return err;
-    bool has_more = list.count > list.page.limit;
-    size_t count = has_more ? list.page.limit : list.count;
+    size_t count = gateway_page_shown(&list.page, list.count);
     json_t *items = json_array();
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         json_t *shown = NULL;
@@ -208,8 +207,7 @@ message_get_list(struct http_request *request, struct http_response *response)
         json_decref(items);
         return err;
     }
-    struct id last = count == 0 ? (struct id){ { 0 } } : list.messages[count - 1].id;
-    return gateway_page_reply(request, response, items, has_more, ID_MESSAGE, last);
+    return gateway_page_reply(request, response, &list.page, list.count, items);
 }
 
 /* A change of one message, and how the message stands afterwards. */

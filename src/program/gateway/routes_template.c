@@ -333,14 +333,12 @@ template_get_list(struct http_request *request, struct http_response *response)
         err = gateway_read(request, read_list, read);
     if (err != ERR_OK)
         return err;
-    bool has_more = read->count > read->page.limit;
-    size_t shown = has_more ? read->page.limit : read->count;
+    size_t shown = gateway_page_shown(&read->page, read->count);
     struct wall_time now = clock_wall(gateway_worker_of(request)->gateway->clock);
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
         show_append(&items, template_show(&read->templates[i], now));
-    struct id last = shown == 0 ? (struct id){ { 0 } } : read->templates[shown - 1].id;
-    return gateway_page_reply(request, response, items, has_more, ID_TEMPLATE, last);
+    return gateway_page_reply(request, response, &read->page, read->count, items);
 }
 
 struct change {

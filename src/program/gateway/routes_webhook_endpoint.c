@@ -356,13 +356,11 @@ endpoint_get_list(struct http_request *request, struct http_response *response)
         err = gateway_read(request, list_in, &work);
     if (err != ERR_OK)
         return err;
-    bool has_more = work.count > work.page.limit;
-    size_t shown = has_more ? work.page.limit : work.count;
+    size_t shown = gateway_page_shown(&work.page, work.count);
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
         show_append(&items, endpoint_show(&work.endpoints[i]));
-    struct id last = shown == 0 ? (struct id){ { 0 } } : work.endpoints[shown - 1].id;
-    return gateway_page_reply(request, response, items, has_more, ID_ENDPOINT, last);
+    return gateway_page_reply(request, response, &work.page, work.count, items);
 }
 
 /* The endpoint of the path, and If-Match against it; without If-Match any revision may be changed. */
