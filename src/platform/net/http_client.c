@@ -10,7 +10,7 @@
 #define METHOD_BYTES_MAX 16u
 #define IDLE_S           30L /* most servers close idle connections after 60 s or more: be first */
 #define DNS_CACHE_S      30L
-#define BEARER_PREFIX    "Authorization: Bearer "
+#define BEARER_PREFIX    "Authorization: "
 
 /* One call from start to done; kept for the next one afterwards. */
 struct flight {
@@ -381,21 +381,24 @@ list_add(struct curl_slist **list, const char *line)
 
 /* The Authorization line goes to the head of the list, without a copy: its text stays in locked memory. */
 static enum err
-bearer_set(struct flight *flight, struct slice token)
+bearer_set(struct flight *flight, const char *scheme, struct slice token)
 {
-    const struct slice prefix = SLICE(BEARER_PREFIX);
+    const struct slice prefix = SLICE(BEARER_PREFIX), word = slice_text(scheme == NULL ? "Bearer" : scheme);
+    size_t before = prefix.len + word.len + 1; /* and a space */
 
     if (token.len > HTTP_CLIENT_BEARER_BYTES_MAX)
         return ERR_HTTP_HEADER;
     for (size_t i = 0; i < token.len; i++)
         if (token.ptr[i] <= 0x20 || token.ptr[i] >= 0x7F)
             return ERR_HTTP_HEADER;
-    flight->bearer = secret_new(prefix.len + token.len + 1); /* zeroed: the NUL is there */
+    flight->bearer = secret_new(before + token.len + 1); /* zeroed: the NUL is there */
     if (flight->bearer == NULL)
         return ERR_NO_MEMORY;
     unsigned char *text = secret_bytes(flight->bearer);
     memcpy(text, prefix.ptr, prefix.len);
-    memcpy(text + prefix.len, token.ptr, token.len);
+    memcpy(text + prefix.len, word.ptr, word.len);
+    text[before - 1] = ' ';
+    memcpy(text + before, token.ptr, token.len);
     flight->bearer_line = (struct curl_slist){ .data = (char *)text, .next = flight->headers };
     flight->headers = &flight->bearer_line;
     return ERR_OK;
@@ -418,7 +421,7 @@ headers_set(struct flight *flight, const struct http_call *call)
     if (!list_add(&flight->headers, "Expect:") ||
         (!has_header(call, "Content-Type") && !list_add(&flight->headers, "Content-Type:")))
         return ERR_NO_MEMORY;
-    return call->bearer.len == 0 ? ERR_OK : bearer_set(flight, call->bearer);
+    return call->bearer.len == 0 ? ERR_OK : bearer_set(flight, call->bearer_scheme, call->bearer);
 }
 
 #define SET(option, value)                                                                                   \

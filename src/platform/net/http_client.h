@@ -72,9 +72,10 @@ struct http_call {
     /* PEM, both or neither; borrowed until done. A connection is used again only with the same certificate.
      */
     struct slice client_certificate, client_key;
-    struct slice bearer;    /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
-    int timeout_ms;         /* of the whole, waiting for a connection included; above 0, as the next */
-    int connect_timeout_ms; /* of finding the name, TCP and TLS together */
+    struct slice bearer;       /* sent as "Authorization: Bearer ..."; empty: none. See http_client_start */
+    const char *bearer_scheme; /* another word than Bearer, a literal: "OAuth"; NULL: Bearer */
+    int timeout_ms;            /* of the whole, waiting for a connection included; above 0, as the next */
+    int connect_timeout_ms;    /* of finding the name, TCP and TLS together */
     void *ctx;
     void (*done)(void *ctx, const struct http_result *result);
 };

@@ -206,7 +206,18 @@ a_request_goes_out_as_it_was_told(void **state UNUSED)
     assert_string_equal(f.body, "ok");
     assert_int_equal(secret_pool_used(), 0);
 
-    /* No type, no token, another method: on the same connection. */
+    /* Another word before the token: on the same connection, as the next. */
+    call = call_of(&f);
+    call.bearer = SLICE("tok-en");
+    call.bearer_scheme = "OAuth";
+    assert_ok(http_client_start(f.client, &call));
+    text = read_until(&f, fd, "hello");
+    assert_non_null(strstr(text, "\r\nAuthorization: OAuth tok-en\r\n"));
+    assert_null(strstr(text, "Bearer"));
+    send_text(fd, OK_REPLY);
+    run_until_done(&f);
+
+    /* No type, no token, another method. */
     call = call_of(&f);
     call.method = "DELETE";
     call.body = SLICE_EMPTY;
@@ -218,7 +229,7 @@ a_request_goes_out_as_it_was_told(void **state UNUSED)
     send_text(fd, "HTTP/1.1 204 No Content\r\n\r\n");
     run_until_done(&f);
     assert_int_equal(f.result.status, 204);
-    assert_int_equal(f.done, 2);
+    assert_int_equal(f.done, 3);
     close(fd);
     fixture_release(&f);
 }
