@@ -235,7 +235,7 @@ static const struct db_stmt provider_task_claim_stmt = {
     " FOR UPDATE OF t SKIP LOCKED LIMIT 1) due"
     " WHERE q.tenant_id = due.tenant_id AND q.id = due.id"
     " RETURNING q.tenant_id, q.id, q.channel_id, q.subject_id, q.kind, q.fence, q.attempt, q.is_unsure, q.created_at,"
-    " q.key_version, q.request_ct, q.request_iv, q.request_tag"
+    " q.key_version, q.request_ct, q.request_iv, q.request_tag, q.progress::text"
 };
 
 enum err
@@ -268,6 +268,9 @@ provider_task_claim_next(struct db *db, const struct provider_task_wish *wish, s
     out->is_known = provider_task_kind_parse(db_text(rows, 0, 4), &out->kind) == ERR_OK;
     if (out->has_request)
         err = sealed_column_read(rows, 0, 10, (uint32_t)db_i64(rows, 0, 9), arena, &out->request);
+    out->progress = arena_copy(arena, db_text(rows, 0, 13));
+    if (err == ERR_OK && out->progress.ptr == NULL)
+        err = ERR_NO_MEMORY;
     if (err == ERR_OK)
         err = db_commit(&tx);
 done:
@@ -345,6 +348,22 @@ provider_task_hold(struct db_tx *tx, const struct provider_task_claim *claim, in
     return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
 }
 
+static const struct db_stmt provider_task_progress_stmt = {
+    "provider_task_progress", "UPDATE provider_task SET progress = $4 WHERE tenant_id = $1 AND id = $2"
+                              " AND fence = $3 AND state = 'leased'"
+};
+
+enum err
+provider_task_progress(struct db_tx *tx, const struct provider_task_claim *claim, struct slice progress)
+{
+    if (progress.len > PROVIDER_TASK_PROGRESS_MAX)
+        return ERR_LIMIT;
+    enum err err = db_exec_one(tx, &provider_task_progress_stmt,
+                               DB_ARGS(DB_ID(claim->task), DB_I64(claim->fence), DB_JSON(progress)));
+
+    return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
+}
+
 static const struct db_stmt provider_task_again_stmt = {
     "provider_task_again",
     "UPDATE provider_task SET state = 'waiting', due_at = $4, attempt = attempt - $5, is_unsure = is_unsure OR $6,"
@@ -354,7 +373,8 @@ static const struct db_stmt provider_task_again_stmt = {
 static const struct db_stmt provider_task_finish_stmt = {
     "provider_task_finish",
     "UPDATE provider_task SET state = $4, finished_at = $5, lease_until = NULL, error_code = $6, error_title = $7,"
-    " error_class = $8, result = $9, key_version = NULL, request_ct = NULL, request_iv = NULL, request_tag = NULL"
+    " error_class = $8, result = $9, key_version = NULL, request_ct = NULL, request_iv = NULL, request_tag = NULL,"
+    " progress = NULL"
     " WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'leased'"
 };
 

@@ -15,8 +15,9 @@
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 
-#define PROVIDER_TASK_WAITING_MAX 1000u /* of one channel, asked for by the API */
-#define PROVIDER_TASK_RESULT_MAX  16384u
+#define PROVIDER_TASK_WAITING_MAX  1000u /* of one channel, asked for by the API */
+#define PROVIDER_TASK_RESULT_MAX   16384u
+#define PROVIDER_TASK_PROGRESS_MAX 65536u
 
 enum provider_task_kind {
 #define TASK(name, word, subject, patience_s, tells, waits) PROVIDER_TASK_##name,
@@ -85,6 +86,7 @@ struct provider_task_claim {
     struct wall_time created_at;
     bool has_request;
     struct vault_sealed request;
+    struct slice progress; /* as an attempt before this one has left it; empty: none */
 };
 /* Moves media, which may take minutes. */
 bool provider_task_is_media(enum provider_task_kind kind);
@@ -112,6 +114,14 @@ MUST_CHECK enum err provider_task_next_due(struct db *db, struct wall_time *out)
  */
 MUST_CHECK enum err provider_task_hold(struct db_tx *tx, const struct provider_task_claim *claim,
                                        int64_t lease_ms);
+
+/*
+ * What this attempt has brought, and the next one goes on from: a JSON object of PROVIDER_TASK_PROGRESS_MAX
+ * bytes, without secrets and nothing personal. It goes when the task has finished. ERR_STATE_CONFLICT as
+ * above.
+ */
+MUST_CHECK enum err provider_task_progress(struct db_tx *tx, const struct provider_task_claim *claim,
+                                           struct slice progress);
 
 struct provider_task_outcome {
     enum provider_task_state state; /* WAITING: again at due_at */

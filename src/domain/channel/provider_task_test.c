@@ -3,6 +3,7 @@
 #include "domain/channel/provider_task.h"
 #include "platform/db/test_cluster.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define LEASE_MS 60000
 
@@ -384,10 +385,46 @@ what_is_due_next_is_a_waiting_task_or_a_lease(void **state UNUSED)
     assert_true(due.us > clock_wall(clock_system()).us);
 }
 
+/* Also to whoever takes over from one that died; and nothing of it when the task is at its end. */
+static void
+what_an_attempt_has_brought_is_the_next_ones(void **state UNUSED)
+{
+    struct provider_task_outcome done = { .state = PROVIDER_TASK_DONE };
+    struct provider_task_claim dead, heir;
+    struct db_tx tx;
+    size_t taken = 0;
+
+    create(acme, channel_new(acme), false);
+    dead = claim();
+    assert_int_equal(dead.progress.len, 0);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(provider_task_progress(&tx, &dead, SLICE("{\"n\":1}")));
+    assert_ok(provider_task_progress(&tx, &dead, SLICE("{\"n\":2}")));
+    assert_ok(db_commit(&tx));
+    test_cluster_sql("update provider_task set lease_until = now() - interval '1 second'");
+    assert_ok(provider_task_take_over(dispatcher, &taken));
+    heir = claim();
+    assert_true(slice_eq(heir.progress, SLICE("{\"n\": 2}")));
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_int_equal(provider_task_progress(&tx, &dead, SLICE("{}")), ERR_STATE_CONFLICT);
+    db_rollback(&tx);
+    char *large = malloc(PROVIDER_TASK_PROGRESS_MAX + 1);
+    assert_non_null(large);
+    memset(large, ' ', PROVIDER_TASK_PROGRESS_MAX + 1);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_int_equal(provider_task_progress(&tx, &heir, slice_of(large, PROVIDER_TASK_PROGRESS_MAX + 1)),
+                     ERR_LIMIT);
+    db_rollback(&tx);
+    free(large);
+    assert_ok(settle(&heir, done));
+    assert_int_equal(test_cluster_number("select count(*) from provider_task where progress is null"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(a_task_is_claimed_once_with_what_it_was_made_of),
              TEST(an_end_tells_its_event_and_forgets_the_request), TEST(a_failure_is_told_with_its_reason),
              TEST(what_is_tried_again_waits_and_keeps_its_request), TEST(a_lost_claim_writes_nothing),
+             TEST(what_an_attempt_has_brought_is_the_next_ones),
              TEST(one_channels_many_do_not_delay_anothers_one), TEST(tenants_are_served_in_turn),
              TEST(who_has_media_enough_still_gets_the_rest),
              TEST(two_that_claim_at_a_time_get_different_tasks), TEST(what_the_api_asks_for_has_a_limit),

@@ -77,6 +77,12 @@ struct vault_place media_chunk_place(struct id tenant, struct id media, uint32_t
 MUST_CHECK enum err media_begin(struct db_tx *tx, const struct clock *clock, const struct media_new *with);
 /* ERR_NOT_FOUND. */
 MUST_CHECK enum err media_get(struct db_tx *tx, struct id media, struct arena *arena, struct media *out);
+/*
+ * As media_get, of what is ready and has not expired; and it does not expire before `until`, so that who is
+ * about to hand it on still finds it. ERR_NOT_FOUND.
+ */
+MUST_CHECK enum err media_keep(struct db_tx *tx, const struct clock *clock, struct id media,
+                               struct wall_time until, struct arena *arena, struct media *out);
 /* With everything that belongs to it. ERR_NOT_FOUND. */
 MUST_CHECK enum err media_delete(struct db_tx *tx, struct id media);
 /* An upload that did not come to its end leaves nothing. ERR_OK also when there is nothing. */

@@ -146,6 +146,21 @@ media_get(struct db_tx *tx, struct id media, struct arena *arena, struct media *
     return err;
 }
 
+static const struct db_stmt media_keep_stmt = {
+    "media_keep", "UPDATE media SET expires_at = greatest(expires_at, $3) WHERE tenant_id = $1 AND id = $2"
+                  " AND state = 'ready' AND expires_at > $4"
+};
+
+enum err
+media_keep(struct db_tx *tx, const struct clock *clock, struct id media, struct wall_time until,
+           struct arena *arena, struct media *out)
+{
+    enum err err =
+        db_exec_one(tx, &media_keep_stmt, DB_ARGS(DB_ID(media), DB_TIME(until), DB_TIME(clock_wall(clock))));
+
+    return err == ERR_OK ? media_get(tx, media, arena, out) : err;
+}
+
 /* Chunks and whatever else hangs on the row go with it. A writer's next chunk, which looks at the row, is
  * refused. */
 static const struct db_stmt media_delete_stmt = { "media_delete",

@@ -396,6 +396,40 @@ a_vault_that_goes_away_leaves_nothing_ready(void **state UNUSED)
     free(file);
 }
 
+/* Only what is ready and not over can be kept, by its own tenant; never for less than it had. */
+static void
+what_a_task_wants_is_kept(void **state UNUSED)
+{
+    unsigned char *file = file_make(1000);
+    struct id stored = id_new(clock_system()), half = id_new(clock_system());
+    struct wall_time now = clock_wall(clock_system()), soon = wall_after_ms(now, 60000),
+                     late = wall_after_ms(now, INT64_C(90) * 86400000);
+    struct media media;
+    struct db_tx tx;
+
+    assert_ok(store(stored, file, 1000, 1000));
+    assert_ok(begin_as(acme, half, 1000, STORAGE_MAX));
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(media_get(&tx, stored, arena, &media));
+    struct wall_time before = media.expires_at;
+    assert_ok(media_keep(&tx, clock_system(), stored, soon, arena, &media));
+    assert_int_equal(media.expires_at.us, before.us);
+    assert_int_equal(media.bytes, 1000);
+    assert_ok(media_keep(&tx, clock_system(), stored, late, arena, &media));
+    assert_int_equal(media.expires_at.us, late.us);
+    assert_int_equal(media_keep(&tx, clock_system(), half, late, arena, &media), ERR_NOT_FOUND);
+    assert_ok(db_commit(&tx));
+    test_cluster_sql("update media set expires_at = now()");
+    assert_ok(db_begin(db, acme, &tx));
+    assert_int_equal(media_keep(&tx, clock_system(), stored, late, arena, &media), ERR_NOT_FOUND);
+    db_rollback(&tx);
+    test_cluster_sql("update media set expires_at = now() + interval '1 hour'");
+    assert_ok(db_begin(db, bolt, &tx));
+    assert_int_equal(media_keep(&tx, clock_system(), stored, late, arena, &media), ERR_NOT_FOUND);
+    db_rollback(&tx);
+    free(file);
+}
+
 #define MEDIA_TEST(name) cmocka_unit_test_setup_teardown(name, test_open, test_close)
 
 int
@@ -407,6 +441,7 @@ main(void)
                                         MEDIA_TEST(a_writer_that_was_overtaken_writes_nothing_more),
                                         MEDIA_TEST(room_is_reserved_before_the_first_byte),
                                         MEDIA_TEST(what_is_deleted_or_abandoned_leaves_no_bytes),
+                                        MEDIA_TEST(what_a_task_wants_is_kept),
                                         MEDIA_TEST(more_than_the_limit_or_nothing_is_refused),
                                         MEDIA_TEST(a_vault_that_goes_away_leaves_nothing_ready) };
 
