@@ -1,7 +1,7 @@
 // @ts-check
 /** Operations and numbers: what is asked of the provider besides sending, to its end, whatever dies meanwhile. */
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { startPlatform, until } from './support.js';
 
@@ -80,6 +80,43 @@ describe('a number', () => {
             return now.profile?.about !== undefined && now;
         }, 'the sync that follows');
         assert.deepEqual(shown.profile, change);
+    });
+});
+
+describe('the picture of a profile', () => {
+    /** A JPEG as far as it goes: a thumbnail in its metadata, then the frame's own size. */
+    const jpeg = (width, height, size) => Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 10, 0xff, 0xc0, 0, 11, 8, 0, 1, 0, 0xff, 0xc0, 0, 11, 8, height >> 8, height & 255, width >> 8, width & 255, 1, 1, 17, 0]), randomBytes(size)]);
+    const uploads = async (bytes) => (await platform.sandbox.control('GET', '/uploads')).json.data.filter((upload) => upload.length === bytes.length);
+
+    test('is uploaded, though the connection breaks, and shown by a sync', async () => {
+        const bytes = jpeg(640, 640, 200_001);
+        const media = await shop.client.upload('image/jpeg', bytes);
+        await platform.sandbox.control('POST', '/faults', { on: 'uploads', match: { type: 'bytes' }, effect: { kind: 'cut', after_bytes: 100_000 } });
+        const done = await perform(number('/profile'), { profile_picture_media_id: media.id, about: 'With a picture.' });
+        assert.equal(done.state, 'succeeded', JSON.stringify(done));
+        const [upload] = await uploads(bytes);
+        assert.deepEqual([upload.sha256, upload.asked], [createHash('sha256').update(bytes).digest('hex'), [0, 100_000]]);
+        const shown = await until(async () => {
+            const now = await shop.client.must(200, 'GET', number(''));
+            return now.profile?.profile_picture_url !== undefined && now.profile;
+        }, 'the sync that follows');
+        assert.equal(shown.about, 'With a picture.');
+    });
+
+    test('must be ours, of the right type, square and large enough', async () => {
+        const stranger = await platform.workspace({ channel: false });
+        const ask = async (client, type, bytes) => {
+            const { id } = await client.upload(type, bytes);
+            const answer = await shop.client.call('PATCH', number('/profile'), { profile_picture_media_id: id });
+            assert.equal(answer.json.errors[0].pointer, '/profile_picture_media_id');
+            return [answer.status, answer.json.code, answer.json.errors[0].detail];
+        };
+        const shape = [422, 'media-format-unsupported', 'must be a square picture of at least 192 by 192 pixels'];
+        assert.deepEqual(await ask(shop.client, 'image/jpeg', jpeg(640, 480, 9)), shape);
+        assert.deepEqual(await ask(shop.client, 'image/jpeg', jpeg(191, 191, 9)), shape);
+        assert.deepEqual(await ask(shop.client, 'image/jpeg', Buffer.from([0xff, 0xd8, 0xff, 0xd9])), shape);
+        assert.deepEqual(await ask(shop.client, 'application/pdf', Buffer.from('%PDF-1.7 x')), [422, 'media-kind-mismatch', 'must be media of type image/jpeg or image/png, of at most 5 MiB']);
+        assert.deepEqual(await ask(stranger.client, 'image/jpeg', jpeg(640, 640, 9)), [422, 'media-unknown', 'is not media of this workspace that is ready']);
     });
 });
 

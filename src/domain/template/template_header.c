@@ -1,16 +1,23 @@
 /* A header: text, a file with a sample, a place, or a product. */
 #include "domain/template/template_check_internal.h"
+#include "domain/template/template_sample.h"
 
-/* example.header_handle: what a resumable upload gave for the sample. */
+/* example.header_handle: what a resumable upload gave for the sample, or media of ours, to be uploaded. */
 static void
 sample_check(struct template_check *check, const json_t *header)
 {
     const json_t *handles = json_member(json_member(header, "example"), "header_handle");
     const json_t *handle = json_is_string(handles) ? handles : json_array_get(handles, 0);
     size_t before = template_enter(check, "example");
+    struct id media;
 
     if (!json_is_string(handle) || json_string_length(handle) == 0 || json_array_size(handles) > 1)
-        template_fault_at(check, "header_handle", "needs the upload handle of one sample file");
+        template_fault_at(check, "header_handle",
+                          "needs one sample file: media of ours, or an upload's handle");
+    else if (template_sample_is_ours(slice_of(json_string_value(handle), json_string_length(handle)),
+                                     &media) &&
+             id_is_zero(media))
+        template_fault_at(check, "header_handle", "is not the id of any media");
     template_leave(check, before);
 }
 

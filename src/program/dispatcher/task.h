@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 struct task_runner;
+struct task_uploads;
 
 struct task_run {
     const struct provider_task_claim *claim;
@@ -38,7 +39,8 @@ struct task_run {
     const char *error_title, *error_class; /* class NULL: nothing failed */
     struct whatsapp_error error;           /* of the last task_call that was refused */
     int http_status;                       /* of its answer; 0: none */
-    struct task_runner *runner;            /* the house's own */
+    struct task_runner *runner;            /* the house's own, as the next */
+    struct task_uploads *uploads;          /* of task_upload.c; NULL until it is needed */
 };
 
 struct task_handler {
@@ -54,11 +56,13 @@ struct task_handler {
 extern const struct task_handler task_table[PROVIDER_TASK_KINDS];
 
 struct task_request {
-    const char *method;  /* "GET", "POST", "DELETE" */
-    struct slice path;   /* behind the version: "/106540352242922/register", with its query */
-    struct slice body;   /* JSON; empty: none */
-    struct slice bearer; /* NULL ptr: the channel's access token */
-    bool is_anonymous;   /* without any */
+    const char *method;        /* "GET", "POST", "DELETE" */
+    struct slice path;         /* behind the version: "/106540352242922/register", with its query */
+    struct slice body;         /* JSON; empty: none */
+    struct slice bearer;       /* NULL ptr: the channel's access token */
+    bool is_anonymous;         /* without any */
+    const char *bearer_scheme; /* another word than Bearer, a literal; NULL: Bearer */
+    const char *header;        /* one more: "Name: value"; NULL: none */
     /* Of media, which is not held whole. */
     const char *url; /* instead of `path`: the whole of it, of the provider's choice; checked by the caller */
     const char *content_type;  /* of `source`: "Content-Type: ..." */
@@ -95,6 +99,9 @@ MUST_CHECK enum err task_use_token(struct task_run *run, struct slice token);
 MUST_CHECK enum err task_fail(struct task_run *run, const char *code, const char *title);
 /* run->result becomes the printed value, which is taken. ERR_NO_MEMORY, ERR_LIMIT. */
 MUST_CHECK enum err task_result(struct task_run *run, json_t *value);
+/* As it stands in a query, behind `name`: everything but the unreserved characters is escaped (RFC
+ * 3986, 2.3). */
+void task_query_add(struct buf *out, const char *name, struct slice value);
 /* A value printed into the arena; taken. */
 MUST_CHECK enum err task_print(struct task_run *run, json_t *value, struct slice *out);
 

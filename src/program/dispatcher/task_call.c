@@ -114,6 +114,20 @@ task_result(struct task_run *run, json_t *value)
     return err == ERR_OK && run->result.len > PROVIDER_TASK_RESULT_MAX ? ERR_LIMIT : err;
 }
 
+void
+task_query_add(struct buf *out, const char *name, struct slice value)
+{
+    buf_add_text(out, name);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char byte = (unsigned char)value.ptr[i];
+        if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
+            byte == '-' || byte == '.' || byte == '_' || byte == '~')
+            buf_add_byte(out, (char)byte);
+        else
+            buf_add_format(out, "%%%02X", byte);
+    }
+}
+
 /* Of the call under way; the body is copied, since the client's goes. */
 struct call {
     struct task_run *run;
@@ -225,7 +239,7 @@ task_call_with(struct task_run *run, const struct task_request *request, const j
     const char *const headers[] = { request->content_type == NULL ? "Content-Type: application/json"
                                                                   : request->content_type,
                                     request->sink.write == NULL ? "Accept: application/json" : "Accept: */*",
-                                    NULL };
+                                    request->header, NULL };
     int timeout_ms;
     struct task_runner *runner = run->runner;
     const struct config *config = runner->config->config;
@@ -261,6 +275,7 @@ task_call_with(struct task_run *run, const struct task_request *request, const j
                                                      .headers = headers,
                                                      .body = request->body,
                                                      .bearer = bearer,
+                                                     .bearer_scheme = request->bearer_scheme,
                                                      .source = request->source,
                                                      .sink = request->sink,
                                                      .timeout_ms = timeout_ms,

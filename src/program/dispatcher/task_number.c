@@ -2,6 +2,7 @@
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_number.h"
 #include "program/dispatcher/task_handlers.h"
+#include "program/dispatcher/task_upload.h"
 #include "wire/json/json.h"
 
 #define FACTS_QUERY                                                                                          \
@@ -284,14 +285,38 @@ task_number_display_name(struct task_run *run)
     return err;
 }
 
+/* WhatsApp knows a picture by the handle of its upload. */
+static enum err
+picture_upload(struct task_run *run, json_t *body)
+{
+    struct slice handle;
+    struct id media;
+    enum err err;
+
+    if (json_object_get(body, "profile_picture_media_id") == NULL)
+        return ERR_OK;
+    err = id_parse(ID_MEDIA, json_text_of(body, "profile_picture_media_id"), &media);
+    if (err == ERR_OK)
+        err = task_upload(run, media, &handle);
+    if (err == ERR_OK &&
+        (json_object_set_new(body, "profile_picture_handle", json_stringn(handle.ptr, handle.len)) != 0 ||
+         json_object_del(body, "profile_picture_media_id") != 0))
+        err = ERR_NO_MEMORY;
+    return err;
+}
+
 enum err
 task_number_profile(struct task_run *run)
 {
     json_t *body = NULL;
     enum err err = request_parse(run, &body);
 
-    if (err != ERR_OK)
+    if (err == ERR_OK)
+        err = picture_upload(run, body);
+    if (err != ERR_OK) {
+        json_decref(body);
         return err;
+    }
     struct slice vertical = cased(run->arena, json_text_of(body, "vertical"), 'a', 'z', 'A' - 'a');
     if (json_object_set_new(body, "messaging_product", json_string("whatsapp")) != 0 ||
         (vertical.len > 0 &&

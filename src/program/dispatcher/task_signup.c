@@ -17,21 +17,6 @@ struct signup {
     struct vault_sealed sealed;
 };
 
-/* As it stands in a query: everything but the unreserved characters is escaped (RFC 3986, 2.3). */
-static void
-query_add(struct buf *out, const char *name, struct slice value)
-{
-    buf_add_text(out, name);
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char byte = (unsigned char)value.ptr[i];
-        if ((byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-            byte == '-' || byte == '.' || byte == '_' || byte == '~')
-            buf_add_byte(out, (char)byte);
-        else
-            buf_add_format(out, "%%%02X", byte);
-    }
-}
-
 static enum err
 path_keep(struct task_run *run, struct buf *path, struct slice *out)
 {
@@ -77,9 +62,9 @@ code_exchange(struct signup *signup)
     if (clock_wall(run->clock).us - run->claim->created_at.us > CODE_LIFE_MS * INT64_C(1000))
         return task_fail(run, "signup-code-expired", "The signup's code could not be exchanged in time.");
     buf_init(&path, 8192);
-    query_add(&path, "/oauth/access_token?client_id=", signup->app_id);
-    query_add(&path, "&client_secret=", signup->app_secret);
-    query_add(&path, "&code=", json_text_of(signup->request, "code"));
+    task_query_add(&path, "/oauth/access_token?client_id=", signup->app_id);
+    task_query_add(&path, "&client_secret=", signup->app_secret);
+    task_query_add(&path, "&code=", json_text_of(signup->request, "code"));
     enum err err = path_keep(run, &path, &request.path);
     if (err == ERR_OK)
         err = task_call_with(run, &request, &answer);
@@ -132,7 +117,7 @@ token_check(struct signup *signup)
     if (bearer.ptr == NULL)
         return ERR_NO_MEMORY;
     buf_init(&path, 3 * TOKEN_BYTES_MAX + 256);
-    query_add(&path, "/debug_token?input_token=", task_token(run));
+    task_query_add(&path, "/debug_token?input_token=", task_token(run));
     enum err err = path_keep(run, &path, &request.path);
     if (err == ERR_OK)
         err = task_call_with(run, &request, &answer);

@@ -3,7 +3,9 @@
 #include "crypto/hash.h"
 #include "domain/template/template_item.h"
 #include "domain/template/template_needs.h"
+#include "domain/template/template_sample.h"
 #include "program/dispatcher/task_handlers.h"
+#include "program/dispatcher/task_upload.h"
 #include "wire/json/json.h"
 
 #define PAGE_ARENA_BYTES (32u << 20) /* a page of templates, sealed */
@@ -70,6 +72,32 @@ draft_open(struct task_run *run, const struct read *read, struct slice *body_out
     if (!read->has_draft)
         return task_fail(run, "draft-missing", "What WhatsApp was to be sent is not there any more.");
     return vault_open_content(run->vault, &place, &read->draft, run->arena, body_out);
+}
+
+/* The draft as WhatsApp is to have it: where it names our media, by the handle that its upload has brought.
+ */
+static enum err
+draft_upload(struct task_run *run, struct slice draft, struct slice *body_out)
+{
+    struct template_sample samples[TEMPLATE_SAMPLES_MAX];
+    struct slice handle;
+    json_t *tree = NULL;
+    size_t count = 0;
+    enum err err = json_parse(draft, &tree);
+
+    *body_out = draft;
+    if (err == ERR_OK)
+        err = template_samples(tree, run->arena, samples, &count);
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        err = task_upload(run, samples[i].media, &handle);
+        if (err == ERR_OK)
+            err = template_sample_set(&samples[i], handle);
+    }
+    if (err != ERR_OK || count == 0) {
+        json_decref(tree);
+        return err;
+    }
+    return task_print(run, tree, body_out); /* takes it */
 }
 
 /* The components of an item, sealed for this template, with their digest and needs, into the news. */
@@ -194,7 +222,7 @@ task_template_create(struct task_run *run)
     const json_t *answer;
     struct outcome *outcome;
     struct read read;
-    struct slice body, path;
+    struct slice draft, body, path;
     bool is_made = false;
     enum err err = subject_read(run, TEMPLATE_CHANGE_CREATE, &read, &outcome);
 
@@ -205,7 +233,9 @@ task_template_create(struct task_run *run)
     if (err != ERR_OK || is_made)
         return err;
     path = arena_format(run->arena, "/%.*s/message_templates", SLICE_FMT(run->waba_id));
-    err = path.ptr == NULL ? ERR_NO_MEMORY : draft_open(run, &read, &body);
+    err = path.ptr == NULL ? ERR_NO_MEMORY : draft_open(run, &read, &draft);
+    if (err == ERR_OK)
+        err = draft_upload(run, draft, &body);
     if (err == ERR_OK)
         err = task_call(run, "POST", path, body, &answer);
     if (err != ERR_OK)
@@ -249,7 +279,7 @@ task_template_edit(struct task_run *run)
 {
     struct outcome *outcome;
     struct read read;
-    struct slice body, path;
+    struct slice draft, body, path;
     enum err err = subject_read(run, TEMPLATE_CHANGE_EDIT, &read, &outcome);
 
     if (err != ERR_OK || outcome->is_nothing)
@@ -260,11 +290,13 @@ task_template_edit(struct task_run *run)
             return err;
     }
     path = arena_format(run->arena, "/%.*s", SLICE_FMT(read.template.provider_id));
-    err = path.ptr == NULL ? ERR_NO_MEMORY : draft_open(run, &read, &body);
+    err = path.ptr == NULL ? ERR_NO_MEMORY : draft_open(run, &read, &draft);
+    if (err == ERR_OK)
+        err = draft_upload(run, draft, &body);
     if (err == ERR_OK)
         err = missing_told(run, task_call(run, "POST", path, body, NULL));
     if (err == ERR_OK)
-        err = edit_learn(run, body, outcome);
+        err = edit_learn(run, draft, outcome);
     return err == ERR_OK ? look_after(run, read.template.provider_id, outcome) : err;
 }
 

@@ -1,6 +1,7 @@
 /* /v1/channels/{channel_id}/number: the phone number behind a channel. What changes it is an operation. */
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_number.h"
+#include "program/gateway/media_named.h"
 #include "program/gateway/operation_show.h"
 #include "wire/json/json.h"
 
@@ -126,7 +127,9 @@ number_display_name(struct http_request *request, struct http_response *response
 static enum err
 number_profile(struct http_request *request, struct http_response *response)
 {
-    return number_operation(request, response, PROVIDER_TASK_NUMBER_PROFILE, true);
+    enum err err = media_named_picture_check(request, "profile_picture_media_id");
+
+    return err == ERR_OK ? number_operation(request, response, PROVIDER_TASK_NUMBER_PROFILE, true) : err;
 }
 
 const struct http_route number_routes[] = {

@@ -3,6 +3,7 @@
 #include "crypto/hash.h"
 #include "domain/template/template.h"
 #include "domain/template/template_needs.h"
+#include "program/gateway/media_named.h"
 #include "program/gateway/operation_show.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
@@ -120,6 +121,7 @@ struct create {
     const struct clock *clock;
     struct arena *arena;
     struct template template;
+    struct media_named_samples named;
     bool is_replay;
 };
 
@@ -127,9 +129,13 @@ static enum err
 create_in(struct db_tx *tx, void *ctx)
 {
     struct create *create = ctx;
+    enum err err = template_create(tx, create->clock, &create->with, create->arena, &create->template,
+                                   &create->is_replay);
 
-    return template_create(tx, create->clock, &create->with, create->arena, &create->template,
-                           &create->is_replay);
+    /* What was asked before is answered as it was, whatever has become of its media. */
+    return err == ERR_OK && !create->is_replay
+               ? media_named_samples_keep(tx, create->clock, create->arena, &create->named)
+               : err;
 }
 
 /* What WhatsApp is sent: the request without what is ours, its words as WhatsApp writes them. Owned. */
@@ -197,6 +203,8 @@ create_prepare(struct http_request *request, struct create *create)
     else if (err == ERR_OK)
         err = template_heading_check(&definition, request->arena, &request->problem);
     if (err == ERR_OK)
+        err = media_named_samples_read(request, &create->named);
+    if (err == ERR_OK)
         err = request_idempotency_key(request, &with->idempotency_key);
     if (err == ERR_OK && id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &with->channel) != ERR_OK)
         err = ERR_CHANNEL_UNKNOWN;
@@ -250,6 +258,8 @@ template_post(struct http_request *request, struct http_response *response)
     else if (err == ERR_CHANNEL_UNKNOWN)
         problem_add(&request->problem, request->arena, SLICE("/channel_id"),
                     SLICE("is not a channel of this workspace"));
+    if (err == ERR_MEDIA_UNKNOWN || err == ERR_MEDIA_KIND)
+        media_named_fault_add(request, &create->named.fault);
     if (err != ERR_OK)
         return err;
     if (create->is_replay)
@@ -348,6 +358,7 @@ struct change {
     const struct clock *clock;
     struct slice why;
     struct template template;
+    struct media_named_samples named;
 };
 
 static enum err
@@ -355,8 +366,11 @@ change_in(struct db_tx *tx, void *ctx)
 {
     struct change *change = ctx;
 
-    return template_change_ask(tx, change->clock, &change->ask, change->read.arena, &change->why,
-                               &change->template);
+    enum err err = template_change_ask(tx, change->clock, &change->ask, change->read.arena, &change->why,
+                                       &change->template);
+
+    return err == ERR_OK ? media_named_samples_keep(tx, change->clock, change->read.arena, &change->named)
+                         : err;
 }
 
 /* The template of the path, and that it is the one the client knows. */
@@ -389,6 +403,8 @@ change_reply(struct http_request *request, struct http_response *response, struc
 
     if (err == ERR_STATE_CONFLICT)
         request->problem.detail = change->why;
+    if (err == ERR_MEDIA_UNKNOWN || err == ERR_MEDIA_KIND)
+        media_named_fault_add(request, &change->named.fault);
     return err == ERR_OK ? template_reply(request, response, 202, &change->template) : err;
 }
 
@@ -418,6 +434,8 @@ edit_check(struct http_request *request, struct change *change)
         err = definition.components == NULL
                   ? template_heading_check(&definition, request->arena, &request->problem)
                   : template_definition_check(&definition, request->arena, &request->problem);
+    if (err == ERR_OK)
+        err = media_named_samples_read(request, &change->named);
     if (err != ERR_OK)
         return err;
     json_t *draft = draft_of(body, definition.category);
