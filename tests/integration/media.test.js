@@ -237,6 +237,20 @@ describe('what comes with messages', () => {
         assert.ok((await content(bolt.client, media.id)).bytes.equals(file));
     });
 
+    test('a channel may leave it with WhatsApp', async () => {
+        const fetches = async (/** @type {string} */ word) => {
+            const changed = await bolt.client.must(200, 'PATCH', `/v1/channels/${bolt.channel}`, { whatsapp: { fetch_media: word } });
+            assert.equal(changed.whatsapp.fetch_media, word);
+            const id = await theirs(bolt, 'image/jpeg', jpeg(3000), 'e.jpg');
+            const { image } = (await receive(bolt, 'image', { id, mime_type: 'image/jpeg', sha256: sha256(jpeg(3000)) })).content;
+            assert.equal(image.id, id);
+            return image.media_id !== undefined;
+        };
+        assert.equal(await fetches('never'), false);
+        assert.equal(await fetches('always'), true);
+        assert.equal(await fetches('default'), true);
+    });
+
     test('a dispatcher that is killed in the middle leaves a fetch that another ends', async () => {
         const file = pdf(12 * MB);
         const id = await theirs(bolt, 'application/pdf', file, 'b.pdf');

@@ -26,6 +26,7 @@ struct channel {
     uint32_t revision; /* ETag */
     struct slice waba_id, phone_number_id, display_phone_number;
     struct slice window_check; /* "enforce" or "off": the contract knows no other */
+    struct slice fetch_media;  /* "default", "always" or "never" */
 };
 
 enum channel_credential {
@@ -43,6 +44,7 @@ struct channel_new {
     struct id id; /* made by the caller: it is bound into the seals */
     struct slice name, waba_id, phone_number_id, display_phone_number;
     struct slice window_check;                       /* NULL ptr: "enforce" */
+    struct slice fetch_media;                        /* NULL ptr: "default" */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS]; /* each of generation 1 */
     bool is_connecting; /* the access token comes later: its seal is not looked at */
 };
@@ -68,7 +70,7 @@ MUST_CHECK enum err channel_list(struct db_tx *tx, struct id before, size_t limi
 struct channel_change {
     uint32_t revision; /* If-Match; 0: any */
     struct slice name; /* NULL ptr: as it was; so all */
-    struct slice display_phone_number, window_check;
+    struct slice display_phone_number, window_check, fetch_media;
     bool has_state;
     enum channel_state state; /* active or paused; active mends a broken one */
     bool has_credential[CHANNEL_CREDENTIALS];
@@ -133,6 +135,10 @@ MUST_CHECK enum err channel_tenant(struct db *db, struct id channel, struct id *
 /* The channels of this tenant at a WhatsApp Business account, oldest first; a list may be empty. */
 MUST_CHECK enum err channel_by_account(struct db_tx *tx, struct slice waba_id, struct arena *arena,
                                        struct channel **out, size_t *count_out);
+/* Whether the media that comes to this number is fetched by itself; by_default when its channel does not say,
+ * or there is none. */
+MUST_CHECK enum err channel_fetches_media(struct db_tx *tx, struct slice phone_number_id, bool by_default,
+                                          bool *out);
 /* The channel of this tenant that owns the phone number id; ERR_NOT_FOUND. */
 MUST_CHECK enum err channel_by_phone_number_id(struct db_tx *tx, struct slice phone_number_id,
                                                struct id *channel_out);

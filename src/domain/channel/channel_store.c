@@ -6,7 +6,7 @@
 
 #define CHANNEL_COLUMNS                                                                                      \
     "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"      \
-    " w.phone_number_id, w.display_phone_number, w.window_check"
+    " w.phone_number_id, w.display_phone_number, w.window_check, w.fetch_media"
 #define CHANNEL_TABLES                                                                                       \
     " FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
 
@@ -23,10 +23,12 @@ channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
                              .waba_id = arena_copy(arena, db_text(rows, row, 8)),
                              .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
                              .display_phone_number = arena_copy(arena, db_text(rows, row, 10)),
-                             .window_check = arena_copy(arena, db_text(rows, row, 11)) };
+                             .window_check = arena_copy(arena, db_text(rows, row, 11)),
+                             .fetch_media = arena_copy(arena, db_text(rows, row, 12)) };
     if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL ||
         out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL ||
-        out->display_phone_number.ptr == NULL || out->window_check.ptr == NULL)
+        out->display_phone_number.ptr == NULL || out->window_check.ptr == NULL ||
+        out->fetch_media.ptr == NULL)
         return ERR_NO_MEMORY;
     return channel_state_parse(db_text(rows, row, 3), &out->state);
 }
@@ -114,9 +116,9 @@ static const struct db_stmt whatsapp_channel_insert_stmt = {
     " access_token_ct, access_token_iv, access_token_tag, access_token_key_version,"
     " app_secret_ct, app_secret_iv, app_secret_tag, app_secret_key_version,"
     " verify_token_ct, verify_token_iv, verify_token_tag, verify_token_key_version, window_check,"
-    " access_token_generation)"
+    " access_token_generation, fetch_media)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, coalesce($18, 'enforce'),"
-    " $19)"
+    " $19, coalesce($20, 'default'))"
 };
 static const struct db_stmt dispatch_lane_insert_stmt = {
     "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id, is_open) VALUES ($1, $2, $3)"
@@ -150,7 +152,7 @@ channel_create(struct db_tx *tx, const struct clock *clock, const struct channel
                                   DB_TEXT(with->display_phone_number), token[0], token[1], token[2], token[3],
                                   CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
                                   CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check),
-                                  DB_I64(with->is_connecting ? 0 : 1)));
+                                  DB_I64(with->is_connecting ? 0 : 1), DB_TEXT(with->fetch_media)));
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_insert_stmt,
                           DB_ARGS(DB_ID(with->id), DB_BOOL(!with->is_connecting)));
@@ -170,7 +172,7 @@ static const struct db_stmt channel_update_stmt = {
 static const struct db_stmt whatsapp_channel_options_stmt = {
     "whatsapp_channel_options",
     "UPDATE whatsapp_channel SET display_phone_number = coalesce($3, display_phone_number),"
-    " window_check = coalesce($4, window_check) WHERE tenant_id = $1 AND channel_id = $2"
+    " window_check = coalesce($4, window_check), fetch_media = coalesce($5, fetch_media) WHERE tenant_id = $1 AND channel_id = $2"
 };
 /* One statement per credential. Writing past another replacement fails: the generation moved on. */
 #define CREDENTIAL_UPDATE(column)                                                                            \
@@ -222,10 +224,11 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
                               DB_TIME(clock_wall(clock))));
     if (err == ERR_NOT_FOUND)
         return ERR_HTTP_PRECONDITION;
-    if (err == ERR_OK && (change->display_phone_number.ptr != NULL || change->window_check.ptr != NULL))
-        err = db_exec_one(
-            tx, &whatsapp_channel_options_stmt,
-            DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number), DB_TEXT(change->window_check)));
+    if (err == ERR_OK && (change->display_phone_number.ptr != NULL || change->window_check.ptr != NULL ||
+                          change->fetch_media.ptr != NULL))
+        err = db_exec_one(tx, &whatsapp_channel_options_stmt,
+                          DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number),
+                                  DB_TEXT(change->window_check), DB_TEXT(change->fetch_media)));
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
         if (change->has_credential[i])
             err = db_exec_one(
@@ -495,6 +498,26 @@ channel_by_account(struct db_tx *tx, struct slice waba_id, struct arena *arena, 
     if (err == ERR_OK) {
         *out = channels;
         *count_out = db_rows_count(rows);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+static const struct db_stmt channel_fetches_media_stmt = {
+    "channel_fetches_media",
+    "SELECT fetch_media FROM whatsapp_channel WHERE tenant_id = $1 AND phone_number_id = $2"
+};
+
+enum err
+channel_fetches_media(struct db_tx *tx, struct slice phone_number_id, bool by_default, bool *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &channel_fetches_media_stmt, DB_ARGS(DB_TEXT(phone_number_id)), &rows);
+
+    *out = by_default;
+    if (err == ERR_OK && db_rows_count(rows) > 0) {
+        struct slice word = db_text(rows, 0, 0);
+        *out = slice_eq(word, SLICE("always")) || (by_default && !slice_eq(word, SLICE("never")));
     }
     db_rows_free(rows);
     return err;

@@ -380,6 +380,45 @@ an_accounts_channels_are_its_own(void **state UNUSED)
     assert_true(id_eq(channels[0].id, one.id) && id_eq(channels[1].id, two.id));
 }
 
+static bool
+fetches(struct slice phone_number_id, bool by_default)
+{
+    struct db_tx tx;
+    bool does = !by_default;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_fetches_media(&tx, phone_number_id, by_default, &does));
+    assert_ok(db_commit(&tx));
+    return does;
+}
+
+static void
+a_channel_fetches_media_as_it_says_or_as_all_do(void **state UNUSED)
+{
+    static const struct {
+        const char *word;
+        bool by_default, does;
+    } rows[] = { { "never", true, false }, { "never", false, false }, { "always", false, true },
+                 { "always", true, true }, { "default", true, true }, { "default", false, false } };
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with), theirs;
+
+    assert_true(slice_eq(channel.fetch_media, SLICE("default")));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct channel_change change = { .fetch_media = slice_text(rows[i].word) };
+        assert_ok(update(channel.id, &change, &channel));
+        assert_true(slice_eq(channel.fetch_media, change.fetch_media));
+        assert_true(slice_eq(channel.window_check, SLICE("enforce")));
+        assert_int_equal(fetches(with.phone_number_id, rows[i].by_default), rows[i].does);
+    }
+    assert_true(fetches(SLICE("404"), true)); /* nobody's */
+    with = new_channel();
+    with.fetch_media = SLICE("never");
+    theirs = create(bolt, &with);
+    assert_true(slice_eq(theirs.fetch_media, SLICE("never")));
+    assert_true(fetches(with.phone_number_id, true)); /* another tenant's */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(one_number_is_connected_once_in_a_workspace_and_may_be_in_another),
@@ -390,5 +429,5 @@ CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(a_channel_that_connects_has_no_token_and_is_left_alone_until_it_has),
              TEST(without_a_token_a_channel_is_not_made_active), TEST(a_dispatcher_never_replaces_a_token),
              TEST(a_pause_from_outside_is_told_once_and_only_of_an_active_channel),
-             TEST(an_accounts_channels_are_its_own), TEST(a_deleted_channel_is_gone_with_its_credentials),
-             TEST(another_tenants_channel_is_not_there))
+             TEST(a_channel_fetches_media_as_it_says_or_as_all_do), TEST(an_accounts_channels_are_its_own),
+             TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there))

@@ -67,6 +67,8 @@ struct reading {
     struct arena *arena;
     struct step *first, **last;
     size_t ignored_count, unheeded_count, unrouted_count;
+    struct slice fetch_of; /* the number of which does_fetch is known; NULL ptr: none yet */
+    bool does_fetch;
 };
 
 static enum err
@@ -260,6 +262,38 @@ windows_prepare(struct reading *reading, const struct whatsapp_inbound *message,
 }
 
 static enum err
+fetch_look_in(struct db_tx *tx, void *ctx)
+{
+    struct reading *reading = ctx;
+
+    return channel_fetches_media(tx, reading->fetch_of, reading->interpreter->config.fetch_media,
+                                 &reading->does_fetch);
+}
+
+/* The file that comes with a message, where the number's channel has such fetched. */
+static enum err
+media_prepare(struct reading *reading, json_t *content, struct step *step)
+{
+    const struct interpreter *interpreter = reading->interpreter;
+    enum err err = ERR_OK;
+
+    if (!media_fetch_concerns(content))
+        return ERR_OK;
+    if (reading->fetch_of.ptr == NULL || !slice_eq(reading->fetch_of, step->phone_number_id)) {
+        reading->fetch_of = step->phone_number_id;
+        err = db_run(interpreter->db, reading->event->tenant, fetch_look_in, reading);
+    }
+    if (err != ERR_OK || !reading->does_fetch)
+        return err;
+    return media_fetch_prepare(&(struct media_fetch_reader){ .clock = interpreter->config.clock,
+                                                             .vault = &interpreter->vault,
+                                                             .tenant = reading->event->tenant,
+                                                             .days = interpreter->config.media_days,
+                                                             .arena = reading->arena },
+                               content, &step->media);
+}
+
+static enum err
 inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
 {
     const struct clock *clock = reading->interpreter->config.clock;
@@ -273,14 +307,8 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
     buf_init(&text, VAULT_PLAIN_BYTES_MAX);
     if (err == ERR_OK)
         err = whatsapp_inbound_content(event, reading->arena, &content);
-    if (err == ERR_OK && reading->interpreter->config.fetch_media)
-        err =
-            media_fetch_prepare(&(struct media_fetch_reader){ .clock = clock,
-                                                              .vault = &reading->interpreter->vault,
-                                                              .tenant = reading->event->tenant,
-                                                              .days = reading->interpreter->config.media_days,
-                                                              .arena = reading->arena },
-                                content, &step->media);
+    if (err == ERR_OK)
+        err = media_prepare(reading, content, step);
     if (err == ERR_OK)
         err = json_print(content, &text);
     if (err != ERR_OK)

@@ -15,8 +15,9 @@ struct interpreter_config {
     const char *database; /* its own connection; borrowed while it runs */
     const struct clock *clock;
     struct vault_client *vault_client;
-    bool fetch_media; /* what comes with a message is fetched from the provider, and kept for media_days */
-    int64_t media_days;
+    bool fetch_media;   /* what comes with a message is fetched from the provider, unless its channel says
+                           otherwise */
+    int64_t media_days; /* it is kept */
 };
 
 MUST_CHECK enum err interpreter_new(const struct interpreter_config *config, struct interpreter **out);

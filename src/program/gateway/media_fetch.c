@@ -11,7 +11,7 @@ struct media_fetch {
 
 /* Which of the members is the media: the one that the content's type names. */
 static json_t *
-media_of(json_t *content)
+media_of(const json_t *content)
 {
     struct slice type = json_text_of(content, "type");
     enum media_kind kind;
@@ -20,6 +20,12 @@ media_of(json_t *content)
         return NULL;
     json_t *object = json_object_get(content, media_kind_word(kind));
     return json_text_of(object, "id").len == 0 ? NULL : object;
+}
+
+bool
+media_fetch_concerns(const json_t *content)
+{
+    return media_of(content) != NULL;
 }
 
 enum err

@@ -14,6 +14,8 @@ struct media_fetch_reader {
     struct arena *arena;
 };
 
+/* Whether an incoming content has media in it. */
+bool media_fetch_concerns(const json_t *content);
 /* Outside of a transaction. Adds `media_id` to the media object of the content. *out NULL: there is no media
  * in it. */
 MUST_CHECK enum err media_fetch_prepare(const struct media_fetch_reader *reader, json_t *content,

@@ -22,14 +22,15 @@ channel_show(const struct gateway *gateway, const struct channel *channel, struc
         arena_format(arena, "%s/callbacks/whatsapp/%.*s", gateway->role->config.public_url,
                      SLICE_FMT(id_print(ID_CHANNEL, channel->id, id)));
 
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "id",
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o}", "id",
                      show_id(ID_CHANNEL, channel->id), "kind", show_text(channel->kind), "name",
                      show_text(channel->name), "state", channel_state_word(channel->state), "state_reason",
                      show_text_or_null(channel->state_reason), "whatsapp", "waba_id",
                      show_text(channel->waba_id), "phone_number_id", show_text(channel->phone_number_id),
                      "display_phone_number", show_text(channel->display_phone_number), "window_check",
-                     show_text(channel->window_check), "callback_url", show_text(callback), "created_at",
-                     show_time(channel->created_at), "updated_at", show_time(channel->updated_at));
+                     show_text(channel->window_check), "fetch_media", show_text(channel->fetch_media),
+                     "callback_url", show_text(callback), "created_at", show_time(channel->created_at),
+                     "updated_at", show_time(channel->updated_at));
 }
 
 static enum err
@@ -71,7 +72,8 @@ channel_post(struct http_request *request, struct http_response *response)
                                        .waba_id = json_text_of(whatsapp, "waba_id"),
                                        .phone_number_id = json_text_of(whatsapp, "phone_number_id"),
                                        .display_phone_number = json_text_of(whatsapp, "display_phone_number"),
-                                       .window_check = json_text_of(whatsapp, "window_check") } };
+                                       .window_check = json_text_of(whatsapp, "window_check"),
+                                       .fetch_media = json_text_of(whatsapp, "fetch_media") } };
     enum err err = ERR_OK;
 
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
@@ -234,6 +236,7 @@ channel_patch(struct http_request *request, struct http_response *response)
     change.change.revision = http_header(request, "If-Match").ptr == NULL ? 0 : read.channel.revision;
     change.change.name = json_text_of(body, "name");
     change.change.window_check = json_text_of(whatsapp, "window_check");
+    change.change.fetch_media = json_text_of(whatsapp, "fetch_media");
     change.change.has_state = state.ptr != NULL;
     if (err == ERR_OK && state.ptr != NULL)
         err = channel_state_parse(state, &change.change.state);
