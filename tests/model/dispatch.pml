@@ -8,6 +8,7 @@
  *   src/domain/message/message_store.c      message_report_apply
  *   src/domain/message/message_change.c     message_cancel
  *   src/domain/message/message_times.c      message_expire
+ *   src/domain/message/message_fallback.c   message_fall_back
  *   src/program/dispatcher/main.c           start_waiting, flight_done
  *   src/program/dispatcher/send_plan.c      send_plan_of
  *
@@ -20,7 +21,8 @@
  *       HARKARA_UNCERTAIN_WAIT_MS are chosen for that. A provider that takes a request later still may make a duplicate.
  *   A2  A transaction happens whole or not at all.
  *
- * With -DRESENDS=0 the category is one that is not sent again (promotional). The mutations -DMUTATE_... each break one
+ * With -DRESENDS=0 the category is one that is not sent again (promotional). With -DSENDERS=2 the message has a further
+ * sender, to which it goes when the first one failed, was given up, or delivered nothing in time. The mutations -DMUTATE_... each break one
  * rule; tests/model/model.test.js sees that spin finds each of them.
  */
 #ifndef RESENDS
@@ -35,7 +37,11 @@
 #ifndef LAPSES
 #define LAPSES 2 /* leases that run out though their holder lives; those of the dead always do */
 #endif
+#ifndef SENDERS
+#define SENDERS 1
+#endif
 #define NOBODY 255
+#define FENCES 100 /* of one sender; the program keeps the position in the upper half of 64 bits */
 
 mtype = { GONE, READY, LEASED, SENDING, UNCERTAIN };                 /* of the queue's row */
 mtype = { ACCEPTED, QUEUED, IN_SENDING, IS_UNCERTAIN, SENT, DELIVERED, FAILED, CANCELED, EXPIRED }; /* of the message */
@@ -45,18 +51,20 @@ mtype = { V_SENT, V_RETRY, V_FAILED, V_UNCERTAIN, V_RETURNED };      /* verdicts
 mtype row = READY;
 mtype status = ACCEPTED;
 byte fence = 0, attempt = 0;
+byte sender = 0; /* the position of the one in use */
 bool lease_is_over = false; /* lease_until < now() */
 bool wait_is_over = false;  /* due_at <= now() of an uncertain row */
 bool is_doubtful = false;   /* once its outcome was not known: nobody may say any more that it never left */
 bool suspected = false;     /* message_suspect has raised the fence; suspect_settle is still to come */
 
-/* The provider. */
-byte taken = 0;        /* so often it took the message: two is a duplicate */
-bool owes_event = false;
+/* The provider, of each sender. */
+byte taken[SENDERS];   /* so often it took the message: two is a duplicate */
+bool owes_event[SENDERS];
 
 /* What only the proof sees. */
 byte holder = NOBODY;  /* whose claim the row is, kept apart from the fence; NOBODY once that one is dead */
-byte excused = 0;      /* of the times taken, those that were put in doubt afterwards */
+byte excused[SENDERS]; /* of the times taken, those that were put in doubt afterwards */
+bool may_have_arrived = false; /* through a sender that was left, for all that we know */
 byte crashes = 0, lapses = 0;
 
 #define MAY_BEGIN (status == ACCEPTED || status == QUEUED || status == IN_SENDING || status == IS_UNCERTAIN)
@@ -68,6 +76,17 @@ byte crashes = 0, lapses = 0;
 #else
 #define HOLDS(mine) (fence == mine)
 #endif
+#ifdef MUTATE_FENCE_FROM_ZERO
+#define FENCE_OF_NEXT 0
+#else
+#define FENCE_OF_NEXT (sender * FENCES)
+#endif
+#ifdef MUTATE_SENT_BY_ANOTHER
+#define IS_MINE(mine) true
+#else
+#define IS_MINE(mine) (mine / FENCES == sender)
+#endif
+#define HAS_NEXT (sender + 1 < SENDERS)
 #ifdef MUTATE_FORGETS_DOUBT
 #define DOUBTFUL false
 #else
@@ -83,6 +102,16 @@ byte crashes = 0, lapses = 0;
 #else
 #define LEASE_OF_SUSPECT_IS_OVER lease_is_over
 #endif
+
+/* message_fall_back: in the transaction of what brought it about. Whoever works for the sender that is left holds nothing any more. */
+inline fall_back(doubt)
+{
+    may_have_arrived = may_have_arrived || (doubt && taken[sender] > 0);
+    is_doubtful = is_doubtful || doubt;
+    sender++;
+    fence = FENCE_OF_NEXT; attempt = 0; row = READY; status = QUEUED;
+    lease_is_over = false; wait_is_over = false; suspected = false; holder = NOBODY
+}
 
 /* kill -9: what it knew is forgotten; it begins anew at "idle". */
 inline die()
@@ -115,17 +144,33 @@ active proctype interpreter()
 {
 end:
     do
-    :: atomic { owes_event ->
+    :: atomic { owes_event[sender] ->
            if
            :: MAY_BEGIN -> status = SENT; row = GONE; holder = NOBODY; suspected = false
            :: status == SENT || status == FAILED -> status = DELIVERED; row = GONE; holder = NOBODY; suspected = false
+#if SENDERS > 1
+           :: (status == SENT || MAY_BEGIN) && HAS_NEXT -> fall_back(false) /* it says that it failed */
+#endif
            :: else
            fi;
            if
-           :: owes_event = false
+           :: owes_event[sender] = false
            :: skip /* repeated */
            fi
        }
+#if SENDERS > 1
+    /* Of a sender that was left, only what it delivered moves the message. */
+    :: atomic { sender > 0 && owes_event[0] ->
+           if
+           :: MAY_BEGIN || status == SENT || status == FAILED -> status = DELIVERED; row = GONE; holder = NOBODY; suspected = false
+           :: skip
+           fi;
+           owes_event[0] = false
+       }
+    /* message_fall_back_late: nothing was delivered in time. What is being sent is left alone. */
+    :: atomic { HAS_NEXT && (status == ACCEPTED || status == QUEUED || status == SENT || status == IS_UNCERTAIN) ->
+           fall_back(status == SENT || status == IS_UNCERTAIN) }
+#endif
     od
 }
 
@@ -135,10 +180,10 @@ active proctype tenant()
 end:
     if
     :: atomic { (row == READY || row == LEASED) && !DOUBTFUL -> /* message_cancel */
-           assert(taken == 0);
+           assert(taken[sender] == 0 && !may_have_arrived);
            row = GONE; holder = NOBODY; suspected = false; status = CANCELED }
     :: atomic { row == READY || row == LEASED -> /* message_expire */
-           assert(taken == 0 || DOUBTFUL);
+           assert((taken[sender] == 0 && !may_have_arrived) || DOUBTFUL);
            row = GONE; holder = NOBODY; suspected = false; status = (DOUBTFUL -> IS_UNCERTAIN : EXPIRED) }
     fi
 }
@@ -175,7 +220,13 @@ end:
        goto suspects
 
     /* attempts are used up: retry_plan says failed; here, so that the model ends */
-    :: atomic { row == READY && attempt >= ATTEMPTS_MAX -> row = GONE; status = FAILED };
+    :: atomic { row == READY && attempt >= ATTEMPTS_MAX ->
+           if
+#if SENDERS > 1
+           :: HAS_NEXT -> fall_back(false)
+#endif
+           :: !HAS_NEXT -> row = GONE; status = FAILED
+           fi };
        goto idle
     fi;
 
@@ -185,7 +236,7 @@ suspects:
     :: atomic { !had_waited ->
            if
            :: row != GONE && fence == held && status == IN_SENDING ->
-                  row = UNCERTAIN; status = IS_UNCERTAIN; wait_is_over = false; suspected = false; excused = taken; is_doubtful = true; holder = NOBODY
+                  row = UNCERTAIN; status = IS_UNCERTAIN; wait_is_over = false; suspected = false; excused[sender] = taken[sender]; is_doubtful = true; holder = NOBODY
            :: row != GONE && fence == held && status != IN_SENDING -> row = GONE; suspected = false; holder = NOBODY
            :: else
            fi }
@@ -196,6 +247,10 @@ suspects:
                   row = READY; status = QUEUED; suspected = false; lease_is_over = false; holder = NOBODY
            :: row != GONE && fence == held && !(CATEGORY_RESENDS && attempt < ATTEMPTS_MAX && status == IS_UNCERTAIN) ->
                   row = GONE; suspected = false; holder = NOBODY
+#if SENDERS > 1
+           /* given up by the workspace's policy, or no attempt is left */
+           :: row != GONE && fence == held && HAS_NEXT && status == IS_UNCERTAIN -> fall_back(true)
+#endif
            :: else
            fi }
     :: atomic { die() }
@@ -212,7 +267,7 @@ claimed:
                   if
                   :: MAY_BEGIN ->
                          /* Again only when every time it was taken has been put in doubt since, and the category says so. */
-                         assert(taken == excused && (taken == 0 || RESENDS));
+                         assert(taken[sender] == excused[sender] && (taken[sender] == 0 || RESENDS));
 #ifndef MUTATE_NO_MARK
                          row = SENDING;
 #endif
@@ -233,14 +288,14 @@ announced:
     /* start_waiting: by assumption A1 a request leaves only while the lease lasts */
     :: atomic { fence == mine && (row == SENDING || row == LEASED) && !lease_is_over ->
            if
-           :: taken++; owes_event = true; verdict = V_SENT
-           :: taken++; owes_event = true; verdict = V_UNCERTAIN /* the answer is lost */
-           :: taken++; verdict = V_UNCERTAIN                    /* and no event ever comes */
+           :: taken[sender]++; owes_event[sender] = true; verdict = V_SENT
+           :: taken[sender]++; owes_event[sender] = true; verdict = V_UNCERTAIN /* the answer is lost */
+           :: taken[sender]++; verdict = V_UNCERTAIN            /* and no event ever comes */
            :: verdict = V_RETRY                                 /* refused for now, or no byte left: was_sent is false */
            :: verdict = V_FAILED                                /* refused for good */
            :: verdict = V_UNCERTAIN                             /* not taken, and nobody says so */
            fi;
-           assert(taken <= 1 || RESENDS) }
+           assert(taken[sender] <= 1 || RESENDS) }
     :: atomic { fence != mine || (row != SENDING && row != LEASED) || lease_is_over -> verdict = V_RETURNED }
     :: atomic { die() }; goto idle
     fi;
@@ -255,8 +310,11 @@ record:
                   assert(holder == _pid);
                   if
                   :: verdict == V_SENT -> row = GONE; status = (status == IN_SENDING -> SENT : status)
-                  :: verdict == V_FAILED -> row = GONE; status = (status == IN_SENDING -> FAILED : status)
-                  :: verdict == V_UNCERTAIN -> row = UNCERTAIN; wait_is_over = false; suspected = false; excused = taken; is_doubtful = true;
+#if SENDERS > 1
+                  :: verdict == V_FAILED && HAS_NEXT && status == IN_SENDING -> fall_back(false)
+#endif
+                  :: verdict == V_FAILED && !(HAS_NEXT && status == IN_SENDING) -> row = GONE; status = (status == IN_SENDING -> FAILED : status)
+                  :: verdict == V_UNCERTAIN -> row = UNCERTAIN; wait_is_over = false; suspected = false; excused[sender] = taken[sender]; is_doubtful = true;
                          status = (status == IN_SENDING -> IS_UNCERTAIN : status)
                   :: verdict == V_RETRY || verdict == V_RETURNED ->
 #ifdef MUTATE_RETRY_FORGETS
@@ -269,7 +327,8 @@ record:
                   fi;
                   lease_is_over = false; holder = NOBODY
            /* that the provider took the message is true whoever holds the row, unless somebody is sending it again */
-           :: !(HOLDS(mine) && (row == LEASED || row == SENDING)) && verdict == V_SENT && (row == READY || row == UNCERTAIN) ->
+           :: !(HOLDS(mine) && (row == LEASED || row == SENDING)) && verdict == V_SENT && IS_MINE(mine) && (row == READY || row == UNCERTAIN) ->
+                  assert(mine / FENCES == sender); /* what another sender did says nothing of this one */
                   row = GONE; suspected = false;
                   status = ((status == IN_SENDING || status == IS_UNCERTAIN || status == QUEUED) -> SENT : status)
            :: else

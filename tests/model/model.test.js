@@ -59,6 +59,24 @@ for (const resends of [1, 0])
         });
     });
 
+describe('a message with a further sender', () => {
+    const chain = { SENDERS: 2, CRASHES: 1, LAPSES: 1, ATTEMPTS_MAX: 2 };
+    for (const resends of [1, 0])
+        test(`nothing is lost on the way to it, no second send without doubt, ${resends === 1 ? 'sent again or not' : 'never sent again'}`, () => {
+            const { states, errors, text } = check('never_lost', { ...chain, RESENDS: resends });
+            process.stdout.write(`# ${states} states\n`);
+            assert.equal(errors, 0, text);
+            assert.ok(states > 100_000, `${states} states were looked at`);
+        });
+
+    test('every message ends, or waits for the provider\'s word', () => {
+        const { states, errors, text } = check('comes_to_an_end', { ...chain, ATTEMPTS_MAX: 1 });
+        process.stdout.write(`# ${states} states\n`);
+        assert.equal(errors, 0, text);
+        assert.ok(states > 1000, `${states} states were looked at`);
+    });
+});
+
 describe('a rule that is broken is found', () => {
     for (const [mutation, says, claim, more] of /** @type {[string, string, string, Record<string, number>][]} */ ([
         ['MUTATE_NO_FENCE', 'an outcome is written without its fence', 'never_lost', {}],
@@ -67,6 +85,8 @@ describe('a rule that is broken is found', () => {
         ['MUTATE_RESENDS_ALL', 'every category is sent again', 'never_lost', { RESENDS: 0 }],
         ['MUTATE_RETRY_FORGETS', 'a refused attempt takes the row out of the queue', 'never_lost', {}],
         ['MUTATE_FORGETS_DOUBT', 'what may have been taken is canceled', 'never_lost', {}],
+        ['MUTATE_FENCE_FROM_ZERO', 'the next sender begins with fences that were used before', 'never_lost', { SENDERS: 2, CRASHES: 1, LAPSES: 1, ATTEMPTS_MAX: 2 }],
+        ['MUTATE_SENT_BY_ANOTHER', 'what a sender that was left has sent settles the next one\'s', 'never_lost', { SENDERS: 2, CRASHES: 1, LAPSES: 1, ATTEMPTS_MAX: 2 }],
         ['MUTATE_SUSPECT_FOR_EVER', 'who settles a suspect and dies keeps it for ever', 'comes_to_an_end', { CRASHES: 1, LAPSES: 1 }],
     ]))
         test(says, () => {
