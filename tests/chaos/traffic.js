@@ -177,8 +177,10 @@ export class Traffic {
             accepted.is_canceled = status === 200;
         } else if (fate === 'move') {
             const later = Date.now() + random.whole(500, 5000);
-            const { status } = await this.#insist(`the move of ${body.reference}`, [200, 409], () => shop.client.call('PATCH', `/v1/messages/${accepted.id}`, { send_at: isoTime(later) }));
-            accepted.not_before = status === 200 ? later : Math.min(sendAt, later); /* 409: one before it, whose answer was lost, may have moved it */
+            const answer = await this.#insist(`the move of ${body.reference}`, [200, 409, 422], () => shop.client.call('PATCH', `/v1/messages/${accepted.id}`, { send_at: isoTime(later) }));
+            if (answer.status === 422 && answer.json.code !== 'time-order') /* by the gateway's clock, or at last by every clock, it is over */
+                this.storm.findings.push(`the move of ${body.reference}: ${answer.text}`);
+            accepted.not_before = answer.status === 200 ? later : Math.min(sendAt, later); /* else one before it, whose answer was lost, may have moved it */
         }
     }
 

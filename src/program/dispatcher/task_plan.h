@@ -23,6 +23,7 @@ struct task_age {
     int attempt;         /* 1 for the first */
     int64_t patience_ms; /* left: an attempt beyond it is not worth making */
     uint32_t jitter;     /* any number, used for its low bits */
+    bool awaits_token;   /* nobody waits for its answer: a new token is worth waiting for */
 };
 
 /* The provider's word, or its silence. */

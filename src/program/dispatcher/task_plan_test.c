@@ -64,6 +64,23 @@ only_a_refused_token_breaks_the_channel(void **state UNUSED)
 }
 
 static void
+a_file_waits_for_a_new_token_as_long_as_it_may(void **state UNUSED)
+{
+    struct whatsapp_error expired = error(WHATSAPP_CREDENTIAL_BROKEN, 190, 0);
+    struct task_age age = { .attempt = 1, .patience_ms = PATIENT, .awaits_token = true };
+    struct task_plan plan = task_plan_refused(&expired, &age);
+
+    assert_int_equal(plan.state, PROVIDER_TASK_WAITING);
+    assert_true(plan.breaks_channel && plan.is_counted && !plan.is_unsure);
+    assert_string_equal(plan.error_class, "credential");
+    assert_in_range(plan.delay_ms, 48000, 72000);
+    age.patience_ms = 30000;
+    plan = task_plan_refused(&expired, &age);
+    assert_int_equal(plan.state, PROVIDER_TASK_FAILED);
+    assert_true(plan.breaks_channel);
+}
+
+static void
 a_lost_answer_leaves_the_next_attempt_unsure(void **state UNUSED)
 {
     struct task_plan plan = refused(error(WHATSAPP_UNCERTAIN, WHATSAPP_CODE_NONE, 0), 1, PATIENT);
@@ -113,6 +130,7 @@ what_is_held_waits_uncounted_unless_it_takes_too_long(void **state UNUSED)
 UNIT_MAIN(cmocka_unit_test(each_attempt_waits_longer),
           cmocka_unit_test(what_cannot_be_tried_in_time_fails_now),
           cmocka_unit_test(only_a_refused_token_breaks_the_channel),
+          cmocka_unit_test(a_file_waits_for_a_new_token_as_long_as_it_may),
           cmocka_unit_test(a_lost_answer_leaves_the_next_attempt_unsure),
           cmocka_unit_test(what_is_held_waits_uncounted_unless_it_takes_too_long),
           cmocka_unit_test(what_is_away_is_not_counted))

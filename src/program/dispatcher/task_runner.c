@@ -268,7 +268,11 @@ run_settle(struct task_run *run, const struct task_handler *handler, enum err wh
 {
     struct task_runner *runner = run->runner;
     struct wall_time now = clock_wall(run->clock);
-    struct task_age age = { .attempt = run->claim->attempt };
+    /* A file that somebody sent would be lost, and a message with one fail where one without it waits. */
+    struct task_age age = { .attempt = run->claim->attempt,
+                            .awaits_token =
+                                run->claim->is_known && (run->claim->kind == PROVIDER_TASK_MEDIA_FETCH ||
+                                                         run->claim->kind == PROVIDER_TASK_MEDIA_PUSH) };
     struct settlement settlement = { .run = run, .handler = handler };
     struct task_plan *plan = &settlement.plan;
 
