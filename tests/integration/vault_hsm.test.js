@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createDecipheriv, randomBytes } from 'node:crypto';
+import { createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -14,6 +14,7 @@ import { startPlatform, until } from './support.js';
 
 const MODULE = '/usr/lib/softhsm/libsofthsm2.so', PIN = 'canary-pin-48151623', OTHER_PIN = 'canary-pin-23426815';
 const program = path.join(buildFolder(), 'src/program/harkara/harkara');
+const CANARY = 'canary-text-Nightjar-4410';
 const isRoot = process.getuid?.() === 0;
 
 /** Random octets for a key. softhsm2-util takes a key's file for a line of text: it ends at the first NUL or newline. @param {number} size */
@@ -169,7 +170,7 @@ after(() => platform?.stop());
 
 describe('a master secret in a token', () => {
     test('serves, and says where its key is', async () => {
-        await send('first');
+        await send(CANARY);
         const told = await platform.harkara.json('vault', 'status');
         assert.equal(told.provider, 'pkcs11');
         assert.equal(told.token, 'harkara-test');
@@ -189,17 +190,62 @@ describe('a master secret in a token', () => {
         assert.ok(memoryHolds(status.pid, Buffer.from(token.tokens)) > 0, 'what is there is found');
     });
 
+    test('and no process, the token\'s own and the supervisor among them, holds a key, a text or a credential that is not its', { skip: isRoot ? false : 'only root may look' }, async (context) => {
+        const u32 = (number) => Buffer.from(Uint32Array.of(Number(number)).buffer).swap32();
+        const secrets = new Map(masterSecrets().map((secret, i) => [stored()[i].split('|')[0], secret]));
+        const made = new Map(platform.sql("select version, scrypt_n, scrypt_r, scrypt_p, encode(salt, 'hex'), made_of from harkara.kek").split('\n').map((row) => {
+            const [version, N, r, p, salt, of] = row.split('|');
+            return [version, scryptSync(/** @type {Buffer} */ (secrets.get(of)), Buffer.from(salt, 'hex'), 32, { N: Number(N), r: Number(r), p: Number(p), maxmem: 1 << 29 })];
+        }));
+        const keys = [...made].map(([version, key]) => [`key-encryption key ${version}`, key]);
+        for (const row of platform.sql("select replace(tenant_id::text, '-', ''), purpose, version, kek_version, encode(wrapped_iv, 'hex'), encode(wrapped_ct, 'hex'), encode(wrapped_tag, 'hex') from harkara.tenant_key").split('\n')) {
+            const [tenant, purpose, version, by, iv, cipher, tag] = row.split('|');
+            const opener = createDecipheriv('aes-256-gcm', /** @type {Buffer} */ (made.get(by)), Buffer.from(iv, 'hex')).setAuthTag(Buffer.from(tag, 'hex'))
+                .setAAD(Buffer.concat([Buffer.from([1, 2]), Buffer.from(tenant, 'hex'), Buffer.from([Number(purpose)]), u32(version), u32(by)]));
+            keys.push([`data key of purpose ${purpose}`, Buffer.concat([opener.update(Buffer.from(cipher, 'hex')), opener.final()])]);
+        }
+        assert.ok(keys.length >= 4);
+        const status = await platform.harkara.status(), foreign = ['access_token', 'app_secret', 'verify_token'].map((name) => [name, Buffer.from(shop.account[name])]);
+        for (const { role, pid, memory } of [...status.processes.filter(({ pid }) => pid > 0), { role: 'supervisor', pid: status.pid, memory: undefined }]) {
+            if (role === 'vault' && memory !== 'memfd_secret')
+                context.diagnostic('no memfd_secret here: root can read the vault\'s locked pages');
+            else
+                for (const [name, key] of keys)
+                    assert.equal(memoryHolds(pid, key), 0, `the ${role} holds a ${name}`);
+            if (['hsm', 'supervisor', 'scheduler', 'webhooks'].includes(role))
+                for (const [name, value] of [...foreign, ['text', Buffer.from(CANARY)]])
+                    assert.equal(memoryHolds(pid, value), 0, `the ${role} holds the ${name}`);
+            if (role === 'hsm') { /* SoftHSM2 wipes what it has opened */
+                assert.equal(memoryHolds(pid, [...secrets.values()][0]), 0, 'the master secret stays in the token\'s process');
+                assert.equal(memoryHolds(pid, Buffer.from(PIN)), 0, 'the PIN stays in the token\'s process');
+            }
+        }
+    });
+
+    test('a key-encryption key of it has the same limit as any', async () => {
+        const [kek] = await keks(platform);
+        assert.ok(!kek.is_due && kek.wraps >= kek.keys_wrapped && kek.keys_wrapped === 3);
+        platform.sql('update harkara.kek set wraps = 1073741824 - 1');
+        assert.equal((await keks(platform))[0].is_due, false);
+        platform.sql('update harkara.kek set wraps = 1073741824'); /* a quarter of the standard's limit */
+        assert.equal((await keks(platform))[0].is_due, true);
+        assert.match((await platform.harkara.cli('vault', 'status')).stdout, /in force, ROTATE IT/);
+        const { kek_version: next } = await platform.harkara.json('vault', 'rotate', '--kek');
+        const after = (await keks(platform)).find(({ version }) => version === next);
+        assert.ok(!after.is_due && after.wraps >= 3 && after.is_in_force);
+    });
+
     test('opens again after a restart, and for a new key-encryption key', async () => {
         await platform.harkara.stop();
         await platform.restart();
         await allReadable();
         const { kek_version: version } = await platform.harkara.json('vault', 'rotate', '--kek');
-        assert.equal(version, 2);
+        assert.equal(version, 3);
         await kill('vault');
         await platform.harkara.ready();
         await until(async () => (await roleState('vault'))?.restarts >= 1 && (await roleState('vault'))?.state === 'ready', 'a new vault');
         await allReadable();
-        await send('under the second key-encryption key');
+        await send('under another key-encryption key');
     });
 
     test('a broker that is killed comes back, and nobody waits for it', async () => {
@@ -300,6 +346,9 @@ describe('another master secret, made in the token while messages flow', () => {
         assert.deepEqual(stored(), [`${told.master_secret}|harkara-test|harkara`]);
         const [fresh] = masterSecrets();
         assert.notDeepEqual(fresh, old);
+        for (const { role, pid } of isRoot ? (await platform.harkara.status()).processes.filter(({ role }) => !['hsm', 'postgres'].includes(role)) : [])
+            for (const secret of [old, fresh])
+                assert.equal(memoryHolds(pid, secret), 0, `the ${role} holds a master secret`);
         const [inForce, ...others] = (await keks(platform)).filter(({ retired_at: at }) => at === null);
         assert.equal(inForce.made_of, `master secret ${told.master_secret}`);
         assert.deepEqual(others, []);

@@ -187,6 +187,10 @@ what_was_wrapped_opens_whole_and_unchanged_only(void **state UNUSED)
     assert_int_equal(hsm_token_key_make(token, &made), HSM_TROUBLE_NONE);
     assert_int_equal(hsm_token_wrap(token, &made, secret, &wrapped), HSM_TROUBLE_NONE);
     assert_memory_not_equal(wrapped.cipher, secret_bytes(secret), VAULT_KEY_BYTES);
+    changed = wrapped; /* each wrap draws an IV of its own: NIST SP 800-38D, 8.2.2 */
+    assert_int_equal(hsm_token_wrap(token, &made, secret, &changed), HSM_TROUBLE_NONE);
+    assert_memory_not_equal(wrapped.iv, changed.iv, sizeof(wrapped.iv));
+    assert_memory_not_equal(wrapped.cipher, changed.cipher, sizeof(wrapped.cipher));
     assert_int_equal(hsm_token_key_make(token, &made), HSM_TROUBLE_NONE); /* found, not made again */
     hsm_token_close(token);
     assert_int_equal(opened(LABEL, "made", "1234", &token), HSM_TROUBLE_NONE);
