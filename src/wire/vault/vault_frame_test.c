@@ -428,6 +428,90 @@ values_that_mean_nothing_are_refused(void **state UNUSED)
 }
 
 static void
+an_answer_that_means_nothing_is_refused(void **state UNUSED)
+{
+    static struct vault_answer answer, out;
+    const struct {
+        const char *what;
+        enum vault_op op;
+        enum vault_result result;
+        size_t at;
+        uint8_t byte;
+    } cases[] = {
+        { "another version of the format", VAULT_OP_FACTS, VAULT_RESULT_OK, 0, 2 },
+        { "an unknown operation", VAULT_OP_FACTS, VAULT_RESULT_OK, 1, VAULT_OP_LAST + 1 },
+        { "an unknown result", VAULT_OP_FACTS, VAULT_RESULT_OK, 6, VAULT_RESULT_FAILED + 1 },
+        { "a kind of memory that is none", VAULT_OP_FACTS, VAULT_RESULT_OK, 7, 4 },
+        { "more key-encryption keys than there may be", VAULT_OP_FACTS, VAULT_RESULT_OK, 7 + 37, 1 },
+        { "nothing sealed", VAULT_OP_SEAL, VAULT_RESULT_OK, 8, 0 },
+        { "more sealed than there may be", VAULT_OP_SEAL, VAULT_RESULT_OK, 7, 1 },
+        { "nothing sealed again", VAULT_OP_RESEAL, VAULT_RESULT_OK, 8, 0 },
+        { "more sealed again than there may be", VAULT_OP_RESEAL, VAULT_RESULT_OK, 7, 1 },
+        { "a key of no purpose", VAULT_OP_MAKE_KEYS, VAULT_RESULT_OK, 7 + 16, 0 },
+        { "a missing key of an unknown purpose", VAULT_OP_OPEN, VAULT_RESULT_KEY_MISSING, 7 + 16, 4 },
+        { "more uses than there may be", VAULT_OP_USAGE, VAULT_RESULT_OK, 7 + 20, 2 },
+        { "a use of no purpose", VAULT_OP_USAGE, VAULT_RESULT_OK, 7 + 22 + 16, 0 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf frame;
+        buf_init(&frame, VAULT_FRAME_BYTES_MAX);
+        answer_fill(cases[i].op, cases[i].result, &answer);
+        vault_answer_encode(&frame, &answer);
+        assert_ok(vault_answer_decode(buf_slice(&frame), &out));
+        frame.ptr[cases[i].at] = (char)cases[i].byte;
+        if (vault_answer_decode(buf_slice(&frame), &out) != ERR_FRAME)
+            fail_msg("%s is taken", cases[i].what);
+        buf_release(&frame);
+    }
+}
+
+static void
+a_boot_that_means_nothing_is_refused(void **state UNUSED)
+{
+    const struct vault_boot boot = { .masters = { SLICE("0123456789abcdef0123456789abcdef") },
+                                     .master_count = 1,
+                                     .keks = { kek_of(1) },
+                                     .kek_count = 1,
+                                     .make_version = 3 };
+    const struct vault_booted booted = { .kek_version = 2, .has_made = true, .made = kek_of(3) };
+    const struct {
+        const char *what;
+        bool is_answer;
+        size_t at;
+        uint8_t byte;
+    } cases[] = {
+        { "another version of the format", false, 0, 2 },
+        { "more master keys than are given", false, 1, VAULT_MASTERS_GIVEN_MAX + 1 },
+        { "a master key that cannot be there", false, 42, VAULT_MASTERS_MAX },
+        { "more key-encryption keys than there may be", false, 44, VAULT_KEKS_MAX + 1 },
+        { "a key-encryption key without a version", false, 48, 0 },
+        { "an answer in another version of the format", true, 0, 2 },
+        { "an unknown result", true, 1, VAULT_RESULT_FAILED + 1 },
+        { "a kind of memory that is none", true, 6, 4 },
+        { "a truth of neither kind", true, 7, 2 },
+    };
+    struct vault_boot boot_out;
+    struct vault_booted booted_out;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf frame;
+        buf_init(&frame, VAULT_FRAME_BYTES_MAX);
+        if (cases[i].is_answer)
+            vault_booted_encode(&frame, &booted);
+        else
+            vault_boot_encode(&frame, &boot);
+        assert_ok(cases[i].is_answer ? vault_booted_decode(buf_slice(&frame), &booted_out)
+                                     : vault_boot_decode(buf_slice(&frame), &boot_out));
+        frame.ptr[cases[i].at] = (char)cases[i].byte;
+        if ((cases[i].is_answer ? vault_booted_decode(buf_slice(&frame), &booted_out)
+                                : vault_boot_decode(buf_slice(&frame), &boot_out)) != ERR_FRAME)
+            fail_msg("%s is taken", cases[i].what);
+        buf_release(&frame);
+    }
+}
+
+static void
 a_key_version_of_zero_is_refused(void **state UNUSED)
 {
     static struct vault_request request, out;
@@ -492,6 +576,8 @@ UNIT_MAIN(cmocka_unit_test(a_request_decodes_to_what_was_encoded),
           cmocka_unit_test(a_boot_and_its_answer_decode_to_what_was_encoded),
           cmocka_unit_test(cut_and_lengthened_frames_are_refused),
           cmocka_unit_test(values_that_mean_nothing_are_refused),
+          cmocka_unit_test(an_answer_that_means_nothing_is_refused),
+          cmocka_unit_test(a_boot_that_means_nothing_is_refused),
           cmocka_unit_test(a_key_version_of_zero_is_refused),
           cmocka_unit_test(the_longest_value_fits_a_frame),
           cmocka_unit_test(results_and_errors_map_to_each_other),
