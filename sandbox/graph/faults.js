@@ -31,7 +31,7 @@ import { magicEffects } from './magic.js';
  *
  * @typedef {object} Fault
  * @property {string} id
- * @property {'messages'|'media'|'templates'|'numbers'|'uploads'|'webhooks'|'any'} on
+ * @property {'messages'|'media'|'templates'|'numbers'|'apps'|'uploads'|'webhooks'|'any'} on
  * @property {{to?: string, phone_number_id?: string, type?: string}} match `to` may end with *
  * @property {number} skip let so many pass first
  * @property {number|null} times then strike so often; null is without end
@@ -50,7 +50,7 @@ import { magicEffects } from './magic.js';
 const KINDS = ['error', 'http', 'stall', 'cut', 'slow', 'statuses', 'webhook', 'broken'];
 /** HTTP as it should not be. On HTTP/1.1, rst_stream and goaway are a reset connection. */
 export const BROKEN_WAYS = ['slow_headers', 'cut_body', 'short_length', 'long_length', 'no_http', 'rst_stream', 'goaway'];
-const PLACES = ['messages', 'media', 'templates', 'numbers', 'uploads', 'webhooks', 'any'];
+const PLACES = ['messages', 'media', 'templates', 'numbers', 'apps', 'uploads', 'webhooks', 'any'];
 const EFFECT_FIELDS = /** @type {Record<string, [string, string?]>} */ ({
     code: ['number'], http: ['number'], subcode: ['number'], message: ['string'], details: ['string'], headers: ['object'], body: ['string'],
     when: ['string'], ms: ['number'], fail: ['number'], drop: ['object'], duplicate: ['number'], reorder: ['boolean'], add_read: ['boolean'],

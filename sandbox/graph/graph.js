@@ -77,7 +77,7 @@ const ROUTES = {
         'GET compare': { scope: 'w', on: 'templates', run: ({ sb, query }, template) => compareTemplates(sb, template, query) },
     },
     app: {
-        'GET ': { scope: 'w', on: 'numbers', run: ({ account }) => appView(account) },
+        'GET ': { scope: 'w', on: 'apps', run: ({ account }) => appView(account) },
         'POST uploads': { scope: 'w', on: 'uploads', run: ({ sb, account, query, body }) => beginUpload(sb, account, query, body) },
     },
     media: {

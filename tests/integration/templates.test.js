@@ -225,6 +225,15 @@ describe('a header with a sample of ours', () => {
         assert.deepEqual([first.asked, first.handle, second.asked, second.sha256], [[0], undefined, [0], sha256(other)]);
     });
 
+    test('finds the app by the token itself where the app is not shown', async () => {
+        const bytes = jpeg(20_014);
+        const media = await shop.client.upload('image/jpeg', bytes);
+        await platform.sandbox.control('POST', '/faults', { on: 'apps', effect: { kind: 'error', code: 100, subcode: 33 } });
+        const made = await shop.client.must(202, 'POST', '/v1/templates', pictured('sample_shy', 'IMAGE', media.id));
+        await inState(made.id, 'approved');
+        await whole(bytes, [0]);
+    });
+
     test('that WhatsApp does not take refuses the template with the reason', async () => {
         const media = await shop.client.upload('image/jpeg', jpeg(10_012));
         await fault({ kind: 'error', code: 100, message: 'No.' });

@@ -65,8 +65,8 @@ provider_task_is_management(enum provider_task_kind kind)
     return kinds[kind].waits;
 }
 
-bool
-provider_task_is_media(enum provider_task_kind kind)
+static bool
+kind_moves_media(enum provider_task_kind kind)
 {
     return kind == PROVIDER_TASK_MEDIA_FETCH || kind == PROVIDER_TASK_MEDIA_PUSH;
 }
@@ -86,14 +86,14 @@ static const struct db_stmt provider_task_room_stmt = {
 static const struct db_stmt provider_task_create_stmt = {
     "provider_task_create",
     "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
-    " channel_id, kind, subject_id) SELECT $1, $2, $3, $4, $5 FROM told"
+    " channel_id, kind, subject_id, moves_media) SELECT $1, $2, $3, $4, $5, $6 FROM told"
 };
 /* Not everybody who may ask for a task may put a request in. */
 static const struct db_stmt provider_task_create_sealed_stmt = {
     "provider_task_create_sealed",
     "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
-    " channel_id, kind, subject_id, key_version, request_ct, request_iv, request_tag)"
-    " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM told"
+    " channel_id, kind, subject_id, moves_media, key_version, request_ct, request_iv, request_tag)"
+    " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM told"
 };
 
 enum err
@@ -113,11 +113,12 @@ provider_task_create(struct db_tx *tx, const struct provider_task_new *task)
         return err;
     struct db_arg kind = DB_TEXT_Z(provider_task_kind_word(task->kind));
     struct db_arg subject = id_is_zero(task->subject) ? DB_NULL : DB_ID(task->subject);
+    struct db_arg media = DB_BOOL(task->moves_media || kind_moves_media(task->kind));
     if (request == NULL)
         return db_exec_one(tx, &provider_task_create_stmt,
-                           DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject));
+                           DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject, media));
     return db_exec_one(tx, &provider_task_create_sealed_stmt,
-                       DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject,
+                       DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject, media,
                                DB_I64(request->key_version), SEALED_ARGS(request)));
 }
 
@@ -207,7 +208,6 @@ provider_task_list(struct db_tx *tx, struct id channel, struct id before, size_t
     return err;
 }
 
-#define MEDIA_KINDS "('media.fetch', 'media.push')"
 /*
  * The channels that wait are stepped through by the index, one probe each; of each a few tasks are looked at,
  * of media and of others; and the first that nobody else is claiming just now is locked and taken.
@@ -221,10 +221,10 @@ static const struct db_stmt provider_task_claim_stmt = {
     " lease_until = now() + make_interval(secs => $1 / 1000.0)"
     " FROM (SELECT t.tenant_id, t.id FROM lane"
     " CROSS JOIN LATERAL ((SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
-    " AND w.state = 'waiting' AND w.due_at <= now() AND w.kind NOT IN " MEDIA_KINDS
+    " AND w.state = 'waiting' AND w.due_at <= now() AND NOT w.moves_media"
     " ORDER BY w.due_at LIMIT 32)"
     " UNION ALL (SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
-    " AND w.state = 'waiting' AND w.due_at <= now() AND w.kind IN " MEDIA_KINDS
+    " AND w.state = 'waiting' AND w.due_at <= now() AND w.moves_media"
     " AND NOT $3 AND w.tenant_id <> ALL ($4::uuid[]) ORDER BY w.due_at LIMIT 32)) d"
     " JOIN provider_task t ON t.tenant_id = d.tenant_id AND t.id = d.id AND t.state = 'waiting'"
     " LEFT JOIN (SELECT tenant_id, count(*) AS count FROM provider_task WHERE state = 'leased' GROUP BY tenant_id)"
@@ -235,7 +235,7 @@ static const struct db_stmt provider_task_claim_stmt = {
     " FOR UPDATE OF t SKIP LOCKED LIMIT 1) due"
     " WHERE q.tenant_id = due.tenant_id AND q.id = due.id"
     " RETURNING q.tenant_id, q.id, q.channel_id, q.subject_id, q.kind, q.fence, q.attempt, q.is_unsure, q.created_at,"
-    " q.key_version, q.request_ct, q.request_iv, q.request_tag, q.progress::text"
+    " q.key_version, q.request_ct, q.request_iv, q.request_tag, q.progress::text, q.moves_media"
 };
 
 enum err
@@ -262,7 +262,8 @@ provider_task_claim_next(struct db *db, const struct provider_task_wish *wish, s
                                          .attempt = (int)db_i64(rows, 0, 6),
                                          .is_unsure = db_bool(rows, 0, 7),
                                          .created_at = db_time(rows, 0, 8),
-                                         .has_request = !db_is_null(rows, 0, 9) };
+                                         .has_request = !db_is_null(rows, 0, 9),
+                                         .moves_media = db_bool(rows, 0, 14) };
     if (!db_is_null(rows, 0, 3))
         out->subject = db_id(rows, 0, 3);
     out->is_known = provider_task_kind_parse(db_text(rows, 0, 4), &out->kind) == ERR_OK;

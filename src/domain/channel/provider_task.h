@@ -52,6 +52,7 @@ struct provider_task_new {
     enum provider_task_kind kind;
     struct id subject;                  /* zero: none */
     const struct vault_sealed *request; /* NULL: none */
+    bool moves_media;                   /* its kind does not say so by itself: it uploads before it asks */
     bool is_asked; /* by the API: ERR_TOO_MANY when PROVIDER_TASK_WAITING_MAX wait already */
 };
 /* Due at once; wakes a dispatcher. */
@@ -86,10 +87,9 @@ struct provider_task_claim {
     struct wall_time created_at;
     bool has_request;
     struct vault_sealed request;
+    bool moves_media;      /* which may take minutes */
     struct slice progress; /* as an attempt before this one has left it; empty: none */
 };
-/* Moves media, which may take minutes. */
-bool provider_task_is_media(enum provider_task_kind kind);
 struct provider_task_wish {
     int64_t lease_ms;
     struct id served;       /* the tenant whose task was claimed last; zero: none */

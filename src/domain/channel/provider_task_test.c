@@ -272,16 +272,23 @@ tenants_are_served_in_turn(void **state UNUSED)
 }
 
 static void
-media_make(struct id tenant, struct id channel)
+media_make_as(struct id tenant, struct id channel, enum provider_task_kind kind, bool moves_media)
 {
     struct db_tx tx;
 
     assert_ok(db_begin(gateway, tenant, &tx));
     assert_ok(provider_task_create(&tx, &(struct provider_task_new){ .id = id_new(clock_system()),
                                                                      .channel = channel,
-                                                                     .kind = PROVIDER_TASK_MEDIA_FETCH,
+                                                                     .kind = kind,
+                                                                     .moves_media = moves_media,
                                                                      .subject = id_new(clock_system()) }));
     assert_ok(db_commit(&tx));
+}
+
+static void
+media_make(struct id tenant, struct id channel)
+{
+    media_make_as(tenant, channel, PROVIDER_TASK_MEDIA_FETCH, false);
 }
 
 /* More than are looked at of one channel, and all of them older. */
@@ -295,6 +302,7 @@ who_has_media_enough_still_gets_the_rest(void **state UNUSED)
 
     for (int i = 0; i < 40; i++)
         media_make(acme, channel);
+    media_make_as(acme, channel, PROVIDER_TASK_TEMPLATE_CREATE, true); /* with samples: media as well */
     assert_int_equal(provider_task_claim_next(dispatcher, &sated, arena, &claim), ERR_NOTHING);
     struct id other = create(acme, channel, false);
     assert_true(id_eq(claim_as(sated).task, other));

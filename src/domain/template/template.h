@@ -89,6 +89,7 @@ struct template_new {
     const struct vault_sealed *components; /* NULL: not known */
     const unsigned char *digest;           /* of the components; NULL with them */
     const struct vault_sealed *draft;      /* the body of the call */
+    bool has_samples;                      /* that are uploaded before it */
     struct slice idempotency_key;          /* NULL ptr: none */
     unsigned char fingerprint[TEMPLATE_DIGEST_BYTES];
 };
@@ -134,6 +135,7 @@ struct template_ask {
     uint32_t revision; /* If-Match; 0: any */
     enum template_change change;
     const struct vault_sealed *draft; /* of an edit; else NULL */
+    bool has_samples;                 /* that are uploaded before it */
     bool is_all_languages;            /* of a deletion: every language of its name */
 };
 /*

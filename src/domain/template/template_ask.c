@@ -101,6 +101,7 @@ template_change_ask(struct db_tx *tx, const struct clock *clock, const struct te
                                       .channel = out->channel,
                                       .kind = task_kind(ask),
                                       .subject = ask->template,
+                                      .moves_media = ask->has_samples,
                                       .is_asked = true };
     err = change_write(tx, clock, ask);
     if (err == ERR_OK)

@@ -346,6 +346,7 @@ template_create(struct db_tx *tx, const struct clock *clock, const struct templa
                                       .channel = with->channel,
                                       .kind = PROVIDER_TASK_TEMPLATE_CREATE,
                                       .subject = with->id,
+                                      .moves_media = with->has_samples,
                                       .is_asked = true };
     enum err err = ERR_NOT_FOUND;
 

@@ -98,7 +98,7 @@ static bool
 claim_admit(struct task_runner *runner, const struct provider_task_claim *claim)
 {
     struct task_pool *pool = runner->pool;
-    bool is_media = claim->is_known && provider_task_is_media(claim->kind), is_admitted;
+    bool is_media = claim->is_known && claim->moves_media, is_admitted;
 
     pthread_mutex_lock(&pool->lock);
     pool->served = claim->tenant;

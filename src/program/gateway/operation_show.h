@@ -7,13 +7,17 @@
 /* NULL without memory. Owned. */
 json_t *operation_show(const struct provider_task *task);
 
+struct operation_new {
+    enum provider_task_kind kind;
+    struct id channel, subject; /* the subject may be zero: none */
+    bool moves_media;           /* it uploads before it asks */
+};
 /*
- * Begins a task for a channel of the asking tenant. `request` is what the provider is to be told (JSON,
+ * Begins a task for a channel of the asking tenant. `content` is what the provider is to be told (JSON,
  * sealed at once; taken; NULL: none). ERR_NOT_FOUND: no such channel. ERR_TOO_MANY: as many wait as may.
  */
-MUST_CHECK enum err operation_begin(struct http_request *request, enum provider_task_kind kind,
-                                    struct id channel, struct id subject, json_t *content,
-                                    struct provider_task *out);
+MUST_CHECK enum err operation_begin(struct http_request *request, const struct operation_new *with,
+                                    json_t *content, struct provider_task *out);
 /* 202, the operation and its Location. */
 MUST_CHECK enum err operation_reply(struct http_request *request, struct http_response *response,
                                     const struct provider_task *task);

@@ -78,7 +78,12 @@ number_operation(struct http_request *request, struct http_response *response, e
         json_decref(content);
         return err;
     }
-    err = operation_begin(request, kind, channel, (struct id){ { 0 } }, content, &task);
+    err = operation_begin(request,
+                          &(struct operation_new){
+                              .kind = kind,
+                              .channel = channel,
+                              .moves_media = json_object_get(content, "profile_picture_media_id") != NULL },
+                          content, &task);
     return err == ERR_OK ? operation_reply(request, response, &task) : err;
 }
 

@@ -57,15 +57,16 @@ begin_in(struct db_tx *tx, void *ctx)
 }
 
 enum err
-operation_begin(struct http_request *request, enum provider_task_kind kind, struct id channel,
-                struct id subject, json_t *content, struct provider_task *out)
+operation_begin(struct http_request *request, const struct operation_new *with, json_t *content,
+                struct provider_task *out)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     struct begin begin = { .arena = request->arena,
                            .with = { .id = id_new(worker->gateway->clock),
-                                     .channel = channel,
-                                     .kind = kind,
-                                     .subject = subject,
+                                     .channel = with->channel,
+                                     .kind = with->kind,
+                                     .subject = with->subject,
+                                     .moves_media = with->moves_media,
                                      .is_asked = true } };
     struct vault_place place = provider_task_place(request->tenant, begin.with.id);
     struct vault_sealed sealed;

@@ -32,7 +32,10 @@ message_read(struct http_request *request, struct http_response *response)
     if (err == ERR_OK && (content = json_deep_copy(request_json(request))) == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK) /* takes the content */
-        err = operation_begin(request, PROVIDER_TASK_MESSAGE_MARK_READ, read.message.channel, read.id,
+        err = operation_begin(request,
+                              &(struct operation_new){ .kind = PROVIDER_TASK_MESSAGE_MARK_READ,
+                                                       .channel = read.message.channel,
+                                                       .subject = read.id },
                               content, &task);
     return err == ERR_OK ? operation_reply(request, response, &task) : err;
 }

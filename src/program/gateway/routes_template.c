@@ -204,6 +204,7 @@ create_prepare(struct http_request *request, struct create *create)
         err = template_heading_check(&definition, request->arena, &request->problem);
     if (err == ERR_OK)
         err = media_named_samples_read(request, &create->named);
+    with->has_samples = create->named.count > 0;
     if (err == ERR_OK)
         err = request_idempotency_key(request, &with->idempotency_key);
     if (err == ERR_OK && id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &with->channel) != ERR_OK)
@@ -436,6 +437,7 @@ edit_check(struct http_request *request, struct change *change)
                   : template_definition_check(&definition, request->arena, &request->problem);
     if (err == ERR_OK)
         err = media_named_samples_read(request, &change->named);
+    change->ask.has_samples = change->named.count > 0;
     if (err != ERR_OK)
         return err;
     json_t *draft = draft_of(body, definition.category);
@@ -487,8 +489,9 @@ template_sync(struct http_request *request, struct http_response *response)
     enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &channel);
 
     if (err == ERR_OK)
-        err =
-            operation_begin(request, PROVIDER_TASK_TEMPLATE_SYNC, channel, (struct id){ { 0 } }, NULL, &task);
+        err = operation_begin(
+            request, &(struct operation_new){ .kind = PROVIDER_TASK_TEMPLATE_SYNC, .channel = channel }, NULL,
+            &task);
     return err == ERR_OK ? operation_reply(request, response, &task) : err;
 }
 
