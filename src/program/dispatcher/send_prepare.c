@@ -73,7 +73,14 @@ lanes_open(struct tenant_batch *batch)
         if (lane->err == ERR_OK)
             lane->err =
                 vault_open(&batch->store->vault, VAULT_CREDENTIAL, &place, &lane->sealed, &lane->token);
-        if (lane->err != ERR_OK && lane->err != ERR_NOT_FOUND)
+        if (lane->err == ERR_OK || lane->err == ERR_NOT_FOUND)
+            continue;
+        /* The vault is away, or memory short: that mends itself. A key that is missing was destroyed. */
+        bool is_passing = err_class(lane->err) == ERR_CLASS_UNAVAILABLE && lane->err != ERR_VAULT_KEY_MISSING;
+        if (is_passing)
+            log_event(LOG_WARN, "dispatch.credential_waits", LOG_ID("channel", ID_CHANNEL, lane->channel),
+                      LOG_ERR(lane->err));
+        else
             log_event(LOG_ERROR, "dispatch.credential_unreadable",
                       LOG_ID("channel", ID_CHANNEL, lane->channel), LOG_ERR(lane->err));
     }

@@ -11,7 +11,9 @@
 #include "wire/json/json.h"
 #include <poll.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TOKEN SLICE("EAAG-token-of-the-test")
 
@@ -24,12 +26,16 @@ static struct mailbox ready, settled;
 static struct send_store *store;
 static struct id acme, bolt;
 static int numbers;
+static int log_fd; /* what the store writes down */
 
 static int
 group_open(void **state)
 {
     int failed = test_cluster_setup(state);
 
+    log_fd = memfd_create("log", MFD_CLOEXEC);
+    assert_true(log_fd >= 0);
+    log_open("test", LOG_WARN, log_fd);
     vault_testing_start();
     acme = vault_testing_tenant("acme");
     bolt = vault_testing_tenant("bolt");
@@ -40,7 +46,20 @@ static int
 group_close(void **state)
 {
     vault_testing_stop();
+    close(log_fd);
     return test_cluster_teardown(state);
+}
+
+/* Whether an event is in the log of this test. */
+static bool
+was_logged(const char *event)
+{
+    static char text[65536];
+    ssize_t len = pread(log_fd, text, sizeof(text) - 1, 0);
+
+    assert_true(len >= 0);
+    text[len] = '\0';
+    return strstr(text, event) != NULL;
 }
 
 static void
@@ -60,6 +79,8 @@ store_open(void)
 static int
 opened(void **state UNUSED)
 {
+    assert_int_equal(ftruncate(log_fd, 0), 0);
+    assert_int_equal(lseek(log_fd, 0, SEEK_SET), 0);
     test_cluster_sql(
         "delete from channel_window; delete from dispatch_queue; delete from message; delete from event; delete from provider_ref;"
         "delete from whatsapp_channel; delete from dispatch_lane; delete from channel");
@@ -554,6 +575,21 @@ content_that_cannot_be_sent_fails(void **state UNUSED)
 }
 
 static void
+a_token_that_does_not_open_wants_somebody_to_look(void **state UNUSED)
+{
+    struct id channel = channel_new(acme);
+
+    test_cluster_sql("update whatsapp_channel set access_token_tag = decode(repeat('00', 16), 'hex')");
+    struct id message = accept_text(acme, channel);
+    comes_to(message, "queued");
+    assert_int_equal(
+        count("select count(*) from message where attempt_count = 1 and error_code = 'not-opened'", message),
+        1);
+    assert_true(was_logged("\"error\",\"role\":\"test\",\"event\":\"dispatch.credential_unreadable\""));
+    assert_false(was_logged("dispatch.credential_waits"));
+}
+
+static void
 while_the_vault_is_away_messages_wait_uncounted(void **state UNUSED)
 {
     struct id channel = channel_new(acme), first = accept_text(acme, channel);
@@ -569,6 +605,8 @@ while_the_vault_is_away_messages_wait_uncounted(void **state UNUSED)
     assert_int_equal(
         count("select count(*) from message where attempt_count = 0 and error_code = 'not-opened'", message),
         1);
+    assert_true(was_logged("\"warn\",\"role\":\"test\",\"event\":\"dispatch.credential_waits\""));
+    assert_false(was_logged("dispatch.credential_unreadable"));
     vault_client_relink(opener, vault_testing_link(VAULT_ROLE_DISPATCHER));
     test_cluster_sql("update dispatch_queue set due_at = now()");
     settle(take(), MESSAGE_VERDICT_SENT, NULL);
@@ -712,6 +750,7 @@ main(void)
         TEST(a_deleted_channel_fails_what_waits_for_it),
         TEST(a_message_that_does_not_open_is_retried_later_and_counted),
         TEST(content_that_cannot_be_sent_fails),
+        TEST(a_token_that_does_not_open_wants_somebody_to_look),
         TEST(while_the_vault_is_away_messages_wait_uncounted),
         TEST(an_outcome_waits_for_a_database_that_is_away),
         TEST(draining_claims_nothing_more_and_still_records),
