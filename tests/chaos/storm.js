@@ -49,6 +49,8 @@ export class Storm {
         /** @type {Record<string, number>} */
         this.struck = {};
         this.isOver = false;
+        /** Nothing answers any more: who still waits gives up. */
+        this.isEnded = false;
         /** Log events of level error, after the account. @type {Record<string, number>|undefined} */
         this.errors = undefined;
         this.release = () => {};
@@ -87,7 +89,7 @@ export class Storm {
     }
 
     async stop() {
-        this.isOver = true;
+        this.isOver = this.isEnded = true;
         this.disk?.empty();
         await this.platform?.stop();
         this.provider?.child.kill('SIGKILL');
@@ -162,6 +164,8 @@ export class Storm {
             const answer = await this.platform?.sandbox.control(method, target, body).catch(() => null);
             if (answer != null)
                 return answer;
+            if (this.isEnded)
+                throw new Error('the storm has ended');
             await pause(100);
         }
     }
@@ -205,6 +209,8 @@ export class Storm {
             const answer = await shop.client.call('PATCH', `/v1/channels/${shop.channel}`, { state: 'active' }).catch(() => ({ status: 0 }));
             if (answer.status === 200)
                 return;
+            if (this.isEnded)
+                throw new Error('the storm has ended');
             await pause(200);
         }
     }
@@ -217,8 +223,12 @@ export class Storm {
     /** Load and disturbances for the time given, then calm, then the account. */
     async run() {
         const until_ms = Date.now() + this.options.seconds * 1000;
-        await Promise.all([this.traffic.run(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
+        /* All of them to their end, also when one fails: none works on when the storm is stopped. */
+        const ends = await Promise.allSettled([this.traffic.run(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
         this.isOver = true;
+        for (const end of ends)
+            if (end.status === 'rejected')
+                throw end.reason;
         await this.#calm();
         return account(this);
     }

@@ -121,6 +121,8 @@ export class Traffic {
                 return { ...answer, tries };
             if (!AGAIN.includes(answer.status))
                 this.storm.findings.push(`${what}: ${answer.status} ${answer.text}`);
+            if (this.storm.isEnded)
+                throw new Error('the storm has ended');
             await pause(50 + tries * 10);
         }
     }
@@ -228,6 +230,8 @@ export class Traffic {
             const json = answer?.ok ? await answer.json().catch(() => null) : null;
             if (typeof json?.id === 'string')
                 return json.id;
+            if (this.storm.isEnded)
+                throw new Error('the storm has ended');
             await pause(200);
         }
     }
