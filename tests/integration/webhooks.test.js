@@ -288,6 +288,16 @@ describe('addresses', () => {
             assert.equal(answer.json.errors[0].pointer, '/url');
         });
 
+    test('our own address is refused, though its range is allowed', async () => {
+        const { callback_url: own } = await shop.client.must(200, 'GET', `/v1/channels/${shop.channel}`);
+        for (const [url, isTaken] of [[own, false], [new URL('/', own).href, false], [own.replace(/:(\d+)\//, (_, port) => `:${Number(port) ^ 1}/`), true]]) {
+            const answer = await shop.client.call('POST', '/v1/webhook-endpoints', { url, events: ['*'], description: 'own' });
+            assert.equal(answer.status, isTaken ? 201 : 422, `${url}: ${answer.text}`);
+            if (isTaken)
+                await shop.client.must(204, 'DELETE', `/v1/webhook-endpoints/${answer.json.id}`);
+        }
+    });
+
     test('a name that turns private after it was registered is refused at connect', async () => {
         const strict = await startPlatform({ env: { HARKARA_WEBHOOK_ALLOW: '' } });
         try {

@@ -28,11 +28,14 @@ names_read(struct slice list, struct address_guard *guard)
 }
 
 enum err
-webhook_guard_init(struct address_guard *guard, struct slice allow, struct slice ports, struct slice refuse)
+webhook_guard_init(struct address_guard *guard, struct slice allow, struct slice ports, struct slice refuse,
+                   struct slice public_url)
 {
     enum err err = address_guard_init(guard, allow);
 
     if (err == ERR_OK)
         err = ports_read(ports, guard);
-    return err == ERR_OK ? names_read(refuse, guard) : err;
+    if (err == ERR_OK)
+        err = names_read(refuse, guard);
+    return err == ERR_OK ? address_guard_refuse_own(guard, public_url) : err;
 }

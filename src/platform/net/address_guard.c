@@ -347,6 +347,24 @@ url_cut(struct slice url, struct url_parts *out)
     return true;
 }
 
+enum err
+address_guard_refuse_own(struct address_guard *guard, struct slice url)
+{
+    struct url_parts parts;
+
+    if (!url_cut(url, &parts) || parts.host.len == 0)
+        return ERR_CONFIG;
+    guard->own_host = parts.host;
+    guard->own_port = parts.port;
+    return ERR_OK;
+}
+
+static bool
+is_own(const struct address_guard *guard, struct slice host)
+{
+    return guard->own_host.len > 0 && slice_eq_nocase(host, guard->own_host);
+}
+
 /* By whole labels, in any case. */
 static bool
 name_is_refused(const struct address_guard *guard, struct slice host)
@@ -372,10 +390,13 @@ address_guard_check_url(const struct address_guard *guard, struct slice url)
     if (!is_canonical_literal(parts.host, parts.is_bracketed, &address)) {
         if (parts.is_bracketed || !is_dns_name(parts.host) || !parts.is_https)
             return ERR_URL_INVALID;
-        return port_is_permitted(guard, parts.port) && !name_is_refused(guard, parts.host)
+        return port_is_permitted(guard, parts.port) && !name_is_refused(guard, parts.host) &&
+                       !is_own(guard, parts.host)
                    ? ERR_OK
                    : ERR_ADDRESS_BLOCKED;
     }
+    if (is_own(guard, parts.host) && parts.port == guard->own_port)
+        return ERR_ADDRESS_BLOCKED;
     if (address_guard_is_allowed(guard, (const struct sockaddr *)&address))
         return ERR_OK;
     if (!parts.is_https)

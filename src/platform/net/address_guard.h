@@ -29,11 +29,18 @@ struct address_guard {
     size_t port_count;
     struct slice refused[ADDRESS_NAMES_MAX]; /* host names, with all below them; borrowed */
     size_t refused_count;
+    struct slice own_host; /* as a URL writes it, without brackets; empty: none. Borrowed */
+    uint16_t own_port;
 };
 
 /* `allow` is a comma-separated CIDR list, possibly empty; no ports are listed. ERR_CONFIG when one is not
  * canonical. */
 MUST_CHECK enum err address_guard_init(struct address_guard *guard, struct slice allow);
+/*
+ * Refuses our own public URL, borrowed while the guard is used: a host name whatever the port, a literal
+ * address on this port, also where the operator allowed its range. ERR_CONFIG: it is no http or https URL.
+ */
+MUST_CHECK enum err address_guard_refuse_own(struct address_guard *guard, struct slice url);
 /* ERR_OK or ERR_ADDRESS_BLOCKED, by address and port. IPv4-mapped IPv6 is judged as IPv4; other families are
  * refused. */
 MUST_CHECK enum err address_guard_check(const struct address_guard *guard, const struct sockaddr *address);
@@ -43,7 +50,7 @@ bool address_guard_is_allowed(const struct address_guard *guard, const struct so
  * The rules for a tenant's URL before any name is resolved: https (http only when the host is a literal
  * address that the operator allowed), a host name with a dot or a canonical literal, no user info, no
  * fragment, no backslash, printable ASCII only, a permitted port, at most ADDRESS_URL_BYTES_MAX bytes.
- * ERR_URL_INVALID or ERR_ADDRESS_BLOCKED (literal, port, or a name that is refused).
+ * ERR_URL_INVALID or ERR_ADDRESS_BLOCKED (literal, port, our own host, or a name that is refused).
  */
 MUST_CHECK enum err address_guard_check_url(const struct address_guard *guard, struct slice url);
 

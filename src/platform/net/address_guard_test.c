@@ -190,6 +190,35 @@ own_names_are_refused_with_all_below_them(void **state UNUSED)
 }
 
 static void
+our_own_host_is_refused_and_its_neighbours_are_not(void **state UNUSED)
+{
+    static const struct {
+        const char *own, *url;
+        enum err err;
+    } rows[] = {
+        { "https://api.example.com", "https://api.example.com/x", ERR_ADDRESS_BLOCKED },
+        { "https://api.example.com/base", "https://API.example.com:8443/", ERR_ADDRESS_BLOCKED },
+        { "https://api.example.com", "https://hooks.api.example.com/x", ERR_OK },
+        { "https://api.example.com", "https://example.com/x", ERR_OK },
+        { "http://127.0.0.1:8080", "http://127.0.0.1:8080/x", ERR_ADDRESS_BLOCKED },
+        { "http://127.0.0.1:8080", "http://127.0.0.1:8081/x", ERR_OK },
+        { "http://127.0.0.1:8080", "http://127.0.0.2:8080/x", ERR_OK },
+        { "https://[2606:4700::1111]", "https://[2606:4700::1111]/x", ERR_ADDRESS_BLOCKED },
+        { "http://localhost:8080", "http://127.0.0.1:8080/x", ERR_OK }, /* another name of it is not known */
+    };
+    struct address_guard guard;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_ok(address_guard_init(&guard, SLICE("127.0.0.0/8")));
+        assert_ok(address_guard_refuse_own(&guard, slice_text(rows[i].own)));
+        if (address_guard_check_url(&guard, slice_text(rows[i].url)) != rows[i].err)
+            fail_msg("%s", rows[i].url);
+    }
+    assert_int_equal(address_guard_refuse_own(&guard, SLICE("api.example.com")), ERR_CONFIG);
+    assert_int_equal(address_guard_refuse_own(&guard, SLICE("https://")), ERR_CONFIG);
+}
+
+static void
 ranges_are_canonical(void **state UNUSED)
 {
     static const char *const good[] = { "0.0.0.0/0",     "10.0.0.0/8", "1.2.3.4", "1.2.3.4/32", "::/0",
@@ -372,6 +401,7 @@ addresses_are_read_in_numbers_only(void **state UNUSED)
 
 UNIT_MAIN(cmocka_unit_test(every_range_that_is_not_public_is_blocked_to_its_edges),
           cmocka_unit_test(known_traps_are_blocked), cmocka_unit_test(the_operator_may_allow_a_range),
+          cmocka_unit_test(our_own_host_is_refused_and_its_neighbours_are_not),
           cmocka_unit_test(own_names_are_refused_with_all_below_them), cmocka_unit_test(ranges_are_canonical),
           cmocka_unit_test(a_url_is_judged_before_its_name_is_resolved),
           cmocka_unit_test(addresses_are_read_in_numbers_only))

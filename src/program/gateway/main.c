@@ -162,9 +162,9 @@ main(void)
     if (err == ERR_OK) /* the router has found it too */
         gateway.message_create = contract_find(contract, "createMessage");
     if (err == ERR_OK)
-        err =
-            webhook_guard_init(&gateway.guard, slice_text(role.config.webhook_allow),
-                               slice_text(role.config.webhook_ports), slice_text(role.config.webhook_refuse));
+        err = webhook_guard_init(&gateway.guard, slice_text(role.config.webhook_allow),
+                                 slice_text(role.config.webhook_ports),
+                                 slice_text(role.config.webhook_refuse), slice_text(role.config.public_url));
     if (err == ERR_OK)
         err = role_lock_in(&role, &gateway_rules);
     if (err == ERR_OK)

@@ -227,9 +227,9 @@ main(void)
 
     webhooks.clock = clock_system();
     if (err == ERR_OK)
-        err =
-            webhook_guard_init(&webhooks.guard, slice_text(role.config.webhook_allow),
-                               slice_text(role.config.webhook_ports), slice_text(role.config.webhook_refuse));
+        err = webhook_guard_init(&webhooks.guard, slice_text(role.config.webhook_allow),
+                                 slice_text(role.config.webhook_ports),
+                                 slice_text(role.config.webhook_refuse), slice_text(role.config.public_url));
     if (err == ERR_OK)
         err = http_client_new(
             &(struct http_client_config){ .ca_file = role.config.ca_file,
