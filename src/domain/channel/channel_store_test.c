@@ -1,32 +1,14 @@
 /* Channels and their sealed credentials in the tables, against a real PostgreSQL. The seals are not real. */
 #include "domain/channel/channel.h"
-#include "platform/db/test_cluster.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, bolt;
 static int numbers;
 
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
-    }
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(1u << 20);
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
+    test_pair_open(NULL);
     return 0;
 }
 
@@ -419,7 +401,7 @@ a_channel_fetches_media_as_it_says_or_as_all_do(void **state UNUSED)
     assert_true(fetches(with.phone_number_id, true)); /* another tenant's */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(one_number_is_connected_once_in_a_workspace_and_may_be_in_another),
              TEST(the_dispatcher_reads_the_token_and_the_gateway_cannot),

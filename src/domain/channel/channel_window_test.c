@@ -1,14 +1,12 @@
 /* Customer-service windows in the tables, against a real PostgreSQL. */
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
-#include "platform/db/test_cluster.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 
 #define HOUR_US (INT64_C(3600) * 1000000)
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, bolt, channel;
+static struct id channel;
 static const struct slice peer = { "peer-index-of-thirty-two-bytes--", 32 };
 
 static int
@@ -17,15 +15,8 @@ opened(void **state UNUSED)
     struct db_tx tx;
     struct channel made;
 
-    if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
-    }
-    test_cluster_sql("delete from channel_window; delete from whatsapp_channel; delete from dispatch_lane;"
-                     "delete from event; delete from channel");
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(1u << 20);
+    test_pair_open("delete from channel_window; delete from whatsapp_channel; delete from dispatch_lane;"
+                   "delete from event; delete from channel");
     struct channel_new with = { .id = id_new(clock_system()),
                                 .name = SLICE("Support"),
                                 .waba_id = SLICE("1"),
@@ -37,15 +28,6 @@ opened(void **state UNUSED)
     assert_ok(channel_create(&tx, clock_system(), &with, arena, &made));
     assert_ok(db_commit(&tx));
     channel = made.id;
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
     return 0;
 }
 
@@ -156,7 +138,7 @@ an_answer_after_a_day_opens_nothing(void **state UNUSED)
     assert_false(window_of(acme).has_free_entry);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 int
 main(void)
 {

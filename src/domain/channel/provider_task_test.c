@@ -1,36 +1,16 @@
 /* Provider tasks on a real PostgreSQL: what is claimed, by whom, and what an end writes. */
 #include "core/log.h"
 #include "domain/channel/provider_task.h"
-#include "platform/db/test_cluster.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LEASE_MS 60000
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, bolt;
-
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
-    }
-    test_cluster_sql("delete from provider_task; delete from event; delete from channel");
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(4u << 20);
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
+    test_pair_open("delete from provider_task; delete from event; delete from channel");
     return 0;
 }
 
@@ -428,7 +408,7 @@ what_an_attempt_has_brought_is_the_next_ones(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from provider_task where progress is null"), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_task_is_claimed_once_with_what_it_was_made_of),
              TEST(an_end_tells_its_event_and_forgets_the_request), TEST(a_failure_is_told_with_its_reason),
              TEST(what_is_tried_again_waits_and_keeps_its_request), TEST(a_lost_claim_writes_nothing),

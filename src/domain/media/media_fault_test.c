@@ -5,40 +5,11 @@
 #include "core/unit_fault.h"
 #include "domain/media/media.h"
 #include "domain/tenant/tenant_key.h"
+#include "platform/db/failing_malloc_testing.h"
 #include "platform/db/test_cluster.h"
 #include "program/vault/vault_testing.h"
 
 #define FILE_BYTES (MEDIA_CHUNK_BYTES + 5u)
-
-static _Thread_local long allocations_left = -1; /* -1: all succeed */
-static _Thread_local bool has_failed;
-
-/* The linker sends our own objects' calls here (meson.build). */
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static bool
-must_fail(void)
-{
-    if (allocations_left < 0 || --allocations_left >= 0)
-        return false;
-    has_failed = true;
-    return true; /* one fails: allocations_left is -1 now */
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-    return must_fail() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-    return must_fail() ? NULL : __real_calloc(count, size);
-}
 
 static struct id acme;
 static struct vault_client *client;
@@ -124,13 +95,12 @@ an_upload_is_whole_or_can_be_abandoned(void **state UNUSED)
     struct vault vault = tenant_vault(client, db);
     size_t ready = 0;
 
-    for (long n = 0;; n++) {
+    for (size_t n = 0;; n++) {
         struct upload upload = { .id = id_new(clock_system()) };
         assert_true(n < 1000);
-        has_failed = false;
-        allocations_left = n;
+        failing_malloc_arm(n);
         enum err err = store(db, &vault, &upload);
-        allocations_left = -1;
+        bool has_failed = failing_malloc_disarm();
         if (!has_failed)
             assert_ok(err);
         ready += err == ERR_OK;

@@ -2,33 +2,18 @@
 #include "domain/message/message_fallback.h"
 #include "domain/message/message_settings.h"
 #include "domain/message/message_testing.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, first, second, third;
+static struct id first, second, third;
 
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme))
-        acme = test_cluster_tenant("acme");
-    test_cluster_sql("delete from harkara.dispatch_queue");
+    test_pair_open("delete from harkara.dispatch_queue");
     first = message_testing_channel(acme);
     second = message_testing_channel(acme);
     third = message_testing_channel(acme);
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(8u << 20);
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
     return 0;
 }
 
@@ -540,7 +525,7 @@ marks_name_message_and_sender(void **state UNUSED)
         assert_int_equal(message_mark_parse(slice_text(bad[i]), &read, &sender), ERR_ID_SYNTAX);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(what_the_provider_refuses_goes_to_the_next_sender_with_its_content),
              TEST(what_is_reported_failed_later_goes_to_the_next_sender),
              TEST(what_an_earlier_sender_delivers_after_all_ends_it),

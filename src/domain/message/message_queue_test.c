@@ -1,31 +1,16 @@
 /* Claims, outcomes, take-over and reports, against a real PostgreSQL. */
 #include "domain/message/message_queue.h"
 #include "domain/message/message_testing.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, channel;
+static struct id channel;
 
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme))
-        acme = test_cluster_tenant("acme");
-    test_cluster_sql("delete from harkara.dispatch_queue");
+    test_pair_open("delete from harkara.dispatch_queue");
     channel = message_testing_channel(acme);
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(8u << 20);
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
     return 0;
 }
 
@@ -471,7 +456,7 @@ an_incoming_message_is_stored_once(void **state UNUSED)
     assert_int_equal(events(received.id, "message.received"), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent), TEST(urgent_messages_are_claimed_first),
              TEST(every_lane_gets_its_share), TEST(a_closed_or_held_lane_is_left_alone),
              TEST(what_is_due_first_is_found_behind_what_is_more_urgent),

@@ -2,32 +2,15 @@
 #include "domain/message/message_queue.h"
 #include "domain/message/message_settings.h"
 #include "domain/message/message_testing.h"
+#include "platform/db/test_pair.h"
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, bolt, channel;
+static struct id channel;
 
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
-    }
-    test_cluster_sql("delete from harkara.dispatch_queue; delete from harkara.message_settings");
+    test_pair_open("delete from harkara.dispatch_queue; delete from harkara.message_settings");
     channel = message_testing_channel(acme);
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(8u << 20);
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
     return 0;
 }
 
@@ -188,7 +171,7 @@ what_may_have_been_taken_is_not_canceled_and_does_not_expire(void **state UNUSED
     assert_int_equal(message_testing_count("select count(*) from harkara.dispatch_queue"), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(they_are_the_tenants_own_and_nobody_overwrites_what_he_has_not_seen),
              TEST(each_policy_ends_the_wait_in_its_own_way_and_says_so), TEST(the_wait_is_the_tenants),
              TEST(what_may_have_been_taken_is_not_canceled_and_does_not_expire))

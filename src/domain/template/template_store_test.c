@@ -2,14 +2,12 @@
  * are not real. */
 #include "domain/channel/channel.h"
 #include "domain/template/template.h"
-#include "platform/db/test_cluster.h"
+#include "platform/db/test_pair.h"
 #include <stdio.h>
 
 #define NEEDS SLICE("{\"body\":{\"kind\":\"text\",\"variables\":[],\"fixed\":5}}")
 
-static struct db *gateway, *dispatcher;
-static struct arena *arena;
-static struct id acme, bolt, sender;
+static struct id sender;
 static struct clock_manual manual;
 static const struct clock *hands;
 static int numbers;
@@ -41,28 +39,12 @@ channel_made(struct id tenant, const char *waba_id)
 static int
 opened(void **state UNUSED)
 {
-    if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
-    }
-    test_cluster_sql(
+    test_pair_open(
         "delete from template; delete from provider_task; delete from event; delete from dispatch_lane;"
         " delete from whatsapp_channel; delete from channel");
-    gateway = test_cluster_open("harkara_gateway");
-    dispatcher = test_cluster_open("harkara_dispatcher");
-    arena = arena_new(4u << 20);
     sender = channel_made(acme, "77");
     clock_manual_init(&manual, clock_wall(clock_system()));
     hands = &manual.clock;
-    return 0;
-}
-
-static int
-closed(void **state UNUSED)
-{
-    db_close(gateway);
-    db_close(dispatcher);
-    arena_free(arena);
     return 0;
 }
 
@@ -575,7 +557,7 @@ a_look_is_asked_for_once(void **state UNUSED)
     tasks_are("create sync refresh");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_template_is_kept_asked_for_and_told), TEST(a_name_is_there_once_in_each_language),
              TEST(an_idempotency_key_makes_one_template), TEST(a_channel_that_cannot_be_asked_is_refused),
              TEST(one_change_at_a_time_and_as_often_as_allowed), TEST(a_pause_lifts_caps_and_ends_on_demand),

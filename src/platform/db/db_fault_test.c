@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/unit_fault.h"
 #include "platform/db/db_internal.h"
+#include "platform/db/failing_malloc_testing.h"
 #include "platform/db/test_cluster.h"
 #include <poll.h>
 #include <pthread.h>
@@ -28,36 +29,6 @@ static struct {
     _Atomic long cut_after;    /* octets still to pass in that direction */
     _Atomic long passed[3];    /* by direction, since the last arming */
 } proxy;
-
-static long allocations_left = -1; /* -1: all succeed */
-static bool has_failed;
-
-/* The linker sends our own objects' calls here (meson.build). */
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-static bool
-must_fail(void)
-{
-    if (allocations_left < 0 || --allocations_left >= 0)
-        return false;
-    has_failed = true;
-    return true; /* one fails: allocations_left is -1 now */
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-    return must_fail() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-    return must_fail() ? NULL : __real_calloc(count, size);
-}
 
 static bool
 pass(int from, int to, enum direction direction)
@@ -263,13 +234,13 @@ a_failed_allocation_stores_nothing_and_leaks_nothing(void **state UNUSED)
     struct db *db = test_cluster_open("harkara_gateway");
     const size_t used = secret_pool_used();
     size_t failures = 0;
+    bool has_failed;
 
     do {
         const struct id ids[] = { id_new(clock_system()), id_new(clock_system()) };
-        has_failed = false;
-        allocations_left = (long)failures;
+        failing_malloc_arm(failures);
         enum err err = db_run(db, tenant, store_two, (void *)(uintptr_t)ids);
-        allocations_left = -1;
+        has_failed = failing_malloc_disarm();
         assert_int_equal(err, has_failed ? ERR_NO_MEMORY : ERR_OK);
         assert_int_equal(stored(ids), has_failed ? 0 : 2);
         failures += has_failed;
@@ -284,13 +255,13 @@ opening_without_memory_fails_clean(void **state UNUSED)
 {
     const size_t used = secret_pool_used();
     size_t failures = 0;
+    bool has_failed;
 
     do {
         struct db *db = NULL;
-        has_failed = false;
-        allocations_left = (long)failures;
+        failing_malloc_arm(failures);
         enum err err = db_open(test_cluster_conninfo("harkara_gateway"), &db);
-        allocations_left = -1;
+        has_failed = failing_malloc_disarm();
         assert_int_equal(err, has_failed ? ERR_NO_MEMORY : ERR_OK);
         assert_int_equal(db == NULL, has_failed);
         db_close(db);
