@@ -69,6 +69,7 @@ draft_open(struct task_run *run, const struct read *read, struct slice *body_out
 {
     struct vault_place place = template_draft_place(run->claim->tenant, run->claim->subject);
 
+    *body_out = SLICE_EMPTY;
     if (!read->has_draft)
         return task_fail(run, "draft-missing", "What WhatsApp was to be sent is not there any more.");
     return vault_open_content(run->vault, &place, &read->draft, run->arena, body_out);

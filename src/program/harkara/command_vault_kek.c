@@ -15,8 +15,7 @@
 #define COST_MAX     20
 #define RETIRE_TRIES 5 /* a tenant that is being made just then takes one more */
 
-_Static_assert((1u << COST_MIN) == KDF_SCRYPT_N_MIN && (1u << COST_MAX) == KDF_SCRYPT_N_MAX,
-               "the bounds of kdf.h");
+_Static_assert(KDF_SCRYPT_N_MIN >> COST_MIN == 1 && KDF_SCRYPT_N_MAX >> COST_MAX == 1, "the bounds of kdf.h");
 
 struct rotation {
     struct vault_command *command;

@@ -174,6 +174,7 @@ key_take(const struct hsm_token *token, const struct hsm_key *key, CK_OBJECT_HAN
 {
     CK_ULONG count = 0;
 
+    *out = CK_INVALID_HANDLE;
     if (key->token >= token->token_count)
         return HSM_TROUBLE_TOKEN;
     enum hsm_trouble trouble = key_find(token, key, out, &count);

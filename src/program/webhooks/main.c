@@ -27,7 +27,6 @@ static const int webhooks_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS,
 
 struct webhooks {
     struct role *role;
-    const struct clock *clock;
     struct vault_client *vault_client;
     struct http_client *http;
     struct address_guard guard;
@@ -113,12 +112,12 @@ flight_start(struct webhooks *webhooks, struct delivery_job *job)
     size_t count = 0;
     enum err err = flight == NULL ? ERR_NO_MEMORY : ERR_OK;
 
+    if (flight != NULL)
+        *flight = (struct flight){ .webhooks = webhooks, .job = job };
     if (err == ERR_OK && job->headers != NULL)
         err = webhook_headers_lines(secret_slice(job->headers), headers + 4, &count);
     headers[4 + count] = NULL;
 
-    if (err == ERR_OK)
-        *flight = (struct flight){ .webhooks = webhooks, .job = job };
     if (err == ERR_OK && job->has_expired) { /* an attempt that nobody hears of but the log */
         flight_done(flight, &(struct http_result){ .failure = HTTP_FAILURE_TLS, .retry_after_s = -1 });
         return;
@@ -174,7 +173,7 @@ webhooks_run(struct webhooks *webhooks)
     enum err err = ERR_OK;
 
     while (err == ERR_OK) {
-        struct mono_time now = clock_mono(webhooks->clock);
+        struct mono_time now = clock_mono(clock_system());
         if (now.us - beat_at.us >= 1000000) {
             beat_at = now;
             role_heartbeat();
@@ -225,7 +224,6 @@ main(void)
                                    .calls = webhooks_calls,
                                    .call_count = COUNT_OF(webhooks_calls) };
 
-    webhooks.clock = clock_system();
     if (err == ERR_OK)
         err = webhook_guard_init(&webhooks.guard, slice_text(role.config.webhook_allow),
                                  slice_text(role.config.webhook_ports),
@@ -254,7 +252,7 @@ main(void)
     if (err == ERR_OK)
         err = delivery_store_new(&(struct delivery_store_config){ .database = role_database(&role),
                                                                   .config = &role.config,
-                                                                  .clock = webhooks.clock,
+                                                                  .clock = clock_system(),
                                                                   .vault_client = webhooks.vault_client,
                                                                   .ready = &webhooks.ready,
                                                                   .settled = &webhooks.settled,
