@@ -71,7 +71,8 @@ task_plan_refused(const struct whatsapp_error *error, const struct task_age *age
     case WHATSAPP_PERMANENT:
         return failed("permanent");
     case WHATSAPP_CREDENTIAL_BROKEN:
-        plan = age->awaits_token ? again(WAIT_S, age, "credential") : failed("credential");
+        plan = age->awaits_token && is_token_refused(error) ? again(WAIT_S, age, "credential")
+                                                            : failed("credential");
         plan.breaks_channel = is_token_refused(error);
         return plan;
     }

@@ -78,6 +78,12 @@ a_file_waits_for_a_new_token_as_long_as_it_may(void **state UNUSED)
     plan = task_plan_refused(&expired, &age);
     assert_int_equal(plan.state, PROVIDER_TASK_FAILED);
     assert_true(plan.breaks_channel);
+    struct whatsapp_error missing =
+        error(WHATSAPP_CREDENTIAL_BROKEN, 100, 0); /* the token is good, the file not there */
+    age.patience_ms = PATIENT;
+    plan = task_plan_refused(&missing, &age);
+    assert_int_equal(plan.state, PROVIDER_TASK_FAILED);
+    assert_false(plan.breaks_channel);
 }
 
 static void
