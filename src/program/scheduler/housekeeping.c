@@ -41,12 +41,12 @@ static const struct db_stmt tasks_stmt = {
 };
 
 /* A free entry point ends three days after its window at the latest. One that is opened again meanwhile
- * stays. */
+ * stays. By their end alone: whose they were is not ours to read. */
 static const struct db_stmt windows_stmt = {
     "housekeeping_windows",
-    "DELETE FROM channel_window WHERE (tenant_id, channel_id, peer_index) IN (SELECT tenant_id, channel_id, peer_index"
+    "DELETE FROM channel_window WHERE window_until <= (SELECT max(window_until) FROM (SELECT window_until"
     " FROM channel_window WHERE window_until < now() - make_interval(days => $1::int) ORDER BY window_until LIMIT $2)"
-    " AND window_until < now() - make_interval(days => $1::int)"
+    " oldest)"
 };
 
 /* Chunks go with it, and what the provider called it. */
