@@ -1,5 +1,5 @@
 // @ts-check
-/** API keys: scoped, expiring, bound to addresses, revoked within a second in every process, never stored as they are. */
+/** API keys: scoped, expiring, bound to addresses, revoked within a second in every process, never stored as they are. And what repeating does without the other kind of key. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Client, SCOPES, contract, startPlatform, until } from './support.js';
@@ -125,5 +125,41 @@ describe('a key\'s life', () => {
         const { code } = await platform.harkara.cli('key', 'revoke', '--tenant', shop.slug, key.id);
         assert.equal(code, 0);
         await until(async () => (await client.call('GET', '/v1/messages')).status === 401, 'the revocation');
+    });
+});
+
+/** docs/api.md has the table: what is made once more when a request is repeated without a key, and what is not. */
+describe('repeated without an idempotency key', () => {
+    test('a number is not connected twice, and what was ended stays ended', async () => {
+        const { waba_id, phone_number_id, display_phone_number, access_token, app_secret, verify_token } = shop.account;
+        const number = { kind: 'whatsapp', name: 'Again', whatsapp: { waba_id, phone_number_id, display_phone_number, access_token, app_secret, verify_token } };
+        const clash = await shop.client.call('POST', '/v1/channels', number);
+        assert.equal(clash.status, 409);
+        assert.equal(clash.json.code, 'already-exists');
+        const held = await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel, { send_at: new Date(Date.now() + 3_600_000).toISOString() }));
+        for (let i = 0; i < 2; i++) {
+            const canceled = await shop.client.must(200, 'POST', `/v1/messages/${held.id}/cancel`);
+            assert.equal(canceled.status, 'canceled');
+        }
+        const key = await made({});
+        for (let i = 0; i < 2; i++)
+            await shop.client.must(204, 'DELETE', `/v1/api-keys/${key.id}`);
+        const media = await shop.client.upload('text/plain', 'twice');
+        await shop.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+        await shop.client.must(404, 'DELETE', `/v1/media/${media.id}`);
+    });
+
+    test('endpoints, keys and media are made once more, and a list shows both', async () => {
+        const endpoint = { url: shop.receiver.url, events: ['message.read'], description: 'twice' };
+        const makes = [['/v1/webhook-endpoints', () => shop.client.must(201, 'POST', '/v1/webhook-endpoints', endpoint)], ['/v1/api-keys', () => made({ name: 'Twice' })]];
+        for (const [list, make] of /** @type {[string, () => Promise<any>][]} */ (makes)) {
+            const ids = [(await make()).id, (await make()).id];
+            const { data } = await shop.client.must(200, 'GET', list);
+            assert.deepEqual(data.slice(0, 2).map(({ id }) => id), ids.toReversed(), list);
+            for (const id of ids)
+                await shop.client.must(204, 'DELETE', `${list}/${id}`);
+        }
+        const [one, two] = [await shop.client.upload('text/plain', 'same'), await shop.client.upload('text/plain', 'same')];
+        assert.notEqual(one.id, two.id);
     });
 });
