@@ -30,7 +30,8 @@ describe('an operation', () => {
         assert.equal(done.state, 'succeeded');
         assert.equal(done.result.quality_rating, 'green');
         const list = await shop.client.must(200, 'GET', `/v1/channels/${shop.channel}/operations`);
-        assert.deepEqual(list.data.map(({ id }) => id), [done.id]);
+        assert.deepEqual(list.data.map(({ kind }) => kind), ['number.sync', 'template.sync', 'number.sync'], 'the last one, and those that came with the channel');
+        assert.equal(list.data[0].id, done.id);
         const told = await until(() => shop.receiver.events().find((event) => event.type === 'operation.succeeded' && event.data.operation_id === done.id), 'the event');
         assert.equal(told.data.channel_id, shop.channel);
         assert.equal(told.data.error, null);
@@ -117,6 +118,32 @@ describe('the picture of a profile', () => {
         assert.deepEqual(await ask(shop.client, 'image/jpeg', Buffer.from([0xff, 0xd8, 0xff, 0xd9])), shape);
         assert.deepEqual(await ask(shop.client, 'application/pdf', Buffer.from('%PDF-1.7 x')), [422, 'media-kind-mismatch', 'must be media of type image/jpeg or image/png, of at most 5 MiB']);
         assert.deepEqual(await ask(stranger.client, 'image/jpeg', jpeg(640, 640, 9)), [422, 'media-unknown', 'is not media of this workspace that is ready']);
+    });
+});
+
+describe('a new channel', () => {
+    test('knows its number and its templates without being asked', async () => {
+        const { channel } = await platform.connect(shop.client);
+        const shown = await shop.client.must(200, 'GET', number('', channel));
+        assert.ok(shown.synced_at !== null);
+        assert.equal(shown.quality_rating, 'green');
+        const { data } = await shop.client.must(200, 'GET', `/v1/channels/${channel}/operations`);
+        assert.deepEqual(data.map(({ kind }) => kind).sort(), ['number.sync', 'template.sync']);
+    });
+
+    test('asks again with another token, and is broken when that is refused', async () => {
+        const { channel, account } = await platform.connect(shop.client);
+        const syncs = async () => (await shop.client.must(200, 'GET', `/v1/channels/${channel}/operations`)).data.filter(({ kind }) => kind === 'number.sync');
+        await shop.client.must(200, 'PATCH', `/v1/channels/${channel}`, { name: 'Renamed', whatsapp: { verify_token: 'another-long-word' } });
+        assert.equal((await syncs()).length, 1, 'what is no token asks nothing');
+        await shop.client.must(200, 'PATCH', `/v1/channels/${channel}`, { whatsapp: { access_token: account.access_token } });
+        await until(async () => (await syncs()).length === 2 && (await syncs()).every(({ state }) => state === 'succeeded'), 'another sync');
+        await shop.client.must(200, 'PATCH', `/v1/channels/${channel}`, { whatsapp: { access_token: 'EAAnobodys' } });
+        const broken = await until(async () => {
+            const now = await shop.client.must(200, 'GET', `/v1/channels/${channel}`);
+            return now.state === 'broken' && now;
+        }, 'the channel to be broken');
+        assert.equal(broken.state_reason, 'The provider refused the access token.');
     });
 });
 

@@ -207,13 +207,19 @@ export async function startPlatform({ env = {}, args = undefined, sandboxArgs = 
             phones += 1;
             const secrets = { access_token: `EAA${randomBytes(24).toString('hex')}`, app_secret: randomBytes(16).toString('hex'), verify_token: randomBytes(12).toString('hex') };
             const ids = { waba_id: `10229${String(phones).padStart(10, '0')}`, phone_number_id: `10654${String(phones).padStart(10, '0')}`, display_phone_number: `1555${String(phones).padStart(7, '0')}` };
-            const channel = await client.must(201, 'POST', '/v1/channels', { kind: 'whatsapp', name: 'Test number', whatsapp: { ...ids, ...secrets } });
             const account = { ...ids, ...secrets };
+            /* The token is good before the channel is made, as with WhatsApp: what is known of the number is read at once. */
+            assert.ok((await sandbox.control('POST', '/accounts', { ...account, settings: { window: 'ignore', ...settings } })).status < 300);
+            const channel = await client.must(201, 'POST', '/v1/channels', { kind: 'whatsapp', name: 'Test number', whatsapp: { ...ids, ...secrets } });
             const answer = await sandbox.control('POST', '/accounts', {
                 ...account, callback_url: channel.callback_url, settings: { window: 'ignore', ...settings },
             });
             assert.ok(answer.status < 300, `the sandbox takes the account: ${answer.text}`);
             assert.equal(answer.json.handshake?.ok ?? true, true, `the handshake succeeds: ${answer.text}`);
+            await until(async () => {
+                const { data } = await client.must(200, 'GET', `/v1/channels/${channel.id}/operations`);
+                return data.length === 2 && data.every(({ state }) => state === 'succeeded');
+            }, 'the first syncs');
             return { channel: channel.id, account, callback: channel.callback_url };
         },
         receiver: async () => {

@@ -59,7 +59,7 @@ describe('ids inside a request', () => {
         const answer = await acme.client.call('POST', '/v1/templates', { channel_id: bolt.channel, name: 'ours', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'A text of ours.' }] });
         assert.equal(answer.json.code, 'channel-unknown');
         assert.deepEqual((await acme.client.must(200, 'GET', `/v1/templates?channel_id=${theirs.channel_id}`)).data, []);
-        assert.deepEqual((await acme.client.must(200, 'GET', '/v1/templates')).data, []);
+        assert.ok((await acme.client.must(200, 'GET', '/v1/templates')).data.every(({ channel_id }) => channel_id === acme.channel));
     });
 
     test('a foreign channel does not send', async () => {

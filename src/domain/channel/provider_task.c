@@ -122,6 +122,27 @@ provider_task_create(struct db_tx *tx, const struct provider_task_new *task)
                                DB_I64(request->key_version), SEALED_ARGS(request)));
 }
 
+static const struct db_stmt provider_task_ask_stmt = {
+    "provider_task_ask",
+    "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
+    " channel_id, kind) SELECT $1, $2, $3, $4 FROM told WHERE NOT EXISTS (SELECT FROM provider_task"
+    " WHERE tenant_id = $1 AND channel_id = $3 AND kind = $4 AND state = 'waiting')"
+};
+
+enum err
+provider_task_ask_syncs(struct db_tx *tx, const struct clock *clock, struct id channel)
+{
+    static const enum provider_task_kind syncs[] = { PROVIDER_TASK_NUMBER_SYNC, PROVIDER_TASK_TEMPLATE_SYNC };
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < COUNT_OF(syncs); i++)
+        err = db_exec(
+            tx, &provider_task_ask_stmt,
+            DB_ARGS(DB_ID(id_new(clock)), DB_ID(channel), DB_TEXT_Z(provider_task_kind_word(syncs[i]))),
+            NULL);
+    return err;
+}
+
 #define TASK_COLUMNS                                                                                         \
     "id, channel_id, subject_id, kind, state, attempt, created_at, due_at, finished_at, error_code,"         \
     " error_title, error_class, result::text"

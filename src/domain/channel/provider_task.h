@@ -58,6 +58,12 @@ struct provider_task_new {
 /* Due at once; wakes a dispatcher. */
 MUST_CHECK enum err provider_task_create(struct db_tx *tx, const struct provider_task_new *task);
 
+/*
+ * What WhatsApp knows of the channel is read: its number's facts, and the templates of its account. A task
+ * that waits already is left alone: it will read what is there then.
+ */
+MUST_CHECK enum err provider_task_ask_syncs(struct db_tx *tx, const struct clock *clock, struct id channel);
+
 /* As the API shows it. */
 struct provider_task {
     struct id id, channel, subject;

@@ -336,6 +336,28 @@ what_the_api_asks_for_has_a_limit(void **state UNUSED)
 }
 
 static void
+syncs_are_asked_for_once_while_they_wait(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), other = channel_new(acme);
+    static const char waiting[] = "select count(*) from provider_task where state = 'waiting'";
+    struct db_tx tx;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    for (int i = 0; i < 3; i++)
+        assert_ok(provider_task_ask_syncs(&tx, clock_system(), channel));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(test_cluster_number(waiting), 2);
+    claim(); /* it may have begun with what was known before */
+    claim();
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_task_ask_syncs(&tx, clock_system(), channel));
+    assert_ok(provider_task_ask_syncs(&tx, clock_system(), other));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(test_cluster_number(waiting), 4);
+    assert_int_equal(test_cluster_number("select count(distinct (channel_id, kind)) from provider_task"), 4);
+}
+
+static void
 a_list_is_one_channels_and_one_tenants(void **state UNUSED)
 {
     struct id channel = channel_new(acme), other = channel_new(acme);
@@ -416,5 +438,5 @@ CLUSTER_MAIN(TEST(a_task_is_claimed_once_with_what_it_was_made_of),
              TEST(one_channels_many_do_not_delay_anothers_one), TEST(tenants_are_served_in_turn),
              TEST(who_has_media_enough_still_gets_the_rest),
              TEST(two_that_claim_at_a_time_get_different_tasks), TEST(what_the_api_asks_for_has_a_limit),
-             TEST(a_list_is_one_channels_and_one_tenants),
+             TEST(syncs_are_asked_for_once_while_they_wait), TEST(a_list_is_one_channels_and_one_tenants),
              TEST(what_is_due_next_is_a_waiting_task_or_a_lease))

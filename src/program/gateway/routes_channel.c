@@ -1,6 +1,7 @@
 /* /v1/channels: connect a WhatsApp number. Credentials go in, are sealed at once, and are never read back. */
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
+#include "domain/channel/provider_task.h"
 #include "domain/message/message.h"
 #include "domain/message/message_queue.h"
 #include "program/gateway/gateway.h"
@@ -55,8 +56,9 @@ static enum err
 create_in(struct db_tx *tx, void *ctx)
 {
     struct create *create = ctx;
+    enum err err = channel_create(tx, create->clock, &create->with, create->arena, &create->channel);
 
-    return channel_create(tx, create->clock, &create->with, create->arena, &create->channel);
+    return err == ERR_OK ? provider_task_ask_syncs(tx, create->clock, create->channel.id) : err;
 }
 
 static enum err
@@ -212,8 +214,13 @@ static enum err
 change_in(struct db_tx *tx, void *ctx)
 {
     struct change *change = ctx;
+    enum err err =
+        channel_update(tx, change->clock, change->id, &change->change, change->arena, &change->channel);
 
-    return channel_update(tx, change->clock, change->id, &change->change, change->arena, &change->channel);
+    /* Another token may see more, and whether it is good is known sooner. */
+    return err == ERR_OK && change->change.has_credential[CHANNEL_ACCESS_TOKEN]
+               ? provider_task_ask_syncs(tx, change->clock, change->id)
+               : err;
 }
 
 static enum err
