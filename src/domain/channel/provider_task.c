@@ -96,6 +96,12 @@ static const struct db_stmt provider_task_create_sealed_stmt = {
     " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 FROM told"
 };
 
+static const struct db_stmt provider_task_create_later_stmt = {
+    "provider_task_create_later",
+    "INSERT INTO provider_task (tenant_id, id, channel_id, kind, subject_id, moves_media, due_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+};
+
 enum err
 provider_task_create(struct db_tx *tx, const struct provider_task_new *task)
 {
@@ -114,6 +120,10 @@ provider_task_create(struct db_tx *tx, const struct provider_task_new *task)
     struct db_arg kind = DB_TEXT_Z(provider_task_kind_word(task->kind));
     struct db_arg subject = id_is_zero(task->subject) ? DB_NULL : DB_ID(task->subject);
     struct db_arg media = DB_BOOL(task->moves_media || kind_moves_media(task->kind));
+    if (task->due_at.us != 0)
+        return db_exec_one(
+            tx, &provider_task_create_later_stmt,
+            DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject, media, DB_TIME(task->due_at)));
     if (request == NULL)
         return db_exec_one(tx, &provider_task_create_stmt,
                            DB_ARGS(DB_ID(task->id), DB_ID(task->channel), kind, subject, media));

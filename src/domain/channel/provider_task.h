@@ -51,11 +51,12 @@ struct provider_task_new {
     struct id channel;
     enum provider_task_kind kind;
     struct id subject;                  /* zero: none */
+    struct wall_time due_at;            /* zero: at once; later: without a request */
     const struct vault_sealed *request; /* NULL: none */
     bool moves_media;                   /* its kind does not say so by itself: it uploads before it asks */
     bool is_asked; /* by the API: ERR_TOO_MANY when PROVIDER_TASK_WAITING_MAX wait already */
 };
-/* Due at once; wakes a dispatcher. */
+/* Wakes a dispatcher, unless it is for later. */
 MUST_CHECK enum err provider_task_create(struct db_tx *tx, const struct provider_task_new *task);
 
 /*

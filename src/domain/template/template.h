@@ -149,10 +149,10 @@ MUST_CHECK enum err template_change_ask(struct db_tx *tx, const struct clock *cl
 /* The draft of the change that is under way; ERR_NOT_FOUND. */
 MUST_CHECK enum err template_draft_read(struct db_tx *tx, struct id template, struct arena *arena,
                                         struct vault_sealed *out);
-/* Asks for the whole account (template.sync), or for one template (template.refresh) when it is not zero;
- * nothing when that already waits. */
+/* Asks for the whole account (template.sync), or for one template (template.refresh) when it is not zero, not
+ * before `due_at` (zero: at once); nothing when that already waits. */
 MUST_CHECK enum err template_sync_ask(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                      struct id template, struct id *task_out);
+                                      struct id template, struct wall_time due_at, struct id *task_out);
 
 /* What was learnt of a template; what is not set stays as it was. */
 struct template_news {
@@ -170,6 +170,7 @@ struct template_news {
     struct slice needs;
     const unsigned char *digest;
     bool is_named, has_format;
+    bool is_look;      /* read from the provider, which seldom says why it is in its state */
     bool is_sync;      /* seen in the account: synced_at */
     struct id channel; /* with is_sync: takes it over when its own sender is gone */
     bool ends_change;  /* of the change that was under way */

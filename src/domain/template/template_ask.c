@@ -128,26 +128,28 @@ template_draft_read(struct db_tx *tx, struct id template, struct arena *arena, s
     return err;
 }
 
-/* One that waits has not looked yet: it will see what this one would. */
+/* One that waits has not looked yet: it will see what this one would, unless it looks too early. */
 static const struct db_stmt template_sync_waits_stmt = {
     "template_sync_waits",
     "SELECT id FROM provider_task WHERE tenant_id = $1 AND channel_id = $2 AND kind = $3"
-    " AND subject_id IS NOT DISTINCT FROM $4::uuid AND state = 'waiting' AND attempt = 0 LIMIT 1"
+    " AND subject_id IS NOT DISTINCT FROM $4::uuid AND state = 'waiting' AND attempt = 0"
+    " AND due_at >= $5 LIMIT 1"
 };
 
 enum err
 template_sync_ask(struct db_tx *tx, const struct clock *clock, struct id channel, struct id template,
-                  struct id *task_out)
+                  struct wall_time due_at, struct id *task_out)
 {
     struct db_rows *rows = NULL;
     struct provider_task_new task = { .id = id_new(clock),
                                       .channel = channel,
                                       .kind = id_is_zero(template) ? PROVIDER_TASK_TEMPLATE_SYNC
                                                                    : PROVIDER_TASK_TEMPLATE_REFRESH,
-                                      .subject = template };
+                                      .subject = template,
+                                      .due_at = due_at };
     enum err err = db_query(tx, &template_sync_waits_stmt,
                             DB_ARGS(DB_ID(channel), DB_TEXT_Z(provider_task_kind_word(task.kind)),
-                                    id_is_zero(template) ? DB_NULL : DB_ID(template)),
+                                    id_is_zero(template) ? DB_NULL : DB_ID(template), DB_TIME(due_at)),
                             &rows);
 
     if (err == ERR_OK && db_rows_count(rows) > 0)

@@ -54,6 +54,7 @@ template_item_read(const json_t *object, struct arena *arena, struct template_it
     if (out->provider_id.len == 0 || out->name.len == 0 || out->language.len == 0)
         return ERR_NOTHING;
     news->provider_id = out->provider_id;
+    news->is_look = true;
     news->has_state = template_state_parse(json_text_of(object, "status"), &news->state) == ERR_OK;
     news->has_category = template_category_parse(json_text_of(object, "category"), &news->category) == ERR_OK;
     news->has_correct_category =

@@ -24,6 +24,8 @@ state_learn(struct template *template, const struct template_news *news, struct 
         return 0;
     if (news->has_state)
         *state_at = news->at;
+    if (is_same && news->is_look && news->state_reason.len == 0) /* what a webhook said of it still holds */
+        return 0;
     is_same = is_same && slice_eq(news->state_reason, template->state_reason);
     if (news->has_state)
         template->state = news->state;

@@ -334,6 +334,26 @@ older_news_do_not_undo_newer_ones(void **state UNUSED)
     told(id, "created state-changed");
 }
 
+/* WhatsApp shows that a template is paused, and not why. */
+static void
+a_look_keeps_the_reason_of_a_state_that_stays(void **state UNUSED)
+{
+    struct id id = created("a", "en");
+    struct template_news paused = { .has_state = true,
+                                    .state = TEMPLATE_PAUSED,
+                                    .state_reason = SLICE("first_pause") },
+                         seen = { .has_state = true, .state = TEMPLATE_PAUSED, .is_look = true };
+
+    assert_ok(learn(id, approved));
+    assert_ok(learn(id, paused));
+    assert_ok(learn(id, seen));
+    assert_true(slice_eq(known(acme, id, ERR_OK).state_reason, SLICE("first_pause")));
+    told(id, "created state-changed state-changed");
+    seen.state = TEMPLATE_APPROVED;
+    assert_ok(learn(id, seen));
+    assert_int_equal(known(acme, id, ERR_OK).state_reason.len, 0);
+}
+
 /* Webhooks come in any order and more than once: the last word counts, whichever way it came. */
 static void
 any_order_of_news_gives_the_same_state(void **state UNUSED)
@@ -545,16 +565,26 @@ a_name_goes_with_all_its_languages(void **state UNUSED)
 static void
 a_look_is_asked_for_once(void **state UNUSED)
 {
-    struct id template = created("a", "en"), first, again, one;
+    struct id template = created("a", "en"), first, again, one, later, same, last;
+    struct wall_time none = { 0 }, soon = wall_after_ms(clock_wall(hands), 3600000),
+                     after = wall_after_ms(soon, 1000);
     struct db_tx tx;
 
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(template_sync_ask(&tx, hands, sender, (struct id){ { 0 } }, &first));
-    assert_ok(template_sync_ask(&tx, hands, sender, (struct id){ { 0 } }, &again));
-    assert_ok(template_sync_ask(&tx, hands, sender, template, &one));
-    assert_ok(db_commit(&tx));
+    assert_ok(template_sync_ask(&tx, hands, sender, (struct id){ { 0 } }, none, &first));
+    assert_ok(template_sync_ask(&tx, hands, sender, (struct id){ { 0 } }, none, &again));
+    assert_ok(template_sync_ask(&tx, hands, sender, template, none, &one));
     assert_true(id_eq(first, again) && !id_eq(first, one));
-    tasks_are("create sync refresh");
+    assert_ok(template_sync_ask(&tx, hands, sender, template, soon, &later));
+    assert_ok(template_sync_ask(&tx, hands, sender, template, soon, &same));
+    assert_ok(template_sync_ask(&tx, hands, sender, template, after, &last));
+    assert_true(!id_eq(later, one) && id_eq(later, same) &&
+                !id_eq(later, last)); /* it would look too early */
+    assert_ok(db_commit(&tx));
+    tasks_are("create sync refresh refresh refresh");
+    assert_int_equal(test_cluster_number(
+                         "select count(*) from provider_task where due_at > now() + interval '50 minutes'"),
+                     2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
@@ -562,6 +592,7 @@ CLUSTER_MAIN(TEST(a_template_is_kept_asked_for_and_told), TEST(a_name_is_there_o
              TEST(an_idempotency_key_makes_one_template), TEST(a_channel_that_cannot_be_asked_is_refused),
              TEST(one_change_at_a_time_and_as_often_as_allowed), TEST(a_pause_lifts_caps_and_ends_on_demand),
              TEST(a_refused_template_is_deleted_without_asking), TEST(older_news_do_not_undo_newer_ones),
+             TEST(a_look_keeps_the_reason_of_a_state_that_stays),
              TEST(any_order_of_news_gives_the_same_state), TEST(quality_and_category_are_told_once),
              TEST(components_are_news_only_when_they_differ), TEST(lists_are_filtered_and_paged),
              TEST(a_send_finds_the_template_of_its_account), TEST(a_sync_finds_keeps_and_sweeps),

@@ -146,7 +146,7 @@ static enum err
 item_learn(struct task_run *run, const json_t *object, struct outcome *outcome)
 {
     struct template_item item;
-    bool ends_change = outcome->news.ends_change;
+    bool ends_change = outcome->news.ends_change, is_sync = outcome->news.is_sync;
     struct wall_time at = outcome->news.at;
     enum err err = template_item_read(object, run->arena, &item);
 
@@ -157,6 +157,7 @@ item_learn(struct task_run *run, const json_t *object, struct outcome *outcome)
     outcome->news = item.news;
     outcome->news.at = at;
     outcome->news.ends_change = ends_change;
+    outcome->news.is_sync = is_sync;
     if (item.components == NULL)
         return ERR_OK;
     return components_seal(run, item.components, run->claim->subject, run->arena, NULL, &outcome->news,

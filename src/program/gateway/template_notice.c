@@ -2,10 +2,18 @@
 #include "domain/channel/whatsapp/whatsapp_template_notice.h"
 #include "domain/template/template.h"
 
+/*
+ * A notice says the second in which it was made, and nothing more. Two of one second come in any order; two
+ * of the same words are the same bytes, which are taken for one that was delivered twice. So the state is
+ * read from WhatsApp once that second is over.
+ */
+#define LOOK_AFTER_MS 2000
+
 struct template_notice {
     struct slice account_id, template_id, name, language;
-    bool is_gone;      /* nothing to look for */
-    bool wants_a_look; /* what changed was not told whole */
+    bool is_gone;             /* nothing to look for */
+    bool wants_a_look;        /* what changed was not told whole */
+    struct wall_time look_at; /* zero: at once */
     struct template_news news;
 };
 
@@ -115,6 +123,10 @@ template_notice_prepare(const struct whatsapp_event *event, const struct clock *
             return ERR_NO_MEMORY;
     }
     notice->news.provider_id = notice->template_id;
+    if (said.kind == WHATSAPP_TEMPLATE_STATUS && !notice->is_gone) {
+        notice->wants_a_look = true;
+        notice->look_at = wall_after_ms((struct wall_time){ now.us - now.us % 1000000 }, LOOK_AFTER_MS);
+    }
     *out = notice;
     return ERR_OK;
 }
@@ -136,11 +148,12 @@ template_notice_apply(struct db_tx *tx, const struct clock *clock, const struct 
     if (err == ERR_NOT_FOUND) {
         (*unrouted_count)++;
         return notice->is_gone ? ERR_OK
-                               : template_sync_ask(tx, clock, account_channel, (struct id){ { 0 } }, &task);
+                               : template_sync_ask(tx, clock, account_channel, (struct id){ { 0 } },
+                                                   (struct wall_time){ 0 }, &task);
     }
     if (err == ERR_OK)
         err = template_learn(tx, clock, template, &notice->news, arena);
     return err == ERR_OK && notice->wants_a_look
-               ? template_sync_ask(tx, clock, account_channel, template, &task)
+               ? template_sync_ask(tx, clock, account_channel, template, notice->look_at, &task)
                : err;
 }
