@@ -33,6 +33,7 @@ export async function inTheEnd(storm) {
     return Object.values(waiting).every((count) => Number(count) === 0) ? null : JSON.stringify(waiting);
 }
 
+const ASKED_MAX = 20;
 const NOTHING = { accepted: 0, taken: 0, twice: 0, uncertain: 0, expired: 0, canceled: 0, failed: 0 };
 /** @typedef {typeof NOTHING} OfKind */
 
@@ -41,7 +42,7 @@ export async function account(storm) {
     const { findings, traffic: { accepted } } = storm;
     const figures = { accepted: accepted.length, repeated: accepted.reduce((sum, { tries }) => sum + tries, 0), taken: 0, lost: 0, twice: 0, 'twice without cause': 0,
         'sent too early': 0, 'sent though canceled': 0, uncertain: 0, 'uncertain in the end': 0, 'refused by provider': 0, 'media uploaded': storm.traffic.uploads, 'media altered': 0,
-        inbound: 0, 'inbound lost': 0, 'inbound twice': 0, 'inbound media': 0, 'inbound media lost': 0, 'read marks': 0, 'read marks refused': 0, 'read marks lost': 0,
+        inbound: 0, 'inbound lost': 0, 'inbound twice': 0, 'inbound media': 0, 'inbound media lost': 0, 'downloads repeated': 0, 'read marks': 0, 'read marks refused': 0, 'read marks lost': 0,
         events: 0, 'webhook requests': 0, 'events untold': 0, kinds: /** @type {Record<string, OfKind>} */ ({}) };
     const find = (/** @type {Exclude<keyof typeof figures, 'kinds'>} */ figure, /** @type {string} */ text) => {
         figures[figure]++;
@@ -158,6 +159,19 @@ async function judgeSentMedia(storm, shop, ours, takes, find) {
         }
 }
 
+/** As a client does, who asks again when something is away for a moment. @param {import('./storm.js').Storm} storm @param {any} shop @param {string} id @param {any} figures */
+async function download(storm, shop, id, figures) {
+    for (let tries = 1; ; tries++) {
+        const answer = await fetch(`${storm.platform?.url}/v1/media/${id}/content`, { headers: { authorization: `Bearer ${shop.key}` } });
+        const bytes = Buffer.from(await answer.arrayBuffer());
+        if (answer.status !== 503 || tries === ASKED_MAX)
+            return { status: answer.status, bytes };
+        storm.options.say(`${id}: 503 ${bytes.toString()}`);
+        figures['downloads repeated']++;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+}
+
 /** What people sent is here, and opens to the same bytes. @param {import('./storm.js').Storm} storm @param {any} shop @param {any} figures
  * @param {(figure: any, text: string) => void} find */
 async function judgeInboundMedia(storm, shop, figures, find) {
@@ -170,9 +184,11 @@ async function judgeInboundMedia(storm, shop, figures, find) {
             find('inbound media lost', `${theirs}: ${JSON.stringify(row ?? null)}`);
             continue;
         }
-        const answer = await fetch(`${storm.platform?.url}/v1/media/${idText('med_', row.id)}/content`, { headers: { authorization: `Bearer ${shop.key}` } });
-        if (createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex') !== sha256)
-            find('media altered', `${theirs} comes out as something else (${answer.status})`);
+        const { status, bytes } = await download(storm, shop, idText('med_', row.id), figures);
+        if (status !== 200)
+            find('inbound media lost', `${theirs} does not come out: ${status} ${bytes.toString()}`);
+        else if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+            find('media altered', `${theirs} comes out as something else`);
     }
 }
 

@@ -233,7 +233,7 @@ export async function startPlatform({ env = {}, args = undefined, sandboxArgs = 
             const socket = execFileSync('sh', ['-c', `find ${options.runDir} ${options.stateDir} -name '.s.PGSQL.*' ! -name '*.lock' 2>/dev/null | head -n 1`]).toString().trim();
             const [, portText] = /\.s\.PGSQL\.(\d+)$/.exec(socket) ?? [];
             return execFileSync('psql', ['-X', '-q', '-A', '-t', '-h', path.dirname(socket), '-p', portText, '-U', 'postgres', '-d', 'harkara', '-c', query],
-                { env: { ...process.env, PGPASSWORD: password } }).toString().trim();
+                { env: { ...process.env, PGPASSWORD: password }, maxBuffer: 256 * 1024 * 1024 }).toString().trim();
         },
     };
     try {
