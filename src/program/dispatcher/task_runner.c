@@ -12,7 +12,7 @@
 
 #define ARENA_BYTES        (32u * 1024u * 1024u)
 #define RESPONSE_BYTES_MAX (4u << 20) /* a page of templates */
-#define IDLE_MS_MAX        1000       /* also finds what a lost notice left */
+#define IDLE_MS_MAX        5000       /* tasks come with a notice; this finds what a lost one left */
 #define TAKE_OVER_MS       1000
 #define CLAIM_LEASE_MS     60000 /* from the claim to the first call */
 #define DB_REOPEN_MS       5000
