@@ -58,9 +58,10 @@ struct http_stream {
     bool is_ended;  /* the whole body has come, or the whole answer */
     bool is_broken; /* the client is gone */
     bool is_paused; /* the loop has suspended the connection until the worker moves */
-    bool wants_body, wants_resume, has_head, is_finished; /* told the loop by the worker */
+    bool wants_body, wants_resume, has_head; /* told the loop by the worker */
     uint64_t answer_bytes;
     /* under the server's lock */
+    bool is_finished; /* the worker's last word: said with its last listing, so that the loop hears it once */
     bool is_listed;
     struct http_stream *next_listed;
     /* the loop thread's; has_body stays as it was made */

@@ -66,15 +66,17 @@ stream_of(const struct http_request *request)
     return exchange->stream;
 }
 
-/* The loop is to look at the stream's flags. Not under the stream's lock. */
+/* The loop is to look at the stream's flags. Not under the stream's lock. After the last time, the stream is
+ * the loop's. */
 static void
-stream_notify(struct http_stream *stream)
+stream_notify(struct http_stream *stream, bool is_last)
 {
     struct http_server *server = stream->exchange->server;
     uint64_t one = 1;
 
     if (pthread_mutex_lock(&server->lock) != 0)
         bug("a mutex cannot be locked");
+    stream->is_finished = is_last;
     if (!stream->is_listed) {
         stream->is_listed = true;
         stream->next_listed = server->notices;
@@ -114,7 +116,7 @@ http_stream_accept(struct http_request *request)
     stream->wants_body = err == ERR_OK && stream->has_body;
     unlock(stream);
     if (err == ERR_OK && stream->has_body)
-        stream_notify(stream);
+        stream_notify(stream, false);
     return err;
 }
 
@@ -137,7 +139,7 @@ http_stream_read(struct http_request *request, char *to, size_t max, size_t *len
         wake = stream->wants_resume = true;
     unlock(stream);
     if (wake)
-        stream_notify(stream);
+        stream_notify(stream, false);
     return err;
 }
 
@@ -162,7 +164,7 @@ http_stream_answer(struct http_request *request, const struct http_response *hea
     stream->answer_bytes = bytes;
     stream->has_head = true;
     unlock(stream);
-    stream_notify(stream);
+    stream_notify(stream, false);
     return ERR_OK;
 }
 
@@ -185,7 +187,7 @@ http_stream_write(struct http_request *request, struct slice bytes)
             wake = stream->wants_resume = true;
         unlock(stream);
         if (wake)
-            stream_notify(stream);
+            stream_notify(stream, false);
     }
     return err;
 }
@@ -199,9 +201,8 @@ http_stream_end(struct http_request *request)
         request->cleanup(request);
     lock(stream);
     stream->is_ended = true;
-    stream->is_finished = true;
     unlock(stream);
-    stream_notify(stream); /* the exchange may be gone from here on */
+    stream_notify(stream, true); /* the exchange may be gone from here on */
 }
 
 /* From here on: the loop thread. */
@@ -349,14 +350,14 @@ head_send(struct http_exchange *exchange)
 
 /* What a worker has asked for since the last look. */
 static void
-stream_serve(struct http_server *server, struct http_stream *stream)
+stream_serve(struct http_server *server, struct http_stream *stream, bool is_finished)
 {
     struct http_exchange *exchange = stream->exchange;
     struct http_connection *connection = exchange->connection;
 
     lock(stream);
     bool wants_body = stream->wants_body, has_head = stream->has_head;
-    bool resume = stream->wants_resume && stream->is_paused, is_finished = stream->is_finished;
+    bool resume = stream->wants_resume && stream->is_paused;
     stream->wants_body = stream->has_head = stream->wants_resume = false;
     if (resume || (is_finished && stream->is_paused)) {
         resume = true;
@@ -392,8 +393,9 @@ http_streams_serve(struct http_server *server, struct http_stream *notices)
             bug("a mutex cannot be locked");
         notices = stream->next_listed; /* before its worker may list it anew */
         stream->is_listed = false;
+        bool is_finished = stream->is_finished;
         pthread_mutex_unlock(&server->lock);
-        stream_serve(server, stream);
+        stream_serve(server, stream, is_finished);
     }
 }
 

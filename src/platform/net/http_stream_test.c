@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LONG_BYTES (5u * 1024u * 1024u + 17u)
-#define ROUTE_MAX  ((size_t)64 << 20)
+#define TINY_ASKERS 8u
+#define TINY_COUNT  1500u
+#define LONG_BYTES  (5u * 1024u * 1024u + 17u)
+#define ROUTE_MAX   ((size_t)64 << 20)
 
 /* What the streaming handler saw last; the semaphores make it wait for a test. */
 static struct {
@@ -68,6 +70,17 @@ give(struct http_request *request, struct http_response *response, size_t announ
     return ERR_DEFERRED;
 }
 
+/* In several words of the worker to the loop, the last of them the end. */
+static enum err
+give_tiny(struct http_request *request, struct http_response *response)
+{
+    seen.err = http_stream_answer(request, response, 3 * strlen("a line\n"));
+    for (int i = 0; seen.err == ERR_OK && i < 3; i++)
+        seen.err = http_stream_write(request, SLICE("a line\n"));
+    http_stream_end(request);
+    return ERR_DEFERRED;
+}
+
 /* /s/refuse answers at once, /s/some after a little of the body, /s/hold when it is told to, /s/file is a
  * long answer. */
 static enum err
@@ -83,6 +96,8 @@ handle(void *ctx UNUSED, struct http_request *request, struct http_response *res
         return give(request, response, LONG_BYTES, LONG_BYTES);
     if (slice_eq(request->path, SLICE("/s/lines"))) /* of a length that nobody knows yet */
         return give(request, response, HTTP_STREAM_UNDECLARED, LONG_BYTES);
+    if (slice_eq(request->path, SLICE("/s/tiny")))
+        return give_tiny(request, response);
     if (slice_eq(request->path, SLICE("/s/short")))
         return give(request, response, LONG_BYTES, LONG_BYTES - 1);
     if (slice_eq(request->path, SLICE("/s/huge"))) /* more than sockets hold */
@@ -104,7 +119,7 @@ handle(void *ctx UNUSED, struct http_request *request, struct http_response *res
 }
 
 static void
-start(struct harness *h)
+start_with(struct harness *h, unsigned workers)
 {
     harness_init(h);
     memset(&seen, 0, sizeof(seen));
@@ -112,10 +127,16 @@ start(struct harness *h)
     sem_init(&seen.go, 0, 0);
     sem_init(&seen.moved, 0, 0);
     sem_init(&seen.ended, 0, 0);
-    h->config.stream_workers = 1;
+    h->config.stream_workers = workers;
     h->config.body_limit = body_limit;
     h->config.handle = handle;
     harness_start(h);
+}
+
+static void
+start(struct harness *h)
+{
+    start_with(h, 1);
 }
 
 static void
@@ -318,6 +339,44 @@ a_long_answer_comes_whole_and_in_order(void **state UNUSED)
     harness_end(&h);
 }
 
+static void *
+tiny_asker(void *ctx)
+{
+    const struct harness *h = ctx;
+    struct testing_reply reply;
+    size_t good = 0;
+    int fd = testing_connect(h->port);
+
+    for (unsigned i = 0; i < TINY_COUNT; i++) {
+        send_text(fd, "GET /s/tiny HTTP/1.1\r\n" HOST "\r\n");
+        if (!testing_receive(fd, &reply))
+            break;
+        good += reply.status == 200;
+        testing_reply_release(&reply);
+    }
+    close(fd);
+    return (void *)(uintptr_t)good;
+}
+
+/* A worker that ends while the loop looks at what it said before is done with once: the server counts what is
+ * under way, and at its limit it is busy. */
+static void
+many_short_answers_leave_nothing_under_way(void **state UNUSED)
+{
+    struct harness h;
+    pthread_t askers[TINY_ASKERS];
+
+    start_with(&h, TINY_ASKERS);
+    for (size_t i = 0; i < TINY_ASKERS; i++)
+        assert_int_equal(pthread_create(&askers[i], NULL, tiny_asker, &h), 0);
+    for (size_t i = 0; i < TINY_ASKERS; i++) {
+        void *good;
+        assert_int_equal(pthread_join(askers[i], &good), 0);
+        assert_int_equal((uintptr_t)good, TINY_COUNT);
+    }
+    harness_end(&h);
+}
+
 static void
 who_goes_away_from_an_answer_ends_it(void **state UNUSED)
 {
@@ -434,6 +493,7 @@ UNIT_MAIN(cmocka_unit_test(a_long_body_comes_whole_and_in_order),
           cmocka_unit_test(a_client_that_stands_still_is_cut),
           cmocka_unit_test(a_client_that_is_faster_than_the_worker_waits),
           cmocka_unit_test(a_long_answer_comes_whole_and_in_order),
+          cmocka_unit_test(many_short_answers_leave_nothing_under_way),
           cmocka_unit_test(who_goes_away_from_an_answer_ends_it),
           cmocka_unit_test(who_does_not_take_an_answer_is_cut),
           cmocka_unit_test(an_answer_that_ends_early_is_seen_to),
