@@ -98,8 +98,8 @@ static const struct db_stmt provider_task_create_sealed_stmt = {
 
 static const struct db_stmt provider_task_create_later_stmt = {
     "provider_task_create_later",
-    "INSERT INTO provider_task (tenant_id, id, channel_id, kind, subject_id, moves_media, due_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    "WITH told AS (SELECT pg_notify('harkara_provider_task', '')) INSERT INTO provider_task (tenant_id, id,"
+    " channel_id, kind, subject_id, moves_media, due_at) SELECT $1, $2, $3, $4, $5, $6, $7 FROM told"
 };
 
 enum err

@@ -56,7 +56,7 @@ struct provider_task_new {
     bool moves_media;                   /* its kind does not say so by itself: it uploads before it asks */
     bool is_asked; /* by the API: ERR_TOO_MANY when PROVIDER_TASK_WAITING_MAX wait already */
 };
-/* Wakes a dispatcher, unless it is for later. */
+/* Wakes a dispatcher, which learns when the next is due. */
 MUST_CHECK enum err provider_task_create(struct db_tx *tx, const struct provider_task_new *task);
 
 /*
