@@ -229,7 +229,7 @@ function judgeEvents(storm, shop, figures, find) {
             if (!/timestamp/i.test(String(error))) /* older than the verifier allows: the storm was long */
                 storm.findings.push(`a webhook's signature: ${error}`);
         }
-    for (const { id, type } of events) {
+    for (const { id, type } of events.filter((one) => !shop.eventsBefore.has(one.id))) {
         figures.events++;
         if (!shop.receiver.acknowledged.has(idText('evt_', id)))
             find('events untold', `${type} ${idText('evt_', id)}`);

@@ -140,6 +140,8 @@ export class Storm {
         };
         this.proxies.receiver ??= await new Proxy('127.0.0.1', Number(new URL(shop.receiver.url).port)).start();
         const port = shop.receiver.url.replace(/:\d+/, `:${this.shops.length === 0 ? this.proxies.receiver.port : new URL(shop.receiver.url).port}`);
+        /* What happened before there was an endpoint, as the first syncs of the number, is told to nobody. */
+        shop.eventsBefore = new Set(this.sql(`select e.id from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}'`).split('\n'));
         const shown = await shop.client.must(201, 'POST', '/v1/webhook-endpoints', { url: port, events: ['*'] });
         shop.secret = shown.secret;
         const callback = new URL(shop.callback);
