@@ -1,6 +1,7 @@
 // @ts-check
 /** What may be asked of a message besides its content: a time, a deadline, tags, metadata; and what may still be changed. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { startPlatform, until } from './support.js';
 
@@ -94,6 +95,12 @@ describe('a time to send', () => {
         const again = await shop.client.call('POST', '/v1/messages', body, headers);
         assert.equal(again.headers.get('idempotency-replayed'), 'true');
         assert.deepEqual(again.json, first.json);
+        /* What the key is kept with is no plain digest, by which a reader of the database could try out what was said. */
+        const canonical = (/** @type {any} */ value) => value === null || typeof value !== 'object' ? JSON.stringify(value)
+            : Array.isArray(value) ? `[${value.map(canonical).join(',')}]`
+                : `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(',')}}`;
+        const plain = createHash('sha256').update(`POST /v1/messages\n${canonical(body)}`).digest('hex');
+        assert.notEqual(platform.sql("select encode(fingerprint, 'hex') from harkara.idempotency_key where key = 'held-once'"), plain);
     });
 });
 

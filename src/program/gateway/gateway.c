@@ -1,6 +1,7 @@
 #include "program/gateway/gateway.h"
 #include "core/log.h"
 #include "core/num.h"
+#include "crypto/hash.h"
 #include "wire/json/json.h"
 
 #define PAGE_LIMIT_DEFAULT 25
@@ -52,6 +53,26 @@ gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, vo
 
     if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
         err = db_run(worker->db, request->tenant, work, ctx);
+    return err;
+}
+
+enum err
+gateway_fingerprint(struct http_request *request, const char *operation, const json_t *body, size_t bytes_max,
+                    unsigned char out[static GATEWAY_FINGERPRINT_BYTES])
+{
+    unsigned char hash[HASH_BYTES];
+    struct buf canonical;
+
+    _Static_assert(VAULT_INDEX_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is a blind index");
+    buf_init(&canonical, bytes_max);
+    buf_add_format(&canonical, "%s\n", operation);
+    enum err err = json_print_canonical(body, &canonical);
+    if (err == ERR_OK)
+        err = hash_sha256(buf_slice(&canonical), hash);
+    if (err == ERR_OK)
+        err = vault_index(&gateway_worker_of(request)->vault, request->tenant, "request",
+                          slice_of(hash, sizeof(hash)), out);
+    buf_release_wiped(&canonical);
     return err;
 }
 

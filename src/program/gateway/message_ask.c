@@ -1,5 +1,4 @@
 #include "program/gateway/message_ask.h"
-#include "crypto/hash.h"
 #include "domain/channel/channel.h"
 #include "domain/channel/whatsapp/whatsapp_content.h"
 #include "domain/channel/whatsapp/whatsapp_media.h"
@@ -152,21 +151,6 @@ times_read(struct message_ask *ask, struct wall_time now)
     if (has_expiry && message->expires_at.us > wall_after_ms(from, MESSAGE_EXPIRY_S_MAX * INT64_C(1000)).us)
         return refuse(ask, "/expires_at", "must lie within 30 days of the sending", ERR_TIME_ORDER);
     return ERR_OK;
-}
-
-/* Of what was asked, not of how: white space, the order of members and the way it came make no difference. */
-static enum err
-fingerprint(struct message_ask *ask)
-{
-    struct buf canonical;
-
-    buf_init(&canonical, 4 * MESSAGE_BODY_BYTES_MAX);
-    buf_add_text(&canonical, "POST /v1/messages\n");
-    enum err err = json_print_canonical(ask->body, &canonical);
-    if (err == ERR_OK)
-        err = hash_sha256(buf_slice(&canonical), ask->message.fingerprint);
-    buf_release_wiped(&canonical);
-    return err;
 }
 
 /* Our own media that the content names, of this workspace: there, and of the type that the message says. */
@@ -383,7 +367,10 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
         err = value_print(ask, content, &ask->plain.content);
     if (err == ERR_OK)
         err = value_print(ask, json_member(ask->body, "metadata"), &ask->plain.metadata);
-    return err == ERR_OK && idempotency_key.ptr != NULL ? fingerprint(ask) : err;
+    return err == ERR_OK && idempotency_key.ptr != NULL
+               ? gateway_fingerprint(request, "POST /v1/messages", ask->body, 4 * MESSAGE_BODY_BYTES_MAX,
+                                     message->fingerprint)
+               : err;
 }
 
 json_t *

@@ -235,24 +235,20 @@ batch_claim(struct batch *batch)
 {
     struct batch_claim claim = { .id = id_new(gateway_worker_of(batch->request)->gateway->clock) };
     unsigned char hash[HASH_BYTES];
-    struct buf canonical, hex;
+    struct buf hex;
     enum err err = request_idempotency_key(batch->request, &claim.key);
 
     if (err != ERR_OK || claim.key.ptr == NULL)
         return err;
-    buf_init(&canonical, 4 * BATCH_BODY_BYTES_MAX);
     buf_init(&hex, 2 * HASH_BYTES);
-    buf_add_text(&canonical, "POST /v1/messages/batch\n");
-    err = json_print_canonical(request_json(batch->request), &canonical);
-    if (err == ERR_OK)
-        err = hash_sha256(buf_slice(&canonical), claim.fingerprint);
+    err = gateway_fingerprint(batch->request, "POST /v1/messages/batch", request_json(batch->request),
+                              4 * BATCH_BODY_BYTES_MAX, claim.fingerprint);
     if (err == ERR_OK)
         err = hash_sha256(claim.key, hash);
     encode_hex(&hex, slice_of(hash, sizeof(hash)));
     batch->key_hash = arena_copy(batch->arena, buf_slice(&hex));
     if (err == ERR_OK && (buf_done(&hex) != ERR_OK || batch->key_hash.ptr == NULL))
         err = ERR_NO_MEMORY;
-    buf_release_wiped(&canonical);
     buf_release(&hex);
     return err == ERR_OK ? gateway_write(batch->request, claim_in, &claim) : err;
 }

@@ -195,7 +195,6 @@ create_prepare(struct http_request *request, struct create *create)
     const json_t *body = request_json(request);
     struct template_definition definition;
     struct template_new *with = &create->with;
-    struct slice canonical;
     enum err err = template_definition_read(body, request->arena, &request->problem, &definition);
 
     if (err == ERR_OK && definition.components != NULL)
@@ -209,11 +208,9 @@ create_prepare(struct http_request *request, struct create *create)
         err = request_idempotency_key(request, &with->idempotency_key);
     if (err == ERR_OK && id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &with->channel) != ERR_OK)
         err = ERR_CHANNEL_UNKNOWN;
-    if (err == ERR_OK && with->idempotency_key.ptr != NULL) {
-        err = printed(request, body, true, &canonical);
-        if (err == ERR_OK)
-            err = hash_sha256(canonical, with->fingerprint);
-    }
+    if (err == ERR_OK && with->idempotency_key.ptr != NULL)
+        err = gateway_fingerprint(request, "POST /v1/templates", body, 2 * TEMPLATE_BODY_BYTES_MAX,
+                                  with->fingerprint);
     if (err != ERR_OK)
         return err;
     with->id = id_new(create->clock);
