@@ -212,7 +212,7 @@ async function judgeReadMarks(storm, shop, figures, find) {
 /** Every event reached the tenant at least once, signed, under one id, byte for byte the same. @param {import('./storm.js').Storm} storm @param {any} shop
  * @param {Record<string, number>} figures @param {(figure: any, text: string) => void} find */
 function judgeEvents(storm, shop, figures, find) {
-    const events = rows(storm, `select e.id, e.type from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and (e.type like 'message.%' or e.type like 'media.%' or e.type like 'operation.%')`);
+    const events = rows(storm, `select e.id, e.type from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and (e.type like 'message.%' or e.type like 'media.%')`);
     const verifier = new Webhook(shop.secret);
     const bodies = new Map();
     figures['webhook requests'] += shop.receiver.received.length;

@@ -182,6 +182,18 @@ describe('upload and download', () => {
         await until(() => rows() === '0|0', 'the rest to go');
     });
 
+    test('many small downloads at once leave nobody busy', async () => {
+        const media = await acme.client.upload('text/plain', 'small');
+        let left = 600;
+        await Promise.all(Array.from({ length: 12 }, async () => {
+            while (left-- > 0) {
+                const got = await content(acme.client, media.id);
+                assert.deepEqual([got.status, got.bytes.toString()], [200, 'small']);
+            }
+        }));
+        await acme.client.must(204, 'DELETE', `/v1/media/${media.id}`);
+    });
+
     test('another workspace does not find it, and scopes hold', async () => {
         const media = await acme.client.upload('text/plain', 'mine');
         assert.equal((await bolt.client.call('GET', `/v1/media/${media.id}`)).status, 404);
