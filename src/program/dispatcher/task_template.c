@@ -11,6 +11,7 @@
 #define PAGE_ARENA_BYTES (32u << 20) /* a page of templates, sealed */
 #define PAGE_SIZE        "100" /* WhatsApp's most; TASK_ANSWERS_MAX pages are more than an account can have */
 #define NEEDS_BYTES      65536u
+#define PAGE_TRIES       3
 #define CURSOR_MAX       2048u
 #define CODE_NOT_FOUND   2593002 /* subcode of 100 where a template that is deleted is not there */
 
@@ -444,6 +445,7 @@ task_template_refresh_record(struct db_tx *tx, struct task_run *run)
 /* One item of a page of the account's templates. */
 struct sync_item {
     struct template_item item;
+    struct template_news read; /* as it came, without what is made for the template that it is for */
     bool is_readable, is_known;
     struct id id; /* of the template that is known, or of the one to be made */
     unsigned char known_digest[HASH_BYTES], digest[HASH_BYTES];
@@ -514,6 +516,27 @@ page_apply_in(struct db_tx *tx, void *ctx)
     return err;
 }
 
+/* Which of them are known, and then all of them written; ERR_EXISTS when that changed in between. */
+static enum err
+page_take(struct sync_page *page)
+{
+    struct task_run *run = page->run;
+    enum err err = task_read(run, page_match_in, page);
+
+    for (size_t i = 0; err == ERR_OK && i < page->count; i++) {
+        struct sync_item *one = &page->items[i];
+        if (!one->is_readable)
+            continue;
+        if (!one->is_known)
+            one->id = id_new(run->clock);
+        one->item.news = one->read;
+        if (one->item.components != NULL)
+            err = components_seal(run, one->item.components, one->id, page->arena, one->known_digest,
+                                  &one->item.news, &one->components, one->digest);
+    }
+    return err == ERR_OK ? task_write(run, page_apply_in, page) : err;
+}
+
 static enum err
 page_read(struct task_run *run, const json_t *data, struct wall_time at, struct arena *arena, size_t *seen)
 {
@@ -527,26 +550,22 @@ page_read(struct task_run *run, const json_t *data, struct wall_time at, struct 
     for (size_t i = 0; err == ERR_OK && i < page.count; i++) {
         err = template_item_read(json_array_get(data, i), arena, &page.items[i].item);
         page.items[i].is_readable = err == ERR_OK;
+        page.items[i].read = page.items[i].item.news;
+        page.items[i].read.at = at;
+        page.items[i].read.is_sync = true;
+        page.items[i].read.channel = run->claim->channel;
         *seen += err == ERR_OK;
         if (err == ERR_NOTHING)
             err = ERR_OK;
     }
-    if (err == ERR_OK)
-        err = task_read(run, page_match_in, &page);
-    for (size_t i = 0; err == ERR_OK && i < page.count; i++) {
-        struct sync_item *one = &page.items[i];
-        if (!one->is_readable)
-            continue;
-        if (!one->is_known)
-            one->id = id_new(run->clock);
-        one->item.news.at = at;
-        one->item.news.is_sync = true;
-        one->item.news.channel = run->claim->channel;
-        if (one->item.components != NULL)
-            err = components_seal(run, one->item.components, one->id, arena, one->known_digest,
-                                  &one->item.news, &one->components, one->digest);
+    if (err != ERR_OK)
+        return err;
+    for (int tries = 0; tries < PAGE_TRIES; tries++) {
+        err = page_take(&page);
+        if (err != ERR_EXISTS) /* another sync has discovered one of them meanwhile: now it is known */
+            break;
     }
-    return err == ERR_OK ? task_write(run, page_apply_in, &page) : err;
+    return err;
 }
 
 /* The cursor behind this page; empty: it was the last. */
