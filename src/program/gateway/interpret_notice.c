@@ -215,24 +215,6 @@ account_notice(const struct making *making, const struct whatsapp_account_notice
     bug("a kind of account notice outside the enum");
 }
 
-/* The contract's word. */
-static const char *shown_class(enum whatsapp_error_class class)
-{
-    switch (class) {
-    case WHATSAPP_RETRY:
-    case WHATSAPP_WAIT:
-    case WHATSAPP_UNCERTAIN:
-        return "retry";
-    case WHATSAPP_THROTTLE:
-        return "throttle";
-    case WHATSAPP_PERMANENT:
-        return "permanent";
-    case WHATSAPP_CREDENTIAL_BROKEN:
-        return "credential";
-    }
-    bug("an error class outside the enum");
-}
-
 /* Trouble of the number or the account that is tied to no message. */
 static enum err
 fault_notice(const struct making *making, struct notice *notice)
@@ -248,7 +230,7 @@ fault_notice(const struct making *making, struct notice *notice)
     buf_add_text(&data, ",\"title\":");
     json_add_string(&data, slice_text(error->title));
     buf_add_text(&data, ",\"class\":");
-    json_add_string(&data, slice_text(shown_class(error->class)));
+    json_add_string(&data, slice_text(whatsapp_error_shown_class(error->class)));
     buf_add_text(&data, "}}");
     return data_keep(making, notice, EVENT_CHANNEL_FAULT, &data);
 }

@@ -116,24 +116,6 @@ pricing_prepare(struct reading *reading, const struct whatsapp_status_event *sta
     return ERR_OK;
 }
 
-/* In the words of the API, as send_plan.h has them for what is sent. */
-static const char *class_word(enum whatsapp_error_class class)
-{
-    switch (class) {
-    case WHATSAPP_RETRY:
-    case WHATSAPP_WAIT:
-    case WHATSAPP_UNCERTAIN:
-        return "retry";
-    case WHATSAPP_THROTTLE:
-        return "throttle";
-    case WHATSAPP_PERMANENT:
-        return "permanent";
-    case WHATSAPP_CREDENTIAL_BROKEN:
-        return "credential";
-    }
-    bug("an error class outside the enum");
-}
-
 /* [{"code", "title", "class"}, ...]: codes and titles of ours. */
 static enum err
 errors_print(const struct whatsapp_status_event *status, struct arena *arena, struct slice *out)
@@ -147,7 +129,7 @@ errors_print(const struct whatsapp_status_event *status, struct arena *arena, st
         whatsapp_error_code_print(error, code);
         buf_add_format(&text, "%s{\"code\":\"%s\",\"title\":", i == 0 ? "[" : ",", code);
         json_add_string(&text, slice_text(error->title));
-        buf_add_format(&text, ",\"class\":\"%s\"}", class_word(error->class));
+        buf_add_format(&text, ",\"class\":\"%s\"}", whatsapp_error_shown_class(error->class));
     }
     buf_add_byte(&text, ']');
     enum err err = buf_done(&text);

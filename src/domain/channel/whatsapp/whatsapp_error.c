@@ -1,5 +1,6 @@
 #include "domain/channel/whatsapp/whatsapp_error.h"
 #include "core/attribute.h"
+#include "core/err.h"
 #include "domain/channel/whatsapp/whatsapp_error_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -98,6 +99,23 @@ whatsapp_error_scope_word(enum whatsapp_error_scope scope)
         return "app";
     }
     return "";
+}
+
+const char *whatsapp_error_shown_class(enum whatsapp_error_class class)
+{
+    switch (class) {
+    case WHATSAPP_RETRY:
+    case WHATSAPP_WAIT:
+    case WHATSAPP_UNCERTAIN:
+        return "retry";
+    case WHATSAPP_THROTTLE:
+        return "throttle";
+    case WHATSAPP_PERMANENT:
+        return "permanent";
+    case WHATSAPP_CREDENTIAL_BROKEN:
+        return "credential";
+    }
+    bug("an error class outside the enum");
 }
 
 /* What is stored when the provider gave no code. */

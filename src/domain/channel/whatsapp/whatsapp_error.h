@@ -53,6 +53,8 @@ struct whatsapp_error whatsapp_error_of(int64_t code, int64_t subcode, bool is_t
 
 /* "retry", "throttle", ...: for logs and metrics. */
 const char *whatsapp_error_class_word(enum whatsapp_error_class class);
+/* The fewer words that the API knows: "retry", "throttle", "permanent", "credential". */
+const char *whatsapp_error_shown_class(enum whatsapp_error_class class);
 const char *whatsapp_error_scope_word(enum whatsapp_error_scope scope);
 
 #define WHATSAPP_ERROR_CODE_BYTES sizeof("whatsapp-9223372036854775807-9223372036854775807")

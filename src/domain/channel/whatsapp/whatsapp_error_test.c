@@ -187,7 +187,19 @@ the_documented_table_is_the_one_that_decides(void **state UNUSED)
     buf_release(&text);
 }
 
-UNIT_MAIN(cmocka_unit_test(the_table_grows_and_does_not_overlap),
+static void
+the_api_knows_four_classes(void **state UNUSED)
+{
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_RETRY), "retry");
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_WAIT), "retry");
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_UNCERTAIN), "retry");
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_THROTTLE), "throttle");
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_PERMANENT), "permanent");
+    assert_string_equal(whatsapp_error_shown_class(WHATSAPP_CREDENTIAL_BROKEN), "credential");
+}
+
+UNIT_MAIN(cmocka_unit_test(the_api_knows_four_classes),
+          cmocka_unit_test(the_table_grows_and_does_not_overlap),
           cmocka_unit_test(every_title_is_a_bounded_sentence),
           cmocka_unit_test(each_code_of_a_range_finds_its_row),
           cmocka_unit_test(the_codes_that_matter_most_have_these_classes),
