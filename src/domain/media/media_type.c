@@ -5,6 +5,10 @@
 
 #define STICKER_STATIC_BYTES_MAX (100 * KB)
 #define STICKER_PIXELS           512u
+/* Of the box that says what lies in the others (ISO/IEC 14496-12, 4.3): major brand and version, and more
+ * brands. */
+#define FTYP_BYTES_MIN 16u
+#define FTYP_BYTES_MAX 1024u
 
 enum look { JPEG, PNG, AAC, AMR, MPEG, MP4, OGG, GPP, PLAIN, PDF, OLE, ZIP, WEBP };
 
@@ -113,7 +117,10 @@ mp4_check(struct slice head, bool is_3gpp)
         { "qt  ", 4 }, { "heic", 4 }, { "heix", 4 }, { "mif1", 4 }, { "avif", 4 }
     };
 
-    if (!has_at(head, 4, SLICE("ftyp")) || head.len < 12)
+    unsigned bytes =
+        byte_at(head, 0) << 24 | byte_at(head, 1) << 16 | byte_at(head, 2) << 8 | byte_at(head, 3);
+
+    if (!has_at(head, 4, SLICE("ftyp")) || head.len < 12 || bytes < FTYP_BYTES_MIN || bytes > FTYP_BYTES_MAX)
         return ERR_MEDIA_MISMATCH;
     if (is_3gpp)
         return has_at(head, 8, SLICE("3g")) ? ERR_OK : ERR_MEDIA_MISMATCH;
