@@ -3,14 +3,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG     1024
-#define UNIX_PREFIX "unix:"
+#define BACKLOG 1024
+#define FREE_WAIT_MS                                                                                         \
+    3000 /* processes of a supervisor that was killed just now may still hold its sockets                    \
+          */
+#define FREE_STEP_MS 50
+#define UNIX_PREFIX  "unix:"
 
 /* A numeric loopback address and a port. */
 static bool
@@ -88,27 +93,41 @@ is_abandoned(const struct sockaddr_un *address)
     return is_refused;
 }
 
+/* ERR_BUSY: somebody else takes connections there. */
+static enum err
+unix_open(const char *path, const struct sockaddr_un *address, mode_t mode, int *fd_out,
+          struct complaint *complaint)
+{
+    if (is_abandoned(address) && unlink(path) != 0)
+        return fail(-1, path, complaint);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* The mask keeps the socket closed to others from its first moment. */
+    mode_t before = umask(0777 & ~mode);
+    bool is_bound = fd >= 0 && bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+    umask(before);
+    if (!is_bound || listen(fd, BACKLOG) != 0)
+        return fail(fd, path, complaint);
+    *fd_out = fd;
+    return ERR_OK;
+}
+
 enum err
 listener_open_unix(const char *path, mode_t mode, int *fd_out, struct complaint *complaint)
 {
     struct sockaddr_un address;
+    enum err err = ERR_BUSY;
 
     if (!unix_address(path, &address)) {
         complaint_set(complaint, "%s: a socket's path is absolute and has at most %zu bytes", path,
                       sizeof(address.sun_path) - 1);
         return ERR_CONFIG;
     }
-    if (is_abandoned(&address) && unlink(path) != 0)
-        return fail(-1, path, complaint);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* The mask keeps the socket closed to others from its first moment. */
-    mode_t before = umask(0777 & ~mode);
-    bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-    umask(before);
-    if (!is_bound || listen(fd, BACKLOG) != 0)
-        return fail(fd, path, complaint);
-    *fd_out = fd;
-    return ERR_OK;
+    for (int waited = 0; err == ERR_BUSY && waited <= FREE_WAIT_MS; waited += FREE_STEP_MS) {
+        if (waited > 0)
+            (void)poll(NULL, 0, FREE_STEP_MS);
+        err = unix_open(path, &address, mode, fd_out, complaint);
+    }
+    return err;
 }
 
 static enum err
@@ -139,7 +158,12 @@ listener_open(const char *address, int *fd_out, struct complaint *complaint)
                       "unix:/path; nginx stands between it and a network");
         return ERR_CONFIG;
     }
-    return tcp_open(address, &tcp, len, fd_out, complaint);
+    enum err err = tcp_open(address, &tcp, len, fd_out, complaint);
+    for (int waited = 0; err == ERR_BUSY && waited < FREE_WAIT_MS; waited += FREE_STEP_MS) {
+        (void)poll(NULL, 0, FREE_STEP_MS);
+        err = tcp_open(address, &tcp, len, fd_out, complaint);
+    }
+    return err;
 }
 
 void

@@ -7,11 +7,12 @@
 
 /*
  * "127.0.0.1:8080", "[::1]:8080" (loopback only: the network's side is nginx's), or "unix:/absolute/path"
- * with mode 0660, for a folder whose group is nginx's. Non-blocking, close-on-exec. ERR_CONFIG: not such an
- * address; ERR_BUSY: in use; ERR_SYSTEM.
+ * with mode 0660, for a folder whose group is nginx's. Non-blocking, close-on-exec. What is in use is waited
+ * for a few seconds: it may be held by processes of a server that was killed just now. ERR_CONFIG: not such
+ * an address; ERR_BUSY: in use; ERR_SYSTEM.
  */
 MUST_CHECK enum err listener_open(const char *address, int *fd_out, struct complaint *complaint);
-/* A unix socket of this mode. One that is there and answered by nobody is replaced. */
+/* A unix socket of this mode; likewise. One that is there and answered by nobody is replaced. */
 MUST_CHECK enum err listener_open_unix(const char *path, mode_t mode, int *fd_out,
                                        struct complaint *complaint);
 /* Closes it and removes the name of a unix socket. Does nothing with -1. */

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +50,37 @@ loopback_is_listened_on_without_blocking(void **state UNUSED)
     assert_true((fcntl(other, F_GETFL) & O_NONBLOCK) != 0);
     assert_true((fcntl(other, F_GETFD) & FD_CLOEXEC) != 0);
     close(other);
+}
+
+/* As a killed server's last process does, some time after it was killed. */
+static void *
+close_later(void *ctx)
+{
+    const int *fd = ctx;
+
+    (void)poll(NULL, 0, 120);
+    close(*fd);
+    return NULL;
+}
+
+static void
+what_is_about_to_be_free_is_waited_for(void **state UNUSED)
+{
+    uint16_t port;
+    char text[32];
+    pthread_t closer;
+    int held = listen_anywhere(&port), fd = -1;
+
+    snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+    assert_int_equal(pthread_create(&closer, NULL, close_later, &held), 0);
+    assert_ok(listener_open(text, &fd, &complaint));
+    pthread_join(closer, NULL);
+    close(fd);
+    assert_ok(listener_open_unix(path, 0600, &held, &complaint));
+    assert_int_equal(pthread_create(&closer, NULL, close_later, &held), 0);
+    assert_ok(listener_open_unix(path, 0600, &fd, &complaint));
+    pthread_join(closer, NULL);
+    listener_close(path, fd);
 }
 
 static void
@@ -135,6 +168,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loopback_is_listened_on_without_blocking),
+        cmocka_unit_test(what_is_about_to_be_free_is_waited_for),
         cmocka_unit_test(what_is_not_loopback_is_refused),
         cmocka_unit_test(a_socket_left_behind_is_replaced_and_one_in_use_is_not),
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
