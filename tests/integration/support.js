@@ -4,7 +4,7 @@
  * PostgreSQL, the simulated Graph API), workspaces in it, and a client that holds every answer against the contract.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, chmodSync, readFileSync, rmSync, createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -133,6 +133,37 @@ export class Client {
             return statuses.includes(message.status) && message;
         }, `${id} to be ${statuses.join(' or ')}`, timeoutMs);
     }
+}
+
+/** Holds rows of the database so that what wants to change them waits there. @param {any} of @param {string} query */
+export async function hold(of, query) {
+    const password = readFileSync(path.join(of.options.stateDir, 'postgres-password'), 'utf8').trim();
+    const child = spawn('psql', ['-X', '-q', '-A', '-t', '-h', path.join(of.options.runDir, 'postgres'), '-U', 'postgres', '-d', 'harkara'],
+        { env: { ...process.env, PGPASSWORD: password }, stdio: ['pipe', 'pipe', 'inherit'] });
+    let said = '';
+    child.stdout.on('data', (part) => (said += part));
+    child.stdin.on('error', () => {}); /* the database was killed meanwhile */
+    child.stdin.write(`begin; ${query}; select 'held';\n`);
+    await until(() => said.includes('held'), 'the rows', 20_000);
+    return async () => {
+        const ended = new Promise((resolve) => child.once('close', resolve));
+        child.stdin.end('rollback;\n');
+        await ended;
+    };
+}
+
+/** A command that is killed when something has come to be. @param {any} of @param {() => any} when @param {...string} words */
+export async function killedWhen(of, when, ...words) {
+    const run = spawn(path.join(of.options.build, 'src/program/harkara/harkara'), words, { env: { PATH: process.env.PATH, HARKARA_STATE_DIR: of.options.stateDir, HARKARA_RUN_DIR: of.options.runDir, HARKARA_UNLOCKED_SECRETS: '1', ...of.options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    run.stderr.on('data', (part) => (said += part));
+    const ended = new Promise((resolve) => run.once('close', (_code, signal) => resolve(signal)));
+    await until(async () => {
+        assert.equal(run.exitCode, null, `it has not ended by itself: ${said}`);
+        return when();
+    }, 'the moment', 60_000);
+    run.kill('SIGKILL');
+    assert.equal(await ended, 'SIGKILL');
 }
 
 let phones = 0;

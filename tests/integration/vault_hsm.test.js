@@ -4,13 +4,13 @@
  * one that the test has put there, so that it can tell the master secret itself and look for it where it must not be.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildFolder, startHarkara } from '../../sandbox/demo/platform.js';
-import { startPlatform, until } from './support.js';
+import { hold, killedWhen, startPlatform, until } from './support.js';
 
 const MODULE = '/usr/lib/softhsm/libsofthsm2.so', PIN = 'canary-pin-48151623', OTHER_PIN = 'canary-pin-23426815';
 const program = path.join(buildFolder(), 'src/program/harkara/harkara');
@@ -282,37 +282,6 @@ describe('a master secret in a token', () => {
         await allReadable();
     });
 });
-
-/** Holds rows of the database so that what wants to change them waits there. @param {any} of @param {string} query */
-async function hold(of, query) {
-    const password = readFileSync(path.join(of.options.stateDir, 'postgres-password'), 'utf8').trim();
-    const child = spawn('psql', ['-X', '-q', '-A', '-t', '-h', path.join(of.options.runDir, 'postgres'), '-U', 'postgres', '-d', 'harkara'],
-        { env: { ...process.env, PGPASSWORD: password }, stdio: ['pipe', 'pipe', 'inherit'] });
-    let said = '';
-    child.stdout.on('data', (part) => (said += part));
-    child.stdin.on('error', () => {}); /* the database was killed meanwhile */
-    child.stdin.write(`begin; ${query}; select 'held';\n`);
-    await until(() => said.includes('held'), 'the rows', 20_000);
-    return async () => {
-        const ended = new Promise((resolve) => child.once('close', resolve));
-        child.stdin.end('rollback;\n');
-        await ended;
-    };
-}
-
-/** A command that is killed when something has come to be. @param {any} of @param {() => any} when @param {...string} words */
-async function killedWhen(of, when, ...words) {
-    const run = spawn(program, words, { env: { PATH: process.env.PATH, HARKARA_STATE_DIR: of.options.stateDir, HARKARA_RUN_DIR: of.options.runDir, HARKARA_UNLOCKED_SECRETS: '1', ...of.options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    run.stderr.on('data', (part) => (said += part));
-    const ended = new Promise((resolve) => run.once('close', (_code, signal) => resolve(signal)));
-    await until(async () => {
-        assert.equal(run.exitCode, null, `it has not ended by itself: ${said}`);
-        return when();
-    }, 'the moment', 60_000);
-    run.kill('SIGKILL');
-    assert.equal(await ended, 'SIGKILL');
-}
 
 /** Ends the whole server as a power cut would, and starts it again. @param {any} of @param {Record<string, unknown>} [changes] */
 async function cutAndRestart(of, changes) {
