@@ -11,7 +11,7 @@ let shop;
 /** @type {Awaited<ReturnType<typeof platform.connect>>} */
 let second;
 before(async () => {
-    platform = await startPlatform();
+    platform = await startPlatform({ env: { HARKARA_SEND_LEASE_MS: '3000', HARKARA_SEND_TIMEOUT_MS: '1500', HARKARA_UNCERTAIN_WAIT_MS: '1500' } });
     shop = await platform.workspace({ endpoint: true });
     second = await platform.connect(shop.client);
 });
@@ -28,7 +28,7 @@ async function withFault(effect, work, { phone_number_id } = shop.account) {
 }
 const template = { type: 'template', template: { name: 'hello_world', language: { code: 'en_US' } } };
 const send = (/** @type {unknown[]} */ fallback, more = {}) => shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel, { fallback, ...more }));
-const through = async (/** @type {string} */ phone) => (await platform.sandbox.control('GET', `/messages?phone_number_id=${phone}&direction=out&limit=100`)).json.data;
+const through = async (/** @type {string} */ phone, limit = 100) => (await platform.sandbox.control('GET', `/messages?phone_number_id=${phone}&direction=out&limit=${limit}`)).json.data;
 const types = (/** @type {any} */ message) => message.timeline.map(({ type }) => type);
 
 describe('a message goes to the next sender', () => {
@@ -128,6 +128,32 @@ describe('a message goes to the next sender', () => {
         const lines = (await shop.client.raw('GET', `/v1/messages/export?channel_id=${second.channel}&status=read`, undefined)).text.trim().split('\n').map((line) => JSON.parse(line));
         assert.ok(lines.some(({ id, sender_position }) => id === answer.id && sender_position === 1), 'it is in the export of the sender that delivered');
     });
+});
+
+test('kill -9 of the dispatcher in the middle: each arrives through its last sender, and twice only where nobody could know', async () => {
+    const ids = [];
+    await withFault({ kind: 'error', code: 131026 }, async () => {
+        for (let i = 0; i < 3; i++) {
+            const batch = await shop.client.must(202, 'POST', '/v1/messages/batch', { messages: Array.from({ length: 40 }, () => shop.client.text(shop.channel, { fallback: [{ channel_id: second.channel }] })) });
+            ids.push(...batch.results.map(({ id }) => id));
+            for (const pid of await platform.pids('dispatcher'))
+                process.kill(pid, 'SIGKILL');
+        }
+        for (const id of ids)
+            await shop.client.follow(id, ['read', 'failed'], 90_000);
+    });
+    /** @type {Map<string, number>} */
+    const taken = new Map();
+    for (const { biz_opaque_callback_data: mark } of await through(second.account.phone_number_id, 1000))
+        taken.set(mark, (taken.get(mark) ?? 0) + 1);
+    for (const id of ids) {
+        const end = await shop.client.must(200, 'GET', `/v1/messages/${id}`);
+        assert.equal(end.status, 'read', JSON.stringify(end.error));
+        assert.equal(end.sender_position, 1);
+        assert.equal(types(end).filter((type) => type === 'message.fell-back').length, 1);
+        const times = taken.get(`${id}.1`) ?? 0, unknown = types(end).filter((type) => type === 'message.uncertain').length;
+        assert.ok(times >= 1 && times - 1 <= unknown, `${id} was taken ${times} times, and ${unknown} times nobody knew`);
+    }
 });
 
 describe('what is not a chain', () => {
