@@ -24,9 +24,9 @@ build: ## Sets up and builds into build/run
 	@scripts/bootstrap run
 	@scripts/build build/run -Dtests=false
 
-bench: ## Measures against the database's own ceiling
-	@scripts/bootstrap test
-	@scripts/bench
+bench: ## Measures against a bare server, the database alone and others' stacks; SOAK=60: an hour of mixed load
+	@scripts/bootstrap bench
+	@scripts/bench $${SOAK:+--soak $$SOAK}
 
 fuzz: ## Fuzzes every target for SECONDS each (default 30)
 	@scripts/bootstrap test

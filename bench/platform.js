@@ -12,7 +12,7 @@ const SCOPES = ['messages:send', 'messages:read', 'channels:manage'];
 const ADMINISTRATOR = 'postgres';
 
 /** Lines of a child's standard output. @param {import('node:child_process').ChildProcess} child */
-function linesOf(child) {
+export function linesOf(child) {
     /** @type {string[]} */
     const lines = [];
     /** @type {((line: string) => void)[]} */
@@ -62,7 +62,7 @@ export async function runForJson(program, words, env = {}) {
 }
 
 /** A superuser's psql that stays open: past row-level security, to prepare and to look. */
-function openSql(socketFolder, password, database) {
+export function openSql(socketFolder, password, database) {
     const child = spawn('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', socketFolder, '-U', ADMINISTRATOR, '-d', database],
         { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PGPASSWORD: password, PGOPTIONS: '-c search_path=harkara -c client_min_messages=warning' } });
     const nextLine = linesOf(child);
@@ -118,6 +118,8 @@ export class Platform {
         this.provider = null;
         /** @type {ReturnType<typeof openSql> | null} */
         this.openedSql = null;
+        /** @type {{socketFolder: string, password: string} | null} */
+        this.cluster = null;
         /** @type {Workspace[]} */
         this.workspaces = [];
         /** @type {import('./machine.js').Roles} */
@@ -155,6 +157,11 @@ export class Platform {
         return ms;
     }
 
+    /** The peers and the bench itself connect too: more connections than the platform's own, from the next start on. */
+    configureCluster() {
+        writeFileSync(path.join(this.stateDir, 'postgres/local.conf'), 'max_connections = 200\n');
+    }
+
     /** The last lines of its log. */
     log() {
         return readFileSync(path.join(this.folder, 'harkara.log'), 'utf8').trimEnd().split('\n').slice(-15).join('\n');
@@ -164,6 +171,7 @@ export class Platform {
     async prepare(tenants) {
         const socket = execFileSync('find', [this.runDir, this.stateDir, '-name', '.s.PGSQL.*', '!', '-name', '*.lock']).toString().trim();
         const password = readFileSync(path.join(this.stateDir, 'postgres-password'), 'utf8').trim();
+        this.cluster = { socketFolder: path.dirname(socket), password };
         this.ceilingDatabase = `host=${path.dirname(socket)} user=${ADMINISTRATOR} password=${password} dbname=harkara_ceiling`;
         this.openedSql = openSql(path.dirname(socket), password, 'harkara');
         await this.sql.run('create database harkara_ceiling');

@@ -11,28 +11,51 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { describeMachine, memoryOf } from './machine.js';
+import { KINDS, Peer, PeerStores, isInstalled } from './peer.js';
+import { warmPeers } from './peer_scenarios.js';
 import { Platform } from './platform.js';
 import { mediansOf, median, memoryTable, ratioTable, scenarioTable, writeResult } from './report.js';
-import { CHANNELS, CONTENT_BYTES, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
+import { CONTENT_BYTES } from './measure.js';
+import { CHANNELS, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
 
-const TIME_LIMIT_MS = 170_000;
+const TIME_LIMIT_MS = 540_000;
 const STARTS = 3;
 /** Sending must not be paced here: by default a WhatsApp number sends 80 a second. The rest is as delivered. */
 const SETTINGS = { HARKARA_LANE_PER_SECOND: '10000' };
 
 const { values: options, positionals } = parseArgs({
     allowPositionals: true,
-    options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' } },
+    options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' },
+        'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' } },
 });
 const build = path.resolve(positionals[0] ?? 'build/bench');
 const rounds = Number(options.rounds), seconds = Number(options.seconds);
+const withPeers = !options['no-peers'];
 const prefixes = options.only.split(',').filter((prefix) => prefix !== '');
-const scenarios = SCENARIOS.filter(({ name }) => prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix)));
+const scenarios = SCENARIOS.filter(({ name, peer }) => (peer === undefined || withPeers) && (prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix))));
 const say = (text = '') => process.stdout.write(`${text}\n`);
 const began = performance.now();
 
 /** @type {Platform | null} */
 let platform = null, isStopping = false;
+/** @type {PeerStores | null} */
+let stores = null;
+/** @type {Map<string, Peer>} */
+const peers = new Map();
+
+async function startPeers() {
+    const kinds = KINDS.filter((kind) => scenarios.some(({ peer }) => peer === kind));
+    if (kinds.length === 0)
+        return;
+    if (!isInstalled())
+        throw new Error('the peers are not installed: scripts/bootstrap bench does it, --no-peers goes without them');
+    stores = new PeerStores(/** @type {Platform} */ (platform), options['redis-fsync']);
+    const workspace = await stores.start();
+    for (const kind of kinds) {
+        peers.set(kind, new Peer(stores, kind, workspace));
+        await peers.get(kind)?.start();
+    }
+}
 
 async function measureStarts() {
     const first = await /** @type {Platform} */ (platform).start();
@@ -40,17 +63,24 @@ async function measureStarts() {
     const again = [];
     for (let i = 0; i < STARTS; i++) {
         await /** @type {Platform} */ (platform).stop();
+        if (i === STARTS - 1)
+            /** @type {Platform} */ (platform).configureCluster();
         again.push(await /** @type {Platform} */ (platform).start());
     }
     return { first_ms: first, again_ms: median(again), again };
 }
 
 function ratiosOf(results) {
-    return RATIOS.filter(({ of, to }) => of in results && to in results).map(({ name, of, to }) => {
-        const values = results[of].map((figures, round) => figures.rate / results[to][Math.min(round, results[to].length - 1)].rate);
-        return { name, value: median(values), from: Math.min(...values), to: Math.max(...values) };
+    return RATIOS.filter(({ of, to }) => of in results && to in results).map(({ name, of, to, what = 'rate', bar }) => {
+        const values = results[of].map((figures, round) => figures[what] / results[to][Math.min(round, results[to].length - 1)][what]);
+        const value = median(values);
+        return { name, value, from: Math.min(...values), to: Math.max(...values), bar, holds: bar === undefined ? undefined : holds(bar, value) };
     });
 }
+
+/** @param {{least?: number, most?: number}} bar @param {number} value */
+const holds = ({ least = -Infinity, most = Infinity }, value) => value >= least && value <= most;
+
 
 async function main() {
     if (!(rounds >= 1 && rounds <= 100 && seconds >= 1 && seconds <= 600) || scenarios.length === 0)
@@ -62,6 +92,8 @@ async function main() {
     await platform.makeWorkspaces(TENANTS, CHANNELS);
     await platform.setLanes(false);
     await fillTables(platform);
+    await startPeers();
+    await warmPeers({ platform, peers, round: 0, seconds });
     /** @type {Record<string, any[]>} */
     const results = Object.fromEntries(scenarios.map(({ name }) => [name, []]));
     let round = 0;
@@ -70,7 +102,7 @@ async function main() {
             if (round < (scenario.rounds ?? rounds)) {
                 if (process.stderr.isTTY)
                     process.stderr.write(`\r\x1b[Kround ${round + 1} of ${rounds}: ${scenario.title}`);
-                results[scenario.name].push(await scenario.run({ platform, round, seconds }));
+                results[scenario.name].push(await scenario.run({ platform, peers, round, seconds }));
             }
     }
     if (process.stderr.isTTY)
@@ -106,6 +138,9 @@ async function stop(code) {
     if (isStopping)
         return;
     isStopping = true;
+    for (const peer of peers.values())
+        await peer.stop().catch((error) => process.stderr.write(`${error.message}\n`));
+    await stores?.stop().catch((error) => process.stderr.write(`${error.message}\n`));
     await platform?.remove().catch((error) => process.stderr.write(`${error.message}\n`));
     process.exit(code);
 }

@@ -3,68 +3,20 @@
  * What is measured. A scenario runs once a round and gives its figures: all of one round stand beside each other in
  * time, so that a machine that is slower for a while is slower for all of them. To measure more, add a row.
  */
-import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { requestUnix } from '../sandbox/demo/platform.js';
-import { busyUs, cpuOf } from './machine.js';
+import { CONTENT_BYTES, checkLoad, loadWords, posts, withCosts } from './measure.js';
+import { peerAccept, peerEndToEnd } from './peer_scenarios.js';
 import { runForJson } from './platform.js';
 
-const WARM_UP_MS = 300;
-const PEOPLE = 4000;
 const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
-const TEXT = 'Your parcel has left our warehouse and reaches you tomorrow between 9 and 12.';
-export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT } }).length;
 
 /** @typedef {import('./platform.js').Platform} Platform */
-/** @typedef {{platform: Platform, round: number, seconds: number}} Run */
-/** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
-/** @typedef {{name: string, title: string, rounds?: number, run: (run: Run) => Promise<Figures>}} Scenario */
+/** @typedef {import('./measure.js').Run} Run */
+/** @typedef {import('./measure.js').Scenario} Scenario */
 
-/** Lines of `load`'s file: messages to many people, from these workspaces in turn. @param {import('./platform.js').Workspace[]} workspaces */
-function posts(workspaces) {
-    const senders = workspaces.flatMap(({ key, channels }) => channels.map((channel) => ({ key, channel })));
-    return Array.from({ length: PEOPLE }, (_, n) => {
-        const { key, channel } = senders[n % senders.length];
-        const message = { channel_id: channel, to: `+1415${String(n * 9973 % 10_000_000).padStart(7, '0')}`, content: { type: 'text', text: { body: TEXT } } };
-        return ['POST /v1/messages', `Authorization: Bearer ${key}`, 'Content-Type: application/json', JSON.stringify(message)].join('\t');
-    });
-}
-
-/**
- * Runs `work`, which says how many things it did, and gives what each of them cost every role, and what share of the
- * machine went to processes that are not ours. @param {Platform} platform
- * @param {() => Promise<{count: number, load_us: number}>} work
- */
-async function withCosts(platform, work) {
-    const roles = new Map([...platform.roles, ['provider', platform.provider === null ? [] : [platform.provider.pid]]]);
-    const before = cpuOf(roles), busyBefore = busyUs(), began = performance.now(), own = process.cpuUsage();
-    const { count, load_us } = await work();
-    const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own);
-    const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
-    const ours = [...spent].reduce((sum, [name, us]) => (name.includes('.') ? sum : sum + us), 0) + load_us + ownUsed.user + ownUsed.system;
-    return {
-        cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
-        others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * os.cpus().length)),
-    };
-}
-
-/** Every answer must be good, and every 202 must be a row: a fast wrong answer is worth nothing. */
-async function checkLoad(platform, result, wanted) {
-    const statuses = Object.keys(result.statuses_all);
-    if (result.unanswered > 0 || result.reconnects > 0 || statuses.some((status) => status !== wanted))
-        throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken`);
-    if (wanted !== '202')
-        return;
-    const { total } = await platform.countNew();
-    if (total !== result.statuses_all['202'])
-        throw new Error(`${result.statuses_all['202']} messages were accepted, and ${total} are in the database`);
-}
-
-/** @param {Run} run */
-function loadWords({ platform, round, seconds }, name, lines, connections, more = ['--seconds', String(seconds), '--warm-up-ms', String(WARM_UP_MS)]) {
-    return ['--to', new URL(platform.url).host, '--requests', platform.requestsFile(name, lines), '--connections', String(connections),
-        '--unique', `${name}-${round}`, ...more];
-}
+/** @param {Platform} platform */
+const accepted = (platform) => async () => (await platform.countNew()).total;
 
 /** Durable accepts: the lanes are closed, so nothing is sent meanwhile. @param {string} name @param {number} connections @param {number} [tenants] */
 const accept = (name, connections, tenants = 1) => ({
@@ -81,7 +33,7 @@ const accept = (name, connections, tenants = 1) => ({
             result = await runForJson(platform.program('load'), loadWords(run, name, lines, connections));
             return { count: result.statuses_all['202'], load_us: result.cpu_us };
         });
-        await checkLoad(platform, result, '202');
+        await checkLoad(result, '202', accepted(platform));
         const all = result.statuses_all['202'];
         const wal = await platform.sql.number(`select pg_wal_lsn_diff(pg_current_wal_lsn(), '${walBefore[0]}')`);
         return { ...costs, rate: result.rate, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us, wal_bytes: wal / all, commit_rows: all / (await commits(platform) - commitsBefore) };
@@ -96,9 +48,9 @@ async function commits(platform) {
 
 /** Before the first round: rows in the tables, and statistics of them, as on a platform that is in use. @param {Platform} platform */
 export async function fillTables(platform) {
-    const run = { platform, round: 0, seconds: 1 };
+    const run = { platform, peers: new Map(), round: 0, seconds: 1 };
     await platform.clear();
-    await checkLoad(platform, await runForJson(platform.program('load'), loadWords(run, 'fill', posts(platform.workspaces), 256)), '202');
+    await checkLoad(await runForJson(platform.program('load'), loadWords(run, 'fill', posts(platform.workspaces), 256)), '202', accepted(platform));
     await platform.sql.run('analyze');
 }
 
@@ -112,7 +64,7 @@ const health = (connections) => ({
             result = await runForJson(run.platform.program('load'), loadWords(run, 'health', ['GET /healthz\t'], connections, ['--seconds', '1', '--warm-up-ms', '100']));
             return { count: result.statuses_all['200'], load_us: result.cpu_us };
         });
-        await checkLoad(run.platform, result, '200');
+        await checkLoad(result, '200');
         return { ...costs, rate: result.rate, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us };
     },
 });
@@ -164,7 +116,7 @@ const dispatch = (name, title, { isBehind }) => ({
         await platform.clear();
         await platform.setLanes(!isBehind);
         if (isBehind)
-            await checkLoad(platform, await runForJson(platform.program('load'), words), '202');
+            await checkLoad(await runForJson(platform.program('load'), words), '202', accepted(platform));
         let us = 0;
         const costs = await withCosts(platform, async () => {
             const began = performance.now();
@@ -188,22 +140,40 @@ const dispatch = (name, title, { isBehind }) => ({
 export const SCENARIOS = [
     ceiling('plain', 500),
     accept('accept_64', 64),
+    peerAccept('bullmq', 64),
+    peerAccept('pg-boss', 64),
     ceiling('accept', 500),
     accept('accept_256', 256),
+    peerAccept('bullmq', 256),
     ceiling('plain', 50),
     accept('accept_1000', 1000),
+    peerAccept('bullmq', 1000),
     ceiling('plain', 1, { connections: 8 }),
     accept('accept_256_tenants', 256, 20),
     ceiling('accept', 500, { tenants: 20 }),
     health(64),
     dispatch('dispatch', 'sent, of what was accepted before', { isBehind: true }),
     dispatch('end_to_end', 'accepted and sent at once, 64 connections', { isBehind: false }),
+    peerEndToEnd('bullmq', MESSAGES),
+    peerEndToEnd('pg-boss', MESSAGES),
 ];
 export const TENANTS = 20;
 export const CHANNELS = 8; /* of the first workspace: each is a lane of its own */
 
-/** Of two scenarios of the same round; the median of the rounds counts. */
+/**
+ * Of two scenarios of the same round; the median of the rounds counts. `bar`: what the project holds itself to; the ratio is of
+ * `what`, the rate where nothing else is said.
+ */
 export const RATIOS = [
+    { name: 'accept_64 / BullMQ', of: 'accept_64', to: 'peer_bullmq_accept_64', bar: { least: 10 } },
+    { name: 'accept_256 / BullMQ', of: 'accept_256', to: 'peer_bullmq_accept_256', bar: { least: 10 } },
+    { name: 'accept_1000 / BullMQ', of: 'accept_1000', to: 'peer_bullmq_accept_1000', bar: { least: 10 } },
+    { name: 'p99 of accept_64 / BullMQ', of: 'accept_64', to: 'peer_bullmq_accept_64', what: 'p99_us', bar: { most: 0.2 } },
+    { name: 'p99 of accept_256 / BullMQ', of: 'accept_256', to: 'peer_bullmq_accept_256', what: 'p99_us', bar: { most: 0.2 } },
+    { name: 'p99 of accept_1000 / BullMQ', of: 'accept_1000', to: 'peer_bullmq_accept_1000', what: 'p99_us', bar: { most: 0.2 } },
+    { name: 'end to end / BullMQ', of: 'end_to_end', to: 'peer_bullmq_end_to_end', bar: { least: 10 } },
+    { name: 'accept_64 / pg-boss', of: 'accept_64', to: 'peer_pg-boss_accept_64' },
+    { name: 'end to end / pg-boss', of: 'end_to_end', to: 'peer_pg-boss_end_to_end' },
     { name: 'accept_64 / ceiling', of: 'accept_64', to: 'ceiling_plain_500' },
     { name: 'accept_256 / ceiling', of: 'accept_256', to: 'ceiling_plain_500' },
     { name: 'accept_1000 / ceiling', of: 'accept_1000', to: 'ceiling_plain_500' },

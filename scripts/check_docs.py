@@ -145,10 +145,11 @@ def check_dependencies(tree):
         package = package and (package if package.endswith("-dev") else f"{package}-dev")
         if package and f"`{package}`" not in text:
             tree.fail(f"docs/dependencies.md: the library {library} is missing")
-    wanted = json.loads(tree.read("tests/package.json"))["devDependencies"]
-    listed = dict(re.findall(r"^\| `((?:@[\w-]+/)?[\w-]+)` \| ([\d.]+) \|", section(text, "Tested with"), re.M))
-    if wanted != listed:
-        tree.fail(f"docs/dependencies.md: npm packages differ: {sorted(set(wanted.items()) ^ set(listed.items()))}")
+    for heading, folder, kind in (("Tested with", "tests", "devDependencies"), ("Measured against", "bench/peers", "dependencies")):
+        wanted = json.loads(tree.read(f"{folder}/package.json"))[kind]
+        listed = dict(re.findall(r"^\| `((?:@[\w-]+/)?[\w-]+)` \| ([\d.]+) \|", section(text, heading), re.M))
+        if wanted != listed:
+            tree.fail(f"docs/dependencies.md: npm packages of {folder} differ: {sorted(set(wanted.items()) ^ set(listed.items()))}")
 
 
 def main():

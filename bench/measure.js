@@ -1,0 +1,64 @@
+// @ts-check
+/** What every scenario does: requests for `load`, the check of what it was answered, and what it cost each process. */
+import os from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { busyUs, cpuOf } from './machine.js';
+
+const WARM_UP_MS = 300;
+const PEOPLE = 4000;
+const TEXT = 'Your parcel has left our warehouse and reaches you tomorrow between 9 and 12.';
+export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT } }).length;
+
+/** @typedef {import('./platform.js').Platform} Platform */
+/** @typedef {{platform: Platform, peers: Map<string, import('./peer.js').Peer>, round: number, seconds: number}} Run */
+/** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
+/** @typedef {{name: string, title: string, rounds?: number, peer?: string, run: (run: Run) => Promise<Figures>}} Scenario */
+
+/** Lines of `load`'s file: messages to many people, from these workspaces in turn. @param {{key: string, channels: string[]}[]} workspaces */
+export function posts(workspaces) {
+    const senders = workspaces.flatMap(({ key, channels }) => channels.map((channel) => ({ key, channel })));
+    return Array.from({ length: PEOPLE }, (_, n) => {
+        const { key, channel } = senders[n % senders.length];
+        const message = { channel_id: channel, to: `+1415${String(n * 9973 % 10_000_000).padStart(7, '0')}`, content: { type: 'text', text: { body: TEXT } } };
+        return ['POST /v1/messages', `Authorization: Bearer ${key}`, 'Content-Type: application/json', JSON.stringify(message)].join('\t');
+    });
+}
+
+/**
+ * Runs `work`, which says how many things it did, and gives what each of them cost every role, and what share of the
+ * machine went to processes that are not ours. @param {Platform} platform
+ * @param {() => Promise<{count: number, load_us: number}>} work @param {import('./machine.js').Roles} [more]
+ */
+export async function withCosts(platform, work, more = new Map()) {
+    const roles = new Map([...platform.roles, ['provider', platform.provider === null ? [] : [platform.provider.pid]], ...more]);
+    const before = cpuOf(roles), busyBefore = busyUs(), began = performance.now(), own = process.cpuUsage();
+    const { count, load_us } = await work();
+    const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own);
+    const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
+    const ours = [...spent].reduce((sum, [name, us]) => (name.includes('.') ? sum : sum + us), 0) + load_us + ownUsed.user + ownUsed.system;
+    return {
+        cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
+        others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * os.cpus().length)),
+    };
+}
+
+/**
+ * Every answer must be good, and every 202 must be a row: a fast wrong answer is worth nothing.
+ * @param {any} result @param {string} wanted the only status @param {() => Promise<number>} [countRows]
+ */
+export async function checkLoad(result, wanted, countRows) {
+    const statuses = Object.keys(result.statuses_all);
+    if (result.unanswered > 0 || result.reconnects > 0 || statuses.some((status) => status !== wanted))
+        throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken`);
+    if (countRows === undefined)
+        return;
+    const rows = await countRows();
+    if (rows !== result.statuses_all[wanted])
+        throw new Error(`${result.statuses_all[wanted]} messages were accepted, and ${rows} are in the database`);
+}
+
+/** @param {Run} run */
+export function loadWords({ platform, round, seconds }, name, lines, connections, more = ['--seconds', String(seconds), '--warm-up-ms', String(WARM_UP_MS)], url = platform.url) {
+    return ['--to', new URL(url).host, '--requests', platform.requestsFile(name, lines), '--connections', String(connections),
+        '--unique', `${name}-${round}`, ...more];
+}
