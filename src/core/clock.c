@@ -1,5 +1,4 @@
 #include "core/clock.h"
-#include <stdio.h>
 #include <time.h>
 
 #define US_PER_DAY    INT64_C(86400000000)
@@ -110,17 +109,38 @@ wall_clamped(struct wall_time t)
     return t.us < WALL_MIN ? WALL_MIN : t.us > WALL_MAX ? WALL_MAX : t.us;
 }
 
+/* The last `digits` digits of the number. */
+static char *
+put_number(char *to, unsigned number, int digits)
+{
+    for (int i = digits; i-- > 0; number /= 10)
+        to[i] = (char)('0' + number % 10);
+    return to + digits;
+}
+
 struct slice
 wall_print(struct wall_time t, char out[static WALL_TEXT_BYTES])
 {
     int64_t us = wall_clamped(t), day = floor_div(us, US_PER_DAY);
     struct date d = date_of_days(day);
     unsigned ms = (unsigned)((us - day * US_PER_DAY) / 1000);
+    char *to = put_number(out, (unsigned)d.year, 4);
 
-    int len = snprintf(out, WALL_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)d.year % 10000,
-                       (unsigned)d.month % 100, (unsigned)d.day % 100, ms / 3600000 % 100, ms / 60000 % 60,
-                       ms / 1000 % 60, ms % 1000);
-    return slice_of(out, (size_t)len);
+    *to++ = '-';
+    to = put_number(to, (unsigned)d.month, 2);
+    *to++ = '-';
+    to = put_number(to, (unsigned)d.day, 2);
+    *to++ = 'T';
+    to = put_number(to, ms / 3600000, 2);
+    *to++ = ':';
+    to = put_number(to, ms / 60000 % 60, 2);
+    *to++ = ':';
+    to = put_number(to, ms / 1000 % 60, 2);
+    *to++ = '.';
+    to = put_number(to, ms % 1000, 3);
+    *to++ = 'Z';
+    *to = '\0';
+    return slice_of(out, (size_t)(to - out));
 }
 
 /* Takes exactly `digits` digits off the front. */

@@ -2,6 +2,9 @@
 #include "core/metric.h"
 #include "core/num.h"
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #define CUT ",\"cut\":true"
@@ -10,6 +13,20 @@
 static const char *log_role = "none";
 static enum log_level log_lowest = LOG_INFO;
 static int log_fd = STDERR_FILENO;
+
+/*
+ * Lines that one thread holds. Roles share a pipe: what they write must go in whole, between each other's, so
+ * no more than that is held. Only the holder touches it; the handler of a fault reads it, and `len` is set
+ * when the text is there.
+ */
+struct held {
+    char text[PIPE_BUF];
+    atomic_size_t len;
+    unsigned lines;
+    atomic_flag is_taken;
+};
+static struct held helds[LOG_HOLDERS_MAX];
+static _Thread_local struct held *own; /* NULL: this thread holds nothing */
 
 /* A line under construction; text that does not fit any more sets `full`. */
 struct line {
@@ -44,11 +61,18 @@ line_add(struct line *line, struct slice text)
 static void
 line_add_word(struct line *line, struct slice text)
 {
+    size_t plain = 0; /* where the run of characters that may stand began */
+
     line_add(line, SLICE("\""));
-    for (size_t i = 0; i < text.len && !line->full; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        line_add(line, c < ' ' || c > '~' || c == '"' || c == '\\' ? SLICE("?") : slice_of(&c, 1));
+        if (c >= ' ' && c <= '~' && c != '"' && c != '\\')
+            continue;
+        line_add(line, slice_of(text.ptr + plain, i - plain));
+        line_add(line, SLICE("?"));
+        plain = i + 1;
     }
+    line_add(line, slice_drop(text, plain));
     line_add(line, SLICE("\""));
 }
 
@@ -175,13 +199,93 @@ line_end(struct line *line)
     line->len += end.len;
 }
 
+static void
+lines_write(const char *text, size_t len, unsigned lines)
+{
+    ssize_t written;
+
+    do
+        written = write(log_fd, text, len);
+    while (written < 0 && errno == EINTR);
+    /* Nobody can be told that the log is gone but the metrics; the work goes on. */
+    metric_add(written == (ssize_t)len ? METRIC_LOG_LINES : METRIC_LOG_LINES_LOST, lines);
+}
+
+/* The process has a fault: what is held is all that will be known of its last requests. */
+static void
+on_fault(int number)
+{
+    for (size_t i = 0; i < LOG_HOLDERS_MAX; i++) {
+        size_t len = atomic_exchange(&helds[i].len, 0);
+        if (len != 0 && write(log_fd, helds[i].text, len) < 0)
+            continue;
+    }
+    raise(number); /* the default again, which ends us on return */
+}
+
+/* Where somebody else watches (a sanitizer, a test), faults stay theirs. */
+static void
+faults_watch(void)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    const struct sigaction watch = { .sa_handler = on_fault, .sa_flags = (int)SA_RESETHAND };
+    struct sigaction before;
+
+    for (size_t i = 0; i < COUNT_OF(faults); i++)
+        if (sigaction(faults[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            (void)sigaction(faults[i], &watch, NULL);
+}
+
+void
+log_hold(void)
+{
+    if (own != NULL)
+        return;
+    for (size_t i = 0; own == NULL && i < LOG_HOLDERS_MAX; i++)
+        if (!atomic_flag_test_and_set(&helds[i].is_taken))
+            own = &helds[i];
+    if (own != NULL)
+        faults_watch();
+}
+
+void
+log_flush(void)
+{
+    if (own == NULL || atomic_load_explicit(&own->len, memory_order_relaxed) == 0)
+        return;
+    lines_write(own->text, atomic_load_explicit(&own->len, memory_order_relaxed), own->lines);
+    atomic_store(&own->len, 0);
+    own->lines = 0;
+}
+
+void
+log_unhold(void)
+{
+    log_flush();
+    if (own != NULL)
+        atomic_flag_clear(&own->is_taken);
+    own = NULL;
+}
+
+static void
+line_hold(const struct line *line)
+{
+    if (line->len > sizeof(own->text) - atomic_load_explicit(&own->len, memory_order_relaxed))
+        log_flush();
+    size_t len = atomic_load_explicit(&own->len, memory_order_relaxed);
+    memcpy(own->text + len, line->text, line->len);
+    own->lines++;
+    atomic_store_explicit(&own->len, len + line->len, memory_order_release);
+}
+
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    struct line line = { .len = 0 };
+    struct line line; /* not cleared: only what was added is read */
     char at[WALL_TEXT_BYTES];
-    ssize_t written;
 
+    line.len = 0;
+    line.full = false;
     if (level < log_lowest)
         return;
     line_add(&line, SLICE("{\"at\":"));
@@ -196,9 +300,10 @@ log_write(enum log_level level, const char *event, const struct log_field *field
         if (fields[i].key != NULL)
             line_add_field(&line, &fields[i]);
     line_end(&line);
-    do
-        written = write(log_fd, line.text, line.len);
-    while (written < 0 && errno == EINTR);
-    /* Nobody can be told that the log is gone but the metrics; the work goes on. */
-    metric_add(written == (ssize_t)line.len ? METRIC_LOG_LINES : METRIC_LOG_LINES_LOST, 1);
+    if (own != NULL && level < LOG_WARN) {
+        line_hold(&line);
+        return;
+    }
+    log_flush();
+    lines_write(line.text, line.len, 1);
 }

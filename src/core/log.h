@@ -52,8 +52,21 @@ struct log_field {
 void log_open(const char *role, enum log_level level, int fd);
 /* "debug", "info", "warn" or "error". ERR_CONFIG otherwise. */
 MUST_CHECK enum err log_level_parse(struct slice text, enum log_level *out);
-/* One write(2) per line, at most LOG_LINE_BYTES_MAX; a longer one is cut at a field. Thread-safe. */
+/* One write(2) per line unless they are held, at most LOG_LINE_BYTES_MAX; a longer one is cut at a field.
+ * Thread-safe. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
+/*
+ * From log_hold to log_unhold, lines of the calling thread below LOG_WARN may wait for each other and are
+ * written together: by log_flush, when there is no more room, before a line of LOG_WARN or LOG_ERROR, and
+ * when the process is ended by a fault of its own. Only what ends it from outside (SIGKILL) can lose them, so
+ * whoever holds flushes before it sleeps. At most LOG_HOLDERS_MAX threads of a process can; for others
+ * nothing changes.
+ */
+#define LOG_HOLDERS_MAX 4u
+void log_hold(void);
+void log_flush(void);
+void log_unhold(void);
 
 #define LOG_LINE_BYTES_MAX 2048u
 #define log_event(level, event, ...)                                                                         \

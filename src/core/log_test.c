@@ -2,9 +2,12 @@
 #include "core/metric.h"
 #include "core/unit.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MEMBERS_MAX 600u
@@ -406,6 +409,93 @@ lines_of_threads_do_not_mix(void **state UNUSED)
     assert_int_equal(count, THREADS * LINES_EACH);
 }
 
+static size_t
+lines_of(struct slice text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == '\n';
+    return count;
+}
+
+static void
+held_lines_wait_for_each_other(void **state UNUSED)
+{
+    log_begin(LOG_INFO);
+    log_hold();
+    log_event(LOG_INFO, "x", LOG_NUM("n", 1));
+    log_event(LOG_INFO, "x", LOG_NUM("n", 2));
+    assert_int_equal(log_read().len, 0);
+    log_flush();
+    assert_int_equal(lines_of(log_read()), 2);
+    log_event(LOG_INFO, "x", LOG_NUM("n", 3));
+    assert_int_equal(lines_of(log_read()), 2);
+    log_event(LOG_WARN, "x", LOG_NUM("n", 4)); /* not held, and not before what was there first */
+    assert_int_equal(lines_of(log_read()), 4);
+    assert_true(slice_ends_with(log_read(), SLICE("\"n\":4}\n")));
+    assert_true(slice_contains(log_read(), SLICE("\"n\":3}\n")));
+    log_event(LOG_INFO, "x", LOG_NUM("n", 5));
+    log_unhold();
+    assert_int_equal(lines_of(log_read()), 5);
+    log_event(LOG_INFO, "x", LOG_NUM("n", 6)); /* nothing is held any more */
+    assert_int_equal(lines_of(log_read()), 6);
+}
+
+/* Each write must go into a pipe whole, between those of other processes. */
+static void
+no_more_is_held_than_a_pipe_takes_whole(void **state UNUSED)
+{
+    int ends[2];
+    char text[65536];
+    size_t seen = 0;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK | O_DIRECT), 0); /* a read is what one write wrote */
+    log_open("tester", LOG_INFO, ends[1]);
+    log_hold();
+    for (int i = 0; i < 100; i++) {
+        log_event(LOG_INFO, "x", LOG_NUM("n", i),
+                  LOG_WORD("word", "0123456789012345678901234567890123456789"));
+        for (ssize_t got; (got = read(ends[0], text, sizeof(text))) > 0;) {
+            assert_in_range(got, PIPE_BUF / 2, PIPE_BUF);
+            assert_int_equal(text[0], '{');
+            assert_int_equal(text[got - 1], '\n');
+            seen += lines_of(slice_of(text, (size_t)got));
+        }
+    }
+    log_unhold();
+    seen += lines_of(slice_of(text, (size_t)read(ends[0], text, sizeof(text))));
+    assert_int_equal(seen, 100);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* What a process did last is what one wants to know of it. */
+static void
+a_fault_writes_what_was_held(void **state UNUSED)
+{
+    static const int faults[] = { SIGABRT, SIGSEGV };
+
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        log_begin(LOG_INFO);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(faults[i], SIG_DFL); /* as in a process that is no test */
+            log_hold();
+            log_event(LOG_INFO, "x", LOG_NUM("n", 1));
+            log_event(LOG_INFO, "x", LOG_NUM("n", 2));
+            raise(faults[i]);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), faults[i]);
+        assert_int_equal(lines_of(log_read()), 2);
+    }
+}
+
 /* A reader that no longer reads must not stop the work, nor go unseen. */
 static void
 a_line_that_cannot_be_written_is_counted(void **state UNUSED)
@@ -444,5 +534,7 @@ UNIT_MAIN(cmocka_unit_test(an_event_is_one_line_of_json_with_its_fields_in_order
           cmocka_unit_test(numbers_hashes_reasons_and_times_are_written_over_their_whole_range),
           cmocka_unit_test(a_line_that_is_too_long_is_cut_between_fields),
           cmocka_unit_test(more_fields_than_a_line_holds_leave_whole_ones),
-          cmocka_unit_test(lines_of_threads_do_not_mix),
+          cmocka_unit_test(lines_of_threads_do_not_mix), cmocka_unit_test(held_lines_wait_for_each_other),
+          cmocka_unit_test(no_more_is_held_than_a_pipe_takes_whole),
+          cmocka_unit_test(a_fault_writes_what_was_held),
           cmocka_unit_test(a_line_that_cannot_be_written_is_counted))

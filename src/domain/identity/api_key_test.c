@@ -168,6 +168,71 @@ a_revocation_is_felt_when_the_cache_has_aged(void **state UNUSED)
     authentication_free(who);
 }
 
+static enum err
+check_at_once(struct authentication *authentication, const struct secret *text)
+{
+    struct api_principal principal;
+
+    return authentication_check(authentication, NULL, secret_slice(text), SLICE(""), API_SCOPE_MESSAGES_READ,
+                                &principal);
+}
+
+/* Whoever must not wait lives on what is remembered; when that is nearly too old, one of them is sent. */
+static void
+one_asks_the_database_for_those_who_must_not_wait(void **state UNUSED)
+{
+    struct authentication *who = authentication();
+    struct api_key key;
+    struct secret *text = make(acme, &reader, &key), *forged;
+    struct db_tx tx;
+
+    assert_int_equal(check_at_once(who, text), ERR_WOULD_WAIT); /* nothing is known */
+    assert_ok(check(who, text, "", API_SCOPE_MESSAGES_READ));
+    assert_ok(check_at_once(who, text));
+    forged = secret_copy(secret_slice(text));
+    secret_bytes(forged)[secret_len(forged) - 10] ^= 1;
+    assert_int_equal(check_at_once(who, forged), ERR_KEY_INVALID);
+    clock_manual_advance(&manual, AUTHENTICATION_CACHE_MS * 1000 - 1000);
+    assert_int_equal(check_at_once(who, text), ERR_WOULD_WAIT);
+    assert_ok(check_at_once(who, text)); /* the others */
+    assert_ok(check(who, text, "", API_SCOPE_MESSAGES_READ));
+    clock_manual_advance(&manual, 2000);
+    assert_ok(check_at_once(who, text)); /* it was asked */
+    clock_manual_advance(&manual, AUTHENTICATION_CACHE_MS * 1000);
+    assert_int_equal(check_at_once(who, text), ERR_WOULD_WAIT);
+    assert_int_equal(check_at_once(who, text), ERR_WOULD_WAIT); /* too old for anybody */
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(api_key_revoke(&tx, &manual.clock, key.id));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(check(who, text, "", API_SCOPE_MESSAGES_READ), ERR_KEY_REVOKED);
+    assert_int_equal(check_at_once(who, text), ERR_KEY_REVOKED);
+    secret_free(text);
+    secret_free(forged);
+    authentication_free(who);
+}
+
+/* The last use is written by whoever may wait: the others leave it to one of them. */
+static void
+a_use_that_is_due_is_left_to_whoever_may_wait(void **state UNUSED)
+{
+    struct authentication *who = authentication();
+    struct api_key key;
+    struct secret *text = make(acme, &reader, &key);
+
+    assert_ok(check(who, text, "", API_SCOPE_MESSAGES_READ));
+    for (int i = 0; i < AUTHENTICATION_NOTE_MS / 100 - 1; i++) { /* kept fresh until it is due */
+        clock_manual_advance(&manual, 100000);
+        assert_ok(check(who, text, "", API_SCOPE_MESSAGES_READ));
+        assert_ok(check_at_once(who, text));
+    }
+    clock_manual_advance(&manual, 100000);
+    assert_int_equal(check_at_once(who, text), ERR_WOULD_WAIT);
+    assert_ok(check(who, text, "", API_SCOPE_MESSAGES_READ));
+    assert_ok(check_at_once(who, text));
+    secret_free(text);
+    authentication_free(who);
+}
+
 static void
 an_expiry_is_felt_without_asking_again(void **state UNUSED)
 {
@@ -258,6 +323,9 @@ use_is_noted_now_and_then(void **state UNUSED)
 CLUSTER_MAIN(TEST(a_made_key_is_of_the_documented_form_and_parses), TEST(what_is_not_of_the_form_is_refused),
              TEST(nothing_stored_gives_the_key_back),
              TEST(the_right_key_passes_and_each_wrong_one_fails_as_it_should),
-             TEST(a_revocation_is_felt_when_the_cache_has_aged), TEST(an_expiry_is_felt_without_asking_again),
-             TEST(a_suspended_workspace_may_nothing), TEST(a_key_is_seen_and_revoked_by_its_tenant_only),
-             TEST(what_cannot_be_a_key_is_not_made), TEST(use_is_noted_now_and_then))
+             TEST(a_revocation_is_felt_when_the_cache_has_aged),
+             TEST(one_asks_the_database_for_those_who_must_not_wait),
+             TEST(a_use_that_is_due_is_left_to_whoever_may_wait),
+             TEST(an_expiry_is_felt_without_asking_again), TEST(a_suspended_workspace_may_nothing),
+             TEST(a_key_is_seen_and_revoked_by_its_tenant_only), TEST(what_cannot_be_a_key_is_not_made),
+             TEST(use_is_noted_now_and_then))

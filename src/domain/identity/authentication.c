@@ -3,10 +3,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define REFRESH_MS 400 /* before AUTHENTICATION_CACHE_MS, so that one asks the database for all */
+#define SENT_MS    50  /* whoever was sent to the database has it done by then; else another is sent */
+
 /* Direct-mapped by the id's random tail: a clash only costs a look-up. */
 struct entry {
     struct api_principal principal;
-    struct mono_time loaded_at, noted_at;
+    struct mono_time loaded_at, noted_at, sent_at;
     bool is_filled;
 };
 
@@ -54,20 +57,53 @@ entry_for(struct authentication *authentication, struct id key)
 }
 
 static bool
+is_due(struct mono_time now, struct mono_time last, int64_t ms)
+{
+    return now.us - last.us >= ms * 1000;
+}
+
+/* ERR_NOTHING: nothing that is fresh enough. */
+static enum err
 cache_get(struct authentication *authentication, struct id key, struct api_principal *out)
 {
     struct mono_time now = clock_mono(authentication->clock);
-    bool is_fresh = false;
+    enum err err = ERR_NOTHING;
+
+    pthread_mutex_lock(&authentication->lock);
+    struct entry *entry = entry_for(authentication, key);
+    if (entry->is_filled && id_eq(entry->principal.key, key) && !is_due(now, entry->loaded_at, REFRESH_MS)) {
+        *out = entry->principal;
+        err = ERR_OK;
+    }
+    pthread_mutex_unlock(&authentication->lock);
+    return err;
+}
+
+/*
+ * For whoever must not wait. ERR_WOULD_WAIT also when the database is to be asked soon, or the key's use is
+ * to be written: then one caller is sent to do it, while the others go on with what is remembered.
+ */
+static enum err
+cache_get_at_once(struct authentication *authentication, struct id key, struct api_principal *out)
+{
+    struct mono_time now = clock_mono(authentication->clock);
+    enum err err = ERR_WOULD_WAIT;
 
     pthread_mutex_lock(&authentication->lock);
     struct entry *entry = entry_for(authentication, key);
     if (entry->is_filled && id_eq(entry->principal.key, key) &&
-        now.us - entry->loaded_at.us < AUTHENTICATION_CACHE_MS * 1000) {
-        *out = entry->principal;
-        is_fresh = true;
+        !is_due(now, entry->loaded_at, AUTHENTICATION_CACHE_MS)) {
+        bool wants =
+            is_due(now, entry->loaded_at, REFRESH_MS) || is_due(now, entry->noted_at, AUTHENTICATION_NOTE_MS);
+        if (!wants || !is_due(now, entry->sent_at, SENT_MS)) {
+            *out = entry->principal;
+            err = ERR_OK;
+        } else {
+            entry->sent_at = now;
+        }
     }
     pthread_mutex_unlock(&authentication->lock);
-    return is_fresh;
+    return err;
 }
 
 static void
@@ -75,12 +111,14 @@ cache_put(struct authentication *authentication, const struct api_principal *pri
 {
     pthread_mutex_lock(&authentication->lock);
     struct entry *entry = entry_for(authentication, principal->key);
-    struct mono_time noted_at = { INT64_MIN / 2 };
+    const struct mono_time never = { INT64_MIN / 2 };
+    struct mono_time noted_at = never;
     if (entry->is_filled && id_eq(entry->principal.key, principal->key))
         noted_at = entry->noted_at;
     *entry = (struct entry){ .principal = *principal,
                              .loaded_at = clock_mono(authentication->clock),
                              .noted_at = noted_at,
+                             .sent_at = never,
                              .is_filled = true };
     pthread_mutex_unlock(&authentication->lock);
 }
@@ -90,17 +128,17 @@ static bool
 note_is_due(struct authentication *authentication, struct id key)
 {
     struct mono_time now = clock_mono(authentication->clock);
-    bool is_due = false;
+    bool is_ours = false;
 
     pthread_mutex_lock(&authentication->lock);
     struct entry *entry = entry_for(authentication, key);
     if (entry->is_filled && id_eq(entry->principal.key, key) &&
-        now.us - entry->noted_at.us >= (int64_t)AUTHENTICATION_NOTE_MS * 1000) {
+        is_due(now, entry->noted_at, AUTHENTICATION_NOTE_MS)) {
         entry->noted_at = now;
-        is_due = true;
+        is_ours = true;
     }
     pthread_mutex_unlock(&authentication->lock);
-    return is_due;
+    return is_ours;
 }
 
 static bool
@@ -157,7 +195,8 @@ authentication_check(struct authentication *authentication, struct db *db, struc
 
     if (err != ERR_OK)
         return err;
-    if (!cache_get(authentication, key, out)) {
+    err = db == NULL ? cache_get_at_once(authentication, key, out) : cache_get(authentication, key, out);
+    if (err == ERR_NOTHING) {
         err = api_principal_load(db, key, out);
         if (err == ERR_OK)
             cache_put(authentication, out);
@@ -169,7 +208,7 @@ authentication_check(struct authentication *authentication, struct db *db, struc
         err = err == ERR_OK ? checked : err;
     }
     secret_wipe(secret, sizeof(secret));
-    if (err == ERR_OK && note_is_due(authentication, key)) {
+    if (err == ERR_OK && db != NULL && note_is_due(authentication, key)) {
         err = api_key_note_use(db, out->tenant, key, now, from);
         if (err_class(err) == ERR_CLASS_UNAVAILABLE)
             err = ERR_OK; /* the request itself will tell; a use unrecorded harms nobody */

@@ -132,15 +132,50 @@ exchange_refuse(struct http_exchange *exchange, enum err err, bool is_last)
 {
     http_response_problem(&exchange->request, &exchange->response, err);
     http_answer_note(&exchange->request, &exchange->response, http_server_now(exchange->server));
+    log_flush();
     if (exchange->stream != NULL)
         exchange->stream->is_settled = true;
     return http_exchange_send(exchange, is_last);
+}
+
+/* Whether the request needs no worker: then it is answered, *sent_out says how well, or its answer comes
+ * later. */
+static bool
+exchange_is_served_here(struct http_exchange *exchange, enum MHD_Result *sent_out)
+{
+    struct http_server *server = exchange->server;
+    struct http_request *request = &exchange->request;
+
+    if (server->config.handle_on_loop == NULL || exchange->stream != NULL ||
+        request->body.len > HTTP_LOOP_BODY_BYTES_MAX)
+        return false;
+    request->worker = server->config.loop_worker;
+    enum err err = server->config.handle_on_loop(server->config.ctx, request, &exchange->response);
+    if (err == ERR_WOULD_WAIT) {
+        memset(&exchange->response, 0, sizeof(exchange->response));
+        return false;
+    }
+    if (err == ERR_DEFERRED) { /* whoever answers it may do so now: only the loop touches the connection */
+        MHD_suspend_connection(exchange->connection->mhd);
+        *sent_out = MHD_YES;
+        return true;
+    }
+    if (err != ERR_OK)
+        bug("a handler of the server returned an error");
+    if (request->cleanup != NULL)
+        request->cleanup(request);
+    atomic_store(&exchange->is_answered, true);
+    http_answer_note(request, &exchange->response, http_server_now(server));
+    server->in_flight--;
+    *sent_out = http_exchange_send(exchange, false);
+    return true;
 }
 
 static enum MHD_Result
 exchange_hand_over(struct http_exchange *exchange)
 {
     struct http_server *server = exchange->server;
+    enum MHD_Result sent = MHD_NO;
 
     exchange->request.handed_at = http_server_now(server);
     if (exchange->refusal != ERR_OK)
@@ -151,6 +186,8 @@ exchange_hand_over(struct http_exchange *exchange)
     exchange->request.body = buf_slice(&exchange->body);
     exchange->stage = HTTP_STAGE_OUT;
     http_connection_wait(exchange->connection, HTTP_WAIT_ANSWER);
+    if (exchange_is_served_here(exchange, &sent))
+        return sent;
     http_list_add(exchange->stream == NULL ? &server->ready : &server->stream_ready, exchange);
     MHD_suspend_connection(exchange->connection->mhd);
     return MHD_YES;

@@ -50,6 +50,15 @@ timers_check(struct http_server *server)
     }
 }
 
+/* Once, of what http_answer has answered. */
+static void
+completion_note(struct http_exchange *exchange)
+{
+    if (exchange->is_unnoted)
+        http_answer_note(&exchange->request, &exchange->response, exchange->answered_at);
+    exchange->is_unnoted = false;
+}
+
 static void
 completions_send(struct http_server *server)
 {
@@ -61,6 +70,7 @@ completions_send(struct http_server *server)
         struct http_connection *connection = exchange->connection;
         next = exchange->next;
         server->in_flight--;
+        completion_note(exchange);
         if (connection == NULL) {
             http_exchange_release(server, exchange);
             continue;
@@ -128,7 +138,7 @@ drain_is_done(struct http_server *server)
     return false;
 }
 
-/* Waits for the library's descriptors, for an answer or for `until`. */
+/* Waits for the library's descriptors, for an answer or for `until`; not at all when answers are there. */
 static enum err
 loop_wait(struct http_server *server, struct mono_time until)
 {
@@ -141,6 +151,8 @@ loop_wait(struct http_server *server, struct mono_time until)
     MHD_UNSIGNED_LONG_LONG library_ms;
     uint64_t count;
 
+    if (!http_workers_sleep(server))
+        return ERR_OK;
     if (MHD_get_timeout(server->daemon, &library_ms) == MHD_YES && library_ms < (unsigned)timeout_ms)
         timeout_ms = (int)library_ms;
     if (poll(fds, COUNT_OF(fds), timeout_ms) < 0 && errno != EINTR)
@@ -151,8 +163,8 @@ loop_wait(struct http_server *server, struct mono_time until)
     return ERR_OK;
 }
 
-enum err
-http_server_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
+static enum err
+loop_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
 {
     struct mono_time next_tick = http_server_now(server);
     enum err err;
@@ -169,15 +181,25 @@ http_server_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
             drain_begin(server);
         if (server->is_draining && drain_is_done(server))
             return ERR_OK;
+        log_flush(); /* before it may sleep */
         err = loop_wait(server, next_tick);
         if (err != ERR_OK)
             return err;
         completions_send(server);
-        if (MHD_run(server->daemon) !=
-            MHD_YES) /* never blocks; serves all that is ready, and what was resumed */
+        log_flush();                            /* before the answers leave */
+        if (MHD_run(server->daemon) != MHD_YES) /* never blocks; serves all that is ready or was resumed */
             return ERR_SYSTEM;
         http_workers_give(server);
     }
+}
+
+enum err
+http_server_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
+{
+    log_hold(); /* the access log: one write for all lines of a turn */
+    enum err err = loop_run(server, tick, ctx);
+    log_unhold();
+    return err;
 }
 
 void
@@ -282,6 +304,7 @@ http_server_free(struct http_server *server)
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         server->in_flight--;
+        completion_note(exchange);
         if (exchange->stream != NULL)
             exchange->stream->is_settled = true;
         exchange->stage = HTTP_STAGE_DONE;

@@ -33,6 +33,9 @@
 #define HTTP_ANSWER_MS 30000 /* from the whole request to http_answer; then 503 is answered in its place */
 #define HTTP_SEND_MS   30000 /* from the answer to its last byte */
 
+/* What a handler on the loop is given at most: others wait meanwhile. */
+#define HTTP_LOOP_BODY_BYTES_MAX 4096u
+
 /* From body_limit: answer without reading the body, which closes the connection when there is one. */
 #define HTTP_BODY_UNREAD SIZE_MAX
 /* From body_limit, added to the limit: the request goes to a streaming worker with its head alone
@@ -133,6 +136,13 @@ struct http_server_config {
      * cannot happen: the router turns errors into problem documents.
      */
     enum err (*handle)(void *ctx, struct http_request *request, struct http_response *response);
+    /*
+     * On the loop thread, before a worker gets the request; NULL: never. As `handle`, but it must not wait
+     * for anything: ERR_WOULD_WAIT leaves the request to a worker, and what was done so far is kept in it.
+     * Not for streamed requests, nor for a body of more than HTTP_LOOP_BODY_BYTES_MAX.
+     */
+    enum err (*handle_on_loop)(void *ctx, struct http_request *request, struct http_response *response);
+    void *loop_worker; /* borrowed: request->worker of handle_on_loop */
 };
 
 /* Starts the workers and waits until each is open: the first error of worker_open is returned. ERR_CONFIG,

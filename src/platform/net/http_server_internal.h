@@ -87,7 +87,9 @@ struct http_exchange {
     size_t body_counted;        /* of server->body_bytes */
     enum err refusal;           /* loop thread: known while the body was coming, answered at its end */
     size_t overrun;             /* body bytes swallowed since */
-    atomic_bool is_answered;    /* whoever sets it logs and counts the answer: http_answer or the watchdog */
+    atomic_bool is_answered;    /* whoever sets it has answered: http_answer or the watchdog */
+    bool is_unnoted;            /* http_answer was first, at answered_at: the loop logs and counts it */
+    struct mono_time answered_at;
     struct http_exchange *next; /* in ready, queue, completions or spare */
 };
 
@@ -122,8 +124,10 @@ struct http_server {
     struct http_exchange_list queue, stream_queue, completions;
     struct http_stream *notices; /* streams whose worker wants something of the loop */
     unsigned opened;
+    unsigned idle, stream_idle; /* workers that wait for work */
     enum err open_err;
     bool is_closing;
+    bool is_asleep; /* the loop waits, or is about to: an answer has to wake it */
 
     pthread_t *threads; /* owned; started of them */
     unsigned started;
@@ -171,7 +175,7 @@ void http_exchange_free(struct http_exchange *exchange);
 /* http_message.c */
 /* Makes *response the problem document of `err`, with the headers that belong to its status. */
 void http_response_problem(struct http_request *request, struct http_response *response, enum err err);
-/* Counts the answer and writes the access log; `now` is when it was made. */
+/* Counts the answer and writes the access log; `now` is when it was made. The loop thread. */
 void http_answer_note(const struct http_request *request, const struct http_response *response,
                       struct mono_time now);
 /* The library's form of a response; `is_last` closes the connection after it. NULL: no memory. */
@@ -213,6 +217,8 @@ MUST_CHECK enum err http_workers_start(struct http_server *server);
 void http_workers_stop(struct http_server *server);
 /* Hands server->ready over. */
 void http_workers_give(struct http_server *server);
+/* False: answers are there already. True: from now on one wakes the loop. */
+bool http_workers_sleep(struct http_server *server);
 /* Takes what has been answered since the last call, and what streaming workers asked for before they
  * answered. */
 struct http_exchange *http_workers_take(struct http_server *server, struct http_stream **notices_out);

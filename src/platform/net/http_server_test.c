@@ -241,12 +241,15 @@ expect_continue_is_asked_for_only_what_will_be_read(void **state UNUSED)
  * two.
  */
 static void
-requests_ready_at_once(size_t count)
+requests_ready_at_once(size_t count, const char *path)
 {
     struct harness h;
+    char text[200];
     int fds[512];
 
+    snprintf(text, sizeof(text), "POST %s HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab", path);
     harness_init(&h);
+    harness_serve_on_loop(&h);
     harness_start(&h);
     for (size_t i = 0; i < count; i++) {
         fds[i] = testing_connect(h.port);
@@ -258,7 +261,7 @@ requests_ready_at_once(size_t count)
     int waker = testing_connect(h.port);
     harness_wait(&h.tick_began);
     for (size_t i = 0; i < count; i++)
-        send_text(fds[i], "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab");
+        send_text(fds[i], text);
     sem_post(&h.tick_go);
     for (size_t i = 0; i < count; i++)
         expect_status(fds[i], 200);
@@ -273,10 +276,76 @@ requests_ready_at_once(size_t count)
 static void
 as_many_requests_as_one_look_at_epoll_returns_do_not_stall(void **state UNUSED)
 {
-    requests_ready_at_once(127);
-    requests_ready_at_once(128);
-    requests_ready_at_once(129);
-    requests_ready_at_once(256);
+    static const size_t counts[] = { 127, 128, 129, 256 };
+
+    for (size_t i = 0; i < COUNT_OF(counts); i++) {
+        requests_ready_at_once(counts[i], "/echo");
+        requests_ready_at_once(counts[i], "/loop");
+    }
+}
+
+static void
+what_need_not_wait_is_served_on_the_loop(void **state UNUSED)
+{
+    struct harness h;
+    struct testing_reply reply;
+
+    harness_init(&h);
+    harness_serve_on_loop(&h);
+    h.config.workers = 1;
+    harness_start(&h);
+    int waiting = testing_connect(h.port), fd = testing_connect(h.port), late = testing_connect(h.port);
+    send_text(waiting, "GET /wait HTTP/1.1\r\n" HOST "\r\n"); /* the only worker is held */
+    harness_wait(&h.waiting);
+    send_sized(fd, "/loop", 500, false);
+    assert_true(testing_receive(fd, &reply));
+    assert_int_equal(reply.status, 200);
+    assert_int_equal(reply.body_len, 500);
+    assert_common_headers(&reply);
+    testing_reply_release(&reply);
+    send_sized(fd, "/loop", 500, true);
+    expect_status(fd, 200);
+    send_text(late, "GET /loop/later HTTP/1.1\r\n" HOST "\r\n");
+    harness_wait(&h.has_deferred);
+    send_text(fd, "GET /loop HTTP/1.1\r\n" HOST "\r\nGET /loop HTTP/1.1\r\n" HOST "\r\n");
+    expect_status(fd, 200);
+    expect_status(fd, 200);
+    harness_answer(harness_deferred(&h, 0));
+    expect_status(late, 202);
+    assert_int_equal(atomic_load(&h.handled), 1);
+    assert_int_equal(atomic_load(&h.on_loop), 5);
+    sem_post(&h.go);
+    assert_true(testing_receive(waiting, &reply));
+    assert_int_equal(reply.status, 200);
+    assert_null(testing_header(&reply, "X-Half-Done")); /* nothing is left of what the loop began */
+    testing_reply_release(&reply);
+    close(waiting);
+    close(late);
+    close(fd);
+    harness_join(&h);
+    assert_non_null(strstr(harness_log(&h), "\"event\":\"http.answered\""));
+    harness_end(&h);
+}
+
+/* Who waits for the loop waits for nothing that is long. */
+static void
+a_long_body_is_left_to_the_workers(void **state UNUSED)
+{
+    struct harness h;
+
+    harness_init(&h);
+    harness_serve_on_loop(&h);
+    harness_start(&h);
+    int fd = testing_connect(h.port);
+    send_sized(fd, "/loop/big", HTTP_LOOP_BODY_BYTES_MAX, false);
+    expect_status(fd, 200);
+    assert_int_equal(atomic_load(&h.handled), 0);
+    send_sized(fd, "/loop/big", HTTP_LOOP_BODY_BYTES_MAX + 1, false);
+    expect_status(fd, 200);
+    assert_int_equal(atomic_load(&h.handled), 1);
+    assert_int_equal(atomic_load(&h.on_loop), 1);
+    close(fd);
+    harness_end(&h);
 }
 
 static void
@@ -682,6 +751,8 @@ UNIT_MAIN(cmocka_unit_test(head_is_answered_without_a_body),
           cmocka_unit_test(broken_chunks_are_refused), cmocka_unit_test(an_unwanted_body_is_not_read),
           cmocka_unit_test(expect_continue_is_asked_for_only_what_will_be_read),
           cmocka_unit_test(as_many_requests_as_one_look_at_epoll_returns_do_not_stall),
+          cmocka_unit_test(what_need_not_wait_is_served_on_the_loop),
+          cmocka_unit_test(a_long_body_is_left_to_the_workers),
           cmocka_unit_test(at_the_limit_a_request_is_told_to_come_back),
           cmocka_unit_test(deferred_answers_in_any_order_reach_their_own_requests),
           cmocka_unit_test(an_answer_to_a_client_that_left_does_no_harm),

@@ -7,7 +7,7 @@
 static size_t
 body_limit(void *ctx UNUSED, enum http_method method UNUSED, struct slice path)
 {
-    if (slice_eq(path, SLICE("/big")))
+    if (slice_eq(path, SLICE("/big")) || slice_eq(path, SLICE("/loop/big")))
         return BIG_BYTES;
     if (slice_eq(path, SLICE("/none")))
         return 0;
@@ -65,6 +65,38 @@ handle(void *ctx, struct http_request *request, struct http_response *response)
         http_response_add(response, "X-Extra", SLICE("1"));
     }
     return ERR_OK;
+}
+
+static enum err
+handle_on_loop(void *ctx, struct http_request *request, struct http_response *response)
+{
+    struct harness *h = ctx;
+
+    assert_ptr_equal(request->worker, &h->on_loop);
+    if (!slice_starts_with(request->path, SLICE("/loop"))) {
+        http_response_add(response, "X-Half-Done", SLICE("1"));
+        response->status = 201;
+        return ERR_WOULD_WAIT;
+    }
+    atomic_fetch_add(&h->on_loop, 1);
+    if (slice_eq(request->path, SLICE("/loop/later"))) {
+        pthread_mutex_lock(&h->lock);
+        h->deferred[h->deferred_count++] = request;
+        pthread_mutex_unlock(&h->lock);
+        sem_post(&h->has_deferred);
+        return ERR_DEFERRED;
+    }
+    response->status = 200;
+    response->content_type = SLICE("text/plain");
+    response->body = request->body;
+    return ERR_OK;
+}
+
+void
+harness_serve_on_loop(struct harness *h)
+{
+    h->config.handle_on_loop = handle_on_loop;
+    h->config.loop_worker = &h->on_loop;
 }
 
 static enum err

@@ -24,7 +24,7 @@ struct harness {
     pthread_t thread;
     bool is_running;
     enum err run_err;
-    atomic_uint handled, opened, closed;
+    atomic_uint handled, opened, closed, on_loop;
     sem_t waiting, go;      /* of /wait */
     atomic_bool hold_ticks; /* each tick then posts tick_began and waits for tick_go */
     sem_t tick_began, tick_go;
@@ -38,6 +38,8 @@ struct harness {
 /* Fills h->config for a test to change; then starts. */
 void harness_init(struct harness *h);
 void harness_start(struct harness *h);
+/* Before the start: /loop and /loop/later are served on the loop; with others it begins, and leaves them. */
+void harness_serve_on_loop(struct harness *h);
 /* Stops the loop and waits for it. */
 void harness_join(struct harness *h);
 void harness_end(struct harness *h);

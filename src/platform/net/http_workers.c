@@ -30,25 +30,36 @@ http_answer(struct http_request *request, const struct http_response *response)
 {
     struct http_exchange *exchange = request->transport;
     struct http_server *server = exchange->server;
-    bool was_empty;
 
     exchange->response = *response;
     if (request->cleanup != NULL)
         request->cleanup(request);
-    if (!atomic_exchange(&exchange->is_answered, true))
-        http_answer_note(request, response, clock_mono(server->config.clock));
+    exchange->is_unnoted = !atomic_exchange(&exchange->is_answered, true);
+    if (exchange->is_unnoted)
+        exchange->answered_at = clock_mono(server->config.clock);
     else /* the watchdog was first: the client has its 503 */
         log_event(LOG_WARN, "http.answered_late", LOG_ID("request", ID_REQUEST, request->id),
                   LOG_WORD("route", request->route == NULL ? "-" : request->route));
     lock(server);
-    was_empty = server->completions.first == NULL;
+    bool wakes = server->is_asleep; /* else the loop looks here before it sleeps */
+    server->is_asleep = false;
     http_list_add(&server->completions, exchange);
     unlock(server);
-    if (was_empty) { /* else the loop has been woken and has not come yet */
+    if (wakes) {
         uint64_t one = 1;
         if (write(server->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
             bug("the loop cannot be woken");
     }
+}
+
+bool
+http_workers_sleep(struct http_server *server)
+{
+    lock(server);
+    server->is_asleep = server->completions.first == NULL && server->notices == NULL;
+    bool is_asleep = server->is_asleep;
+    unlock(server);
+    return is_asleep;
 }
 
 struct http_exchange *
@@ -61,37 +72,41 @@ http_workers_take(struct http_server *server, struct http_stream **notices_out)
     server->completions = (struct http_exchange_list){ NULL, NULL };
     *notices_out = server->notices;
     server->notices = NULL;
+    server->is_asleep = false;
     unlock(server);
     return first;
 }
 
+/* Wakes as many workers as there are requests for, and none that is at work: that one looks again anyway. */
 static void
 list_give(struct http_server *server, struct http_exchange_list *ready, struct http_exchange_list *queue,
-          pthread_cond_t *has_work)
+          pthread_cond_t *has_work, const unsigned *idle)
 {
-    bool is_one = ready->first == ready->last;
+    unsigned count = 0;
 
     if (ready->first == NULL)
         return;
+    for (const struct http_exchange *exchange = ready->first; exchange != NULL; exchange = exchange->next)
+        count++;
     lock(server);
     if (queue->last == NULL)
         queue->first = ready->first;
     else
         queue->last->next = ready->first;
     queue->last = ready->last;
+    unsigned wakes = count < *idle ? count : *idle;
     unlock(server);
     *ready = (struct http_exchange_list){ NULL, NULL };
-    if (is_one)
+    while (wakes-- > 0)
         pthread_cond_signal(has_work);
-    else
-        pthread_cond_broadcast(has_work);
 }
 
 void
 http_workers_give(struct http_server *server)
 {
-    list_give(server, &server->ready, &server->queue, &server->has_work);
-    list_give(server, &server->stream_ready, &server->stream_queue, &server->has_stream);
+    list_give(server, &server->ready, &server->queue, &server->has_work, &server->idle);
+    list_give(server, &server->stream_ready, &server->stream_queue, &server->has_stream,
+              &server->stream_idle);
 }
 
 /* The next request, or NULL when the server closes. */
@@ -99,10 +114,13 @@ static struct http_exchange *
 worker_next(struct http_server *server, bool is_stream)
 {
     struct http_exchange_list *queue = is_stream ? &server->stream_queue : &server->queue;
+    unsigned *idle = is_stream ? &server->stream_idle : &server->idle;
 
     lock(server);
+    ++*idle;
     while (queue->first == NULL && !server->is_closing)
         pthread_cond_wait(is_stream ? &server->has_stream : &server->has_work, &server->lock);
+    --*idle;
     struct http_exchange *exchange = queue->first;
     if (exchange != NULL) {
         queue->first = exchange->next;

@@ -9,19 +9,35 @@
 
 #define METHODS_TEXT "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
+#define SEGMENTS_MAX 8u /* of a path that a route may have */
+
+/* A path between its slashes. */
+struct segments {
+    struct slice items[SEGMENTS_MAX];
+    size_t count;
+};
+
 struct row {
     const struct http_route *route;
     const struct contract_operation *operation; /* NULL: outside the contract */
+    struct segments pattern;
+    unsigned parameters; /* bit i: segment i is a parameter */
 };
 
 struct router {
     struct router_config config;
-    struct row *rows; /* owned */
+    struct row *rows; /* owned; sorted by the count of segments, which find most of them at once */
     size_t count;
+    size_t first[SEGMENTS_MAX + 2]; /* of the rows with so many segments */
 };
+
+/* How far a request has come: a worker goes on where the loop stopped. */
+enum step { STEP_KEY, STEP_CONTENT, STEP_HANDLER };
 
 /* What the router keeps of a request, in its arena. */
 struct routed {
+    const struct row *row;
+    enum step next;
     json_t *json; /* owned; NULL: no JSON body */
 };
 
@@ -43,25 +59,34 @@ segment_take(struct slice *rest, struct slice *segment_out)
     return true;
 }
 
-/* Whether the path has the form of the pattern; *literal_out counts the segments that were equal letter by
- * letter. */
+/* False: more segments than any route has, or not a path. */
 static bool
-pattern_fits(struct slice pattern, struct slice path, size_t *literal_out)
+segments_read(struct slice path, struct segments *out)
 {
-    struct slice want = SLICE_EMPTY, have = SLICE_EMPTY;
+    struct slice segment = SLICE_EMPTY;
 
-    *literal_out = 0;
-    for (;;) {
-        bool more = segment_take(&pattern, &want);
-        if (more != segment_take(&path, &have))
+    out->count = 0;
+    while (segment_take(&path, &segment)) {
+        if (out->count == SEGMENTS_MAX)
             return false;
-        if (!more)
-            return path.len == 0;
-        if (segment_is_parameter(want) ? have.len == 0 : !slice_eq(want, have))
-            return false;
-        if (!segment_is_parameter(want))
-            (*literal_out)++;
+        out->items[out->count++] = segment;
     }
+    return path.len == 0;
+}
+
+/* Whether the path, of as many segments, has the form of the row's; *literal_out counts those that were equal
+ * letter by letter. From the end: there most rows differ. */
+static bool
+row_fits(const struct row *row, const struct segments *path, size_t *literal_out)
+{
+    *literal_out = 0;
+    for (size_t i = path->count; i-- > 0;) {
+        bool is_parameter = (row->parameters & (1u << i)) != 0;
+        if (is_parameter ? path->items[i].len == 0 : !slice_eq(row->pattern.items[i], path->items[i]))
+            return false;
+        *literal_out += !is_parameter;
+    }
+    return true;
 }
 
 static bool
@@ -87,12 +112,15 @@ row_find(const struct router *router, enum http_method method, struct slice path
 {
     const struct row *best = NULL;
     size_t best_literal = 0;
+    struct segments segments;
 
     *path_is_known = false;
-    for (size_t i = 0; i < router->count; i++) {
+    if (!segments_read(path, &segments))
+        return NULL;
+    for (size_t i = router->first[segments.count]; i < router->first[segments.count + 1]; i++) {
         const struct row *row = &router->rows[i];
         size_t literal;
-        if (!pattern_fits(slice_text(row->route->path), path, &literal))
+        if (!row_fits(row, &segments, &literal))
             continue;
         *path_is_known = true;
         if (row->route->method == method && (best == NULL || literal > best_literal)) {
@@ -140,6 +168,10 @@ row_add(struct router *router, const struct http_route *route)
     const char *method = http_method_word(route->method);
 
     *row = (struct row){ .route = route };
+    if (!segments_read(slice_text(route->path), &row->pattern))
+        bug("a route with a path that cannot be");
+    for (size_t i = 0; i < row->pattern.count; i++)
+        row->parameters |= segment_is_parameter(row->pattern.items[i]) ? 1u << i : 0;
     if (row_clashes(router, route)) {
         log_event(LOG_ERROR, "router.clash", LOG_WORD("method", method), LOG_WORD("route", route->path));
         return ERR_CONFIG;
@@ -162,6 +194,27 @@ row_add(struct router *router, const struct http_route *route)
     }
     router->count++;
     return ERR_OK;
+}
+
+static int
+row_compare(const void *a, const void *b)
+{
+    size_t one = ((const struct row *)a)->pattern.count, other = ((const struct row *)b)->pattern.count;
+
+    return one < other ? -1 : one > other;
+}
+
+static void
+rows_sort(struct router *router)
+{
+    size_t at = 0;
+
+    qsort(router->rows, router->count, sizeof(*router->rows), row_compare);
+    for (size_t segments = 0; segments < COUNT_OF(router->first); segments++) {
+        while (at < router->count && router->rows[at].pattern.count < segments)
+            at++;
+        router->first[segments] = at;
+    }
 }
 
 enum err
@@ -191,6 +244,7 @@ done:
         router_free(router);
         return err;
     }
+    rows_sort(router);
     *out = router;
     return ERR_OK;
 }
@@ -220,6 +274,7 @@ static enum err
 allow_add(const struct router *router, struct http_request *request, struct http_response *response)
 {
     bool has[HTTP_OTHER] = { false };
+    struct segments segments;
     struct buf text;
     enum err err;
 
@@ -227,9 +282,11 @@ allow_add(const struct router *router, struct http_request *request, struct http
         http_response_add(response, "Allow", SLICE(METHODS_TEXT));
         return ERR_OK;
     }
-    for (size_t i = 0; i < router->count; i++) {
+    bool is_path = segments_read(request->path, &segments);
+    for (size_t i = 0; is_path && i < router->count; i++) {
         size_t literal;
-        if (pattern_fits(slice_text(router->rows[i].route->path), request->path, &literal))
+        if (router->rows[i].pattern.count == segments.count &&
+            row_fits(&router->rows[i], &segments, &literal))
             has[router->rows[i].route->method] = true;
     }
     has[HTTP_HEAD] = has[HTTP_HEAD] || has[HTTP_GET];
@@ -255,18 +312,23 @@ allow_add(const struct router *router, struct http_request *request, struct http
 }
 
 static enum err
-parameters_read(struct http_request *request, struct slice pattern)
+parameters_read(const struct row *row, struct http_request *request)
 {
-    struct slice path = request->path, want, have;
+    struct segments path;
 
-    while (segment_take(&pattern, &want) && segment_take(&path, &have)) {
-        if (!segment_is_parameter(want))
+    if (row->parameters == 0)
+        return ERR_OK;
+    if (!segments_read(request->path, &path))
+        return ERR_HTTP_ROUTE;
+    for (size_t i = 0; i < path.count; i++) {
+        if ((row->parameters & (1u << i)) == 0)
             continue;
         if (request->path_parameter_count == HTTP_PATH_PARAMETERS_MAX)
             return ERR_SYSTEM;
+        struct slice name = row->pattern.items[i];
         struct http_pair *pair = &request->path_parameters[request->path_parameter_count++];
-        pair->name = slice_first(slice_drop(want, 1), want.len - 2);
-        enum err err = target_decode(request->arena, have, false, &pair->value);
+        pair->name = slice_first(slice_drop(name, 1), name.len - 2);
+        enum err err = target_decode(request->arena, path.items[i], false, &pair->value);
         if (err != ERR_OK)
             return err == ERR_ENCODING ? ERR_HTTP_ROUTE : err; /* no name of ours */
     }
@@ -316,12 +378,12 @@ body_read(const struct row *row, struct http_request *request)
     return contract_check_body(row->operation, routed->json, request->arena, &request->problem);
 }
 
+/* Finds the row and notes it in request->router; NULL there: the answer is made, or the error tells. */
 static enum err
-request_serve(const struct router *router, struct http_request *request, struct http_response *response)
+request_route(const struct router *router, struct http_request *request, struct http_response *response)
 {
     bool path_is_known;
     const struct row *row = row_find(router, request->method, request->path, &path_is_known);
-    enum err err;
 
     if (row == NULL) {
         bool is_whole_server = slice_eq(request->path, SLICE("*"));
@@ -333,34 +395,75 @@ request_serve(const struct router *router, struct http_request *request, struct 
         return allow_add(router, request, response);
     }
     request->route = row->route->path;
-    request->router = arena_alloc(request->arena, sizeof(struct routed));
-    if (request->router == NULL)
+    struct routed *routed = arena_alloc(request->arena, sizeof(*routed));
+    if (routed == NULL)
         return ERR_NO_MEMORY;
+    routed->row = row;
+    request->router = routed;
     request->cleanup = routed_cleanup;
-    err = parameters_read(request, slice_text(row->route->path));
-    if (err == ERR_OK &&
-        row->route->access == HTTP_ACCESS_KEY) /* before anything else is told about the request */
-        err = router->config.authenticate(request, row->route->scope);
-    if (err == ERR_OK)
+    return parameters_read(row, request);
+}
+
+/* The steps that are left. Each is done once, but for one that would wait on the loop. */
+static enum err
+request_serve(const struct router *router, struct http_request *request, struct http_response *response)
+{
+    struct routed *routed = request->router;
+    const struct row *row = routed->row;
+    enum err err = ERR_OK;
+
+    if (routed->next == STEP_KEY) { /* before anything else is told about the request */
+        if (row->route->access == HTTP_ACCESS_KEY)
+            err = router->config.authenticate(request, row->route->scope);
+        if (err != ERR_OK)
+            return err;
+        routed->next = STEP_CONTENT;
+    }
+    if (routed->next == STEP_CONTENT) {
         err = query_check(row, request);
-    if (err == ERR_OK)
-        err = body_read(row, request);
-    if (err == ERR_OK)
-        err = row->route->handler(request, response);
-    return err;
+        if (err == ERR_OK)
+            err = body_read(row, request);
+        if (err != ERR_OK)
+            return err;
+        routed->next = STEP_HANDLER;
+    }
+    return row->route->handler(request, response);
+}
+
+static enum err
+handle(const struct router *router, struct http_request *request, struct http_response *response,
+       bool is_on_loop)
+{
+    enum err err = ERR_OK;
+
+    if (request->router == NULL)
+        err = request_route(router, request, response);
+    const struct routed *routed = request->router;
+    if (err == ERR_OK && routed != NULL)
+        err = is_on_loop && !routed->row->route->begins_on_loop ? ERR_WOULD_WAIT
+                                                                : request_serve(router, request, response);
+    if (err == ERR_OK || err == ERR_DEFERRED)
+        return err;
+    if (err == ERR_WOULD_WAIT && is_on_loop) {
+        memset(&request->problem, 0, sizeof(request->problem)); /* the step is done anew */
+        return err;
+    }
+    http_response_problem(request, response, err);
+    if (err == ERR_HTTP_METHOD && allow_add(router, request, response) != ERR_OK)
+        http_response_problem(request, response, ERR_NO_MEMORY);
+    return ERR_OK;
 }
 
 enum err
 router_handle(void *ctx, struct http_request *request, struct http_response *response)
 {
-    enum err err = request_serve(ctx, request, response);
+    return handle(ctx, request, response, false);
+}
 
-    if (err == ERR_OK || err == ERR_DEFERRED)
-        return err;
-    http_response_problem(request, response, err);
-    if (err == ERR_HTTP_METHOD && allow_add(ctx, request, response) != ERR_OK)
-        http_response_problem(request, response, ERR_NO_MEMORY);
-    return ERR_OK;
+enum err
+router_handle_on_loop(void *ctx, struct http_request *request, struct http_response *response)
+{
+    return handle(ctx, request, response, true);
 }
 
 const json_t *

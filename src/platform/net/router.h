@@ -25,6 +25,12 @@ struct http_route {
     size_t body_bytes_max; /* 0: takes no body */
     bool has_raw_body;     /* true: not JSON, not checked against the contract */
     bool is_streamed;      /* true: raw, and served by a streaming worker (http_stream.h) */
+    /*
+     * true: begun on the server's loop, where nothing may wait. What has to wait there (authenticate, the
+     * handler) returns ERR_WOULD_WAIT and has done nothing that cannot be done again; a worker then goes on
+     * at that step, and calls it anew.
+     */
+    bool begins_on_loop;
 };
 
 struct router;
@@ -48,8 +54,10 @@ struct router_config {
 MUST_CHECK enum err router_new(const struct router_config *config, struct router **out);
 void router_free(struct router *router);
 
-/* Both fit http_server_config (ctx = router). The parsed JSON body is request_json(). */
+/* They fit http_server_config (ctx = router). The parsed JSON body is request_json(). */
 enum err router_handle(void *router, struct http_request *request, struct http_response *response);
+/* For handle_on_loop. */
+enum err router_handle_on_loop(void *router, struct http_request *request, struct http_response *response);
 size_t router_body_limit(void *router, enum http_method method, struct slice path);
 
 /* The body as JSON, parsed and checked by the router; NULL when the route takes none. Freed when it is

@@ -38,6 +38,9 @@ enum err
 gateway_write(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
+
+    if (gateway_is_on_loop(request))
+        return ERR_WOULD_WAIT;
     enum err err = db_run(worker->db, request->tenant, work, ctx);
 
     if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) != ERR_OK)
@@ -49,6 +52,9 @@ enum err
 gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
+
+    if (gateway_is_on_loop(request))
+        return ERR_WOULD_WAIT;
     enum err err = db_run(worker->db, request->tenant, work, ctx);
 
     if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)

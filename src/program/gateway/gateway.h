@@ -9,6 +9,13 @@
 #include "platform/os/role.h"
 
 struct committer;
+struct gateway;
+
+struct gateway_worker {
+    struct gateway *gateway;
+    struct db *db; /* NULL: the server's loop, on which nothing may wait */
+    struct vault vault;
+};
 
 struct gateway {
     struct role *role;
@@ -19,12 +26,7 @@ struct gateway {
     struct committer *committer;
     struct router *router;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
-};
-
-struct gateway_worker {
-    struct gateway *gateway;
-    struct db *db;
-    struct vault vault;
+    struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */
 };
 
 /* For http_server_config; ctx is the gateway. */
@@ -38,12 +40,20 @@ gateway_worker_of(const struct http_request *request)
     return request->worker;
 }
 
+/* Whether the request is being handled on the server's loop: what would wait returns ERR_WOULD_WAIT. */
+static inline bool
+gateway_is_on_loop(const struct http_request *request)
+{
+    return gateway_worker_of(request)->db == NULL;
+}
+
 /* The router's hook: a Bearer key to request->principal (a struct api_principal in the request's arena). */
 enum err gateway_authenticate(struct http_request *request, const char *scope);
 
 /*
  * Runs `work` for the asking tenant. When the database has gone away, the worker's connection is made anew: a
- * reading work is then run once more; a writing one is not, because its commit may have happened.
+ * reading work is then run once more; a writing one is not, because its commit may have happened. On the
+ * loop: ERR_WOULD_WAIT.
  */
 MUST_CHECK enum err gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx),
                                  void *ctx);

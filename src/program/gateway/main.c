@@ -92,6 +92,12 @@ gateway_handle(void *ctx, struct http_request *request, struct http_response *re
     return router_handle(((struct gateway *)ctx)->router, request, response);
 }
 
+static enum err
+gateway_handle_on_loop(void *ctx, struct http_request *request, struct http_response *response)
+{
+    return router_handle_on_loop(((struct gateway *)ctx)->router, request, response);
+}
+
 static size_t
 gateway_body_limit(void *ctx, enum http_method method, struct slice path)
 {
@@ -103,6 +109,7 @@ server_new(struct gateway *gateway, struct http_server **out)
 {
     const struct config *config = &gateway->role->config;
 
+    gateway->on_loop.gateway = gateway;
     return http_server_new(
         &(struct http_server_config){ .listen_fd = gateway->role->listen_fd,
                                       .workers = (unsigned)config->gateway_workers,
@@ -117,7 +124,9 @@ server_new(struct gateway *gateway, struct http_server **out)
                                       .worker_open = gateway_worker_open,
                                       .worker_close = gateway_worker_close,
                                       .body_limit = gateway_body_limit,
-                                      .handle = gateway_handle },
+                                      .handle = gateway_handle,
+                                      .handle_on_loop = gateway_handle_on_loop,
+                                      .loop_worker = &gateway->on_loop },
         out);
 }
 
