@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define KEEP_BYTES_MAX  65536u /* what an idle reader or writer keeps of the memory that a long frame took */
+#define AHEAD_BYTES     16384u /* room to read ahead */
 #define RIDERS_SEEN_MAX 4u     /* one is allowed; further ones must be seen to be closed */
 
 enum err
@@ -244,12 +245,51 @@ link_reader_init(struct link_reader *reader, int fd)
 }
 
 void
+link_reader_init_ahead(struct link_reader *reader, int fd)
+{
+    *reader = (struct link_reader){ .fd = fd, .pending_fd = -1, .reads_ahead = true };
+    buf_init(&reader->bytes, 2u * (LINK_HEADER_BYTES + (size_t)LINK_FRAME_BYTES_MAX));
+}
+
+void
 link_reader_release(struct link_reader *reader)
 {
     if (reader->pending_fd >= 0)
         close(reader->pending_fd);
     reader->pending_fd = -1;
+    reader->is_taken = false;
+    reader->start = reader->header_len = 0;
     buf_release_wiped(&reader->bytes);
+}
+
+/* Of the frame that is next, with its header; 0 while that is not known. ERR_FRAME: it can be none. */
+static enum err
+ahead_frame(const struct link_reader *reader, size_t *bytes_out)
+{
+    *bytes_out = 0;
+    if (reader->bytes.len - reader->start < LINK_HEADER_BYTES)
+        return ERR_OK;
+    uint32_t len = num_u32be_get(reader->bytes.ptr + reader->start);
+    if (len == 0 || len > LINK_FRAME_BYTES_MAX)
+        return ERR_FRAME;
+    *bytes_out = LINK_HEADER_BYTES + (size_t)len;
+    return ERR_OK;
+}
+
+/* The frame that was taken goes; those behind it stay where they are. */
+static void
+ahead_forget(struct link_reader *reader)
+{
+    size_t bytes = 0;
+
+    if (ahead_frame(reader, &bytes) != ERR_OK || bytes > reader->bytes.len - reader->start)
+        bug("a frame was taken that is not there");
+    secret_wipe(reader->bytes.ptr + reader->start, bytes);
+    reader->start += bytes;
+    if (reader->start == reader->bytes.len) {
+        reader->start = reader->bytes.len = 0; /* all of it is wiped */
+        buf_forget(&reader->bytes);
+    }
 }
 
 void
@@ -257,15 +297,89 @@ link_reader_forget(struct link_reader *reader)
 {
     if (!reader->is_taken)
         return;
+    reader->is_taken = false;
+    if (reader->reads_ahead) {
+        ahead_forget(reader);
+        return;
+    }
     buf_forget(&reader->bytes);
     reader->header_len = 0;
-    reader->is_taken = false;
+}
+
+bool
+link_reader_has_frame(const struct link_reader *reader)
+{
+    size_t bytes = 0;
+
+    if (!reader->reads_ahead)
+        return !reader->is_taken && reader->header_len == LINK_HEADER_BYTES && reader->bytes.len > 0 &&
+               reader->bytes.len == num_u32be_get(reader->header);
+    return !reader->is_taken && ahead_frame(reader, &bytes) == ERR_OK && bytes > 0 &&
+           bytes <= reader->bytes.len - reader->start;
+}
+
+bool
+link_reader_is_between(const struct link_reader *reader)
+{
+    return reader->reads_ahead ? reader->bytes.len == reader->start : reader->header_len == 0;
+}
+
+/* What is read comes behind what is there, which moves to the front first. NULL: no room. */
+static char *
+ahead_room(struct link_reader *reader, size_t frame_bytes, size_t *room_out)
+{
+    struct buf *bytes = &reader->bytes;
+    size_t left = bytes->len - reader->start, lacks = frame_bytes > left ? frame_bytes - left : 0;
+
+    if (reader->start > 0) {
+        size_t start = reader->start, from = start > left ? start : left;
+        memmove(bytes->ptr, bytes->ptr + start, left);
+        secret_wipe(bytes->ptr + from, start + left - from); /* what lies before was wiped, or is in use */
+        reader->start = 0;
+        bytes->len = left;
+    }
+    if (bytes->cap == 0 && lacks < AHEAD_BYTES)
+        lacks = AHEAD_BYTES;
+    char *to = buf_reserve(bytes, lacks > 0 ? lacks : 1);
+    *room_out = bytes->cap - bytes->len;
+    return to;
+}
+
+/* Until a whole frame is there, or no more for now. */
+static enum err
+ahead_fill(struct link_reader *reader)
+{
+    for (;;) {
+        size_t frame_bytes = 0, room = 0, got = 0;
+        int rider = -1;
+        enum err err = ahead_frame(reader, &frame_bytes);
+        if (err != ERR_OK)
+            return err;
+        if (frame_bytes > 0 && frame_bytes <= reader->bytes.len - reader->start)
+            return ERR_OK;
+        char *to = ahead_room(reader, frame_bytes, &room);
+        if (to == NULL) {
+            err = buf_done(&reader->bytes);
+            reader->bytes.err = ERR_OK; /* what was read is in order */
+            return err;
+        }
+        err = receive_some(reader->fd, to, room, &rider, &got);
+        reader->bytes.len += got;
+        if (rider >= 0) {
+            close(rider);
+            return ERR_FRAME;
+        }
+        if (err != ERR_OK)
+            return err == ERR_INCOMPLETE ? ERR_OK : err;
+    }
 }
 
 enum err
 link_reader_fill(struct link_reader *reader)
 {
     link_reader_forget(reader);
+    if (reader->reads_ahead)
+        return ahead_fill(reader);
     enum err err =
         frame_read(reader->fd, reader->header, &reader->header_len, &reader->bytes, &reader->pending_fd);
     reader->bytes.err = ERR_OK; /* what was read is in order, also when there was no memory for more */
@@ -278,12 +392,16 @@ link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_ou
     *frame_out = SLICE_EMPTY;
     *fd_out = -1;
     link_reader_forget(reader);
-    if (reader->header_len < LINK_HEADER_BYTES || reader->bytes.len == 0 ||
-        reader->bytes.len != num_u32be_get(reader->header))
+    if (!link_reader_has_frame(reader))
         return ERR_INCOMPLETE;
-    *frame_out = buf_slice(&reader->bytes);
-    *fd_out = reader->pending_fd;
-    reader->pending_fd = -1;
+    if (reader->reads_ahead) {
+        const char *frame = reader->bytes.ptr + reader->start;
+        *frame_out = slice_of(frame + LINK_HEADER_BYTES, num_u32be_get(frame));
+    } else {
+        *frame_out = buf_slice(&reader->bytes);
+        *fd_out = reader->pending_fd;
+        reader->pending_fd = -1;
+    }
     reader->is_taken = true;
     return ERR_OK;
 }
@@ -302,24 +420,43 @@ link_writer_release(struct link_writer *writer)
     writer->sent = 0;
 }
 
+struct buf *
+link_writer_begin(struct link_writer *writer)
+{
+    writer->began = writer->bytes.len;
+    buf_add_u32be(&writer->bytes, 0); /* its length, when that is known */
+    return &writer->bytes;
+}
+
+enum err
+link_writer_end(struct link_writer *writer)
+{
+    enum err err = buf_done(&writer->bytes);
+    size_t len = err == ERR_OK ? writer->bytes.len - writer->began - LINK_HEADER_BYTES : 0;
+
+    if (err == ERR_LIMIT && writer->began > 0)
+        err = ERR_BUSY;
+    if (err == ERR_OK && (len == 0 || len > LINK_FRAME_BYTES_MAX))
+        err = ERR_LIMIT;
+    if (err == ERR_OK) {
+        num_u32be_put(writer->bytes.ptr + writer->began, (uint32_t)len);
+        return ERR_OK;
+    }
+    if (writer->bytes.len > writer->began)
+        secret_wipe(writer->bytes.ptr + writer->began, writer->bytes.len - writer->began);
+    writer->bytes.len = writer->began;
+    writer->bytes.err = ERR_OK; /* what was queued before is whole, and still goes */
+    return err;
+}
+
 enum err
 link_writer_put(struct link_writer *writer, struct slice frame)
 {
-    unsigned char header[LINK_HEADER_BYTES];
-
     if (frame.len == 0 || frame.len > LINK_FRAME_BYTES_MAX)
         return ERR_LIMIT;
-    if (frame.len + LINK_HEADER_BYTES > writer->bytes.bytes_max - writer->bytes.len)
-        return ERR_BUSY;
-    if (buf_reserve(&writer->bytes, LINK_HEADER_BYTES + frame.len) == NULL) {
-        enum err err = buf_done(&writer->bytes);
-        writer->bytes.err = ERR_OK; /* what was queued before is whole, and still goes */
-        return err;
-    }
-    num_u32be_put(header, (uint32_t)frame.len);
-    buf_add(&writer->bytes, slice_of(header, sizeof(header)));
-    buf_add(&writer->bytes, frame);
-    return buf_done(&writer->bytes);
+    struct buf *bytes = link_writer_begin(writer);
+    buf_add(bytes, frame);
+    return link_writer_end(writer);
 }
 
 enum err

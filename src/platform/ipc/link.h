@@ -38,8 +38,15 @@ struct link_reader {
     struct buf bytes; /* of the frame being read */
     int pending_fd;   /* -1, or came with it */
     bool is_taken;    /* it was handed out */
+    bool reads_ahead;
+    size_t start; /* reading ahead: of the frame that is next, in `bytes`, with its header */
 };
 void link_reader_init(struct link_reader *reader, int fd);
+/*
+ * For links on which many frames come at once and no descriptor ever: reads as much as is there, and gives
+ * out frame by frame. A descriptor is ERR_FRAME.
+ */
+void link_reader_init_ahead(struct link_reader *reader, int fd);
 /* Wipes; closes a descriptor that nobody took. The link itself stays the caller's. */
 void link_reader_release(struct link_reader *reader);
 /*
@@ -52,17 +59,28 @@ MUST_CHECK enum err link_reader_fill(struct link_reader *reader);
 MUST_CHECK enum err link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_out);
 /* Wipes the frame that was taken now, and not only at the next fill or take. */
 void link_reader_forget(struct link_reader *reader);
+/* A whole frame waits to be taken: no need to wait for the socket. */
+bool link_reader_has_frame(const struct link_reader *reader);
+/* What was read ends with a frame: a peer that is gone now has left nothing half said. */
+bool link_reader_is_between(const struct link_reader *reader);
 
 /* The other half: what a peer that reads slowly still has to get. */
 struct link_writer {
     int fd; /* borrowed */
     struct buf bytes;
-    size_t sent; /* of them */
+    size_t sent;  /* of them */
+    size_t began; /* where the frame being written begins */
 };
 void link_writer_init(struct link_writer *writer, int fd);
 void link_writer_release(struct link_writer *writer); /* wipes */
 /* Queues one frame. ERR_LIMIT: empty or too long. ERR_BUSY: more than one largest frame would wait. */
 MUST_CHECK enum err link_writer_put(struct link_writer *writer, struct slice frame);
+/*
+ * The same without a copy: what is added to the buffer between the two is the frame. link_writer_end says
+ * what became of it, as link_writer_put does; what was queued before is whole in any case.
+ */
+struct buf *link_writer_begin(struct link_writer *writer);
+MUST_CHECK enum err link_writer_end(struct link_writer *writer);
 /* Sends what goes now. ERR_INCOMPLETE: some is left, wait for POLLOUT. ERR_FRAME: the peer is gone. */
 MUST_CHECK enum err link_writer_flush(struct link_writer *writer);
 /* Nothing is left to send. */

@@ -500,6 +500,196 @@ a_writer_keeps_what_does_not_go_yet(void **state UNUSED)
     ends_close(&ends);
 }
 
+/* Frames of 1 to 40 octets, each of its own letter, as they stand on the stream. */
+static size_t
+frames_print(char *stream, size_t count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t frame = 1 + i * 7 % 40;
+        num_u32be_put(stream + len, (uint32_t)frame);
+        memset(stream + len + LINK_HEADER_BYTES, 'a' + (int)(i % 26), frame);
+        len += LINK_HEADER_BYTES + frame;
+    }
+    return len;
+}
+
+static size_t
+frames_take(struct link_reader *reader, size_t from)
+{
+    struct slice frame;
+    int fd;
+
+    for (; link_reader_take(reader, &frame, &fd) == ERR_OK; from++) {
+        assert_int_equal(frame.len, 1 + from * 7 % 40);
+        for (size_t k = 0; k < frame.len; k++)
+            assert_int_equal(frame.ptr[k], 'a' + (int)(from % 26));
+        assert_int_equal(fd, -1);
+        assert_false(link_reader_has_frame(reader)); /* the one that is out does not count */
+    }
+    return from;
+}
+
+/* However the stream is cut: reading ahead gives the same frames, in the same order. */
+static void
+a_reader_ahead_gives_the_same_frames_for_any_split(void **state UNUSED)
+{
+    char stream[2048];
+    size_t len = frames_print(stream, 40);
+
+    for (size_t part = 1; part <= len; part = part < 90 ? part + 1 : part * 2) {
+        struct ends ends = ends_open();
+        struct link_reader reader;
+        size_t taken = 0;
+        link_reader_init_ahead(&reader, ends.ours);
+        for (size_t at = 0; at < len; at += part) {
+            peer_writes(ends.theirs, stream + at, part < len - at ? part : len - at);
+            assert_ok(link_reader_fill(&reader));
+            taken = frames_take(&reader, taken);
+        }
+        assert_int_equal(taken, 40);
+        assert_true(link_reader_is_between(&reader));
+        link_reader_release(&reader);
+        ends_close(&ends);
+    }
+}
+
+static void
+a_reader_ahead_says_what_it_has(void **state UNUSED)
+{
+    struct ends ends = ends_open();
+    struct link_reader reader;
+    struct slice frame;
+    int fd;
+
+    link_reader_init_ahead(&reader, ends.ours);
+    assert_true(link_reader_is_between(&reader));
+    peer_writes(ends.theirs, "\0\0\0\2ab\0\0\0\1c\0\0", 13);
+    assert_ok(link_reader_fill(&reader));
+    assert_true(link_reader_has_frame(&reader));
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    link_reader_forget(&reader);
+    assert_true(link_reader_has_frame(&reader)); /* though the socket has no more */
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    assert_true(slice_eq(frame, SLICE("c")));
+    assert_int_equal(link_reader_take(&reader, &frame, &fd), ERR_INCOMPLETE);
+    assert_false(link_reader_is_between(&reader)); /* half a header */
+    link_reader_release(&reader);
+    ends_close(&ends);
+}
+
+static void
+what_a_reader_ahead_gave_out_is_wiped(void **state UNUSED)
+{
+    struct ends ends = ends_open();
+    struct link_reader reader;
+    struct slice frame;
+    int fd;
+
+    link_reader_init_ahead(&reader, ends.ours);
+    peer_writes(ends.theirs, "\0\0\0\6secret\0\0\0\6hidden\0\0", 22);
+    assert_ok(link_reader_fill(&reader));
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    assert_true(slice_eq(frame, SLICE("secret")));
+    const char *first = frame.ptr;
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    assert_memory_equal(first, "\0\0\0\0\0\0", 6);
+    assert_ok(link_reader_fill(&reader)); /* the half header moves to the front */
+    for (size_t i = 0; i < 20; i++)
+        assert_int_equal(reader.bytes.ptr[2 + i], 0);
+    link_reader_release(&reader);
+    ends_close(&ends);
+}
+
+static void
+a_reader_ahead_takes_no_descriptor_and_no_false_length(void **state UNUSED)
+{
+    const struct slice lengths[] = { SLICE("\0\0\0\0"), SLICE("\0\x40\0\1"), SLICE("\xff\xff\xff\xff") };
+    struct ends ends = ends_open();
+    struct link_reader reader;
+    size_t before = open_descriptors();
+
+    link_reader_init_ahead(&reader, ends.ours);
+    peer_writes_with_fds(ends.theirs, SLICE("\0\0\0\1x"), (const int[]){ ends.theirs }, 1);
+    assert_int_equal(link_reader_fill(&reader), ERR_FRAME);
+    assert_int_equal(open_descriptors(), before);
+    link_reader_release(&reader);
+    ends_close(&ends);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        ends = ends_open();
+        link_reader_init_ahead(&reader, ends.ours);
+        peer_writes(ends.theirs, lengths[i].ptr, lengths[i].len);
+        assert_int_equal(link_reader_fill(&reader), ERR_FRAME);
+        link_reader_release(&reader);
+        ends_close(&ends);
+    }
+}
+
+static void
+a_reader_ahead_gets_the_largest_frame_and_what_came_before_the_end(void **state UNUSED)
+{
+    struct ends ends = ends_open();
+    struct link_reader reader;
+    pthread_t thread;
+    struct slice frame;
+    void *failed;
+    int fd;
+
+    link_reader_init_ahead(&reader, ends.ours);
+    assert_int_equal(pthread_create(&thread, NULL, largest_frame_send, &ends), 0);
+    while (link_reader_take(&reader, &frame, &fd) == ERR_INCOMPLETE)
+        assert_ok(link_reader_fill(&reader));
+    assert_int_equal(frame.len, LINK_FRAME_BYTES_MAX);
+    for (size_t i = 0; i < frame.len; i++)
+        if (frame.ptr[i] != (char)(i * 31 + (i >> 8)))
+            fail_msg("byte %zu differs", i);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    link_reader_forget(&reader);
+    assert_int_equal(reader.bytes.cap, 0); /* long frames do not stay in memory */
+    peer_writes(ends.theirs, "\0\0\0\1a\0\0\0\1b", 10);
+    close(ends.theirs);
+    ends.theirs = -1;
+    assert_ok(link_reader_fill(&reader));
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    assert_ok(link_reader_fill(&reader)); /* there is one left to take */
+    assert_ok(link_reader_take(&reader, &frame, &fd));
+    assert_true(slice_eq(frame, SLICE("b")));
+    assert_int_equal(link_reader_fill(&reader), ERR_FRAME);
+    link_reader_release(&reader);
+    ends_close(&ends);
+}
+
+/* What does not become a frame leaves those before it as they are. */
+static void
+a_frame_is_written_in_place(void **state UNUSED)
+{
+    struct ends ends = ends_open();
+    struct link_writer writer;
+    struct buf frame;
+    int fd;
+
+    buf_init(&frame, 64);
+    link_writer_init(&writer, ends.theirs);
+    buf_add(link_writer_begin(&writer), SLICE("first"));
+    assert_ok(link_writer_end(&writer));
+    (void)link_writer_begin(&writer);
+    assert_int_equal(link_writer_end(&writer), ERR_LIMIT); /* empty */
+    buf_add(link_writer_begin(&writer), slice_of("", SIZE_MAX / 4));
+    assert_int_equal(link_writer_end(&writer), ERR_BUSY);
+    buf_add(link_writer_begin(&writer), SLICE("second"));
+    assert_ok(link_writer_end(&writer));
+    assert_ok(link_writer_flush(&writer));
+    assert_ok(link_receive(ends.ours, &frame, &fd, 5000));
+    assert_true(slice_eq(buf_slice(&frame), SLICE("first")));
+    assert_ok(link_receive(ends.ours, &frame, &fd, 5000));
+    assert_true(slice_eq(buf_slice(&frame), SLICE("second")));
+    buf_release(&frame);
+    link_writer_release(&writer);
+    ends_close(&ends);
+}
+
 UNIT_MAIN(cmocka_unit_test(what_is_sent_is_received_whole),
           cmocka_unit_test(any_split_of_the_stream_gives_the_same_frames),
           cmocka_unit_test(a_frame_is_taken_once_and_not_before_it_is_whole),
@@ -516,4 +706,10 @@ UNIT_MAIN(cmocka_unit_test(what_is_sent_is_received_whole),
           cmocka_unit_test(sending_to_a_dead_peer_fails_without_a_signal),
           cmocka_unit_test(silence_times_out_and_silence_within_a_frame_breaks_it),
           cmocka_unit_test(a_peer_that_does_not_read_times_out), cmocka_unit_test(the_largest_frame_passes),
-          cmocka_unit_test(a_writer_keeps_what_does_not_go_yet))
+          cmocka_unit_test(a_writer_keeps_what_does_not_go_yet),
+          cmocka_unit_test(a_reader_ahead_gives_the_same_frames_for_any_split),
+          cmocka_unit_test(a_reader_ahead_says_what_it_has),
+          cmocka_unit_test(what_a_reader_ahead_gave_out_is_wiped),
+          cmocka_unit_test(a_reader_ahead_takes_no_descriptor_and_no_false_length),
+          cmocka_unit_test(a_reader_ahead_gets_the_largest_frame_and_what_came_before_the_end),
+          cmocka_unit_test(a_frame_is_written_in_place))

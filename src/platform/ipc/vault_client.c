@@ -2,6 +2,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "platform/ipc/link.h"
+#include "platform/ipc/vault_client_internal.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,10 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of one exchange: what is on its way at most. The vault's answers to so many fit into its socket. */
+#define IN_FLIGHT_MAX   256u
+#define WRITE_BYTES_MAX 49152u /* written at once: more is only added when these are gone */
+
 /*
- * One request is in flight at a time, under `mutex`: the link has one answer to wait for. A caller that gives
- * up leaves the link in order, because reader and writer go on where they stopped, and the answer that nobody
- * waits for any more is known by its request id and passed over.
+ * One exchange is under way at a time, under `mutex`; the vault answers in the order in which it was asked. A
+ * caller that gives up leaves the link in order, because reader and writer go on where they stopped, and the
+ * answers that nobody waits for any more are known by their request ids and passed over.
  */
 struct vault_client {
     pthread_mutex_t mutex;
@@ -22,6 +27,7 @@ struct vault_client {
     struct link_reader reader; /* of fd */
     struct link_writer writer; /* of fd */
     uint32_t last_id;
+    struct vault_answer answer; /* the one that is being used */
 };
 
 /* What a call does with a good answer, before the frame that holds it is wiped. Under the client's mutex. */
@@ -48,7 +54,7 @@ vault_client_new(int fd, int timeout_ms, struct vault_client **out)
     pthread_condattr_destroy(&attributes);
     client->timeout_ms = timeout_ms;
     client->fd = fd;
-    link_reader_init(&client->reader, fd);
+    link_reader_init_ahead(&client->reader, fd);
     link_writer_init(&client->writer, fd);
     *out = client;
     return ERR_OK;
@@ -88,7 +94,7 @@ vault_client_relink(struct vault_client *client, int fd)
     pthread_mutex_lock(&client->mutex);
     link_drop_locked(client);
     client->fd = fd;
-    link_reader_init(&client->reader, fd);
+    link_reader_init_ahead(&client->reader, fd);
     link_writer_init(&client->writer, fd);
     pthread_cond_broadcast(&client->linked);
     pthread_mutex_unlock(&client->mutex);
@@ -123,65 +129,92 @@ socket_wait(int fd, short events, struct mono_time until)
     }
 }
 
-static enum err
-flush_locked(struct vault_client *client, struct mono_time until)
-{
-    enum err err;
+/* An exchange on one link. */
+struct turn {
+    const struct vault_exchange *exchange;
+    struct vault_request *unsent; /* that found no room yet; NULL: ask for the next one */
+    uint32_t first_id;            /* of the oldest request without an answer */
+    size_t in_flight;
+    bool is_all_sent;
+    bool is_full; /* no room for the next one until an answer has come */
+};
 
-    while ((err = link_writer_flush(&client->writer)) == ERR_INCOMPLETE) {
-        err = socket_wait(client->fd, POLLOUT, until);
-        if (err != ERR_OK)
-            return err;
+/* Puts requests into the writer, as many as may be under way. What finds no room for good is settled. */
+static void
+turn_put(struct vault_client *client, struct turn *turn)
+{
+    turn->is_full = false;
+    while (!turn->is_all_sent && turn->in_flight < IN_FLIGHT_MAX &&
+           client->writer.bytes.len < WRITE_BYTES_MAX) {
+        if (turn->unsent == NULL)
+            turn->unsent = turn->exchange->next(turn->exchange->ctx);
+        if (turn->unsent == NULL) {
+            turn->is_all_sent = true;
+            return;
+        }
+        turn->unsent->id = turn->first_id + (uint32_t)turn->in_flight;
+        vault_request_encode(link_writer_begin(&client->writer), turn->unsent);
+        enum err err = link_writer_end(&client->writer);
+        if (err == ERR_OK) {
+            turn->in_flight++;
+            turn->unsent = NULL;
+            continue;
+        }
+        turn->is_full = turn->in_flight > 0 || !link_writer_is_idle(&client->writer);
+        if (turn->is_full)
+            return; /* there may be room when something has gone */
+        turn->unsent = NULL;
+        if (turn->exchange->settle(turn->exchange->ctx, err, NULL) != ERR_OK)
+            bug("no answer can be no wrong one");
     }
+}
+
+/* Uses what answers are there. ERR_FRAME, ERR_SYSTEM: the link is of no more use. */
+static enum err
+turn_take(struct vault_client *client, struct turn *turn)
+{
+    struct vault_answer *answer = &client->answer;
+    struct slice frame;
+    int rider;
+    enum err err = link_reader_fill(&client->reader);
+
+    while (err == ERR_OK && link_reader_take(&client->reader, &frame, &rider) == ERR_OK) {
+        if (vault_answer_decode(frame, answer) != ERR_OK) {
+            err = ERR_FRAME;
+        } else if (turn->in_flight > 0 && answer->id == turn->first_id) {
+            err = turn->exchange->settle(turn->exchange->ctx, vault_result_err(answer->result), answer);
+            turn->first_id++;
+            turn->in_flight--;
+        } /* else to a request that was given up */
+    }
+    link_reader_forget(&client->reader); /* wipes the answer */
     return err;
 }
 
-/* The answer to request `id`; it points into the reader. ERR_FRAME: the link is of no more use. */
+/* Until all have an answer. ERR_FRAME, ERR_SYSTEM: the link is dropped. ERR_TIMEOUT. */
 static enum err
-answer_receive_locked(struct vault_client *client, enum vault_op op, uint32_t id, struct mono_time until,
-                      struct vault_answer *out)
+exchange_on_link(struct vault_client *client, const struct vault_exchange *exchange, struct mono_time until)
 {
+    struct turn turn = { .exchange = exchange, .first_id = client->last_id + 1 };
+    enum err err = ERR_OK;
+
     for (;;) {
-        struct slice frame;
-        int rider;
-        enum err err = link_reader_fill(&client->reader);
+        turn_put(client, &turn);
+        if (turn.is_all_sent && turn.in_flight == 0)
+            break;
+        err = link_writer_flush(&client->writer);
+        bool is_blocked = err == ERR_INCOMPLETE;
+        if (err == ERR_OK &&
+            (turn.in_flight == 0 || (!turn.is_all_sent && !turn.is_full && turn.in_flight < IN_FLIGHT_MAX)))
+            continue; /* there is more to say; answers can wait for as long */
+        if (err == ERR_OK || is_blocked)
+            err = socket_wait(client->fd, is_blocked ? POLLIN | POLLOUT : POLLIN, until);
+        if (err == ERR_OK)
+            err = turn_take(client, &turn);
         if (err != ERR_OK)
-            return err;
-        if (link_reader_take(&client->reader, &frame, &rider) == ERR_OK) {
-            if (rider >= 0)
-                close(rider);
-            if (rider >= 0 || vault_answer_decode(frame, out) != ERR_OK)
-                return ERR_FRAME;
-            if (out->id == id)
-                return out->op == op ? ERR_OK : ERR_FRAME;
-            continue; /* to a request that was given up */
-        }
-        err = socket_wait(client->fd, POLLIN, until);
-        if (err != ERR_OK)
-            return err;
+            break;
     }
-}
-
-/* Once there and back on the present link. ERR_FRAME and ERR_SYSTEM: the link is dropped. */
-static enum err
-exchange_locked(struct vault_client *client, struct vault_request *request, struct mono_time until,
-                struct vault_answer *answer)
-{
-    struct buf frame;
-
-    buf_init(&frame, VAULT_FRAME_BYTES_MAX);
-    request->id = ++client->last_id;
-    vault_request_encode(&frame, request);
-    enum err err = buf_done(&frame);
-    if (err == ERR_OK)
-        err = flush_locked(client, until); /* the rest of a request that was given up */
-    if (err == ERR_OK)
-        err = link_writer_put(&client->writer, buf_slice(&frame));
-    buf_release_wiped(&frame);
-    if (err == ERR_OK)
-        err = flush_locked(client, until);
-    if (err == ERR_OK)
-        err = answer_receive_locked(client, request->op, request->id, until, answer);
+    client->last_id = turn.first_id + (uint32_t)turn.in_flight - 1;
     if (err == ERR_FRAME || err == ERR_SYSTEM) {
         log_event(LOG_WARN, "vault.link_lost", LOG_ERR(err));
         link_drop_locked(client);
@@ -190,44 +223,86 @@ exchange_locked(struct vault_client *client, struct vault_request *request, stru
 }
 
 /*
- * Asks until there is an answer or the time is over. A link that breaks is waited for: what the vault does
- * leaves nothing behind, so the same request may be asked again of the next one.
+ * A link that breaks is waited for: what the vault does leaves nothing behind, so the same requests may be
+ * asked again of the next one.
  */
-static enum err
-ask_locked(struct vault_client *client, struct vault_request *request, struct vault_answer *answer)
-{
-    struct mono_time until = mono_after_ms(clock_mono(clock_system()), client->timeout_ms);
-    enum err err;
-
-    do {
-        err = link_wait_locked(client, until);
-        if (err == ERR_OK)
-            err = exchange_locked(client, request, until, answer);
-    } while (err == ERR_FRAME || err == ERR_SYSTEM);
-    return err == ERR_TIMEOUT ? ERR_VAULT_UNAVAILABLE : err;
-}
-
-static enum err
-ask_and_use(struct vault_client *client, struct vault_request *request, struct vault_answer *answer,
-            answer_use use, void *use_ctx)
+enum err
+vault_client_exchange(struct vault_client *client, const struct vault_exchange *exchange)
 {
     pthread_mutex_lock(&client->mutex);
-    enum err err = ask_locked(client, request, answer);
-    if (err == ERR_OK)
-        err = vault_result_err(answer->result);
-    if (err == ERR_OK && use != NULL)
-        err = use(use_ctx, answer);
-    link_reader_forget(&client->reader); /* wipes the answer */
+    struct mono_time until = mono_after_ms(clock_mono(clock_system()), client->timeout_ms);
+    enum err err = link_wait_locked(client, until);
+    while (err == ERR_OK) {
+        err = exchange_on_link(client, exchange, until);
+        if (err != ERR_FRAME && err != ERR_SYSTEM)
+            break;
+        exchange->rewind(exchange->ctx);
+        err = link_wait_locked(client, until);
+    }
     pthread_mutex_unlock(&client->mutex);
-    return err;
+    return err == ERR_OK || err == ERR_NO_MEMORY ? err : ERR_VAULT_UNAVAILABLE;
 }
 
-/* Hands the vault the key that it said it lacks. Not under the mutex: the source asks the database. */
+/* An exchange of one request. */
+struct single {
+    struct vault_request *request;
+    bool is_given; /* to the writer */
+    bool is_settled;
+    enum err err;
+    struct vault_missing_key missing;
+    answer_use use; /* may be NULL */
+    void *use_ctx;
+};
+
+static struct vault_request *
+single_next(void *ctx)
+{
+    struct single *single = ctx;
+    bool is_given = single->is_given;
+
+    single->is_given = true;
+    return is_given || single->is_settled ? NULL : single->request;
+}
+
 static enum err
-key_load(const struct vault *vault, const struct vault_missing_key *missing)
+single_settle(void *ctx, enum err err, const struct vault_answer *answer)
+{
+    struct single *single = ctx;
+
+    if (answer != NULL && answer->op != single->request->op)
+        return ERR_FRAME;
+    single->is_settled = true;
+    single->err = err;
+    if (err == ERR_VAULT_KEY_MISSING)
+        single->missing = answer->missing;
+    if (err == ERR_OK && single->use != NULL)
+        single->err = single->use(single->use_ctx, answer);
+    return ERR_OK;
+}
+
+static void
+single_rewind(void *ctx)
+{
+    ((struct single *)ctx)->is_given = false;
+}
+
+static enum err
+ask_and_use(struct vault_client *client, struct vault_request *request, struct vault_missing_key *missing_out,
+            answer_use use, void *use_ctx)
+{
+    struct single single = { .request = request, .use = use, .use_ctx = use_ctx };
+    const struct vault_exchange exchange = { single_next, single_settle, single_rewind, &single };
+
+    enum err err = vault_client_exchange(client, &exchange);
+    *missing_out = single.missing;
+    return single.is_settled ? single.err : err;
+}
+
+enum err
+vault_client_load_key(const struct vault *vault, const struct vault_missing_key *missing)
 {
     struct vault_request request = { .op = VAULT_OP_KEY_LOAD, .is_newest = missing->version == 0 };
-    struct vault_answer answer;
+    struct vault_missing_key none;
 
     if (vault->key_source == NULL)
         return ERR_VAULT_KEY_MISSING;
@@ -235,11 +310,11 @@ key_load(const struct vault *vault, const struct vault_missing_key *missing)
                                      missing->version, &request.key);
     if (err != ERR_OK)
         return err == ERR_NOT_FOUND ? ERR_VAULT_KEY_MISSING : err;
-    return ask_and_use(vault->client, &request, &answer, NULL, NULL);
+    return ask_and_use(vault->client, &request, &none, NULL, NULL);
 }
 
-static bool
-is_same_key(const struct vault_missing_key *a, const struct vault_missing_key *b)
+bool
+vault_is_same_key(const struct vault_missing_key *a, const struct vault_missing_key *b)
 {
     return id_eq(a->tenant, b->tenant) && a->purpose == b->purpose && a->version == b->version;
 }
@@ -248,29 +323,63 @@ is_same_key(const struct vault_missing_key *a, const struct vault_missing_key *b
 static enum err
 call(const struct vault *vault, struct vault_request *request, answer_use use, void *use_ctx)
 {
-    struct vault_missing_key before = { .version = 0 };
-    struct vault_answer answer = { .missing = before };
+    struct vault_missing_key before = { .version = 0 }, missing;
 
     for (size_t loads = 0;; loads++) {
-        enum err err = ask_and_use(vault->client, request, &answer, use, use_ctx);
+        enum err err = ask_and_use(vault->client, request, &missing, use, use_ctx);
         if (err != ERR_VAULT_KEY_MISSING || loads == VAULT_SEAL_KEYS_MAX ||
-            (loads > 0 && is_same_key(&before, &answer.missing)))
+            (loads > 0 && vault_is_same_key(&before, &missing)))
             return err;
-        before = answer.missing;
-        err = key_load(vault, &before);
+        before = missing;
+        err = vault_client_load_key(vault, &before);
         if (err != ERR_OK)
             return err;
     }
 }
 
-static struct vault_frame_place
-frame_place(const struct vault_place *place)
+struct vault_frame_place
+vault_frame_place_of(const struct vault_place *place)
 {
     return (struct vault_frame_place){ .tenant = place->tenant,
                                        .table = slice_text(place->table),
                                        .column = slice_text(place->column),
                                        .row = place->row,
                                        .generation = place->generation };
+}
+
+enum err
+vault_seal_fill(struct vault_request *request, const struct vault_seal_item *items, size_t count)
+{
+    if (count == 0 || count > VAULT_SEAL_ITEMS_MAX)
+        bug("a seal of no or too many values");
+    request->item_count = count;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].plain.len > VAULT_PLAIN_BYTES_MAX)
+            return ERR_LIMIT;
+        request->items[i].place = vault_frame_place_of(&items[i].place);
+        request->items[i].index_label = slice_text(items[i].index_label);
+        request->items[i].plain = items[i].plain;
+    }
+    return ERR_OK;
+}
+
+enum err
+vault_seal_take(const struct vault_answer *answer, struct vault_seal_item *items, size_t count,
+                struct arena *arena)
+{
+    if (answer->sealed_count != count)
+        return ERR_FRAME;
+    for (size_t i = 0; i < count; i++) {
+        struct vault_seal_item *item = &items[i];
+        if (answer->indexes[i].is_made != (item->index_label != NULL))
+            return ERR_FRAME;
+        item->sealed = answer->sealed[i];
+        item->sealed.cipher = arena_copy(arena, item->sealed.cipher);
+        if (item->sealed.cipher.ptr == NULL)
+            return ERR_NO_MEMORY;
+        memcpy(item->index, answer->indexes[i].mac, sizeof(item->index));
+    }
+    return ERR_OK;
 }
 
 /* What a seal gives back, and where to. */
@@ -285,38 +394,18 @@ seal_use(void *ctx, const struct vault_answer *answer)
 {
     const struct seal_use *to = ctx;
 
-    if (answer->sealed_count != to->count)
-        return ERR_FRAME;
-    for (size_t i = 0; i < to->count; i++) {
-        struct vault_seal_item *item = &to->items[i];
-        if (answer->indexes[i].is_made != (item->index_label != NULL))
-            return ERR_FRAME;
-        item->sealed = answer->sealed[i];
-        item->sealed.cipher = arena_copy(to->arena, item->sealed.cipher);
-        if (item->sealed.cipher.ptr == NULL)
-            return ERR_NO_MEMORY;
-        memcpy(item->index, answer->indexes[i].mac, sizeof(item->index));
-    }
-    return ERR_OK;
+    return vault_seal_take(answer, to->items, to->count, to->arena);
 }
 
 enum err
 vault_seal_many(const struct vault *vault, enum vault_purpose purpose, struct vault_seal_item *items,
                 size_t count, struct arena *arena)
 {
-    struct vault_request request = { .op = VAULT_OP_SEAL, .purpose = purpose, .item_count = count };
+    struct vault_request request = { .op = VAULT_OP_SEAL, .purpose = purpose };
     struct seal_use to = { items, count, arena };
+    enum err err = vault_seal_fill(&request, items, count);
 
-    if (count == 0 || count > VAULT_SEAL_ITEMS_MAX)
-        bug("a seal of no or too many values");
-    for (size_t i = 0; i < count; i++) {
-        if (items[i].plain.len > VAULT_PLAIN_BYTES_MAX)
-            return ERR_LIMIT;
-        request.items[i].place = frame_place(&items[i].place);
-        request.items[i].index_label = slice_text(items[i].index_label);
-        request.items[i].plain = items[i].plain;
-    }
-    return call(vault, &request, seal_use, &to);
+    return err == ERR_OK ? call(vault, &request, seal_use, &to) : err;
 }
 
 enum err
@@ -340,9 +429,8 @@ open_secret_use(void *ctx, const struct vault_answer *answer)
     return *out == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-/* Nothing that the vault sealed is longer: so it is not asked. */
-static bool
-is_cipher_too_long(const struct vault_sealed *sealed)
+bool
+vault_is_cipher_too_long(const struct vault_sealed *sealed)
 {
     return sealed->cipher.len > VAULT_PLAIN_BYTES_MAX || sealed->key_version == 0;
 }
@@ -352,11 +440,11 @@ vault_open(const struct vault *vault, enum vault_purpose purpose, const struct v
            const struct vault_sealed *sealed, struct secret **plain_out)
 {
     struct vault_request request = {
-        .op = VAULT_OP_OPEN, .purpose = purpose, .place = frame_place(place), .sealed = *sealed
+        .op = VAULT_OP_OPEN, .purpose = purpose, .place = vault_frame_place_of(place), .sealed = *sealed
     };
 
     *plain_out = NULL;
-    if (is_cipher_too_long(sealed))
+    if (vault_is_cipher_too_long(sealed))
         return ERR_SEAL_CORRUPT;
     return call(vault, &request, open_secret_use, plain_out);
 }
@@ -381,12 +469,12 @@ vault_open_content(const struct vault *vault, const struct vault_place *place,
                    const struct vault_sealed *sealed, struct arena *arena, struct slice *plain_out)
 {
     struct vault_request request = {
-        .op = VAULT_OP_OPEN, .purpose = VAULT_CONTENT, .place = frame_place(place), .sealed = *sealed
+        .op = VAULT_OP_OPEN, .purpose = VAULT_CONTENT, .place = vault_frame_place_of(place), .sealed = *sealed
     };
     struct open_use to = { arena, plain_out };
 
     *plain_out = SLICE_EMPTY;
-    if (is_cipher_too_long(sealed))
+    if (vault_is_cipher_too_long(sealed))
         return ERR_SEAL_CORRUPT;
     return call(vault, &request, open_content_use, &to);
 }
@@ -418,12 +506,12 @@ credential_call(const struct vault *vault, enum vault_op op, const struct vault_
                 answer_use use, void *use_ctx)
 {
     struct vault_request request = {
-        .op = op, .place = frame_place(place), .sealed = *credential, .data = data
+        .op = op, .place = vault_frame_place_of(place), .sealed = *credential, .data = data
     };
 
     if (data.len > VAULT_PLAIN_BYTES_MAX)
         return ERR_LIMIT;
-    if (is_cipher_too_long(credential))
+    if (vault_is_cipher_too_long(credential))
         return ERR_SEAL_CORRUPT;
     if (mac != NULL)
         memcpy(request.mac, mac, sizeof(request.mac));
@@ -488,7 +576,7 @@ enum err
 vault_make_ed25519(const struct vault *vault, const struct vault_place *place, struct arena *arena,
                    struct vault_sealed *sealed_out, unsigned char public_out[VAULT_PUBLIC_KEY_BYTES])
 {
-    struct vault_request request = { .op = VAULT_OP_MAKE_ED25519, .place = frame_place(place) };
+    struct vault_request request = { .op = VAULT_OP_MAKE_ED25519, .place = vault_frame_place_of(place) };
     struct make_use to = { arena, sealed_out, public_out };
 
     return call(vault, &request, make_use, &to);
@@ -565,9 +653,9 @@ vault_reseal(const struct vault *vault, enum vault_purpose purpose, struct vault
     if (count == 0 || count > VAULT_SEAL_ITEMS_MAX)
         bug("a reseal of no or too many values");
     for (size_t i = 0; i < count; i++) {
-        if (is_cipher_too_long(&items[i].sealed))
+        if (vault_is_cipher_too_long(&items[i].sealed))
             return ERR_SEAL_CORRUPT;
-        request.items[i].place = frame_place(&items[i].place);
+        request.items[i].place = vault_frame_place_of(&items[i].place);
         request.items[i].sealed = items[i].sealed;
     }
     return call(vault, &request, reseal_use, &to);

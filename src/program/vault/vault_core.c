@@ -3,6 +3,7 @@
 #include "crypto/random.h"
 #include "program/vault/vault_core_internal.h"
 #include "program/vault/vault_policy.h"
+#include <stddef.h>
 #include <stdlib.h>
 
 enum err
@@ -142,7 +143,9 @@ vault_core_handle(struct vault_core *core, enum vault_role role, struct slice re
     buf_clear(answer);
     if (vault_request_decode(request, &core->request) != ERR_OK)
         return ERR_FRAME;
-    core->answer = (struct vault_answer){ .op = core->request.op, .id = core->request.id };
+    memset(&core->answer, 0, offsetof(struct vault_answer, sealed)); /* of the lists only counts are needed */
+    core->answer.op = core->request.op;
+    core->answer.id = core->request.id;
     buf_init(&work, VAULT_FRAME_BYTES_MAX);
     core->answer.result = vault_result_of(request_run(core, role, &work));
     if (core->answer.result == VAULT_RESULT_FORBIDDEN)
@@ -156,7 +159,9 @@ vault_core_handle(struct vault_core *core, enum vault_role role, struct slice re
     *outcome_out = (struct vault_outcome){ core->answer.op, core->answer.result };
     buf_release_wiped(&work);
     /* Both point into memory that is gone or somebody else's, and the answer may hold a signature. */
-    secret_wipe(&core->answer, sizeof(core->answer));
-    secret_wipe(&core->request, sizeof(core->request));
+    secret_wipe(core->answer.sealed, core->answer.sealed_count * sizeof(core->answer.sealed[0]));
+    secret_wipe(&core->answer, offsetof(struct vault_answer, sealed));
+    secret_wipe(core->request.items, core->request.item_count * sizeof(core->request.items[0]));
+    secret_wipe(&core->request, offsetof(struct vault_request, items));
     return buf_done(answer);
 }

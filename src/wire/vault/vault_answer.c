@@ -1,4 +1,5 @@
 #include "wire/vault/vault_frame_internal.h"
+#include <stddef.h>
 
 static void
 put_uses(struct buf *out, const struct vault_answer *answer)
@@ -123,7 +124,9 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
             in->is_broken = true;
             return;
         }
-        for (size_t i = 0; i < out->sealed_count; i++) {
+        for (size_t i = 0; i < out->sealed_count && !in->is_broken; i++) {
+            memset(&out->sealed[i], 0, sizeof(out->sealed[i]));
+            memset(&out->indexes[i], 0, sizeof(out->indexes[i]));
             vault_take_sealed(in, &out->sealed[i]);
             vault_take_item_index(in, &out->indexes[i]);
         }
@@ -159,7 +162,8 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
             in->is_broken = true;
             return;
         }
-        for (size_t i = 0; i < out->sealed_count; i++)
+        memset(out->indexes, 0, out->sealed_count * sizeof(out->indexes[0]));
+        for (size_t i = 0; i < out->sealed_count && !in->is_broken; i++)
             vault_take_sealed(in, &out->sealed[i]);
         return;
     case VAULT_OP_REWRAP:
@@ -171,6 +175,7 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
         return;
     case VAULT_OP_MAKE_ED25519:
         out->sealed_count = 1;
+        memset(&out->indexes[0], 0, sizeof(out->indexes[0]));
         vault_take_sealed(in, &out->sealed[0]);
         vault_take_octets(in, out->public_key, sizeof(out->public_key));
         return;
@@ -191,7 +196,7 @@ vault_answer_decode(struct slice frame, struct vault_answer *out)
 {
     struct vault_input in = { .rest = frame };
 
-    memset(out, 0, sizeof(*out));
+    memset(out, 0, offsetof(struct vault_answer, sealed));
     vault_take_frame_version(&in);
     out->op = vault_take_op(&in);
     out->id = vault_take_u32(&in);

@@ -109,12 +109,6 @@ struct vault_request {
     enum vault_op op;
     uint32_t id;                /* of the request; its answer bears the same */
     enum vault_purpose purpose; /* SEAL, OPEN, RESEAL, MAKE_KEY, FORGET */
-    struct {
-        struct vault_frame_place place;
-        struct slice index_label; /* empty: its blind index is not wanted */
-        struct slice plain;
-        struct vault_sealed sealed; /* RESEAL, in place of plain text and label */
-    } items[VAULT_SEAL_ITEMS_MAX];  /* SEAL, RESEAL */
     size_t item_count;
     struct vault_frame_place place; /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519 */
     struct vault_sealed sealed;     /* likewise, but MAKE_ED25519 */
@@ -127,6 +121,12 @@ struct vault_request {
     uint32_t version;                   /* MAKE_KEY, FORGET, KEK_FORGET */
     bool is_whole_tenant;               /* FORGET: all keys of it, and refuse to load any again */
     uint32_t taken;                     /* USAGE: the batch that was written down; 0: none yet */
+    struct {
+        struct vault_frame_place place;
+        struct slice index_label; /* empty: its blind index is not wanted */
+        struct slice plain;
+        struct vault_sealed sealed; /* RESEAL, in place of plain text and label */
+    } items[VAULT_SEAL_ITEMS_MAX];  /* SEAL, RESEAL: item_count of them, those behind are not touched */
 };
 
 enum vault_result {
@@ -155,12 +155,7 @@ struct vault_answer {
     uint32_t id;
     enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
     struct vault_missing_key missing;
-    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items; MAKE_ED25519: one */
-    struct vault_item_index {
-        bool is_made; /* the item asked for it */
-        unsigned char mac[VAULT_INDEX_BYTES];
-    } indexes[VAULT_SEAL_ITEMS_MAX]; /* SEAL, likewise */
-    size_t sealed_count;
+    size_t sealed_count, kek_count, use_count;
     struct slice plain;                                 /* OPEN */
     unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */
     unsigned char public_key[VAULT_PUBLIC_KEY_BYTES];   /* MAKE_ED25519 */
@@ -169,13 +164,17 @@ struct vault_answer {
     enum secret_memory memory;                          /* FACTS, with the next two */
     uint32_t kek_version;
     uint64_t keys_held;
-    uint64_t uses_uncounted;           /* FACTS: uses that found no room to be counted */
-    uint32_t keks[VAULT_KEKS_MAX + 1]; /* FACTS: versions held */
-    size_t kek_count;
-    struct id instance;                    /* FACTS, USAGE: of this life of the vault */
-    uint32_t batch;                        /* USAGE: say so next time, when it is written down */
+    uint64_t uses_uncounted; /* FACTS: uses that found no room to be counted */
+    struct id instance;      /* FACTS, USAGE: of this life of the vault */
+    uint32_t batch;          /* USAGE: say so next time, when it is written down */
+    /* Long lists, of which only so many are touched as are counted above: an answer is made in no time. */
+    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items; MAKE_ED25519: one */
+    struct vault_item_index {
+        bool is_made; /* the item asked for it */
+        unsigned char mac[VAULT_INDEX_BYTES];
+    } indexes[VAULT_SEAL_ITEMS_MAX];       /* SEAL, likewise */
+    uint32_t keks[VAULT_KEKS_MAX + 1];     /* FACTS: versions held */
     struct vault_use uses[VAULT_USES_MAX]; /* USAGE */
-    size_t use_count;
 };
 
 /* A key-encryption key's parameters and the sealed constant that tells a wrong one: a row of kek. */

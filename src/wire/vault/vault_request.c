@@ -1,4 +1,5 @@
 #include "wire/vault/vault_frame_internal.h"
+#include <stddef.h>
 
 void
 vault_request_encode(struct buf *out, const struct vault_request *request)
@@ -88,7 +89,7 @@ vault_request_decode(struct slice frame, struct vault_request *out)
 {
     struct vault_input in = { .rest = frame };
 
-    memset(out, 0, sizeof(*out));
+    memset(out, 0, offsetof(struct vault_request, items));
     vault_take_frame_version(&in);
     out->op = vault_take_op(&in);
     out->id = vault_take_u32(&in);
@@ -100,7 +101,8 @@ vault_request_decode(struct slice frame, struct vault_request *out)
         out->item_count = vault_take_u16(&in);
         if (out->item_count == 0 || out->item_count > VAULT_SEAL_ITEMS_MAX)
             return ERR_FRAME;
-        for (size_t i = 0; i < out->item_count; i++) {
+        for (size_t i = 0; i < out->item_count && !in.is_broken; i++) {
+            memset(&out->items[i], 0, sizeof(out->items[i]));
             vault_take_place(&in, &out->items[i].place);
             out->items[i].index_label = vault_take_optional_name(&in);
             out->items[i].plain = vault_take_bytes(&in);
@@ -140,7 +142,8 @@ vault_request_decode(struct slice frame, struct vault_request *out)
         out->item_count = vault_take_u16(&in);
         if (out->item_count == 0 || out->item_count > VAULT_SEAL_ITEMS_MAX)
             return ERR_FRAME;
-        for (size_t i = 0; i < out->item_count; i++) {
+        for (size_t i = 0; i < out->item_count && !in.is_broken; i++) {
+            memset(&out->items[i], 0, sizeof(out->items[i]));
             vault_take_place(&in, &out->items[i].place);
             vault_take_sealed(&in, &out->items[i].sealed);
         }
