@@ -86,14 +86,17 @@ export function openSql(socketFolder, password, database) {
     };
 }
 
-async function startProvider(build, words) {
-    const child = spawn(path.join(build, 'bench/provider'), words, { stdio: ['pipe', 'pipe', 'inherit'] });
+/**
+ * A program of ours that prints {"port": ...} when it listens, and what it did when its standard input has ended.
+ * @param {string} program @param {string[]} words @param {Record<string, string>} [env]
+ */
+export async function startServer(program, words, env = {}) {
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env.PATH ?? '', ...env } });
     const nextLine = linesOf(child);
     const { port } = JSON.parse(await nextLine());
     return {
         url: `http://127.0.0.1:${port}`,
         pid: /** @type {number} */ (child.pid),
-        /** How many it took. */
         async stop() {
             child.stdin.end();
             return JSON.parse(await nextLine());
@@ -114,7 +117,7 @@ export class Platform {
         this.runDir = path.join(this.folder, 'run');
         /** @type {Awaited<ReturnType<typeof startHarkara>> | null} */
         this.harkara = null;
-        /** @type {Awaited<ReturnType<typeof startProvider>> | null} */
+        /** @type {Awaited<ReturnType<typeof startServer>> | null} */
         this.provider = null;
         /** @type {ReturnType<typeof openSql> | null} */
         this.openedSql = null;
@@ -132,7 +135,7 @@ export class Platform {
 
     /** Starts the provider and the platform; gives the milliseconds from the start to the first good /readyz. */
     async start() {
-        this.provider ??= await startProvider(this.build, []);
+        this.provider ??= await startServer(this.program('provider'), []);
         this.port ??= await freePort();
         const began = performance.now();
         this.harkara = await startHarkara({
@@ -226,7 +229,7 @@ export class Platform {
      */
     async clear() {
         await this.sql.run('truncate dispatch_queue');
-        await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key');
+        await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key, bare.message, bare.event, bare.dispatch_queue, bare.idempotency_key');
         this.counted = await this.count();
     }
 

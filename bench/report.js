@@ -25,7 +25,7 @@ export function table(rows) {
     return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
 }
 
-const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'api', 'worker', 'redis', 'load'];
+const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare', 'api', 'worker', 'redis', 'load'];
 
 /** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
 export function scenarioTable(scenarios, medians) {
@@ -39,13 +39,13 @@ export function scenarioTable(scenarios, medians) {
     ]);
 }
 
-/** @param {{name: string, value: number, from: number, to: number, bar?: {least?: number, most?: number}, holds?: boolean}[]} ratios */
+/** @param {{name: string, value: number, by_cpu?: number, from: number, to: number, bar?: {least?: number, most?: number}, holds?: boolean}[]} ratios */
 export function ratioTable(ratios) {
     const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3));
     const barOf = ({ bar }) => (bar === undefined ? '' : bar.least !== undefined ? `≥ ${bar.least}` : `≤ ${bar.most}`);
-    return table([['ratio', 'median', 'lowest', 'highest', 'bar', ''],
-        ...ratios.map((ratio) => [ratio.name, digits(ratio.value), digits(ratio.from), digits(ratio.to), barOf(ratio),
-            ratio.holds === undefined ? '' : ratio.holds ? 'holds' : 'MISSED'])]);
+    return table([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''],
+        ...ratios.map((ratio) => [ratio.name, digits(ratio.value), digits(ratio.from), digits(ratio.to), ratio.by_cpu === undefined ? '' : digits(ratio.by_cpu),
+            barOf(ratio), ratio.holds === undefined ? '' : ratio.holds ? 'holds' : 'MISSED'])]);
 }
 
 /** @param {Record<string, Record<string, {rss_mb: number, pss_mb: number}>>} memory by moment */

@@ -73,10 +73,13 @@ async function measureStarts() {
 function ratiosOf(results) {
     return RATIOS.filter(({ of, to }) => of in results && to in results).map(({ name, of, to, what = 'rate', bar }) => {
         const values = results[of].map((figures, round) => figures[what] / results[to][Math.min(round, results[to].length - 1)][what]);
-        const value = median(values);
-        return { name, value, from: Math.min(...values), to: Math.max(...values), bar, holds: bar === undefined ? undefined : holds(bar, value) };
+        const value = median(values), by_cpu = what === 'rate' ? median(results[to].map(cpuOfAll)) / median(results[of].map(cpuOfAll)) : undefined;
+        return { name, value, by_cpu, from: Math.min(...values), to: Math.max(...values), bar, holds: bar === undefined ? undefined : holds(bar, value) };
     });
 }
+
+/** CPU time of one message, everywhere. @param {{cpu_us: Record<string, number>}} figures */
+const cpuOfAll = ({ cpu_us }) => Object.entries(cpu_us).reduce((sum, [role, us]) => (role.includes('.') ? sum : sum + us), 0);
 
 /** @param {{least?: number, most?: number}} bar @param {number} value */
 const holds = ({ least = -Infinity, most = Infinity }, value) => value >= least && value <= most;

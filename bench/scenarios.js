@@ -5,6 +5,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { requestUnix } from '../sandbox/demo/platform.js';
+import { bare } from './bare_scenarios.js';
 import { CONTENT_BYTES, checkLoad, loadWords, posts, withCosts } from './measure.js';
 import { peerAccept, peerEndToEnd } from './peer_scenarios.js';
 import { runForJson } from './platform.js';
@@ -138,18 +139,23 @@ const dispatch = (name, title, { isBehind }) => ({
 
 /** @type {Scenario[]} */
 export const SCENARIOS = [
-    ceiling('plain', 500),
+    bare('group', 64),
     accept('accept_64', 64),
     peerAccept('bullmq', 64),
     peerAccept('pg-boss', 64),
-    ceiling('accept', 500),
+    bare('group', 256),
     accept('accept_256', 256),
     peerAccept('bullmq', 256),
-    ceiling('plain', 50),
+    bare('none', 256),
+    bare('each', 256),
+    bare('group', 1000),
     accept('accept_1000', 1000),
     peerAccept('bullmq', 1000),
-    ceiling('plain', 1, { connections: 8 }),
     accept('accept_256_tenants', 256, 20),
+    ceiling('plain', 500),
+    ceiling('accept', 500),
+    ceiling('plain', 50),
+    ceiling('plain', 1, { connections: 8 }),
     ceiling('accept', 500, { tenants: 20 }),
     health(64),
     dispatch('dispatch', 'sent, of what was accepted before', { isBehind: true }),
@@ -165,6 +171,9 @@ export const CHANNELS = 8; /* of the first workspace: each is a lane of its own 
  * `what`, the rate where nothing else is said.
  */
 export const RATIOS = [
+    { name: 'accept_64 / bare', of: 'accept_64', to: 'bare_group_64', bar: { least: 0.65 } },
+    { name: 'accept_256 / bare', of: 'accept_256', to: 'bare_group_256', bar: { least: 0.65 } },
+    { name: 'accept_1000 / bare', of: 'accept_1000', to: 'bare_group_1000', bar: { least: 0.65 } },
     { name: 'accept_64 / BullMQ', of: 'accept_64', to: 'peer_bullmq_accept_64', bar: { least: 10 } },
     { name: 'accept_256 / BullMQ', of: 'accept_256', to: 'peer_bullmq_accept_256', bar: { least: 10 } },
     { name: 'accept_1000 / BullMQ', of: 'accept_1000', to: 'peer_bullmq_accept_1000', bar: { least: 10 } },
@@ -179,6 +188,8 @@ export const RATIOS = [
     { name: 'accept_1000 / ceiling', of: 'accept_1000', to: 'ceiling_plain_500' },
     { name: 'accept_256 / the gateway\'s own transaction alone', of: 'accept_256', to: 'ceiling_accept_500' },
     { name: 'the gateway\'s own transaction alone / ceiling', of: 'ceiling_accept_500', to: 'ceiling_plain_500' },
+    { name: 'bare: with / without the commit', of: 'bare_group_256', to: 'bare_none_256' },
+    { name: 'bare: group commit / a commit each', of: 'bare_group_256', to: 'bare_each_256' },
     { name: 'accept_256 of 20 workspaces / of one', of: 'accept_256_tenants', to: 'accept_256' },
     { name: 'accept_256 / one row a commit, 8 connections', of: 'accept_256', to: 'ceiling_plain_1' },
     { name: 'end to end / accept_64', of: 'end_to_end', to: 'accept_64' },
