@@ -84,14 +84,22 @@ struct webhook_outcome {
 struct vault_place webhook_answer_place(struct id tenant, struct id attempt_row);
 
 /*
- * Writes the attempt, the delivery's new state, and what it means for the endpoint: failures, failing since,
- * hold, probes, disabled (then what waits is canceled). After 24 and 72 hours of failure
+ * Writes the attempts, the deliveries' new states, and what it means for the endpoints: failures, failing
+ * since, hold, probes, disabled (then what waits is canceled). After 24 and 72 hours of failure
  * webhook_endpoint.failing is told to the tenant's other endpoints, and webhook_endpoint.disabled when it is.
- * A stale fence writes the attempt only.
+ * Outcomes of the transaction's tenant, in the order in which they came, each of another delivery. A stale
+ * fence writes the attempt only; of a delivery that was removed nothing is written.
  */
 MUST_CHECK enum err webhook_record(struct db_tx *tx, const struct clock *clock,
-                                   const struct webhook_outcome *outcome);
-/* Never left: due again at once, the attempt does not count. */
-MUST_CHECK enum err webhook_release(struct db_tx *tx, struct id delivery, int64_t fence, int64_t delay_ms);
+                                   const struct webhook_outcome *const *outcomes, size_t count,
+                                   struct arena *arena);
+
+/* It never left: due again after the delay, and the attempt does not count. */
+struct webhook_given_back {
+    struct id delivery;
+    int64_t fence, delay_ms;
+};
+MUST_CHECK enum err webhook_release(struct db_tx *tx, const struct webhook_given_back *given, size_t count,
+                                    struct arena *arena);
 
 #endif

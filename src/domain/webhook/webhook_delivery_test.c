@@ -66,7 +66,8 @@ record(const struct webhook_claim *claimed, enum webhook_result result, int stat
 
     outcome.plan = webhook_plan_of(&outcome.result, outcome.attempt, 0, 100);
     assert_ok(db_begin(webhook_testing_webhooks, claimed->tenant, &tx));
-    assert_ok(webhook_record(&tx, clock_system(), &outcome));
+    assert_ok(webhook_record(&tx, clock_system(), (const struct webhook_outcome *const[]){ &outcome }, 1,
+                             webhook_testing_arena));
     assert_ok(db_commit(&tx));
 }
 
@@ -511,8 +512,10 @@ what_never_left_is_not_an_attempt(void **state UNUSED)
     endpoint_with(1);
     assert_int_equal(claim(10, 10, &claims), 1);
     assert_ok(db_begin(webhook_testing_webhooks, acme, &tx));
-    assert_ok(webhook_release(&tx, claims[0].delivery, claims[0].fence + 1, 0)); /* not ours: nothing */
-    assert_ok(webhook_release(&tx, claims[0].delivery, claims[0].fence, 0));
+    struct webhook_given_back given = { .delivery = claims[0].delivery, .fence = claims[0].fence + 1 };
+    assert_ok(webhook_release(&tx, &given, 1, webhook_testing_arena)); /* not ours: nothing */
+    given.fence--;
+    assert_ok(webhook_release(&tx, &given, 1, webhook_testing_arena));
     assert_ok(db_commit(&tx));
     assert_int_equal(claim(10, 10, &claims), 1);
     assert_int_equal(claims[0].attempt, 1);

@@ -164,31 +164,58 @@ is_lost(enum err err)
 
 /*
  * An endpoint that was disabled since it was read gets nothing. The lock makes one that is being disabled
- * just now wait, so that it cancels these deliveries too.
+ * just now wait, so that it cancels these deliveries too; in the order of ids, as whoever locks several.
  */
-static const struct db_stmt delivery_insert_stmt = {
-    "webhook_delivery_insert",
-    "INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
-    " body_tag) SELECT $1, $2, w.id, $4, $5, $6, $7, $8, $9 FROM webhook_endpoint w"
-    " WHERE w.tenant_id = $1 AND w.id = $3 AND w.state = 'enabled' FOR SHARE"
+static const struct db_stmt deliveries_insert_stmt = {
+    "webhook_deliveries_insert",
+    "WITH live AS MATERIALIZED (SELECT w.id FROM webhook_endpoint w WHERE w.tenant_id = $1 AND w.id = ANY ($3::uuid[])"
+    " AND w.state = 'enabled' ORDER BY w.id FOR SHARE)"
+    " INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
+    " body_tag) SELECT $1, d.id, d.endpoint_id, d.event_id, d.event_type, d.key_version, d.ct, d.iv, d.tag"
+    " FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])"
+    " AS d (id, endpoint_id, event_id, event_type, key_version, ct, iv, tag) JOIN live ON live.id = d.endpoint_id"
     " ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING"
 };
 
-/* ERR_STATE_CONFLICT: another process has moved the cursor meanwhile, and made the deliveries itself. */
 enum err
-deliveries_insert(struct db_tx *tx, const struct taken *taken, size_t *queued_out)
+deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *const *taken, size_t taken_count,
+                  size_t *queued_out)
 {
-    enum err err = ERR_OK;
+    size_t count = 0, at = 0, queued = 0;
 
-    for (size_t d = 0; err == ERR_OK && d < taken->delivery_count; d++) {
-        size_t queued = 0;
-        err = db_exec(tx, &delivery_insert_stmt,
-                      DB_ARGS(DB_ID(taken->deliveries[d].delivery), DB_ID(taken->deliveries[d].endpoint),
-                              DB_ID(taken->event.id), DB_TEXT_Z(event_type_word(taken->event.type)),
-                              DB_I64(taken->deliveries[d].body.key_version),
-                              SEALED_ARGS(&taken->deliveries[d].body)),
-                      &queued);
-        *queued_out += queued;
-    }
+    for (size_t i = 0; i < taken_count; i++)
+        count += taken[i]->delivery_count;
+    if (count == 0)
+        return ERR_OK;
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    struct id *endpoints = arena_array(arena, count, sizeof(*endpoints));
+    struct id *events = arena_array(arena, count, sizeof(*events));
+    struct slice *types = arena_array(arena, count, sizeof(*types));
+    int64_t *versions = arena_array(arena, count, sizeof(*versions));
+    struct slice *ciphers = arena_array(arena, count, sizeof(*ciphers));
+    struct slice *ivs = arena_array(arena, count, sizeof(*ivs));
+    struct slice *tags = arena_array(arena, count, sizeof(*tags));
+    if (ids == NULL || endpoints == NULL || events == NULL || types == NULL || versions == NULL ||
+        ciphers == NULL || ivs == NULL || tags == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < taken_count; i++)
+        for (size_t d = 0; d < taken[i]->delivery_count; d++, at++) {
+            const struct vault_sealed *body = &taken[i]->deliveries[d].body;
+            ids[at] = taken[i]->deliveries[d].delivery;
+            endpoints[at] = taken[i]->deliveries[d].endpoint;
+            events[at] = taken[i]->event.id;
+            types[at] = slice_text(event_type_word(taken[i]->event.type));
+            versions[at] = body->key_version;
+            ciphers[at] = body->cipher;
+            ivs[at] = slice_of(body->iv, VAULT_IV_BYTES);
+            tags[at] = slice_of(body->tag, VAULT_TAG_BYTES);
+        }
+    enum err err = db_exec(tx, &deliveries_insert_stmt,
+                           DB_ARGS(DB_ID_ARRAY(ids, count), DB_ID_ARRAY(endpoints, count),
+                                   DB_ID_ARRAY(events, count), DB_TEXT_ARRAY(types, count),
+                                   DB_I64_ARRAY(versions, count), DB_BYTES_ARRAY(ciphers, count),
+                                   DB_BYTES_ARRAY(ivs, count), DB_BYTES_ARRAY(tags, count)),
+                           &queued);
+    *queued_out += queued;
     return err;
 }

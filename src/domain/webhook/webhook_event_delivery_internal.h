@@ -33,10 +33,10 @@ struct taken {
  * ciphertext (NULL when it is larger than a body may be), IV and tag. Unknown types (of a newer build) are
  * not *is_known.
  */
-#define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                  \
-    "e.tenant_id, e.id, e.xid::text::bigint, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text," \
-    " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                  \
-    " THEN e.content_ct END, e.content_iv,"                                                                    \
+#define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                \
+    "e.tenant_id, e.id, e.xid, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text,"             \
+    " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                \
+    " THEN e.content_ct END, e.content_iv,"                                                                  \
     " e.content_tag"
 MUST_CHECK enum err taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
                                    struct taken *out, bool *is_known);
@@ -62,8 +62,9 @@ MUST_CHECK enum err taken_add(struct taken *taken, const struct wish *wish, stru
 MUST_CHECK enum err deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
                                     struct taken *taken);
 bool is_lost(enum err err);
-/* The rows, in a transaction of the event's tenant. An endpoint that was disabled since it was read gets
- * none. */
-MUST_CHECK enum err deliveries_insert(struct db_tx *tx, const struct taken *taken, size_t *queued_out);
+/* The rows of these events, in a transaction of their tenant. An endpoint that was disabled since it was read
+ * gets none. Adds to *queued_out how many were made. */
+MUST_CHECK enum err deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *const *taken,
+                                      size_t taken_count, size_t *queued_out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "domain/webhook/webhook_event_delivery_internal.h"
 #include "domain/webhook/webhook_render.h"
+#include <stdlib.h>
 
 /*
  * What one batch may hold of the arena before it is cut: content as it was read, opened, and sealed for each
@@ -10,27 +11,49 @@
  */
 #define BATCH_BYTES_MAX (32u * 1024u * 1024u)
 
+/* What the cursor passes at once at the most; of these WEBHOOK_FANOUT_MAX that somebody may want. */
+#define PAGE_MAX "2000"
+
 struct batch {
-    struct cursor before, after;
+    struct cursor before, page_end, after;
+    bool is_moved; /* nobody listens: the cursor stands behind the page already */
     struct taken *taken;
     size_t count, passed; /* events to be told, and all that the cursor passes */
 };
 
-static const struct db_stmt cursor_read_stmt = {
-    "webhook_cursor_read", "SELECT xid::text::bigint, id FROM consumer_cursor WHERE consumer = 'webhooks'"
+/*
+ * The next page, in the order (xid, id), below the oldest transaction that still runs: whatever commits later
+ * has a larger xid, so no event is passed over. Only keys are read. When none of its tenants has an enabled
+ * endpoint, the cursor moves behind it there and then, in a commit that does not wait for the disk: who comes
+ * back to where the cursor was finds again that nobody listens.
+ */
+static const struct db_stmt page_stmt = {
+    "webhook_page",
+    "WITH c AS MATERIALIZED (SELECT xid, id FROM consumer_cursor WHERE consumer = 'webhooks'),"
+    " page AS MATERIALIZED (SELECT p.* FROM c CROSS JOIN LATERAL (SELECT e.tenant_id, e.xid, e.id FROM event e"
+    " WHERE (e.xid, e.id) > (c.xid, c.id) AND e.xid < (SELECT"
+    " ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + k.base)::text)::xid8 FROM event_clock k)"
+    " ORDER BY e.xid, e.id LIMIT " PAGE_MAX ") p),"
+    " page_end AS MATERIALIZED (SELECT xid, id FROM page ORDER BY xid DESC, id DESC LIMIT 1),"
+    " heard AS MATERIALIZED (SELECT EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM page) t WHERE EXISTS"
+    " (SELECT FROM webhook_endpoint w WHERE w.tenant_id = t.tenant_id AND w.state = 'enabled')) AS is_heard),"
+    " moved AS (UPDATE consumer_cursor u SET xid = n.xid, id = n.id, updated_at = now(), is_resting = false"
+    " FROM page_end n, c, heard h WHERE u.consumer = 'webhooks' AND u.xid = c.xid AND u.id = c.id AND NOT h.is_heard"
+    " RETURNING set_config('synchronous_commit', 'off', true))"
+    " SELECT c.xid, c.id, n.xid, n.id, (SELECT count(*) FROM page), h.is_heard,"
+    " EXISTS (SELECT FROM moved) FROM c CROSS JOIN heard h LEFT JOIN page_end n ON true"
 };
 
 /*
- * In the order (xid, id), below the oldest transaction that still runs: whatever commits later has a larger
- * xid, so no event is passed over. Unknown types (of a newer build) move the cursor like the others. Content
- * that no body could hold is not even read: a tenant chooses how large its callbacks are.
+ * Of the page those of tenants with an endpoint. Unknown types (of a newer build) move the cursor like the
+ * others. Content that no body could hold is not even read: a tenant chooses how large its callbacks are.
  */
 static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
     "SELECT " WEBHOOK_EVENT_COLUMNS(
-        "$3") " FROM event e"
-              " WHERE (e.xid, e.id) > ($1::text::xid8, $2) AND e.xid < (SELECT"
-              " ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + c.base)::text)::xid8 FROM event_clock c)"
+        "$5") " FROM event e"
+              " WHERE (e.xid, e.id) > ($1, $2) AND (e.xid, e.id) <= ($3, $4)"
+              " AND EXISTS (SELECT FROM webhook_endpoint w WHERE w.tenant_id = e.tenant_id AND w.state = 'enabled')"
               " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
 };
 
@@ -65,42 +88,71 @@ match_endpoints(struct db_tx *tx, struct batch *batch, struct arena *arena)
     return err;
 }
 
-/* The cursor, the events behind it and who wants them; nothing is locked or changed. */
+/* *is_heard_out: some of the page may be wanted. Else the cursor has moved, if there is a page at all. */
 static enum err
-batch_read(struct db *db, struct arena *arena, struct batch *batch)
+page_read(struct db_tx *tx, struct batch *batch, bool *is_heard_out)
 {
-    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
-    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+    enum err err = db_query(tx, &page_stmt, DB_NO_ARGS, &rows);
 
-    if (err == ERR_OK)
-        err = db_query(&tx, &cursor_read_stmt, DB_NO_ARGS, &rows);
-    if (err != ERR_OK || db_rows_count(rows) != 1) {
-        err = err == ERR_OK ? ERR_DB_STATEMENT : err;
-        goto done;
+    if (err == ERR_OK && db_rows_count(rows) != 1)
+        err = ERR_DB_STATEMENT;
+    if (err == ERR_OK) {
+        batch->before = batch->page_end = (struct cursor){ db_i64(rows, 0, 0), db_id(rows, 0, 1) };
+        batch->passed = (size_t)db_i64(rows, 0, 4);
+        if (batch->passed > 0)
+            batch->page_end = (struct cursor){ db_i64(rows, 0, 2), db_id(rows, 0, 3) };
+        *is_heard_out = db_bool(rows, 0, 5);
+        batch->is_moved = db_bool(rows, 0, 6);
     }
-    batch->before = batch->after = (struct cursor){ db_i64(rows, 0, 0), db_id(rows, 0, 1) };
+    batch->after = batch->page_end;
     db_rows_free(rows);
-    rows = NULL;
-    struct slice xid = arena_format(arena, "%lld", (long long)batch->before.xid);
-    err = db_query(&tx, &events_take_stmt,
-                   DB_ARGS(DB_TEXT(xid), DB_ID(batch->before.id), DB_I64(WEBHOOK_BODY_BYTES_MAX)), &rows);
-    if (err != ERR_OK)
-        goto done;
-    size_t count = batch->passed = db_rows_count(rows);
+    return err;
+}
+
+static enum err
+events_read(struct db_tx *tx, struct arena *arena, struct batch *batch)
+{
+    struct db_rows *rows = NULL;
+    enum err err =
+        db_query(tx, &events_take_stmt,
+                 DB_ARGS(DB_XID(batch->before.xid), DB_ID(batch->before.id), DB_XID(batch->page_end.xid),
+                         DB_ID(batch->page_end.id), DB_I64(WEBHOOK_BODY_BYTES_MAX)),
+                 &rows);
+    size_t count = err == ERR_OK ? db_rows_count(rows) : 0;
+
     batch->taken = arena_array(arena, count, sizeof(*batch->taken));
-    if (batch->taken == NULL)
+    if (err == ERR_OK && batch->taken == NULL)
         err = ERR_NO_MEMORY;
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         bool is_known = false;
         err = taken_from_row(rows, i, arena, &batch->taken[batch->count], &is_known);
         batch->count += err == ERR_OK && is_known;
-        batch->after = (struct cursor){ db_i64(rows, i, 2), db_id(rows, i, 1) };
     }
+    if (err == ERR_OK && count == WEBHOOK_FANOUT_MAX) { /* there may be more of them in the page */
+        batch->after = (struct cursor){ db_i64(rows, count - 1, 2), db_id(rows, count - 1, 1) };
+        batch->passed = count;
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+/* What is behind the cursor and who wants it. Nothing is locked or changed, unless nobody wants anything. */
+static enum err
+batch_read(struct db *db, struct arena *arena, struct batch *batch)
+{
+    struct db_tx tx = { .is_open = false };
+    bool is_heard = false;
+    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+
+    if (err == ERR_OK)
+        err = page_read(&tx, batch, &is_heard);
+    if (err == ERR_OK && is_heard)
+        err = events_read(&tx, arena, batch);
     if (err == ERR_OK && batch->count > 0)
         err = match_endpoints(&tx, batch, arena);
-done:
-    db_rows_free(rows);
+    if (err == ERR_OK && batch->is_moved)
+        err = db_commit(&tx);
     db_rollback(&tx);
     return err;
 }
@@ -133,33 +185,60 @@ batch_seal(const struct vault *vault, const struct clock *clock, struct arena *a
 
 static const struct db_stmt cursor_move_stmt = {
     "webhook_cursor_move",
-    "UPDATE consumer_cursor SET xid = $4::text::xid8, id = $5, updated_at = now(), is_resting = false"
-    " WHERE consumer = 'webhooks'"
-    " AND xid = $2::text::xid8 AND id = $3 AND $1::uuid IS NOT NULL"
+    "UPDATE consumer_cursor SET xid = $4, id = $5, updated_at = now(), is_resting = false"
+    " WHERE consumer = 'webhooks' AND xid = $2 AND id = $3 AND $1::uuid IS NOT NULL"
 };
+
+/* By tenant, and within one in the order of the log. */
+static int
+taken_compare(const void *a, const void *b)
+{
+    const struct taken *left = *(const struct taken *const *)a, *right = *(const struct taken *const *)b;
+    int order = memcmp(left->tenant.bytes, right->tenant.bytes, ID_BYTES);
+
+    return order != 0 ? order : left < right ? -1 : left > right;
+}
+
+/* All deliveries of a tenant by one statement. */
+static enum err
+batch_deliver(struct db_tx *tx, struct arena *arena, const struct batch *batch, size_t *queued_out)
+{
+    const struct taken **wanted = arena_array(arena, batch->count, sizeof(const struct taken *));
+    size_t count = 0;
+    enum err err = wanted == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < batch->count; i++)
+        if (batch->taken[i].delivery_count > 0)
+            wanted[count++] = &batch->taken[i];
+    if (count > 0)
+        qsort(wanted, count, sizeof(const struct taken *), taken_compare);
+    for (size_t i = 0, end; err == ERR_OK && i < count; i = end) {
+        for (end = i; end < count && id_eq(wanted[end]->tenant, wanted[i]->tenant);)
+            end++;
+        err = db_tx_turn_to(tx, wanted[i]->tenant);
+        if (err == ERR_OK)
+            err = deliveries_insert(tx, arena, wanted + i, end - i, queued_out);
+    }
+    return err;
+}
+
+/* ERR_STATE_CONFLICT: another process has moved the cursor meanwhile, and made the deliveries itself. */
 static enum err
 batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_t *queued_out)
 {
     struct db_tx tx = { .is_open = false };
-    struct slice before = arena_format(arena, "%lld", (long long)batch->before.xid);
-    struct slice after = arena_format(arena, "%lld", (long long)batch->after.xid);
     struct id any = batch->count > 0 ? batch->taken[0].tenant : batch->after.id;
     enum err err = db_begin(db, any, &tx);
 
     *queued_out = 0;
     if (err == ERR_OK)
-        err = db_exec_one(
-            &tx, &cursor_move_stmt,
-            DB_ARGS(DB_TEXT(before), DB_ID(batch->before.id), DB_TEXT(after), DB_ID(batch->after.id)));
+        err = db_exec_one(&tx, &cursor_move_stmt,
+                          DB_ARGS(DB_XID(batch->before.xid), DB_ID(batch->before.id),
+                                  DB_XID(batch->after.xid), DB_ID(batch->after.id)));
     if (err == ERR_NOT_FOUND)
         err = ERR_STATE_CONFLICT;
-    for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
-        const struct taken *taken = &batch->taken[i];
-        if (taken->delivery_count > 0)
-            err = db_tx_turn_to(&tx, taken->tenant);
-        if (err == ERR_OK)
-            err = deliveries_insert(&tx, taken, queued_out);
-    }
+    if (err == ERR_OK)
+        err = batch_deliver(&tx, arena, batch, queued_out);
     if (err == ERR_OK)
         err = db_commit(&tx);
     db_rollback(&tx);
@@ -174,7 +253,9 @@ webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *cl
     enum err err = batch_read(db, arena, &batch);
 
     *taken_out = *queued_out = 0;
-    if (err != ERR_OK || (batch.after.xid == batch.before.xid && id_eq(batch.after.id, batch.before.id)))
+    if (err == ERR_OK && batch.is_moved)
+        *taken_out = batch.passed;
+    if (err != ERR_OK || batch.is_moved || batch.passed == 0)
         return err;
     err = batch_seal(vault, clock, arena, &batch);
     if (err == ERR_OK)

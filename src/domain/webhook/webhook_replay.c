@@ -211,15 +211,20 @@ static const struct db_stmt replay_again_stmt = {
 };
 
 static enum err
-step_deliver(struct db_tx *tx, const struct step *step, size_t *queued_out)
+step_deliver(struct db_tx *tx, struct arena *arena, const struct step *step, size_t *queued_out)
 {
+    const struct taken **made = arena_array(arena, step->taken_count, sizeof(const struct taken *));
     size_t again = 0;
     enum err err = db_exec_one(tx, &replay_hold_stmt, DB_ARGS(DB_ID(step->replay.endpoint)));
 
     if (err == ERR_NOT_FOUND) /* disabled since it was read: the next step finds that */
         return ERR_STATE_CONFLICT;
+    if (err == ERR_OK && made == NULL)
+        err = ERR_NO_MEMORY;
     for (size_t i = 0; err == ERR_OK && i < step->taken_count; i++)
-        err = deliveries_insert(tx, &step->taken[i], queued_out);
+        made[i] = &step->taken[i];
+    if (err == ERR_OK)
+        err = deliveries_insert(tx, arena, made, step->taken_count, queued_out);
     if (err == ERR_OK && step->again_count > 0)
         err = db_exec(tx, &replay_again_stmt, DB_ARGS(DB_ID_ARRAY(step->again, step->again_count)), &again);
     *queued_out += again;
@@ -228,7 +233,7 @@ step_deliver(struct db_tx *tx, const struct step *step, size_t *queued_out)
 
 /* ERR_STATE_CONFLICT: another process was faster, or the endpoint is disabled. */
 static enum err
-step_write(struct db *db, const struct step *step, size_t *queued_out)
+step_write(struct db *db, struct arena *arena, const struct step *step, size_t *queued_out)
 {
     const char *state = !step->is_enabled ? "canceled" : step->is_last ? "done" : "running";
     struct db_tx tx = { .is_open = false };
@@ -236,7 +241,7 @@ step_write(struct db *db, const struct step *step, size_t *queued_out)
 
     *queued_out = 0;
     if (err == ERR_OK && step->is_enabled)
-        err = step_deliver(&tx, step, queued_out);
+        err = step_deliver(&tx, arena, step, queued_out);
     if (err == ERR_OK)
         err = db_exec_one(&tx, &replay_move_stmt,
                           DB_ARGS(DB_ID(step->replay.id), DB_ID(step->cursor), DB_ID(step->cursor_after),
@@ -277,7 +282,7 @@ webhook_replay_step(struct db *db, const struct vault *vault, const struct clock
         err = ERR_OK;
     }
     if (err == ERR_OK)
-        err = step_write(db, &step, queued_out);
+        err = step_write(db, arena, &step, queued_out);
     *is_busy_out = err == ERR_OK;
     return err == ERR_STATE_CONFLICT ? ERR_OK : err;
 }

@@ -21,8 +21,10 @@ struct delivery_job {
     char answer[WEBHOOK_ANSWER_BYTES_MAX], address[ADDRESS_TEXT_BYTES];
     size_t answer_len;
     struct webhook_outcome outcome;
-    bool is_released;   /* it never left: back to the queue */
-    int64_t release_ms; /* for so long; 0: a moment */
+    struct mono_time waits_since; /* of delivery_lanes */
+    size_t settled;               /* of the store: its place among those that were recorded with it */
+    bool is_released;             /* it never left: back to the queue */
+    int64_t release_ms;           /* for so long; 0: a moment */
 };
 
 /* NULL: no memory. */

@@ -14,6 +14,12 @@
                                   */
 #define FAULT_MS             250 /* after an error */
 #define HELD_MS              250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
+#define CLAIM_AHEAD          8 /* times as much is claimed as may be posted at once: so it is done in batches */
+#define GATHER_MS            3   /* while more is out, outcomes are left to come together for so long ... */
+#define GATHER_MAX           64  /* ... or until there are so many */
+#define PASS_MS              10  /* between two looks at the log while nobody wants what is in it */
+#define TELL_MS              4   /* while somebody does */
+#define LINGER_MS            50  /* without an event, until notices are asked for */
 #define LOOK_MS_MIN          4   /* an event is not to be read yet: doubled each time ... */
 #define LOOK_MS_MAX          500 /* ... up to this: somebody's transaction is long */
 #define LEASE_MARGIN_MS      10000
@@ -32,6 +38,10 @@ struct delivery_store {
     size_t failing_out; /* of these, those to endpoints that fail; this thread's, as the next */
     int64_t horizon;    /* of webhook_rest */
     int look_ms;        /* the last wait for an event that was not to be read yet */
+    bool must_claim, must_replay;
+    struct mono_time fan_out_at; /* not before */
+    struct mono_time look_at;    /* at the latest: for what becomes due while the log is busy */
+    struct mono_time heard_at;   /* the last events */
     atomic_bool is_draining, is_stopping;
 };
 
@@ -117,11 +127,13 @@ static enum err
 claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *claimed_out)
 {
     const struct config *config = store->config.config;
-    struct webhook_claim_limits limits = { .count_max = room > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room,
-                                           .per_endpoint_max = (size_t)config->endpoint_in_flight_max,
-                                           .per_tenant_max = (size_t)config->webhook_tenant_in_flight_max,
-                                           .is_failing = is_failing,
-                                           .lease_ms = config->webhook_timeout_ms + LEASE_MARGIN_MS };
+    struct webhook_claim_limits limits = {
+        .count_max = room > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room,
+        .per_endpoint_max = (size_t)config->endpoint_in_flight_max * (is_failing ? 1 : CLAIM_AHEAD),
+        .per_tenant_max = (size_t)config->webhook_tenant_in_flight_max * CLAIM_AHEAD,
+        .is_failing = is_failing,
+        .lease_ms = config->webhook_timeout_ms + LEASE_MARGIN_MS
+    };
     struct webhook_claim *claims = NULL;
     size_t count = 0;
     enum err err = ERR_OK;
@@ -143,31 +155,27 @@ claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *c
 
 /*
  * Endpoints whose last attempt was answered well come first and may take every place; those that fail, of
- * which each attempt may last until its time limit, get half of them at the most. So however many hang, there
- * is room for the rest.
+ * which each attempt may last until its time limit, get so many as half of what is posted at once. So however
+ * many hang, there is room for the rest; and what is claimed ahead of those that are well is not in their
+ * way.
  */
 static enum err
 claim_and_send(struct delivery_store *store, size_t *claimed_out)
 {
-    size_t places = (size_t)store->config.config->webhook_in_flight_max, out = atomic_load(&store->out);
-    size_t failing_places = places / 2 > 0 ? places / 2 : 1;
+    size_t posted = (size_t)store->config.config->webhook_in_flight_max;
+    size_t failing_places = posted / 2 > 0 ? posted / 2 : 1;
+    size_t places =
+        posted * CLAIM_AHEAD < WEBHOOK_CLAIM_MAX ? posted * CLAIM_AHEAD : (size_t)WEBHOOK_CLAIM_MAX;
+    size_t out = atomic_load(&store->out) - store->failing_out;
     enum err err = ERR_OK;
 
     *claimed_out = 0;
     if (out < places)
         err = claim_some(store, places - out, false, claimed_out);
-    out = atomic_load(&store->out);
-    if (err == ERR_OK && out < places && store->failing_out < failing_places) {
-        size_t room = failing_places - store->failing_out;
-        err = claim_some(store, room < places - out ? room : places - out, true, claimed_out);
-    }
+    if (err == ERR_OK && store->failing_out < failing_places)
+        err = claim_some(store, failing_places - store->failing_out, true, claimed_out);
     return err;
 }
-
-struct record {
-    const struct delivery_store *store;
-    const struct delivery_job *job;
-};
 
 /* What the endpoint answered, sealed for the row of this attempt. What cannot be sealed is left out of the
  * log. */
@@ -188,61 +196,150 @@ answer_seal(struct delivery_store *store, struct delivery_job *job)
     return err_class(err) == ERR_CLASS_UNAVAILABLE && err != ERR_VAULT_KEY_MISSING ? err : ERR_OK;
 }
 
+/* Some of what has settled, by tenant, for one transaction. */
+struct record {
+    struct delivery_store *store;
+    struct delivery_job **jobs;
+    size_t count;
+};
+
+static int
+job_compare(const void *a, const void *b)
+{
+    const struct delivery_job *left = *(struct delivery_job *const *)a,
+                              *right = *(struct delivery_job *const *)b;
+    int order = memcmp(left->outcome.tenant.bytes, right->outcome.tenant.bytes, ID_BYTES);
+
+    return order != 0 ? order : left->settled < right->settled ? -1 : left->settled > right->settled;
+}
+
+/* Those of one tenant. */
+static enum err
+record_tenant(struct db_tx *tx, struct delivery_store *store, struct delivery_job *const *jobs, size_t count)
+{
+    const struct webhook_outcome **outcomes =
+        arena_array(store->arena, count, sizeof(const struct webhook_outcome *));
+    struct webhook_given_back *given = arena_array(store->arena, count, sizeof(*given));
+    size_t outcome_count = 0, given_count = 0;
+
+    if (outcomes == NULL || given == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct webhook_outcome *outcome = &jobs[i]->outcome;
+        if (jobs[i]->is_released)
+            given[given_count++] =
+                (struct webhook_given_back){ outcome->delivery, outcome->fence,
+                                             jobs[i]->release_ms > 0 ? jobs[i]->release_ms : RETURN_MS };
+        else
+            outcomes[outcome_count++] = outcome;
+    }
+    enum err err = webhook_record(tx, store->config.clock, outcomes, outcome_count, store->arena);
+    return err == ERR_OK ? webhook_release(tx, given, given_count, store->arena) : err;
+}
+
 static enum err
 record_in(struct db_tx *tx, void *ctx)
 {
     const struct record *record = ctx;
-    const struct webhook_outcome *outcome = &record->job->outcome;
-
-    if (record->job->is_released)
-        return webhook_release(tx, outcome->delivery, outcome->fence,
-                               record->job->release_ms > 0 ? record->job->release_ms : RETURN_MS);
-    return webhook_record(tx, record->store->config.clock, outcome);
-}
-
-/*
- * An attempt that cannot be recorded now goes back to the mailbox: only the record can be repeated. One that
- * can never be would come again for ever, and nothing else would be done: its lease makes it due again.
- */
-static enum err
-record_settled(struct delivery_store *store)
-{
-    struct delivery_job *list = (struct delivery_job *)mailbox_take(store->config.settled);
     enum err err = ERR_OK;
 
-    for (struct delivery_job *job = list, *next; job != NULL; job = next) {
-        struct record record = { .store = store, .job = job };
-        next = delivery_job_next(job);
+    for (size_t i = 0, end; err == ERR_OK && i < record->count; i = end) {
+        struct id tenant = record->jobs[i]->outcome.tenant;
+        for (end = i; end < record->count && id_eq(record->jobs[end]->outcome.tenant, tenant);)
+            end++;
+        err = db_tx_turn_to(tx, tenant);
         if (err == ERR_OK)
-            err = answer_seal(store, job);
-        if (err == ERR_OK)
-            err = db_run(store->db, job->outcome.tenant, record_in, &record);
-        if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
-            mailbox_put(store->config.settled, &job->item);
-            continue;
-        }
-        if (err != ERR_OK)
-            log_event(LOG_ERROR, "webhook.not_recorded",
-                      LOG_ID("delivery", ID_DELIVERY, job->outcome.delivery), LOG_ERR(err));
-        err = ERR_OK;
-        store->failing_out -= job->is_failing;
-        delivery_job_free(job);
-        atomic_fetch_sub(&store->out, 1);
+            err = record_tenant(tx, record->store, record->jobs + i, end - i);
     }
     return err;
 }
 
+/*
+ * In one transaction, or each by itself when one of them cannot be written. What cannot be recorded now goes
+ * back to the mailbox: only the record can be repeated. One that can never be would come again for ever, and
+ * nothing else would be done: its lease makes it due again.
+ */
 static enum err
-fan_out(struct delivery_store *store, size_t *taken_out)
+record_some(struct delivery_store *store, struct delivery_job **jobs, size_t count)
 {
-    size_t queued = 0;
+    struct record record = { store, jobs, count };
+    enum err err = db_run(store->db, jobs[0]->outcome.tenant, record_in, &record);
 
-    *taken_out = 0;
-    if (atomic_load(&store->is_draining))
+    if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
+        for (size_t i = 0; i < count; i++)
+            mailbox_put(store->config.settled, &jobs[i]->item);
+        return err;
+    }
+    if (err != ERR_OK && count > 1) {
+        enum err first = ERR_OK;
+        for (size_t i = 0; i < count; i++) {
+            err = record_some(store, &jobs[i], 1);
+            first = first == ERR_OK ? err : first;
+        }
+        return first;
+    }
+    if (err != ERR_OK)
+        log_event(LOG_ERROR, "webhook.not_recorded",
+                  LOG_ID("delivery", ID_DELIVERY, jobs[0]->outcome.delivery), LOG_ERR(err));
+    for (size_t i = 0; i < count; i++) {
+        store->failing_out -= jobs[i]->is_failing;
+        delivery_job_free(jobs[i]);
+        atomic_fetch_sub(&store->out, 1);
+    }
+    return ERR_OK;
+}
+
+static enum err
+record_settled(struct delivery_store *store, size_t *recorded_out)
+{
+    struct delivery_job *list = (struct delivery_job *)mailbox_take(store->config.settled);
+    size_t count = 0, sealed = 0;
+    enum err err = ERR_OK;
+
+    for (struct delivery_job *job = list; job != NULL; job = delivery_job_next(job))
+        job->settled = count++;
+    *recorded_out = count;
+    struct delivery_job **jobs = arena_array(store->arena, count, sizeof(struct delivery_job *));
+    if (jobs == NULL)
+        bug("the arena holds as many jobs as are out");
+    for (struct delivery_job *job = list, *next; job != NULL; job = next) {
+        next = delivery_job_next(job);
+        if (err == ERR_OK)
+            err = answer_seal(store, job);
+        if (err == ERR_OK)
+            jobs[sealed++] = job;
+        else
+            mailbox_put(store->config.settled, &job->item); /* the vault is away */
+    }
+    if (sealed > 0) {
+        qsort(jobs, sealed, sizeof(struct delivery_job *), job_compare);
+        enum err recorded = record_some(store, jobs, sealed);
+        err = err == ERR_OK ? recorded : err;
+    }
+    arena_reset(store->arena);
+    return err;
+}
+
+/* *is_full_out: there is more, and no need to wait for it. */
+static enum err
+fan_out(struct delivery_store *store, struct mono_time now, bool *is_full_out)
+{
+    size_t taken = 0, queued = 0;
+
+    *is_full_out = false;
+    if (atomic_load(&store->is_draining) || now.us < store->fan_out_at.us)
         return ERR_OK;
     enum err err =
-        webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, taken_out, &queued);
+        webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, &taken, &queued);
     metric_add(METRIC_WEBHOOKS_QUEUED, queued);
+    *is_full_out = taken >= WEBHOOK_FANOUT_MAX;
+    if (taken > 0) {
+        store->heard_at = now;
+        store->look_ms = 0;
+    }
+    store->must_claim |= queued > 0;
+    if (!*is_full_out)
+        store->fan_out_at = mono_after_ms(now, queued > 0 ? TELL_MS : PASS_MS);
     return err;
 }
 
@@ -286,19 +383,15 @@ on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
  * read yet, no notice tells when it may be: then for a moment, and notices are left for later.
  */
 static enum err
-store_wait(struct delivery_store *store)
+store_rest(struct delivery_store *store)
 {
     struct pollfd fds[] = { { .fd = store->config.settled->event_fd, .events = POLLIN },
                             { .fd = db_fd(store->db), .events = POLLIN } };
     int64_t wait_ms = store->config.idle_ms_max;
     bool is_quiet = false, was_told = false;
     struct wall_time due;
-
-    if (atomic_load(&store->is_draining)) { /* nothing but outcomes is awaited */
-        (void)poll(fds, 1, FAULT_MS);
-        return ERR_OK;
-    }
     enum err err = webhook_rest(store->db, &store->horizon, &is_quiet);
+
     if (err == ERR_OK)
         err = webhook_next_due(store->db, &due);
     if (err == ERR_OK) {
@@ -315,6 +408,8 @@ store_wait(struct delivery_store *store)
                                                             : LOOK_MS_MAX;
         wait_ms = store->look_ms < wait_ms ? store->look_ms : wait_ms;
     }
+    store->must_claim = store->must_replay = true;
+    store->fan_out_at = (struct mono_time){ 0 };
     err = db_notifications(store->db, on_notice, &was_told); /* what came with an answer makes no sound */
     if (err != ERR_OK || (was_told && is_quiet))
         return err;
@@ -323,39 +418,89 @@ store_wait(struct delivery_store *store)
     return db_notifications(store->db, on_notice, &was_told);
 }
 
+/* While events come in, notices are not asked for: the next look is due in a moment anyway. */
+static enum err
+store_wait(struct delivery_store *store, struct mono_time now)
+{
+    struct pollfd settled = { .fd = store->config.settled->event_fd, .events = POLLIN };
+    struct mono_time until = store->fan_out_at.us < store->look_at.us ? store->fan_out_at : store->look_at;
+
+    if (atomic_load(&store->is_draining)) { /* nothing but outcomes is awaited */
+        (void)poll(&settled, 1, FAULT_MS);
+        return ERR_OK;
+    }
+    if (now.us - store->heard_at.us >= LINGER_MS * 1000)
+        return store_rest(store);
+    int64_t left_us = until.us - clock_mono(store->config.clock).us;
+    if (left_us > 0)
+        (void)poll(&settled, 1, (int)((left_us + 999) / 1000));
+    return ERR_OK;
+}
+
+/* Outcomes come one by one: those of a moment are recorded together. */
+static void
+gather(struct delivery_store *store)
+{
+    size_t settled = mailbox_count(store->config.settled);
+
+    if (settled > 0 && settled < GATHER_MAX && settled < atomic_load(&store->out))
+        (void)poll(NULL, 0, GATHER_MS);
+}
+
+static enum err
+store_round(struct delivery_store *store)
+{
+    struct mono_time now = clock_mono(store->config.clock);
+    size_t recorded = 0, claimed = 0;
+    bool was_told = false, is_full = false;
+    enum err err = ERR_OK;
+
+    gather(store);
+    if (mailbox_count(store->config.settled) > 0)
+        err = record_settled(store, &recorded);
+    if (err == ERR_OK)
+        err = db_notifications(store->db, on_notice, &was_told);
+    store->must_claim |= recorded > 0;
+    if (was_told || now.us >= store->look_at.us) {
+        store->must_claim = store->must_replay = true;
+        store->look_at = mono_after_ms(now, HELD_MS);
+    }
+    if (err == ERR_OK)
+        err = fan_out(store, now, &is_full);
+    if (err == ERR_OK && store->must_replay)
+        err = replay(store, &store->must_replay);
+    store->must_claim |= store->must_replay;
+    if (err == ERR_OK && store->must_claim) {
+        err = claim_and_send(store, &claimed);
+        store->must_claim = err != ERR_OK || claimed > 0;
+    }
+    arena_reset(store->arena);
+    if (err == ERR_OK && !is_full && !store->must_claim && !store->must_replay &&
+        mailbox_count(store->config.settled) == 0)
+        err = store_wait(store, now);
+    return err;
+}
+
 static void *
 store_run(void *ctx)
 {
     struct delivery_store *store = ctx;
+    size_t recorded = 0;
 
     while (!atomic_load(&store->is_stopping) || mailbox_count(store->config.settled) > 0) {
-        size_t taken = 0, claimed = 0;
-        bool is_replaying = false;
-        enum err err = record_settled(store);
-
-        if (err == ERR_OK)
-            err = fan_out(store, &taken);
-        if (err == ERR_OK)
-            err = replay(store, &is_replaying);
-        if (err == ERR_OK)
-            err = claim_and_send(store, &claimed);
-        arena_reset(store->arena);
-        if (taken > 0)
-            store->look_ms = 0;
-        if (err == ERR_OK && taken == 0 && claimed == 0 && !is_replaying &&
-            mailbox_count(store->config.settled) == 0)
-            err = store_wait(store);
+        enum err err = store_round(store);
         if (err == ERR_OK)
             continue;
         log_event(err_class(err) == ERR_CLASS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "webhook.store_failed",
                   LOG_ERR(err));
+        store->must_claim = store->must_replay = true;
         if (err != ERR_DB_UNAVAILABLE || db_reopen(store->db, DB_REOPEN_MS) != ERR_OK)
             (void)poll(NULL, 0, FAULT_MS);
         if (atomic_load(&store->is_stopping))
             break; /* what is not recorded now is delivered again: at least once */
     }
     return_unsent(store);
-    enum err err = record_settled(store);
+    enum err err = record_settled(store, &recorded);
     if (err != ERR_OK)
         log_event(LOG_WARN, "webhook.store_failed", LOG_ERR(err));
     return NULL;
@@ -370,6 +515,7 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     if (store == NULL)
         return ERR_NO_MEMORY;
     store->config = *config;
+    store->must_claim = store->must_replay = true;
     store->arena = arena_new(ARENA_BYTES);
     if (store->arena != NULL)
         err = db_open(config->database, &store->db);

@@ -9,6 +9,7 @@
 #include "domain/webhook/webhook_address.h"
 #include "platform/net/http_client.h"
 #include "platform/os/role.h"
+#include "program/webhooks/delivery_lanes.h"
 #include "program/webhooks/delivery_store.h"
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #define RESPONSE_BYTES_MAX (16u * 1024u)
 #define CONNECT_TIMEOUT_MS 5000
 #define LOOP_MS_MAX        250
+#define IDLE_LOOP_MS_MAX   1000 /* with nothing to do: the heartbeat's step */
+#define WAIT_MS_MAX        5000 /* of a delivery that was claimed: less than its lease has to spare */
 #define IDLE_MS_MAX        5000
 
 static const int webhooks_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
@@ -29,6 +32,7 @@ struct webhooks {
     struct role *role;
     struct vault_client *vault_client;
     struct http_client *http;
+    struct delivery_lanes *lanes;
     struct address_guard guard;
     struct mailbox ready, settled;
     struct delivery_store *store;
@@ -68,6 +72,17 @@ result_of(const struct delivery_job *job, const struct http_result *result)
     bug("a failure outside the enum");
 }
 
+/* Back to the queue: they never left. */
+static void
+give_back(struct webhooks *webhooks, struct delivery_job *job)
+{
+    for (struct delivery_job *next; job != NULL; job = next) {
+        next = delivery_job_next(job);
+        job->is_released = true;
+        mailbox_put(&webhooks->settled, &job->item);
+    }
+}
+
 static void
 flight_done(void *ctx, const struct http_result *result)
 {
@@ -98,7 +113,10 @@ flight_done(void *ctx, const struct http_result *result)
                   LOG_NUM("attempt", outcome->attempt),
                   LOG_WORD("result", webhook_result_word(outcome->result.result)),
                   LOG_NUM("status", outcome->result.status));
+        /* It may have asked to wait, or be held: what else waits for it comes again when that is recorded. */
+        give_back(webhooks, delivery_lanes_take_endpoint(webhooks->lanes, outcome->endpoint));
     }
+    delivery_lanes_end(webhooks->lanes, job);
     mailbox_put(&webhooks->settled, &job->item);
     free(flight);
 }
@@ -145,25 +163,37 @@ flight_start(struct webhooks *webhooks, struct delivery_job *job)
     log_event(LOG_WARN, "webhook.not_started", LOG_ID("delivery", ID_DELIVERY, job->outcome.delivery),
               LOG_ERR(err));
     free(flight);
-    job->is_released = true;
-    mailbox_put(&webhooks->settled, &job->item);
+    delivery_lanes_end(webhooks->lanes, job);
+    give_back(webhooks, job);
 }
 
+/* What was handed over waits for its turn; those whose turn it is leave. */
 static void
-start_ready(struct webhooks *webhooks)
+start_ready(struct webhooks *webhooks, struct mono_time now)
 {
     bool is_draining = atomic_load(&webhooks->is_draining);
 
     for (struct delivery_job *job = (struct delivery_job *)mailbox_take(&webhooks->ready), *next; job != NULL;
          job = next) {
         next = delivery_job_next(job);
-        if (!is_draining) {
-            flight_start(webhooks, job);
-            continue;
-        }
-        job->is_released = true;
-        mailbox_put(&webhooks->settled, &job->item);
+        job->item.next = NULL;
+        if (is_draining || delivery_lanes_put(webhooks->lanes, job, now) != ERR_OK)
+            give_back(webhooks, job);
     }
+    if (delivery_lanes_waiting(webhooks->lanes) == 0)
+        return;
+    give_back(webhooks, is_draining ? delivery_lanes_take_all(webhooks->lanes)
+                                    : delivery_lanes_take_stale(webhooks->lanes, now));
+    for (struct delivery_job *job; (job = delivery_lanes_next(webhooks->lanes)) != NULL;)
+        flight_start(webhooks, job);
+}
+
+static int
+loop_ms(const struct webhooks *webhooks)
+{
+    bool is_idle = http_client_in_flight(webhooks->http) == 0;
+
+    return atomic_load(&webhooks->is_draining) ? 20 : is_idle ? IDLE_LOOP_MS_MAX : LOOP_MS_MAX;
 }
 
 static enum err
@@ -178,7 +208,7 @@ webhooks_run(struct webhooks *webhooks)
             beat_at = now;
             role_heartbeat();
         }
-        start_ready(webhooks);
+        start_ready(webhooks, now);
         if (atomic_load(&webhooks->is_draining)) {
             if (drain_until.us == INT64_MAX) {
                 drain_until = mono_after_ms(now, webhooks->role->config.drain_timeout_ms);
@@ -188,8 +218,7 @@ webhooks_run(struct webhooks *webhooks)
                 return ERR_OK;
         }
         metric_set(METRIC_WEBHOOKS_IN_FLIGHT, (int64_t)http_client_in_flight(webhooks->http));
-        err = http_client_run(webhooks->http, webhooks->ready.event_fd,
-                              atomic_load(&webhooks->is_draining) ? 20 : LOOP_MS_MAX);
+        err = http_client_run(webhooks->http, webhooks->ready.event_fd, loop_ms(webhooks));
     }
     return err;
 }
@@ -238,6 +267,14 @@ main(void)
                                           .response_bytes_max = RESPONSE_BYTES_MAX,
                                           .user_agent = "Harkara-Webhooks/" HARKARA_VERSION },
             &webhooks.http);
+    if (err == ERR_OK) {
+        webhooks.lanes = delivery_lanes_new(&(struct delivery_lanes_config){
+            .in_flight_max = (size_t)role.config.webhook_in_flight_max,
+            .per_tenant_max = (size_t)role.config.webhook_tenant_in_flight_max,
+            .per_endpoint_max = (size_t)role.config.endpoint_in_flight_max,
+            .wait_ms_max = WAIT_MS_MAX });
+        err = webhooks.lanes == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
     if (err == ERR_OK)
         err = role_lock_in(&role, &rules);
     if (err == ERR_OK)
@@ -263,7 +300,10 @@ main(void)
         err = webhooks_run(&webhooks);
     }
     role_watch_stop(&role);
+    if (webhooks.lanes != NULL)
+        give_back(&webhooks, delivery_lanes_take_all(webhooks.lanes));
     http_client_free(webhooks.http); /* what is in flight settles as broken, and is recorded as an attempt */
     delivery_store_free(webhooks.store);
+    delivery_lanes_free(webhooks.lanes);
     return role_end(&role, err);
 }
