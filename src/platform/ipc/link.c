@@ -306,16 +306,20 @@ link_reader_forget(struct link_reader *reader)
     reader->header_len = 0;
 }
 
-bool
-link_reader_has_frame(const struct link_reader *reader)
+size_t
+link_reader_next_bytes(const struct link_reader *reader)
 {
     size_t bytes = 0;
 
+    if (reader->is_taken)
+        return 0;
     if (!reader->reads_ahead)
-        return !reader->is_taken && reader->header_len == LINK_HEADER_BYTES && reader->bytes.len > 0 &&
-               reader->bytes.len == num_u32be_get(reader->header);
-    return !reader->is_taken && ahead_frame(reader, &bytes) == ERR_OK && bytes > 0 &&
-           bytes <= reader->bytes.len - reader->start;
+        return reader->header_len == LINK_HEADER_BYTES && reader->bytes.len == num_u32be_get(reader->header)
+                   ? reader->bytes.len
+                   : 0;
+    if (ahead_frame(reader, &bytes) != ERR_OK || bytes > reader->bytes.len - reader->start)
+        return 0;
+    return bytes == 0 ? 0 : bytes - LINK_HEADER_BYTES;
 }
 
 bool
@@ -392,7 +396,7 @@ link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_ou
     *frame_out = SLICE_EMPTY;
     *fd_out = -1;
     link_reader_forget(reader);
-    if (!link_reader_has_frame(reader))
+    if (link_reader_next_bytes(reader) == 0)
         return ERR_INCOMPLETE;
     if (reader->reads_ahead) {
         const char *frame = reader->bytes.ptr + reader->start;

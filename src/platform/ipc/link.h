@@ -59,8 +59,8 @@ MUST_CHECK enum err link_reader_fill(struct link_reader *reader);
 MUST_CHECK enum err link_reader_take(struct link_reader *reader, struct slice *frame_out, int *fd_out);
 /* Wipes the frame that was taken now, and not only at the next fill or take. */
 void link_reader_forget(struct link_reader *reader);
-/* A whole frame waits to be taken: no need to wait for the socket. */
-bool link_reader_has_frame(const struct link_reader *reader);
+/* How long the frame is that waits to be taken, without a wait for the socket; 0: there is none. */
+size_t link_reader_next_bytes(const struct link_reader *reader);
 /* What was read ends with a frame: a peer that is gone now has left nothing half said. */
 bool link_reader_is_between(const struct link_reader *reader);
 

@@ -1,6 +1,8 @@
 /* Peers of the vault's process that break the rules: they lose their link, and nobody else notices. */
 #include "program/vault/vault_process_testing.h"
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool
@@ -65,6 +67,54 @@ a_peer_that_does_not_read_stops_nobody_else(void **state UNUSED)
     vault_process_end(&process);
 }
 
+/*
+ * Both ask while the vault is stopped: one for its facts, 200 times, the other to load a key, which those
+ * facts tell of. The first ones tell of no key, and the last ones do, so the load was not behind all of them.
+ */
+static void
+a_peer_with_much_to_ask_does_not_hold_up_another(void **state UNUSED)
+{
+    struct vault_process process = vault_process_ready();
+    struct vault gateway = vault_process_client(&process, VAULT_ROLE_GATEWAY);
+    int greedy = vault_process_link(&process, VAULT_ROLE_SCHEDULER);
+    int modest = vault_process_link(&process, VAULT_ROLE_GATEWAY);
+    struct vault_request load = { .op = VAULT_OP_KEY_LOAD, .id = 1, .is_newest = true };
+    static struct vault_answer answer;
+    struct vault_facts facts;
+    struct buf frame;
+    size_t before = 0;
+    int rider, status;
+
+    assert_ok(vault_facts(&gateway, &facts)); /* the links behind it are adopted when the next turn begins */
+    for (int i = 0; i < 2; i++) {
+        buf_init(&frame, 4096);
+        assert_ok(link_send(i == 0 ? greedy : modest, SLICE("\1\11\0\0\0\1"), -1, VAULT_PROCESS_WAIT_MS));
+        assert_ok(link_receive(i == 0 ? greedy : modest, &frame, &rider, VAULT_PROCESS_WAIT_MS));
+        buf_release(&frame);
+    }
+    assert_int_equal(kill(process.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(process.pid, &status, WUNTRACED), process.pid);
+    assert_true(WIFSTOPPED(status));
+    for (int i = 0; i < 200; i++)
+        assert_ok(link_send(greedy, SLICE("\1\11\0\0\0\1"), -1, VAULT_PROCESS_WAIT_MS));
+    assert_ok(gateway.key_source(gateway.key_source_ctx, vault_process_tenant, VAULT_CONTENT, 0, &load.key));
+    buf_init(&frame, 4096);
+    vault_request_encode(&frame, &load);
+    assert_ok(link_send(modest, buf_slice(&frame), -1, VAULT_PROCESS_WAIT_MS));
+    assert_int_equal(kill(process.pid, SIGCONT), 0);
+    for (int i = 0; i < 200; i++) {
+        assert_ok(link_receive(greedy, &frame, &rider, VAULT_PROCESS_WAIT_MS));
+        assert_ok(vault_answer_decode(buf_slice(&frame), &answer));
+        before += answer.keys_held == facts.keys_held;
+    }
+    assert_true(before <= 64);
+    buf_release(&frame);
+    close(greedy);
+    close(modest);
+    vault_client_free(gateway.client);
+    vault_process_end(&process);
+}
+
 static void
 links_are_bounded(void **state UNUSED)
 {
@@ -98,6 +148,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_breaks_the_rules_loses_its_link_and_no_other_does),
         cmocka_unit_test(a_peer_that_does_not_read_stops_nobody_else),
+        cmocka_unit_test(a_peer_with_much_to_ask_does_not_hold_up_another),
         cmocka_unit_test(links_are_bounded),
     };
     return cmocka_run_group_tests(tests, vault_process_setup, NULL);
