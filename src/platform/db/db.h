@@ -36,6 +36,7 @@ enum db_type {
     DB_TYPE_BYTES_ARRAY,
     DB_TYPE_I64_ARRAY,
     DB_TYPE_TIME_ARRAY,
+    DB_TYPE_JSON_ARRAY,
 };
 
 struct db_arg {
@@ -69,6 +70,7 @@ struct db_arg {
 #define DB_BYTES_ARRAY(v, n) ((struct db_arg){ .type = DB_TYPE_BYTES_ARRAY, .slices = (v), .count = (n) })
 #define DB_I64_ARRAY(v, n)   ((struct db_arg){ .type = DB_TYPE_I64_ARRAY, .i64s = (v), .count = (n) })
 #define DB_TIME_ARRAY(v, n)  ((struct db_arg){ .type = DB_TYPE_TIME_ARRAY, .times = (v), .count = (n) })
+#define DB_JSON_ARRAY(v, n)  ((struct db_arg){ .type = DB_TYPE_JSON_ARRAY, .slices = (v), .count = (n) })
 
 struct db_args {
     const struct db_arg *args;
@@ -77,9 +79,10 @@ struct db_args {
 #define DB_ARGS(...)                                                                                         \
     ((struct db_args){ (const struct db_arg[]){ __VA_ARGS__ },                                               \
                        sizeof((const struct db_arg[]){ __VA_ARGS__ }) / sizeof(struct db_arg) })
-#define DB_NO_ARGS  ((struct db_args){ NULL, 0 })
-#define DB_ARGS_MAX 48u
-#define DB_ROWS_MAX 10000u
+#define DB_NO_ARGS     ((struct db_args){ NULL, 0 })
+#define DB_ARGS_MAX    48u
+#define DB_ROWS_MAX    10000u
+#define DB_TENANTS_MAX 5000u
 
 /*
  * Connects; conninfo is a libpq connection string, which may hold a password, so it is not logged and its
@@ -98,18 +101,35 @@ MUST_CHECK enum err db_reopen(struct db *db, int wait_ms);
 
 struct db_tx {
     struct db *db;
-    struct id tenant; /* zero when across */
+    struct id tenant;         /* zero when across, or of many */
+    const struct id *tenants; /* of many; borrowed */
+    size_t tenant_count;
+    const char *scope; /* the purpose across tenants, the role of many; a literal */
     bool is_open, is_across;
 };
 
-/* BEGIN and the tenant, in one round trip. On failure the transaction is not open. */
+/*
+ * A transaction begins without a round trip: the server hears of it, and of its tenant, together with the
+ * first statement; one that runs none costs nothing. ERR_DB_UNAVAILABLE: the connection is known to be lost.
+ * When it turns out to be lost with the first round trip, that one's statement says so. On failure the
+ * transaction is not open.
+ */
 MUST_CHECK enum err db_begin(struct db *db, struct id tenant, struct db_tx *tx_out);
 /* For one declared purpose across tenants, such as "dispatch.claim": see docs/database.md. */
 MUST_CHECK enum err db_begin_across(struct db *db, const char *purpose, struct db_tx *tx_out);
 /*
+ * For rows of several tenants in one statement: those of the array, each once, 1 to DB_TENANTS_MAX, which
+ * must live as long as the transaction. It runs as `role`, a literal: one that may do no more than these
+ * statements need (docs/database.md, "Work for several tenants"), whose policies let it reach the tenants of
+ * the array alone. $1 of every statement is the array, as uuid[]; statements are planned for any values, and
+ * not by reading whole tables. A statement belongs to one role: do not share it with other transactions.
+ */
+MUST_CHECK enum err db_begin_many(struct db *db, const char *role, const struct id *tenants, size_t count,
+                                  struct db_tx *tx_out);
+/*
  * Turns the same open transaction to another tenant: for batches of many tenants that commit together.
  * Statements that follow get the new tenant as $1. The server hears of it with the next statement, so it
- * costs no round trip. A transaction across tenants becomes an ordinary one of this tenant.
+ * costs no round trip. A transaction across tenants becomes an ordinary one of this tenant. Not one of many.
  */
 MUST_CHECK enum err db_tx_turn_to(struct db_tx *tx, struct id tenant);
 /*
@@ -132,6 +152,17 @@ MUST_CHECK enum err db_query(struct db_tx *tx, const struct db_stmt *stmt, struc
                              struct db_rows **rows_out);
 /* As db_query, and exactly one row returned or affected, else ERR_NOT_FOUND. */
 MUST_CHECK enum err db_exec_one(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args);
+/*
+ * Sends one statement with what comes next: statements of which none needs the answer of another, and the
+ * commit, share one round trip. Whoever ends it (db_query, db_exec, db_exec_one, db_commit) gets the first
+ * error of all. *rows_out (may be NULL: no rows are wanted) is empty until then and owned: free it when the
+ * transaction is closed, not before.
+ *
+ *     err = db_later(&tx, &insert_stmt, DB_ARGS(...), NULL);
+ *     err = err == ERR_OK ? db_commit(&tx) : err;             one round trip from begin to commit
+ */
+MUST_CHECK enum err db_later(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args,
+                             struct db_rows **rows_out);
 /* As db_query without rows; *affected_out (may be NULL) gets the count. */
 MUST_CHECK enum err db_exec(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args,
                             size_t *affected_out);
@@ -139,7 +170,7 @@ MUST_CHECK enum err db_exec(struct db_tx *tx, const struct db_stmt *stmt, struct
 /*
  * Runs `work` in a transaction for the tenant and commits; again, at most DB_TRIES times, on ERR_DB_CONFLICT.
  * So `work` has no effect outside the database. An error of `work` rolls back and is returned. A connection
- * found lost before the first statement is opened again, once.
+ * found lost by the first round trip is opened again, once; not when that one held the commit.
  */
 #define DB_TRIES 4
 MUST_CHECK enum err db_run(struct db *db, struct id tenant, enum err (*work)(struct db_tx *tx, void *ctx),

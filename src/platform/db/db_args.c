@@ -41,6 +41,8 @@ oid_of(enum db_type type)
         return DB_OID_INT8_ARRAY;
     case DB_TYPE_TIME_ARRAY:
         return DB_OID_TIMESTAMPTZ_ARRAY;
+    case DB_TYPE_JSON_ARRAY:
+        return DB_OID_JSONB_ARRAY;
     }
     bug("an argument type outside enum db_type");
 }
@@ -60,6 +62,8 @@ element_of(enum db_type type)
         return DB_OID_INT8;
     case DB_TYPE_TIME_ARRAY:
         return DB_OID_TIMESTAMPTZ;
+    case DB_TYPE_JSON_ARRAY:
+        return DB_OID_JSONB;
     case DB_TYPE_NULL:
     case DB_TYPE_ID:
     case DB_TYPE_TEXT:
@@ -93,7 +97,8 @@ element_at(const struct db_arg *arg, size_t i, unsigned char scratch[8])
 {
     if (arg->type == DB_TYPE_ID_ARRAY)
         return slice_of(arg->ids[i].bytes, ID_BYTES);
-    if (arg->type == DB_TYPE_TEXT_ARRAY || arg->type == DB_TYPE_BYTES_ARRAY)
+    if (arg->type == DB_TYPE_TEXT_ARRAY || arg->type == DB_TYPE_BYTES_ARRAY ||
+        arg->type == DB_TYPE_JSON_ARRAY)
         return arg->slices[i];
     num_u64be_put(scratch,
                   arg->type == DB_TYPE_I64_ARRAY ? (uint64_t)arg->i64s[i] : time_number(arg->times[i]));
@@ -121,7 +126,10 @@ add_array(struct buf *out, const struct db_arg *arg)
     buf_add_u32be(out, 1); /* SQL counts from one */
     for (size_t i = 0; i < arg->count; i++) {
         struct slice element = element_at(arg, i, scratch);
-        buf_add_u32be(out, element.ptr == NULL ? UINT32_MAX : (uint32_t)element.len);
+        bool is_json = arg->type == DB_TYPE_JSON_ARRAY && element.ptr != NULL;
+        buf_add_u32be(out, element.ptr == NULL ? UINT32_MAX : (uint32_t)(element.len + is_json));
+        if (is_json)
+            buf_add_byte(out, JSONB_VERSION);
         buf_add(out, element);
     }
 }
@@ -154,15 +162,15 @@ bind_scalar(struct db_bound *out, size_t at, const struct db_arg *arg)
 /* Where the values of `bytes` begin is known only when it stands still, so offsets first and pointers after.
  */
 static enum err
-bind_built(struct db_bound *out, size_t first, struct db_args args)
+bind_built(struct db_bound *out, const struct db_arg *const *args)
 {
-    size_t starts[DB_ARGS_MAX];
+    size_t starts[DB_ARGS_MAX + 1];
     struct buf built;
     enum err err;
 
     buf_init(&built, DB_ARGS_BYTES_MAX);
-    for (size_t i = 0; i < args.count; i++) {
-        const struct db_arg *arg = &args.args[i];
+    for (size_t i = 0; i < out->count; i++) {
+        const struct db_arg *arg = args[i];
         starts[i] = built.len;
         if (arg->type == DB_TYPE_JSON && arg->slice.ptr != NULL) {
             buf_add_byte(&built, JSONB_VERSION);
@@ -170,7 +178,7 @@ bind_built(struct db_bound *out, size_t first, struct db_args args)
         } else if (element_of(arg->type) != DB_OID_ANY) {
             add_array(&built, arg);
         }
-        out->lengths[first + i] = (int)(built.len - starts[i]);
+        out->lengths[i] = (int)(built.len - starts[i]);
     }
     err = buf_done(&built);
     if (err != ERR_OK) {
@@ -178,40 +186,40 @@ bind_built(struct db_bound *out, size_t first, struct db_args args)
         return err;
     }
     out->bytes = built.ptr; /* taken */
-    for (size_t i = 0; i < args.count; i++)
-        out->values[first + i] = out->lengths[first + i] == 0 ? NULL : out->bytes + starts[i];
+    for (size_t i = 0; i < out->count; i++)
+        out->values[i] = out->lengths[i] == 0 ? NULL : out->bytes + starts[i];
     return ERR_OK;
 }
 
 enum err
-db_bind(const struct id *tenant, struct db_args args, struct db_bound *out)
+db_bind(const struct db_arg *first, struct db_args rest, struct db_bound *out)
 {
-    size_t first = tenant == NULL ? 0 : 1, plain_bytes = 0;
+    const struct db_arg *args[DB_ARGS_MAX + 1];
+    size_t plain_bytes = 0;
     enum err err;
 
     out->bytes = NULL;
-    if (args.count > DB_ARGS_MAX)
+    out->count = 0;
+    if (rest.count > DB_ARGS_MAX)
         bug("a statement with too many arguments");
-    out->count = first + args.count;
-    if (tenant != NULL) {
-        bind_scalar(out, 0, &DB_ID(*tenant));
-        out->types[0] = DB_OID_UUID;
-        out->formats[0] = 1;
-    }
-    err = bind_built(out, first, args);
+    if (first != NULL)
+        args[out->count++] = first;
+    for (size_t i = 0; i < rest.count; i++)
+        args[out->count++] = &rest.args[i];
+    err = bind_built(out, args);
     if (err != ERR_OK)
         return err;
-    for (size_t i = 0; i < args.count; i++) {
-        const struct db_arg *arg = &args.args[i];
-        out->types[first + i] = oid_of(arg->type);
-        out->formats[first + i] = 1;
+    for (size_t i = 0; i < out->count; i++) {
+        const struct db_arg *arg = args[i];
+        out->types[i] = oid_of(arg->type);
+        out->formats[i] = 1;
         if (arg->type == DB_TYPE_TEXT || arg->type == DB_TYPE_BYTES) {
             if (arg->slice.len > DB_ARGS_BYTES_MAX - plain_bytes)
                 return ERR_LIMIT;
             plain_bytes += arg->slice.len;
         }
         if (arg->type != DB_TYPE_JSON && element_of(arg->type) == DB_OID_ANY)
-            bind_scalar(out, first + i, arg);
+            bind_scalar(out, i, arg);
     }
     return ERR_OK;
 }

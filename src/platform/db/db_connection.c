@@ -23,6 +23,31 @@ db_leave(struct db *db)
     atomic_flag_clear(&db->in_use);
 }
 
+/* A server that ends a connection while nothing runs on it says so in a notice; that is all we read of one.
+ */
+static void
+hear_notice(void *ctx, const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    bool *has_farewell = ctx;
+
+    if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        *has_farewell = true;
+}
+
+bool
+db_is_alive(struct db *db)
+{
+    if (db->conn == NULL)
+        return false;
+    for (struct pollfd socket = { PQsocket(db->conn), POLLIN, 0 }; poll(&socket, 1, 0) > 0;) {
+        if (PQconsumeInput(db->conn) != 1)
+            return false;
+        (void)PQisBusy(db->conn); /* looks into what has come */
+    }
+    return !db->has_farewell && PQstatus(db->conn) == CONNECTION_OK;
+}
+
 /* Notices may quote values; nobody reads them. */
 static void
 ignore_notice(void *ctx UNUSED, const PGresult *result UNUSED)
@@ -78,9 +103,11 @@ connect_once(struct db *db)
     enum err err = ERR_DB_UNAVAILABLE;
 
     db_prepared_clear(db);
+    db->has_farewell = false;
     db->conn = db_connect(secret_slice(db->conninfo).ptr);
     if (db->conn == NULL || PQsetnonblocking(db->conn, 1) != 0)
         goto lost;
+    PQsetNoticeReceiver(db->conn, hear_notice, &db->has_farewell);
     for (size_t i = 0; i < db->channel_count; i++) {
         err = listen_again(db, db->channels[i]);
         if (err != ERR_OK)
@@ -133,6 +160,7 @@ db_lose(struct db *db)
 {
     PQfinish(db->conn); /* accepts NULL */
     db->conn = NULL;
+    db->has_batch = false;
     db_prepared_clear(db);
     if (db->tx != NULL)
         db->tx_err = ERR_DB_UNAVAILABLE;

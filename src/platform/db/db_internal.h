@@ -43,6 +43,7 @@ enum db_oid {
     DB_OID_INT8_ARRAY = 1016,
     DB_OID_TIMESTAMPTZ_ARRAY = 1185,
     DB_OID_UUID_ARRAY = 2951,
+    DB_OID_JSONB_ARRAY = 3807,
 };
 
 /* One prepared statement of this connection. */
@@ -54,6 +55,25 @@ struct db_prepared {
     Oid types[DB_ARGS_MAX + 1];
 };
 
+/*
+ * One round trip of several commands, ended by a sync; the first that fails stops the rest.
+ */
+#define DB_BATCH_MAX 32u
+enum db_command_kind { DB_COMMAND_PLAIN, DB_COMMAND_PREPARE, DB_COMMAND_RUN };
+struct db_command {
+    enum db_command_kind kind;
+    const char *name; /* for the log */
+    const char *tag;  /* plain: the answer that means success */
+    struct db_prepared *prepared;
+    bool was_prepared;    /* before this batch */
+    struct db_rows *rows; /* takes the result; NULL: nobody wants it, or it is the last one's */
+};
+struct db_batch {
+    struct db *db;
+    size_t count;
+    struct db_command commands[DB_BATCH_MAX];
+};
+
 struct db {
     PGconn *conn;                 /* NULL while disconnected */
     struct secret *conninfo;      /* with a NUL at the end */
@@ -63,8 +83,12 @@ struct db {
     size_t channel_count;
     struct db_tx *tx; /* the open transaction */
     enum err tx_err;  /* its first error: from then on the server refuses all but rollback */
-    bool has_turned;  /* tx->tenant changed; the server is told with the next statement */
-    bool must_forget; /* prepared plans no longer fit the tables */
+    bool is_begun;    /* the server has answered that it is open */
+    bool has_turned;  /* tx's scope is new; the server is told with the next statement */
+    bool has_batch;   /* a round trip of the transaction was begun and not ended */
+    struct db_batch batch;
+    bool has_farewell; /* the server said why it ends the connection */
+    bool must_forget;  /* prepared plans no longer fit the tables */
     int answer_ms_max;
     atomic_flag in_use; /* a connection belongs to one thread and is not entered twice */
 };
@@ -75,6 +99,8 @@ void db_leave(struct db *db);
 
 /* A connection with the house's timeouts, blocking and quiet. NULL when there is none. */
 PGconn *db_connect(const char *conninfo);
+/* Whether nothing speaks against it: what the server has said meanwhile is read, without waiting. */
+bool db_is_alive(struct db *db);
 /* Gives the connection up: what the server has open is rolled back by it. */
 void db_lose(struct db *db);
 /* Tests shorten the guard. */
@@ -94,33 +120,19 @@ struct db_bound {
     unsigned char scalars[DB_ARGS_MAX + 1][ID_BYTES];
     char *bytes; /* owned: arrays and JSON */
 };
-/* `tenant` (may be NULL) goes first. ERR_LIMIT, ERR_NO_MEMORY; release in every case. */
-MUST_CHECK enum err db_bind(const struct id *tenant, struct db_args args, struct db_bound *out);
+/* `first` (may be NULL) goes first. ERR_LIMIT, ERR_NO_MEMORY; release in every case. */
+MUST_CHECK enum err db_bind(const struct db_arg *first, struct db_args args, struct db_bound *out);
 void db_bound_release(struct db_bound *bound);
 
-/* db_statement.c: one round trip of several commands, ended by a sync; the first that fails stops the rest.
- */
-#define DB_BATCH_MAX 6u
-enum db_command_kind { DB_COMMAND_PLAIN, DB_COMMAND_PREPARE, DB_COMMAND_RUN };
-struct db_command {
-    enum db_command_kind kind;
-    const char *name; /* for the log */
-    const char *tag;  /* plain: the answer that means success */
-    struct db_prepared *prepared;
-    bool was_prepared; /* before this batch */
-};
-struct db_batch {
-    struct db *db;
-    size_t count;
-    struct db_command commands[DB_BATCH_MAX];
-};
+/* db_statement.c. */
 /* ERR_DB_UNAVAILABLE when the connection is lost, here and below: it is then given up. */
 MUST_CHECK enum err db_batch_begin(struct db_batch *batch, struct db *db);
 /* SQL of ours without arguments and rows, and its command tag: "begin" and "BEGIN". */
 MUST_CHECK enum err db_batch_plain(struct db_batch *batch, const char *sql, const char *tag);
-/* Prepares the statement first when this connection has not. `bound` must live until db_batch_end. */
+/* Prepares the statement first when this connection has not. `rows` (may be NULL) must live until
+ * db_batch_end. */
 MUST_CHECK enum err db_batch_stmt(struct db_batch *batch, const struct db_stmt *stmt,
-                                  const struct db_bound *bound);
+                                  const struct db_bound *bound, struct db_rows *rows);
 /* Sends, and reads all answers: the first error, or the result of the last command (owned; rows_out may be
  * NULL). */
 MUST_CHECK enum err db_batch_end(struct db_batch *batch, PGresult **rows_out);
@@ -129,5 +141,9 @@ void db_prepared_clear(struct db *db);
 
 /* db_rows.c. `result` is taken. */
 MUST_CHECK enum err db_rows_new(PGresult *result, struct db_rows **out);
+/* `result` is taken. */
+void db_rows_set(struct db_rows *rows, PGresult *result);
+/* Whether there are more rows than DB_ROWS_MAX. Logs it. */
+bool db_rows_are_too_many(const PGresult *result, const char *statement);
 
 #endif

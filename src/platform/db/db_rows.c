@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct db_rows {
-    PGresult *result; /* owned */
+    PGresult *result; /* owned; NULL: no rows, or not yet */
 };
 
 enum err
@@ -22,6 +22,22 @@ db_rows_new(PGresult *result, struct db_rows **out)
     rows->result = result;
     *out = rows;
     return ERR_OK;
+}
+
+void
+db_rows_set(struct db_rows *rows, PGresult *result)
+{
+    PQclear(rows->result);
+    rows->result = result;
+}
+
+bool
+db_rows_are_too_many(const PGresult *result, const char *statement)
+{
+    if (PQntuples(result) <= (int)DB_ROWS_MAX)
+        return false;
+    log_event(LOG_ERROR, "db.too_many_rows", LOG_WORD("statement", statement));
+    return true;
 }
 
 void

@@ -109,18 +109,19 @@ db_batch_begin(struct db_batch *batch, struct db *db)
 enum err
 db_batch_plain(struct db_batch *batch, const char *sql, const char *tag)
 {
-    struct db_command command = { DB_COMMAND_PLAIN, tag, tag, NULL, false };
+    struct db_command command = { DB_COMMAND_PLAIN, tag, tag, NULL, false, NULL };
 
     return batch_add(batch, command, PQsendQueryParams(batch->db->conn, sql, 0, NULL, NULL, NULL, NULL, 1));
 }
 
 enum err
-db_batch_stmt(struct db_batch *batch, const struct db_stmt *stmt, const struct db_bound *bound)
+db_batch_stmt(struct db_batch *batch, const struct db_stmt *stmt, const struct db_bound *bound,
+              struct db_rows *rows)
 {
     PGconn *conn = batch->db->conn;
     struct db_prepared *prepared = prepared_find(batch->db, stmt);
     bool was_prepared = prepared_fits(prepared, bound);
-    struct db_command command = { DB_COMMAND_PREPARE, stmt->name, NULL, prepared, was_prepared };
+    struct db_command command = { DB_COMMAND_PREPARE, stmt->name, NULL, prepared, was_prepared, NULL };
     char name[DB_STMT_NAME_BYTES];
     enum err err = ERR_OK;
 
@@ -138,6 +139,7 @@ db_batch_stmt(struct db_batch *batch, const struct db_stmt *stmt, const struct d
     if (err != ERR_OK)
         return err;
     command.kind = DB_COMMAND_RUN;
+    command.rows = rows;
     return batch_add(batch, command,
                      PQsendQueryPrepared(conn, server_name(prepared, name), (int)bound->count, bound->values,
                                          bound->lengths, bound->formats, 1));
@@ -260,6 +262,12 @@ batch_read(struct db_batch *batch, struct mono_time deadline, PGresult **last_ou
             *first_out = said;
         if (err != ERR_OK)
             return err;
+        if (*first_out == ERR_OK && batch->commands[i].rows != NULL) {
+            if (db_rows_are_too_many(*last_out, batch->commands[i].name))
+                *first_out = ERR_DB_STATEMENT;
+            db_rows_set(batch->commands[i].rows, *last_out);
+            *last_out = NULL;
+        }
     }
     err = next_result(db->conn, deadline, &sync);
     if (err != ERR_OK)

@@ -1,4 +1,5 @@
 /* Transactions: opened for one tenant or one purpose, and never left open. */
+#include "core/buf.h"
 #include "core/log.h"
 #include "core/metric.h"
 #include "core/num.h"
@@ -6,25 +7,55 @@
 #include "platform/db/db_internal.h"
 #include <poll.h>
 
-#define CONFLICT_PAUSE_MS 8 /* doubled with each try */
+#define CONFLICT_PAUSE_MS 8  /* doubled with each try */
+#define COMMANDS_OF_ONE   6u /* begin, its scope and a statement, both prepared first, and a commit */
 
 /* Local to the transaction, so nothing has to be undone. Both are set: turning to a tenant ends the purpose.
  */
 static const struct db_stmt scope_set_stmt = {
     "scope_set", "select set_config('harkara.tenant', $1, true), set_config('harkara.across', $2, true)"
 };
-
-struct scope {
-    char uuid[ID_UUID_BYTES]; /* what `bound` points into */
-    struct db_bound bound;
+/* The role last: what comes before is the login's to set. */
+static const struct db_stmt scope_many_stmt = {
+    "scope_many", "select set_config('harkara.tenants', $1, true), set_config('enable_seqscan', 'off', true),"
+                  " set_config('plan_cache_mode', 'force_generic_plan', true), set_config('role', $2, true)"
 };
 
 static enum err
-scope_bind(const struct db_tx *tx, const char *purpose, struct scope *out)
+scope_of_one(const struct db_tx *tx, struct db_batch *batch)
 {
-    struct slice tenant = tx->is_across ? SLICE("") : id_uuid_print(tx->tenant, out->uuid);
+    char uuid[ID_UUID_BYTES];
+    struct slice tenant = tx->is_across ? SLICE("") : id_uuid_print(tx->tenant, uuid);
+    struct db_bound bound;
+    enum err err = db_bind(NULL, DB_ARGS(DB_TEXT(tenant), DB_TEXT_Z(tx->is_across ? tx->scope : "")), &bound);
 
-    return db_bind(NULL, DB_ARGS(DB_TEXT(tenant), DB_TEXT_Z(purpose)), &out->bound);
+    if (err == ERR_OK)
+        err = db_batch_stmt(batch, &scope_set_stmt, &bound, NULL);
+    db_bound_release(&bound);
+    return err;
+}
+
+static enum err
+scope_of_many(const struct db_tx *tx, struct db_batch *batch)
+{
+    struct db_bound bound = { .bytes = NULL };
+    char uuid[ID_UUID_BYTES];
+    struct buf array;
+
+    buf_init(&array, DB_TENANTS_MAX * ID_UUID_BYTES + 2);
+    for (size_t i = 0; i < tx->tenant_count; i++) {
+        buf_add_byte(&array, i == 0 ? '{' : ',');
+        buf_add(&array, id_uuid_print(tx->tenants[i], uuid));
+    }
+    buf_add_byte(&array, '}');
+    enum err err = buf_done(&array);
+    if (err == ERR_OK)
+        err = db_bind(NULL, DB_ARGS(DB_TEXT(buf_slice(&array)), DB_TEXT_Z(tx->scope)), &bound);
+    if (err == ERR_OK)
+        err = db_batch_stmt(batch, &scope_many_stmt, &bound, NULL);
+    db_bound_release(&bound);
+    buf_release(&array);
+    return err;
 }
 
 /* After "begin", "commit" and "rollback" the server and we must agree; if not, the connection is of no use.
@@ -57,52 +88,37 @@ run_plain(struct db *db, const char *sql, const char *tag)
 static void
 tx_close(struct db_tx *tx)
 {
+    struct db *db = tx->db;
+
     tx->is_open = false;
-    tx->db->tx = NULL;
-    tx->db->tx_err = ERR_OK;
-    tx->db->has_turned = false;
+    db->tx = NULL;
+    db->tx_err = ERR_OK;
+    db->is_begun = db->has_turned = db->has_batch = false;
 }
 
+/* Opens it on our side; nothing is sent yet. */
 static enum err
-begin_scope(struct db *db, const struct db_tx *tx, const char *purpose)
+begin(struct db *db, struct db_tx tx, struct db_tx *tx_out)
 {
-    struct scope scope;
-    struct db_batch batch;
-    enum err err = scope_bind(tx, purpose, &scope);
-
-    if (err == ERR_OK && db->must_forget) {
-        err = run_plain(db, "deallocate all", "DEALLOCATE ALL");
-        db_prepared_clear(db);
-    }
-    if (err == ERR_OK)
-        err = db_batch_begin(&batch, db);
-    if (err == ERR_OK)
-        err = db_batch_plain(&batch, "begin", "BEGIN");
-    if (err == ERR_OK)
-        err = db_batch_stmt(&batch, &scope_set_stmt, &scope.bound);
-    if (err == ERR_OK)
-        err = db_batch_end(&batch, NULL);
-    db_bound_release(&scope.bound);
-    return err;
-}
-
-static enum err
-begin(struct db *db, struct db_tx tx, const char *purpose, struct db_tx *tx_out)
-{
-    enum err err;
+    enum err err = ERR_OK;
 
     *tx_out = tx;
     db_enter(db);
     if (db->tx != NULL)
         bug("a transaction is begun within another");
-    err = begin_scope(db, &tx, purpose);
-    if (err == ERR_OK)
-        err = expect_status(db, PQTRANS_INTRANS);
-    else if (db->conn != NULL)
-        db_lose(db); /* begun or not, nobody has to know */
+    if (!db_is_alive(db)) {
+        db_lose(db);
+        err = ERR_DB_UNAVAILABLE;
+    } else if (db->must_forget) {
+        err = run_plain(db, "deallocate all", "DEALLOCATE ALL");
+        if (err != ERR_OK && db->conn != NULL)
+            db_lose(db);
+        db_prepared_clear(db);
+    }
     if (err == ERR_OK) {
         tx_out->is_open = true;
         db->tx = tx_out;
+        db->has_turned = true;
     }
     db_leave(db);
     return err;
@@ -113,7 +129,7 @@ db_begin(struct db *db, struct id tenant, struct db_tx *tx_out)
 {
     if (id_is_zero(tenant))
         bug("a transaction without a tenant");
-    return begin(db, (struct db_tx){ .db = db, .tenant = tenant }, "", tx_out);
+    return begin(db, (struct db_tx){ .db = db, .tenant = tenant }, tx_out);
 }
 
 enum err
@@ -121,7 +137,19 @@ db_begin_across(struct db *db, const char *purpose, struct db_tx *tx_out)
 {
     if (*purpose == '\0')
         bug("a transaction across tenants without a purpose");
-    return begin(db, (struct db_tx){ .db = db, .is_across = true }, purpose, tx_out);
+    return begin(db, (struct db_tx){ .db = db, .is_across = true, .scope = purpose }, tx_out);
+}
+
+enum err
+db_begin_many(struct db *db, const char *role, const struct id *tenants, size_t count, struct db_tx *tx_out)
+{
+    if (count == 0 || count > DB_TENANTS_MAX)
+        bug("a transaction of no tenant, or of too many");
+    for (size_t i = 0; i < count; i++)
+        if (id_is_zero(tenants[i]))
+            bug("a transaction without a tenant");
+    return begin(db, (struct db_tx){ .db = db, .tenants = tenants, .tenant_count = count, .scope = role },
+                 tx_out);
 }
 
 static void
@@ -135,8 +163,8 @@ enum err
 db_tx_turn_to(struct db_tx *tx, struct id tenant)
 {
     check_open(tx);
-    if (id_is_zero(tenant))
-        bug("a transaction is turned to no tenant");
+    if (id_is_zero(tenant) || tx->tenants != NULL)
+        bug("a transaction is turned to no tenant, or one of many is turned");
     if (tx->db->tx_err != ERR_OK)
         return tx->db->tx_err;
     if (tx->is_across || !id_eq(tx->tenant, tenant))
@@ -146,35 +174,81 @@ db_tx_turn_to(struct db_tx *tx, struct id tenant)
     return ERR_OK;
 }
 
-/* One round trip, with the change of tenant that may be due. */
+/* Begins a round trip, unless one is begun: with what the server has not heard of the transaction yet. */
 static enum err
-query(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args, PGresult **result_out)
+batch_open(struct db_tx *tx)
 {
     struct db *db = tx->db;
-    struct scope scope = { .bound.bytes = NULL };
+    enum err err = ERR_OK;
+
+    if (!db->has_batch) {
+        err = db_batch_begin(&db->batch, db);
+        db->has_batch = err == ERR_OK;
+        if (err == ERR_OK && !db->is_begun)
+            err = db_batch_plain(&db->batch, "begin", "BEGIN");
+    }
+    if (err == ERR_OK && db->has_turned)
+        err = tx->tenants != NULL ? scope_of_many(tx, &db->batch) : scope_of_one(tx, &db->batch);
+    if (err == ERR_OK)
+        db->has_turned = false;
+    return err;
+}
+
+/* Ends it; `status` is where the server must be then. Its error is the transaction's. */
+static enum err
+batch_close(struct db *db, PGTransactionStatusType status, PGresult **result_out)
+{
+    enum err err = db_batch_end(&db->batch, result_out);
+
+    db->has_batch = false;
+    if (err == ERR_OK)
+        err = expect_status(db, status);
+    if (err == ERR_OK)
+        db->is_begun = true;
+    else if (db->tx_err == ERR_OK)
+        db->tx_err = err;
+    return err;
+}
+
+static enum err
+add(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args, struct db_rows *rows)
+{
+    struct db *db = tx->db;
     struct db_bound bound;
-    struct db_batch batch;
+    struct db_arg first =
+        tx->tenants != NULL ? DB_ID_ARRAY(tx->tenants, tx->tenant_count) : DB_ID(tx->tenant);
     enum err err = db->tx_err;
 
     if (err != ERR_OK)
         return err;
-    err = db_bind(tx->is_across ? NULL : &tx->tenant, args, &bound);
-    if (err == ERR_OK && db->has_turned)
-        err = scope_bind(tx, "", &scope);
+    err = db_bind(tx->is_across ? NULL : &first, args, &bound);
+    if (err == ERR_OK && db->has_batch && db->batch.count > DB_BATCH_MAX - COMMANDS_OF_ONE)
+        err = batch_close(db, PQTRANS_INTRANS, NULL);
     if (err == ERR_OK)
-        err = db_batch_begin(&batch, db);
-    if (err == ERR_OK && db->has_turned)
-        err = db_batch_stmt(&batch, &scope_set_stmt, &scope.bound);
+        err = batch_open(tx);
     if (err == ERR_OK)
-        err = db_batch_stmt(&batch, stmt, &bound);
-    if (err == ERR_OK)
-        err = db_batch_end(&batch, result_out);
-    if (err == ERR_OK)
-        db->has_turned = false;
-    else
+        err = db_batch_stmt(&db->batch, stmt, &bound, rows);
+    if (err != ERR_OK && db->tx_err == ERR_OK)
         db->tx_err = err;
-    db_bound_release(&scope.bound);
     db_bound_release(&bound);
+    return err;
+}
+
+enum err
+db_later(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args, struct db_rows **rows_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = rows_out == NULL ? ERR_OK : db_rows_new(NULL, &rows);
+
+    db_enter(tx->db);
+    check_open(tx);
+    if (err == ERR_OK)
+        err = add(tx, stmt, args, rows);
+    else if (tx->db->tx_err == ERR_OK)
+        tx->db->tx_err = err;
+    db_leave(tx->db);
+    if (rows_out != NULL)
+        *rows_out = rows;
     return err;
 }
 
@@ -185,9 +259,10 @@ query_entered(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args,
 
     db_enter(tx->db);
     check_open(tx);
-    err = query(tx, stmt, args, result_out);
-    if (err == ERR_OK && PQntuples(*result_out) > (int)DB_ROWS_MAX) {
-        log_event(LOG_ERROR, "db.too_many_rows", LOG_WORD("statement", stmt->name));
+    err = add(tx, stmt, args, NULL);
+    if (err == ERR_OK)
+        err = batch_close(tx->db, PQTRANS_INTRANS, result_out);
+    if (err == ERR_OK && db_rows_are_too_many(*result_out, stmt->name)) {
         PQclear(*result_out);
         *result_out = NULL;
         err = tx->db->tx_err = ERR_DB_STATEMENT;
@@ -239,7 +314,11 @@ db_exec_one(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args)
 static void
 rollback(struct db *db)
 {
-    if (db->conn == NULL)
+    enum err ended = db->has_batch ? db_batch_end(&db->batch, NULL) : ERR_OK;
+
+    (void)ended; /* whatever it brought is undone */
+    db->has_batch = false;
+    if (db->conn == NULL || PQtransactionStatus(db->conn) == PQTRANS_IDLE)
         return;
     if (run_plain(db, "rollback", "ROLLBACK") != ERR_OK || expect_status(db, PQTRANS_IDLE) != ERR_OK)
         db_lose(db);
@@ -254,15 +333,16 @@ db_commit(struct db_tx *tx)
     db_enter(db);
     check_open(tx);
     err = db->tx_err;
-    if (err == ERR_OK) {
-        err = run_plain(db, "commit", "COMMIT");
+    if (err == ERR_OK && (db->is_begun || db->has_batch)) { /* else there is nothing to commit */
+        if (!db->has_batch)
+            err = db_batch_begin(&db->batch, db);
         if (err == ERR_OK)
-            err = expect_status(db, PQTRANS_IDLE);
-        else if (db->conn != NULL && PQtransactionStatus(db->conn) != PQTRANS_IDLE)
-            rollback(db);
-    } else {
-        rollback(db); /* the server would answer a commit with a rollback; so no statement's error is lost */
+            err = db_batch_plain(&db->batch, "commit", "COMMIT");
+        if (err == ERR_OK)
+            err = batch_close(db, PQTRANS_IDLE, NULL);
     }
+    if (err != ERR_OK)
+        rollback(db); /* the server would answer a commit with a rollback; so no statement's error is lost */
     tx_close(tx);
     db_leave(db);
     return err;
@@ -293,22 +373,25 @@ pause_after_conflict(int try)
 }
 
 static enum err
+begin_either(struct db *db, const struct id *tenant, const char *purpose, struct db_tx *tx_out)
+{
+    return tenant != NULL ? db_begin(db, *tenant, tx_out) : db_begin_across(db, purpose, tx_out);
+}
+
+static enum err
 run_once(struct db *db, const struct id *tenant, const char *purpose,
-         enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+         enum err (*work)(struct db_tx *tx, void *ctx), void *ctx, bool *is_untouched_out)
 {
     struct db_tx tx;
-    enum err err = tenant != NULL ? db_begin(db, *tenant, &tx) : db_begin_across(db, purpose, &tx);
+    enum err err = begin_either(db, tenant, purpose, &tx);
 
-    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
-        err = db_reopen(db, 0);
-        if (err == ERR_OK)
-            err = tenant != NULL ? db_begin(db, *tenant, &tx) : db_begin_across(db, purpose, &tx);
-    }
+    *is_untouched_out = err == ERR_DB_UNAVAILABLE;
     if (err != ERR_OK)
         return err;
     err = work(&tx, ctx);
     if (err == ERR_OK)
         return db_commit(&tx);
+    *is_untouched_out = db->tx_err == ERR_DB_UNAVAILABLE && !db->is_begun;
     if (db->tx_err == ERR_DB_CONFLICT)
         err = ERR_DB_CONFLICT; /* whatever the work made of it */
     db_rollback(&tx);
@@ -320,13 +403,20 @@ run(struct db *db, const struct id *tenant, const char *purpose,
     enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
 {
     enum err err = ERR_DB_CONFLICT;
+    bool is_untouched = false;
 
     for (int try = 0; try < DB_TRIES && err == ERR_DB_CONFLICT; try++) {
         if (try > 0) {
             metric_add(METRIC_DB_RETRIES, 1);
             pause_after_conflict(try);
         }
-        err = run_once(db, tenant, purpose, work, ctx);
+        err = run_once(db, tenant, purpose, work, ctx, &is_untouched);
+        if (is_untouched &&
+            try == 0) { /* nothing was done yet: a server that was started again may be back */
+            err = db_reopen(db, 0);
+            if (err == ERR_OK)
+                err = run_once(db, tenant, purpose, work, ctx, &is_untouched);
+        }
     }
     return err;
 }

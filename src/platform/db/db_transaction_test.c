@@ -192,6 +192,116 @@ a_commit_that_fails_leaves_no_transaction(void **state UNUSED)
     assert_ok(db_commit(&tx));
 }
 
+static enum err
+insert_later(struct db_tx *tx)
+{
+    return db_later(tx, &note_insert_stmt, DB_ARGS(DB_ID(id_new(clock_system()))), NULL);
+}
+
+static void
+what_is_sent_later_goes_with_the_commit(void **state UNUSED)
+{
+    struct db_rows *before = NULL, *after = NULL;
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(db_later(&tx, &note_count_stmt, DB_NO_ARGS, &before));
+    assert_ok(insert_later(&tx));
+    assert_ok(db_tx_turn_to(&tx, bolt));
+    assert_ok(insert_later(&tx));
+    assert_ok(db_tx_turn_to(&tx, acme));
+    assert_ok(db_later(&tx, &note_count_stmt, DB_NO_ARGS, &after));
+    assert_int_equal(db_rows_count(after), 0); /* nobody was asked yet */
+    assert_ok(db_commit(&tx));
+    assert_int_equal(db_i64(before, 0, 0), 0);
+    assert_int_equal(db_i64(after, 0, 0), 1);
+    assert_int_equal(stored(), 2);
+    db_rows_free(before);
+    db_rows_free(after);
+}
+
+static void
+what_is_sent_later_goes_with_the_next_answer_that_is_wanted(void **state UNUSED)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, acme, &tx));
+    for (int64_t i = 1; i <= 3; i++) {
+        assert_ok(insert_later(&tx));
+        assert_int_equal(number(&tx, &note_count_stmt), i);
+    }
+    assert_ok(insert_later(&tx));
+    db_rollback(&tx); /* with one unsent */
+    assert_int_equal(stored(), 0);
+    assert_ok(db_begin(db, acme, &tx));
+    assert_int_equal(number(&tx, &note_count_stmt), 0);
+    assert_ok(db_commit(&tx));
+}
+
+static void
+more_than_a_round_trip_holds_takes_several(void **state UNUSED)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, acme, &tx));
+    for (size_t i = 0; i < 3 * DB_BATCH_MAX; i++)
+        assert_ok(insert_later(&tx));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(stored(), 3 * DB_BATCH_MAX);
+}
+
+static void
+an_error_of_what_was_sent_later_is_the_commits(void **state UNUSED)
+{
+    static const struct db_stmt bad = { "note_bad_later",
+                                        "insert into note (tenant_id, id) values ($1, $2)" };
+    struct db_rows *rows = NULL;
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(insert_later(&tx));
+    assert_ok(db_later(&tx, &bad, DB_ARGS(DB_ID(bolt)), NULL));
+    assert_ok(db_later(&tx, &note_count_stmt, DB_NO_ARGS, &rows));
+    assert_int_equal(db_commit(&tx), ERR_DB_CONSTRAINT);
+    assert_int_equal(db_rows_count(rows), 0);
+    assert_false(tx.is_open);
+    db_rows_free(rows);
+    assert_int_equal(stored(), 0);
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(db_later(&tx, &bad, DB_ARGS(DB_ID(bolt)), NULL));
+    assert_int_equal(insert_note(&tx), ERR_DB_CONSTRAINT); /* of the one before */
+    db_rollback(&tx);
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(insert_later(&tx));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(stored(), 1);
+}
+
+/* The server is stopped: whoever asked it anything would wait. */
+static void
+a_transaction_without_a_statement_asks_nobody(void **state UNUSED)
+{
+    static const struct db_stmt pid_stmt = { "backend_pid_plain", "select pg_backend_pid()" };
+    struct db_tx tx;
+
+    assert_ok(db_begin_across(db, "test", &tx));
+    int64_t pid = number(&tx, &pid_stmt);
+    assert_ok(db_commit(&tx));
+    assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+    db_answer_limit_set(db, 1);
+    enum err begun = db_begin(db, acme, &tx), committed = begun == ERR_OK ? db_commit(&tx) : begun;
+    enum err again = db_begin(db, acme, &tx);
+    db_rollback(&tx);
+    assert_int_equal(kill((pid_t)pid, SIGCONT), 0);
+    assert_ok(begun);
+    assert_ok(committed);
+    assert_ok(again);
+    db_answer_limit_set(db, DB_ANSWER_MS_MAX);
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(insert_note(&tx));
+    assert_ok(db_commit(&tx));
+}
+
 struct tries {
     int count, conflicts;
     const char *state;
@@ -380,6 +490,26 @@ a_connection_lost_while_idle_is_opened_again_by_the_next_run(void **state UNUSED
     assert_int_equal(stored(), 1);
 }
 
+static void
+wait_readable(void)
+{
+    struct pollfd socket = { db_fd(db), POLLIN, 0 };
+
+    assert_int_equal(poll(&socket, 1, 10000), 1);
+}
+
+static void
+a_farewell_that_was_not_heard_yet_is_heard_at_the_next_begin(void **state UNUSED)
+{
+    struct db_tx tx;
+
+    end_backend(backend());
+    wait_readable();
+    assert_int_equal(db_begin(db, acme, &tx), ERR_DB_UNAVAILABLE);
+    assert_int_equal(db_fd(db), -1);
+    assert_ok(db_reopen(db, 5000));
+}
+
 /* The server is there, and says nothing: a stopped process, a dead disk. */
 static void
 a_silent_server_ends_the_query(void **state UNUSED)
@@ -401,14 +531,6 @@ a_silent_server_ends_the_query(void **state UNUSED)
     db_answer_limit_set(db, DB_ANSWER_MS_MAX);
     assert_ok(db_reopen(db, 5000));
     assert_int_equal(stored(), 0);
-}
-
-static void
-wait_readable(void)
-{
-    struct pollfd socket = { db_fd(db), POLLIN, 0 };
-
-    assert_int_equal(poll(&socket, 1, 10000), 1);
 }
 
 static void
@@ -560,12 +682,18 @@ main(void)
         test(a_row_of_another_tenant_is_refused),
         test(a_failed_statement_cannot_be_committed_over),
         test(a_commit_that_fails_leaves_no_transaction),
+        test(what_is_sent_later_goes_with_the_commit),
+        test(what_is_sent_later_goes_with_the_next_answer_that_is_wanted),
+        test(more_than_a_round_trip_holds_takes_several),
+        test(an_error_of_what_was_sent_later_is_the_commits),
+        test(a_transaction_without_a_statement_asks_nobody),
         test(a_conflict_is_tried_again_and_not_for_ever),
         test(a_real_deadlock_is_resolved_by_trying_again),
         test(a_real_serialization_failure_is_tried_again),
         test(a_connection_lost_within_a_transaction_stores_nothing),
         test(a_connection_lost_before_the_commit_is_reported_as_unknown),
         test(a_connection_lost_while_idle_is_opened_again_by_the_next_run),
+        test(a_farewell_that_was_not_heard_yet_is_heard_at_the_next_begin),
         test(a_silent_server_ends_the_query),
         test(opening_again_waits_for_a_server_and_gives_up),
         test(news_wakes_the_listener_when_it_is_committed),
