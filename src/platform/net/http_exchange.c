@@ -408,6 +408,7 @@ http_on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         server->connection_count++;
+        metric_add(METRIC_HTTP_CONNECTIONS, 1); /* not set: a process may have two servers */
         *socket_ctx = connection;
         if (connection != NULL) {
             connection->server = server;
@@ -418,12 +419,12 @@ http_on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_ctx,
     } else {
         struct http_connection *connection = *socket_ctx;
         server->connection_count--;
+        metric_add(METRIC_HTTP_CONNECTIONS, UINT64_MAX); /* one less */
         if (connection != NULL)
             http_connection_wait(connection, HTTP_WAIT_NONE);
         free(connection);
         *socket_ctx = NULL;
     }
-    metric_set(METRIC_HTTP_CONNECTIONS, (int64_t)server->connection_count);
 }
 
 void

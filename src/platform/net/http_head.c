@@ -14,13 +14,28 @@
 #define VERSION_BYTES 8u /* "HTTP/1.1" */
 
 /* Fields whose repetition would change what a request means, so that one is all we take. */
-static const char *const single_fields[] = {
-    "Host",     "Content-Length",  "Transfer-Encoding",   "Content-Type", "Authorization",
-    "If-Match", "Idempotency-Key", "X-Hub-Signature-256", "traceparent",  "Expect",
+enum single { SINGLE_HOST, SINGLE_LENGTH, SINGLE_CODING, SINGLE_TRACE };
+#define SINGLE(literal)                                                                                      \
+    {                                                                                                        \
+        "" literal, sizeof(literal) - 1                                                                      \
+    }
+static const struct slice single_fields[] = {
+    [SINGLE_HOST] = SINGLE("Host"),
+    [SINGLE_LENGTH] = SINGLE("Content-Length"),
+    [SINGLE_CODING] = SINGLE("Transfer-Encoding"),
+    [SINGLE_TRACE] = SINGLE("traceparent"),
+    SINGLE("Content-Type"),
+    SINGLE("Authorization"),
+    SINGLE("If-Match"),
+    SINGLE("Idempotency-Key"),
+    SINGLE("X-Hub-Signature-256"),
+    SINGLE("Expect"),
 };
 
 struct head_walk {
     struct http_exchange *exchange;
+    const struct http_pair *singles[COUNT_OF(single_fields)]; /* NULL: not there */
+    bool has_repeated;
     uintptr_t at; /* where the next field must begin */
     char *copy;   /* where the next text goes, in the arena */
     size_t room;
@@ -75,13 +90,21 @@ walk_field(void *ctx, enum MHD_ValueKind kind UNUSED, const char *name, size_t n
     struct http_pair *pair = &request->headers[request->header_count++];
     pair->name = walk_copy(walk, name, name_len);
     pair->value = slice_trim(walk_copy(walk, value, value_len));
+    for (size_t i = 0; i < COUNT_OF(single_fields); i++) {
+        if (!slice_eq_nocase(pair->name, single_fields[i]))
+            continue;
+        walk->has_repeated = walk->has_repeated || walk->singles[i] != NULL;
+        walk->singles[i] = pair;
+        break;
+    }
     return walk->err == ERR_OK ? MHD_YES : MHD_NO;
 }
 
 /* Copies the fields and holds the layout of the head against what it must be. */
 static enum err
-fields_read(struct http_exchange *exchange, const char *method, const char *version)
+fields_read(struct head_walk *walk, const char *method, const char *version)
 {
+    struct http_exchange *exchange = walk->exchange;
     struct MHD_Connection *mhd = exchange->connection->mhd;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -90,43 +113,35 @@ fields_read(struct http_exchange *exchange, const char *method, const char *vers
     if (info == NULL || exchange->target_at != start + strlen(method) + 1 ||
         (uintptr_t)version != exchange->target_at + exchange->target.len + 1)
         return head_fault(exchange, ERR_HTTP_SYNTAX, "The request line must be: METHOD target HTTP/1.1.");
-    struct head_walk walk = { .exchange = exchange,
-                              .at = (uintptr_t)version + VERSION_BYTES + 2,
-                              .copy = arena_alloc(exchange->request.arena, info->header_size),
-                              .room = info->header_size };
-    if (walk.copy == NULL)
+    walk->at = (uintptr_t)version + VERSION_BYTES + 2;
+    walk->copy = arena_alloc(exchange->request.arena, info->header_size);
+    walk->room = info->header_size;
+    if (walk->copy == NULL)
         return ERR_NO_MEMORY;
-    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_field, &walk);
-    if (walk.err == ERR_OK && walk.at + 2 != start + info->header_size)
-        walk.err =
+    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_field, walk);
+    if (walk->err == ERR_OK && walk->at + 2 != start + info->header_size)
+        walk->err =
             head_fault(exchange, ERR_HTTP_SYNTAX, "Each header field must be one line, ended by CR and LF.");
-    return walk.err;
+    return walk->err;
 }
 
-static size_t
-field_count(const struct http_request *request, const char *name)
+static struct slice
+single_value(const struct head_walk *walk, enum single field)
 {
-    size_t count = 0;
-
-    for (size_t i = 0; i < request->header_count; i++)
-        if (slice_eq_nocase(request->headers[i].name, slice_text(name)))
-            count++;
-    return count;
+    return walk->singles[field] == NULL ? SLICE_EMPTY : walk->singles[field]->value;
 }
 
 /* What decides where this request ends and the next begins (RFC 9112, 6.3), and whom it is for (3.2). */
 static enum err
-framing_check(struct http_exchange *exchange, const char *version)
+framing_check(const struct head_walk *walk, const char *version)
 {
-    const struct http_request *request = &exchange->request;
-    struct slice host = http_header(request, "Host");
-    struct slice length = http_header(request, "Content-Length");
-    struct slice coding = http_header(request, "Transfer-Encoding");
+    struct http_exchange *exchange = walk->exchange;
+    struct slice host = single_value(walk, SINGLE_HOST), length = single_value(walk, SINGLE_LENGTH);
+    struct slice coding = single_value(walk, SINGLE_CODING);
     bool is_1_0 = strcmp(version, "HTTP/1.0") == 0;
 
-    for (size_t i = 0; i < COUNT_OF(single_fields); i++)
-        if (field_count(request, single_fields[i]) > 1)
-            return head_fault(exchange, ERR_HTTP_HEADER, "A header field that may come once came twice.");
+    if (walk->has_repeated)
+        return head_fault(exchange, ERR_HTTP_HEADER, "A header field that may come once came twice.");
     if (host.ptr == NULL ? !is_1_0 : !field_is_host(host))
         return head_fault(exchange, ERR_HTTP_HEADER, "A request needs one valid Host.");
     if (length.ptr != NULL && coding.ptr != NULL)
@@ -198,14 +213,14 @@ method_of(const char *text)
 
 /* The fields of that name as one list (RFC 9110, 5.3). Empty when there is none. */
 static enum err
-fields_join(const struct http_request *request, const char *name, struct slice *out)
+fields_join(const struct http_request *request, struct slice name, struct slice *out)
 {
     size_t bytes = 0, len = 0;
     char *text;
 
     *out = SLICE_EMPTY;
     for (size_t i = 0; i < request->header_count; i++)
-        if (slice_eq_nocase(request->headers[i].name, slice_text(name)))
+        if (slice_eq_nocase(request->headers[i].name, name))
             bytes += request->headers[i].value.len + 1; /* together no more than the head */
     if (bytes == 0)
         return ERR_OK;
@@ -214,7 +229,7 @@ fields_join(const struct http_request *request, const char *name, struct slice *
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < request->header_count; i++) {
         struct slice value = request->headers[i].value;
-        if (!slice_eq_nocase(request->headers[i].name, slice_text(name)))
+        if (!slice_eq_nocase(request->headers[i].name, name))
             continue;
         if (len != 0)
             text[len++] = ',';
@@ -233,7 +248,7 @@ peer_read(struct http_exchange *exchange)
     const struct sockaddr *peer = info == NULL ? NULL : info->client_addr;
     char text[ADDRESS_TEXT_BYTES];
     struct slice list;
-    enum err err = fields_join(&exchange->request, "X-Forwarded-For", &list);
+    enum err err = fields_join(&exchange->request, SLICE("X-Forwarded-For"), &list);
 
     if (err != ERR_OK)
         return err;
@@ -248,19 +263,20 @@ enum err
 http_head_read(struct http_exchange *exchange, const char *url, const char *method, const char *version)
 {
     struct http_request *request = &exchange->request;
+    struct head_walk walk = { .exchange = exchange };
     enum err err;
 
     request->method = method_of(method);
     if (url == NULL || exchange->target.ptr == NULL)
         return head_fault(exchange, ERR_HTTP_SYNTAX,
                           "The request target is missing or longer than 4096 bytes.");
-    err = fields_read(exchange, method, version);
+    err = fields_read(&walk, method, version);
     if (err == ERR_OK)
-        err = framing_check(exchange, version);
+        err = framing_check(&walk, version);
     if (err == ERR_OK)
         err = path_read(exchange);
     if (err != ERR_OK)
         return err;
-    request->has_trace = traceparent_parse(http_header(request, "traceparent"), &request->trace) == ERR_OK;
+    request->has_trace = traceparent_parse(single_value(&walk, SINGLE_TRACE), &request->trace) == ERR_OK;
     return peer_read(exchange);
 }

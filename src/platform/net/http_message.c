@@ -20,8 +20,10 @@ http_method_word(enum http_method method)
 struct slice
 http_header(const struct http_request *request, const char *name)
 {
+    struct slice wanted = slice_text(name);
+
     for (size_t i = 0; i < request->header_count; i++)
-        if (slice_eq_nocase(request->headers[i].name, slice_text(name)))
+        if (slice_eq_nocase(request->headers[i].name, wanted))
             return request->headers[i].value;
     return SLICE_EMPTY;
 }
@@ -111,8 +113,10 @@ http_answer_note(const struct http_request *request, const struct http_response 
 static bool
 has_header(const struct http_response *response, const char *name)
 {
+    struct slice wanted = slice_text(name);
+
     for (size_t i = 0; i < response->header_count; i++)
-        if (slice_eq_nocase(response->headers[i].name, slice_text(name)))
+        if (slice_eq_nocase(response->headers[i].name, wanted))
             return true;
     return false;
 }

@@ -3,17 +3,27 @@
 #include "platform/net/http_server_internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-/* The library's buffer of a connection: half of it reads, and a whole head must fit. */
-#define CONNECTION_MEMORY_BYTES 32768u
-#define DRAIN_MS                10000
-#define DRAIN_LAST_MS           1000 /* to send what was answered when drain_ms is over */
-#define TICK_MS                 1000
+/*
+ * The library's buffer of a connection: it holds a whole head and what the library makes of it, then the head
+ * of the answer. The library clears it after each request, so every open connection has all of it resident:
+ * this is what an idle one costs.
+ */
+#define CONNECTION_MEMORY_BYTES 16384u
+/* Descriptors for whatever else the process opens: the database, files, links, pipes. */
+#define OTHER_FDS_MAX 256u
+/* When so many connections have gone, what they held goes back to the system. */
+#define TRIM_CONNECTIONS 1000u
+#define DRAIN_MS         10000
+#define DRAIN_LAST_MS    1000 /* to send what was answered when drain_ms is over */
+#define TICK_MS          1000
 
 /*
  * The library waits for the next edge of a socket of which it has read all that was there, and it may have
@@ -163,6 +173,18 @@ loop_wait(struct http_server *server, struct mono_time until)
     return ERR_OK;
 }
 
+/* What many connections held stays with the allocator, for the next ones; after a burst it is too much. */
+static void
+memory_trim(struct http_server *server)
+{
+    if (server->connection_count > server->connection_peak)
+        server->connection_peak = server->connection_count;
+    if (server->connection_peak - server->connection_count < TRIM_CONNECTIONS)
+        return;
+    server->connection_peak = server->connection_count;
+    (void)malloc_trim(0);
+}
+
 static enum err
 loop_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
 {
@@ -174,6 +196,7 @@ loop_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
             next_tick = mono_after_ms(http_server_now(server), TICK_MS);
             timers_check(server);
             streams_check(server);
+            memory_trim(server);
             if (tick != NULL)
                 tick(ctx);
         }
@@ -221,6 +244,21 @@ keep_escapes(void *ctx UNUSED, struct MHD_Connection *mhd UNUSED, char *text)
     return strlen(text);
 }
 
+/* As many connections as there may be, of those that are wanted. */
+static unsigned
+connections_possible(size_t wanted)
+{
+    struct rlimit fds;
+
+    if (getrlimit(RLIMIT_NOFILE, &fds) != 0 || fds.rlim_cur == RLIM_INFINITY)
+        return (unsigned)wanted;
+    size_t room = fds.rlim_cur > 2 * OTHER_FDS_MAX ? fds.rlim_cur - OTHER_FDS_MAX : fds.rlim_cur / 2;
+    if (room >= wanted)
+        return (unsigned)wanted;
+    log_event(LOG_WARN, "http.connections_capped", LOG_NUM("wanted", wanted), LOG_NUM("possible", room));
+    return (unsigned)room;
+}
+
 static enum err
 daemon_start(struct http_server *server)
 {
@@ -228,14 +266,14 @@ daemon_start(struct http_server *server)
 
     /* Without the internal thread the library makes no wake-up channel of its own: resuming costs no system
      * call. */
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_access, server,
-                         MHD_OPTION_LISTEN_SOCKET, server->config.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                         (unsigned)server->config.connections_max, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-                         MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-                         http_on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, http_on_request_line,
-                         server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_on_access, server,
+        MHD_OPTION_LISTEN_SOCKET, server->config.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        connections_possible(server->config.connections_max), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
+        http_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, server,
+        MHD_OPTION_URI_LOG_CALLBACK, http_on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes,
+        NULL, MHD_OPTION_END);
     if (server->daemon == NULL)
         return ERR_SYSTEM;
     server->config.listen_fd = -1; /* the library's now */

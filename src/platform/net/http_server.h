@@ -117,7 +117,7 @@ struct http_server_config {
     int listen_fd; /* listening, TCP or unix; taken by http_server_new, also when it fails */
     unsigned workers;
     unsigned stream_workers; /* for streamed routes; each may be held up by one client */
-    size_t connections_max;  /* more wait in the listen queue */
+    size_t connections_max;  /* more wait in the listen queue; fewer when descriptors are */
     size_t queue_max;        /* requests handed over and not yet answered; more are answered 503 */
     size_t body_bytes_max;   /* the most any route takes; the route's own limit comes from body_limit */
     int drain_ms;            /* how long http_server_run may take to end after http_server_stop; 0: 10 s */

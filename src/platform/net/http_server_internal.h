@@ -110,6 +110,7 @@ struct http_server {
         struct http_connection *first, *last;
     } waits[HTTP_WAIT_COUNT];
     size_t connection_count, in_flight, body_bytes;
+    size_t connection_peak;                 /* since memory was given back */
     struct http_exchange_list ready;        /* to be handed to the workers after this turn */
     struct http_exchange_list stream_ready; /* likewise, for the streaming workers */
     struct http_stream *streams;            /* all there are */
