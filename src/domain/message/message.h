@@ -191,7 +191,7 @@ struct message_pricing {
     struct slice conversation_id, conversation_origin;
 };
 MUST_CHECK enum err message_pricing_keep(struct db_tx *tx, struct id message, struct id channel,
-                                         const struct message_pricing *pricing);
+                                         const struct message_pricing *pricing, struct arena *arena);
 
 /*
  * Withdraws a message that has not left: one that is held or waits, with no earlier attempt whose outcome is

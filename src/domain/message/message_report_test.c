@@ -1,6 +1,7 @@
 /* Whatever order a provider's reports come in, and however often: the same end, and the same facts told,
  * once. */
 #include "domain/message/message_queue.h"
+#include "domain/message/message_report.h"
 #include "domain/message/message_testing.h"
 #include <stdio.h>
 
@@ -8,6 +9,7 @@
 #define REPORTS_MAX 12u
 #define ORDERS      4u  /* of each choice of reports */
 #define CHOICES     31u /* of five kinds of report, all but none */
+#define TOGETHER    (CHOICES * REPORTS_MAX)
 
 static struct db *db;
 static struct arena *arena;
@@ -40,17 +42,23 @@ closed(void **state UNUSED)
     return 0;
 }
 
+static struct message_report
+report_of(struct id message, enum message_status status)
+{
+    return (struct message_report){ .message = message,
+                                    .channel = channel,
+                                    .status = status,
+                                    .at = clock_wall(clock_system()),
+                                    .provider_id = SLICE("wamid.1"),
+                                    .error_code = SLICE("whatsapp-131026"),
+                                    .error_title = SLICE("A \"title\"."),
+                                    .error_class = "permanent" };
+}
+
 static void
 report(struct id message, enum message_status status)
 {
-    struct message_report report = { .message = message,
-                                     .channel = channel,
-                                     .status = status,
-                                     .at = clock_wall(clock_system()),
-                                     .provider_id = SLICE("wamid.1"),
-                                     .error_code = SLICE("whatsapp-131026"),
-                                     .error_title = SLICE("A \"title\"."),
-                                     .error_class = "permanent" };
+    struct message_report report = report_of(message, status);
     bool has_moved;
     struct db_tx tx;
 
@@ -88,30 +96,39 @@ end_of(unsigned facts)
                                                    : "sent";
 }
 
-static void
-any_order_and_repetition_ends_alike_and_tells_each_fact_once(void **state UNUSED)
+/* Some of the five kinds, each once or twice, in any order. */
+static size_t
+draw(unsigned choice, enum message_status *reports, unsigned *facts_out)
 {
     static const enum message_status kinds[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ,
                                                  MESSAGE_FAILED, MESSAGE_EXPIRED };
+    size_t count = 0;
 
+    *facts_out = 0;
+    for (unsigned kind = 0; kind < COUNT_OF(kinds); kind++)
+        if ((choice & (1u << kind)) != 0) {
+            *facts_out |= message_facts_of(kinds[kind]);
+            for (unsigned times = 1 + roll(2); times > 0; times--)
+                reports[count++] = kinds[kind];
+        }
+    for (size_t i = count; i > 1; i--) { /* Fisher and Yates */
+        size_t other = roll((uint32_t)i);
+        enum message_status moved = reports[i - 1];
+        reports[i - 1] = reports[other];
+        reports[other] = moved;
+    }
+    return count;
+}
+
+static void
+any_order_and_repetition_ends_alike_and_tells_each_fact_once(void **state UNUSED)
+{
     fprintf(stderr, "# seed %u\n", SEED);
     for (unsigned choice = 1; choice <= CHOICES; choice++)
         for (unsigned order = 0; order < ORDERS; order++) {
             enum message_status reports[REPORTS_MAX];
-            size_t count = 0;
             unsigned facts = 0;
-            for (unsigned kind = 0; kind < COUNT_OF(kinds); kind++)
-                if ((choice & (1u << kind)) != 0) {
-                    facts |= message_facts_of(kinds[kind]);
-                    for (unsigned times = 1 + roll(2); times > 0; times--)
-                        reports[count++] = kinds[kind];
-                }
-            for (size_t i = count; i > 1; i--) { /* Fisher and Yates */
-                size_t other = roll((uint32_t)i);
-                enum message_status moved = reports[i - 1];
-                reports[i - 1] = reports[other];
-                reports[other] = moved;
-            }
+            size_t count = draw(choice, reports, &facts);
             struct message_new message = message_testing_new(acme, channel, MESSAGE_SERVICE);
             struct id id = message_testing_accept(db, &message);
             for (size_t i = 0; i < count; i++)
@@ -120,6 +137,101 @@ any_order_and_repetition_ends_alike_and_tells_each_fact_once(void **state UNUSED
                 fail_msg("choice %u, order %u of seed %u", choice, order, SEED);
             arena_reset(arena);
         }
+}
+
+/* In one transaction: those that can be applied together, then what was left. */
+static void
+report_together(struct message_report_item *items, size_t count)
+{
+    struct db_tx tx;
+    bool has_moved;
+
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(message_reports_apply(&tx, clock_system(), items, count, arena));
+    for (size_t i = 0; i < count; i++)
+        if (!items[i].is_settled)
+            assert_ok(message_report_apply(&tx, clock_system(), items[i].report, arena, &has_moved));
+    assert_ok(db_commit(&tx));
+}
+
+/* The same, said of many messages at once, mixed. */
+static void
+many_reports_at_once_end_as_one_by_one(void **state UNUSED)
+{
+    static struct message_report reports[TOGETHER];
+    static struct message_report_item items[TOGETHER];
+    struct id ids[CHOICES + 1];
+    unsigned facts[CHOICES + 1];
+    size_t count = 0, together = 0;
+
+    for (unsigned choice = 1; choice <= CHOICES; choice++) {
+        struct message_new message = message_testing_new(acme, channel, MESSAGE_SERVICE);
+        enum message_status drawn[REPORTS_MAX];
+        ids[choice] = message_testing_accept(db, &message);
+        size_t of = draw(choice, drawn, &facts[choice]);
+        for (size_t i = 0; i < of; i++)
+            reports[count++] = report_of(ids[choice], drawn[i]);
+    }
+    for (size_t i = count; i > 1; i--) {
+        size_t other = roll((uint32_t)i);
+        struct message_report moved = reports[i - 1];
+        reports[i - 1] = reports[other];
+        reports[other] = moved;
+    }
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct message_report_item){ .report = &reports[i] };
+    report_together(items, count);
+    for (size_t i = 0; i < count; i++)
+        together += items[i].is_settled;
+    assert_true(together > 0 && together < count); /* both ways were taken */
+    for (unsigned choice = 1; choice <= CHOICES; choice++)
+        if (told(ids[choice], end_of(facts[choice]), facts[choice]) != 6)
+            fail_msg("choice %u of seed %u", choice, SEED);
+    report_together(items, count); /* all of it once more: nothing is told twice */
+    for (unsigned choice = 1; choice <= CHOICES; choice++)
+        if (told(ids[choice], end_of(facts[choice]), facts[choice]) != 6)
+            fail_msg("choice %u of seed %u, repeated", choice, SEED);
+}
+
+static void
+a_report_that_comes_with_others_takes_the_message_out_of_the_queue(void **state UNUSED)
+{
+    struct message_new one = message_testing_new(acme, channel, MESSAGE_SERVICE);
+    struct message_new other = message_testing_new(acme, channel, MESSAGE_SERVICE);
+    struct id ids[] = { message_testing_accept(db, &one), message_testing_accept(db, &other) };
+    struct message_report reports[] = { report_of(ids[0], MESSAGE_SENT), report_of(ids[1], MESSAGE_READ),
+                                        report_of(id_new(clock_system()), MESSAGE_READ) };
+    struct message_pricing price = { .is_billable = true, .model = SLICE("PMP") };
+    struct message_report_item items[] = { { .report = &reports[0], .pricing = &price },
+                                           { .report = &reports[1], .pricing = &price },
+                                           { .report = &reports[2] } };
+    struct id found;
+    unsigned sender;
+    struct db_tx tx;
+    char a[ID_UUID_BYTES], b[ID_UUID_BYTES];
+
+    reports[1].provider_id = SLICE("wamid.2");
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(message_reports_apply(&tx, clock_system(), items, 3, arena));
+    assert_ok(message_by_provider_id(&tx, channel, SLICE("wamid.2"), &found, &sender));
+    assert_ok(db_commit(&tx));
+    assert_true(id_eq(found, ids[1]));
+    assert_true(items[0].is_settled && items[1].is_settled);
+    assert_false(
+        items[2].is_settled); /* there is no such message: somebody else has to say what that means */
+    id_uuid_print(ids[0], a);
+    id_uuid_print(ids[1], b);
+    assert_int_equal(
+        message_testing_count("select count(*) from dispatch_queue where message_id in ('%s', '%s')", a, b),
+        0);
+    assert_int_equal(message_testing_count("select count(*) from message where id in ('%s', '%s') and"
+                                           " pricing->>'model' = 'PMP' and provider_id like 'wamid.%%'",
+                                           a, b),
+                     2);
+    assert_int_equal(message_testing_count("select count(*) from event where subject_id in ('%s', '%s')"
+                                           " and data->'pricing'->>'model' = 'PMP'",
+                                           a, b),
+                     4); /* sent; sent, delivered, read */
 }
 
 static void
@@ -142,7 +254,8 @@ what_changes_nothing_is_told_with_the_status_that_stays(void **state UNUSED)
         1);
 }
 
-CLUSTER_MAIN(cmocka_unit_test_setup_teardown(any_order_and_repetition_ends_alike_and_tells_each_fact_once,
-                                             opened, closed),
-             cmocka_unit_test_setup_teardown(what_changes_nothing_is_told_with_the_status_that_stays, opened,
-                                             closed))
+#define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
+CLUSTER_MAIN(TEST(any_order_and_repetition_ends_alike_and_tells_each_fact_once),
+             TEST(many_reports_at_once_end_as_one_by_one),
+             TEST(a_report_that_comes_with_others_takes_the_message_out_of_the_queue),
+             TEST(what_changes_nothing_is_told_with_the_status_that_stays))

@@ -1,6 +1,5 @@
-/* Reading messages, and what providers report of them. */
-#include "domain/message/message.h"
-#include "domain/message/message_fallback.h"
+/* Reading messages, and receiving them. */
+#include "domain/message/message_report_internal.h"
 #include "domain/tenant/sealed_column.h"
 #include "wire/json/json.h"
 
@@ -229,215 +228,6 @@ done:
     return err;
 }
 
-/* The channel must be that of the sender which is reported on. What is known is known of that sender. */
-static const struct db_stmt message_lock_stmt = {
-    "message_lock",
-    "SELECT m.status, m.updated_at, CASE WHEN m.sender = $4 THEN m.known ELSE coalesce(f.known, 0) END, m.sender = $4"
-    " FROM message m LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = $2 AND f.position = $4"
-    " WHERE m.tenant_id = $1 AND m.id = $2 AND coalesce(f.channel_id, m.channel_id) = $3 AND $4 <= m.sender"
-    " AND m.direction = 'out' FOR UPDATE OF m"
-};
-/* A sender that was left has delivered it after all. */
-static const struct db_stmt message_status_left_stmt = {
-    "message_status_left",
-    "UPDATE message SET status = $3, error_code = NULL, error_title = NULL, error_class = NULL,"
-    " updated_at = now() WHERE tenant_id = $1 AND id = $2"
-};
-static const struct db_stmt message_known_left_stmt = {
-    "message_known_left", "UPDATE message_fallback SET known = $4, provider_id = coalesce(provider_id, $5)"
-                          " WHERE tenant_id = $1 AND message_id = $2 AND position = $3"
-};
-static const struct db_stmt message_status_stmt = {
-    "message_status_set",
-    "UPDATE message SET status = $3, provider_id = coalesce($4, provider_id), error_code = $5, error_title = $6,"
-    " error_class = $7, known = $8, updated_at = now() WHERE tenant_id = $1 AND id = $2"
-};
-static const struct db_stmt message_known_stmt = {
-    "message_known_set", "UPDATE message SET known = $3, provider_id = coalesce(provider_id, $4)"
-                         " WHERE tenant_id = $1 AND id = $2"
-};
-static const struct db_stmt message_unqueue_stmt = {
-    "message_unqueue", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2"
-};
-static const struct db_stmt provider_ref_insert_stmt = {
-    "provider_ref_insert",
-    "INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender) VALUES ($1, $2, $3, $4, $5)"
-    " ON CONFLICT DO NOTHING"
-};
-
-/* Providers tell whole seconds: within the second of the step before it, a report comes after that step. */
-static struct wall_time
-report_time(const struct message_report *report, struct wall_time step_before)
-{
-    bool is_same_second = report->at.us / 1000000 == step_before.us / 1000000;
-
-    return is_same_second && report->at.us < step_before.us ? step_before : report->at;
-}
-
-/* How the message stood when the report came. */
-struct report_before {
-    enum message_status status;
-    unsigned known;      /* of the sender that is reported on */
-    bool is_in_use;      /* that sender is the message's; else it was left */
-    struct wall_time at; /* when the report's steps are said to have happened */
-};
-
-/* {"report": {"status": "failed", "error": {...}}} */
-static enum err
-report_details(const struct message_report *report, enum message_status fact, struct arena *arena,
-               struct slice *out)
-{
-    struct buf text;
-
-    buf_init(&text, 8192);
-    buf_add_format(&text, "{\"report\":{\"status\":\"%.*s\"", SLICE_FMT(message_status_name(fact)));
-    if (fact == MESSAGE_FAILED && report->status == MESSAGE_FAILED) {
-        buf_add_text(&text, ",\"error\":{\"code\":");
-        json_add_string(&text, report->error_code);
-        buf_add_text(&text, ",\"title\":");
-        json_add_string(&text, report->error_title);
-        buf_add_text(&text, ",\"class\":");
-        json_add_string(&text, slice_text(report->error_class));
-        buf_add_byte(&text, '}');
-        if (report->errors.ptr != NULL)
-            buf_add_format(&text, ",\"errors\":%.*s", SLICE_FMT(report->errors));
-    }
-    buf_add_text(&text, "}}");
-    enum err err = buf_done(&text);
-    *out = err == ERR_OK ? arena_copy(arena, buf_slice(&text)) : SLICE_EMPTY;
-    buf_release(&text);
-    return err == ERR_OK && out->ptr == NULL ? ERR_NO_MEMORY : err;
-}
-
-/* One step for each fact that is news: as a move of the status where it is one, else only told. Those of
- * `but` are left out: they are told in another way. */
-static enum err
-report_tell(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-            const struct report_before *before, bool moves, unsigned but, struct arena *arena)
-{
-    static const enum message_status facts[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ,
-                                                 MESSAGE_FAILED, MESSAGE_EXPIRED };
-    enum message_status path[MESSAGE_STATUS_PATH_MAX];
-    struct message_step steps[MESSAGE_STATUS_PATH_MAX];
-    size_t path_count = moves ? message_status_path(before->status, report->status, path) : 0, count = 0;
-    unsigned news = message_facts_of(report->status) & ~before->known & ~but;
-    enum err err = ERR_OK;
-
-    for (size_t f = 0; err == ERR_OK && f < COUNT_OF(facts); f++) {
-        unsigned bit = 1u << f;
-        if ((news & bit) == 0)
-            continue;
-        struct message_step *step = &steps[count++];
-        *step = (struct message_step){ .message = report->message,
-                                       .channel = report->channel,
-                                       .status = facts[f],
-                                       .at = before->at,
-                                       .actor = MESSAGE_BY_PROVIDER,
-                                       .is_only_told = true };
-        for (size_t i = 0; i < path_count; i++)
-            if (path[i] == facts[f])
-                step->is_only_told = false;
-        if (step->is_only_told)
-            err = report_details(report, facts[f], arena, &step->details);
-        else if (facts[f] == MESSAGE_FAILED && report->errors.ptr != NULL) {
-            step->details = arena_format(arena, "{\"errors\":%.*s}", SLICE_FMT(report->errors));
-            err = step->details.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
-        }
-    }
-    return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
-}
-
-/* The sender in use failed: is there another one? */
-static enum err
-report_fall_back(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-                 struct arena *arena, bool *moved_out)
-{
-    return message_fall_back(tx, clock,
-                             &(struct message_leave){ .messages = &report->message,
-                                                      .count = 1,
-                                                      .why = report->status == MESSAGE_FAILED
-                                                                 ? MESSAGE_LEFT_FAILED
-                                                                 : MESSAGE_LEFT_EXPIRED,
-                                                      .actor = MESSAGE_BY_PROVIDER },
-                             arena, moved_out);
-}
-
-static enum err
-report_write_moved(struct db_tx *tx, const struct message_report *report, const struct report_before *before,
-                   int64_t known)
-{
-    bool is_failure = report->status == MESSAGE_FAILED;
-    enum err err =
-        before->is_in_use
-            ? db_exec_one(tx, &message_status_stmt,
-                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
-                                  DB_TEXT(report->provider_id),
-                                  is_failure ? DB_TEXT(report->error_code) : DB_NULL,
-                                  is_failure ? DB_TEXT(report->error_title) : DB_NULL,
-                                  is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL, DB_I64(known)))
-            : db_exec_one(tx, &message_status_left_stmt,
-                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status))));
-
-    return err == ERR_OK ? db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL) : err;
-}
-
-static enum err
-report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-             const struct report_before *before, bool moves, struct arena *arena)
-{
-    int64_t known = (int64_t)(before->known | message_facts_of(report->status));
-    bool fell_back = false;
-    enum err err = moves ? report_write_moved(tx, report, before, known) : ERR_OK;
-
-    if (err == ERR_OK && !before->is_in_use)
-        err = db_exec_one(tx, &message_known_left_stmt,
-                          DB_ARGS(DB_ID(report->message), DB_I64(report->sender), DB_I64(known),
-                                  DB_TEXT(report->provider_id)));
-    else if (err == ERR_OK && !moves)
-        err = db_exec_one(tx, &message_known_stmt,
-                          DB_ARGS(DB_ID(report->message), DB_I64(known), DB_TEXT(report->provider_id)));
-    if (err == ERR_OK && report->provider_id.ptr != NULL)
-        err = db_exec(tx, &provider_ref_insert_stmt,
-                      DB_ARGS(DB_ID(report->channel), DB_TEXT(report->provider_id), DB_ID(report->message),
-                              DB_I64(report->sender)),
-                      NULL);
-    if (err == ERR_OK && moves && (report->status == MESSAGE_FAILED || report->status == MESSAGE_EXPIRED))
-        err = report_fall_back(tx, clock, report, arena, &fell_back);
-    return err == ERR_OK ? report_tell(tx, clock, report, before, moves,
-                                       fell_back ? message_facts_of(report->status) : 0, arena)
-                         : err;
-}
-
-enum err
-message_report_apply(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
-                     struct arena *arena, bool *moved_out)
-{
-    struct db_rows *rows = NULL;
-    struct report_before before = { .status = MESSAGE_ACCEPTED };
-    enum err err =
-        db_query(tx, &message_lock_stmt,
-                 DB_ARGS(DB_ID(report->message), DB_ID(report->channel), DB_I64(report->sender)), &rows);
-
-    *moved_out = false;
-    if (err == ERR_OK && db_rows_count(rows) == 0)
-        err = ERR_NOT_FOUND;
-    if (err == ERR_OK)
-        err = message_status_parse(db_text(rows, 0, 0), &before.status);
-    if (err == ERR_OK) {
-        before.at = report_time(report, db_time(rows, 0, 1));
-        before.known = (unsigned)db_i64(rows, 0, 2);
-        before.is_in_use = db_bool(rows, 0, 3);
-    }
-    db_rows_free(rows);
-    if (err != ERR_OK || (message_facts_of(report->status) & ~before.known) == 0)
-        return err; /* it was said before */
-    bool moves = message_status_may_report(before.status, report->status) &&
-                 (before.is_in_use || report->status == MESSAGE_DELIVERED || report->status == MESSAGE_READ);
-    err = report_write(tx, clock, report, &before, moves, arena);
-    *moved_out = err == ERR_OK && moves;
-    return err;
-}
-
 static const struct db_stmt message_target_stmt = {
     "message_target",
     "SELECT FROM message WHERE tenant_id = $1 AND id = $2 AND channel_id = $3 AND provider_id IS NOT NULL"
@@ -496,10 +286,15 @@ static const struct db_stmt message_receive_stmt = {
 enum err
 message_receive(struct db_tx *tx, const struct message_received *with)
 {
+    const int64_t sender = 0;
     size_t claimed = 0;
-    enum err err = db_exec(
-        tx, &provider_ref_insert_stmt,
-        DB_ARGS(DB_ID(with->channel), DB_TEXT(with->provider_id), DB_ID(with->id), DB_I64(0)), &claimed);
+    enum err err = provider_refs_keep(tx,
+                                      &(struct provider_refs){ .channels = &with->channel,
+                                                               .messages = &with->id,
+                                                               .ids = &with->provider_id,
+                                                               .senders = &sender,
+                                                               .count = 1 },
+                                      &claimed);
 
     if (err != ERR_OK)
         return err;

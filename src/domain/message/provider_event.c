@@ -60,8 +60,8 @@ static const struct db_stmt provider_event_claim_stmt = {
     " OR lease_until > now() + make_interval(secs => $1 / 500.0))" /* given by a clock that was ahead */
     " ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) due"
     " WHERE e.tenant_id = due.tenant_id AND e.id = due.id"
-    " RETURNING e.tenant_id, e.id, e.channel_id, e.fence, e.attempt, e.key_version, e.body_ct, e.body_iv, "
-    "e.body_tag"
+    " RETURNING e.tenant_id, e.id, e.channel_id, e.fence, e.attempt, e.key_version,"
+    " CASE WHEN octet_length(e.body_ct) <= $3 THEN e.body_ct END, e.body_iv, e.body_tag"
 };
 
 enum err
@@ -74,7 +74,9 @@ provider_event_claim(struct db *db, size_t count_max, struct arena *arena, struc
 
     if (err == ERR_OK)
         err = db_query(&tx, &provider_event_claim_stmt,
-                       DB_ARGS(DB_I64(PROVIDER_EVENT_LEASE_MS), DB_I64((int64_t)count_max)), &rows);
+                       DB_ARGS(DB_I64(PROVIDER_EVENT_LEASE_MS), DB_I64((int64_t)count_max),
+                               DB_I64(PROVIDER_EVENT_SMALL_BYTES)),
+                       &rows);
     if (err != ERR_OK)
         goto done;
     size_t count = db_rows_count(rows);
@@ -86,8 +88,10 @@ provider_event_claim(struct db *db, size_t count_max, struct arena *arena, struc
                                              .id = db_id(rows, i, 1),
                                              .channel = db_id(rows, i, 2),
                                              .fence = db_i64(rows, i, 3),
-                                             .attempt = (int)db_i64(rows, i, 4) };
-        err = sealed_column_read(rows, i, 6, (uint32_t)db_i64(rows, i, 5), arena, &events[i].body);
+                                             .attempt = (int)db_i64(rows, i, 4),
+                                             .is_large = db_is_null(rows, i, 6) };
+        if (!events[i].is_large)
+            err = sealed_column_read(rows, i, 6, (uint32_t)db_i64(rows, i, 5), arena, &events[i].body);
     }
     if (err == ERR_OK)
         err = db_commit(&tx);
@@ -99,6 +103,33 @@ done:
     db_rows_free(rows);
     db_rollback(&tx);
     return err;
+}
+
+static const struct db_stmt provider_event_body_stmt = {
+    "provider_event_body",
+    "SELECT key_version, body_ct, body_iv, body_tag FROM provider_event WHERE tenant_id = $1 AND id = $2"
+};
+
+enum err
+provider_event_body_read(struct db_tx *tx, struct arena *arena, struct provider_event *event)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &provider_event_body_stmt, DB_ARGS(DB_ID(event->id)), &rows);
+
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        err = sealed_column_read(rows, 0, 1, (uint32_t)db_i64(rows, 0, 0), arena, &event->body);
+    db_rows_free(rows);
+    return err;
+}
+
+struct vault_ask
+provider_event_ask(const struct provider_event *event)
+{
+    struct vault_place place = body_place(event->tenant, event->id);
+
+    return vault_ask_open(VAULT_CONTENT, &place, &event->body);
 }
 
 enum err
@@ -122,6 +153,38 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
         db_exec_one(tx, &provider_event_done_stmt, DB_ARGS(DB_ID(event->id), DB_I64(event->fence)));
 
     return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
+}
+
+static const struct db_stmt provider_events_done_stmt = {
+    "provider_events_done",
+    "UPDATE provider_event e SET state = 'interpreted', lease_until = NULL FROM unnest($2::uuid[], $3::bigint[])"
+    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = o.id AND e.fence = o.fence AND e.state = 'stored' RETURNING e.id"
+};
+
+enum err
+provider_events_done(struct db_tx *tx, const struct provider_event *const *events, size_t count,
+                     struct arena *arena, bool *held_out)
+{
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *fences = arena_array(arena, count, sizeof(*fences));
+    struct db_rows *rows = NULL;
+
+    if (ids == NULL || fences == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = events[i]->id;
+        fences[i] = events[i]->fence;
+        held_out[i] = false;
+    }
+    enum err err = db_query(tx, &provider_events_done_stmt,
+                            DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count)), &rows);
+    size_t done = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t r = 0; r < done; r++)
+        for (size_t i = 0; i < count; i++)
+            if (id_eq(ids[i], db_id(rows, r, 0)))
+                held_out[i] = true;
+    db_rows_free(rows);
+    return err;
 }
 
 /* What the bytes themselves are does not change with time. */

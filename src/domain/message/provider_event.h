@@ -6,11 +6,12 @@
 #include "core/err.h"
 #include "core/id.h"
 #include "platform/db/db.h"
-#include "platform/ipc/vault_client.h"
+#include "platform/ipc/vault_many.h"
 
 #define PROVIDER_EVENT_ATTEMPTS_MAX 10
 #define PROVIDER_EVENT_CLAIMS_MAX   30 /* beyond, it is not even opened: nobody came back from it */
 #define PROVIDER_EVENT_LEASE_MS     20000
+#define PROVIDER_EVENT_SMALL_BYTES  65536 /* what is larger is not read by the claim */
 
 struct provider_event_new {
     struct id id, tenant, channel;
@@ -28,16 +29,27 @@ struct provider_event {
     struct id id, tenant, channel;
     int64_t fence;
     int attempt;
+    bool is_large; /* the body is not read yet */
     struct vault_sealed body;
 };
-/* Claims some that are due, oldest first. Across tenants ("provider.interpret"). */
+/* Claims some that are due, oldest first. Across tenants ("provider.interpret"). Large bodies are left out.
+ */
 MUST_CHECK enum err provider_event_claim(struct db *db, size_t count_max, struct arena *arena,
                                          struct provider_event **out, size_t *count_out);
+/* The body that the claim left out. */
+MUST_CHECK enum err provider_event_body_read(struct db_tx *tx, struct arena *arena,
+                                             struct provider_event *event);
+/* The request that opens it, for vault_ask_many; the event must live as long. */
+struct vault_ask provider_event_ask(const struct provider_event *event);
 /* The raw bytes, in an arena that is wiped. Outside any transaction. */
 MUST_CHECK enum err provider_event_open(const struct vault *vault, const struct provider_event *event,
                                         struct arena *arena, struct slice *body_out);
 /* In the transaction that applied it. ERR_STATE_CONFLICT when the claim was lost: roll back. */
 MUST_CHECK enum err provider_event_done(struct db_tx *tx, const struct provider_event *event);
+/* Many of the transaction's tenant, before they are applied in it: held_out says of each whether the claim
+ * still stands. What does not must not be applied. */
+MUST_CHECK enum err provider_events_done(struct db_tx *tx, const struct provider_event *const *events,
+                                         size_t count, struct arena *arena, bool *held_out);
 /*
  * It could not be applied: again later with growing gaps, or `failed` for good after
  * PROVIDER_EVENT_ATTEMPTS_MAX, and at once when the bytes will never read. While the vault or the database

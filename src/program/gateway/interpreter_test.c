@@ -5,6 +5,7 @@
 #include "program/gateway/interpreter.h"
 #include "program/vault/vault_testing.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define NUMBER "106540352242922"
 
@@ -13,7 +14,7 @@ static struct vault_client *sealer, *opener;
 static struct vault vault;
 static struct arena *arena;
 static struct interpreter *interpreter;
-static struct id acme, channel;
+static struct id acme, bolt, channel;
 
 static int
 group_open(void **state)
@@ -22,6 +23,7 @@ group_open(void **state)
 
     vault_testing_start();
     acme = vault_testing_tenant("acme");
+    bolt = vault_testing_tenant("bolt");
     return failed;
 }
 
@@ -42,18 +44,15 @@ interpreter_open(void)
                         &interpreter));
 }
 
-static int
-opened(void **state UNUSED)
+/* A channel of the tenant with the number that all callbacks here name. */
+static struct id
+channel_with_number(struct id of)
 {
     char sql[1024], tenant[ID_UUID_BYTES], id[ID_UUID_BYTES];
+    struct id made = message_testing_channel(of);
 
-    test_cluster_sql(
-        "delete from template; delete from whatsapp_number; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
-        "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
-        "delete from channel");
-    channel = message_testing_channel(acme);
-    id_uuid_print(acme, tenant);
-    id_uuid_print(channel, id);
+    id_uuid_print(of, tenant);
+    id_uuid_print(made, id);
     snprintf(
         sql, sizeof(sql),
         "insert into whatsapp_channel select '%s', '%s', '1', '" NUMBER
@@ -61,6 +60,17 @@ opened(void **state UNUSED)
         " 1, 1, '', z, t, 1, 1 from (select decode(repeat('00', 12), 'hex') z, decode(repeat('00', 16), 'hex') t) v",
         tenant, id);
     test_cluster_sql(sql);
+    return made;
+}
+
+static int
+opened(void **state UNUSED)
+{
+    test_cluster_sql(
+        "delete from template; delete from whatsapp_number; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
+        "delete from channel");
+    channel = channel_with_number(acme);
     gateway = test_cluster_open("harkara_gateway");
     sealer = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
     opener = vault_testing_client(VAULT_ROLE_GATEWAY, 200);
@@ -83,17 +93,23 @@ closed(void **state UNUSED)
 }
 
 static void
-post(struct slice body)
+post_to(struct id tenant, struct id to, struct slice body)
 {
     struct provider_event_new event;
     bool is_new = false;
     struct db_tx tx;
 
-    assert_ok(provider_event_seal(&vault, clock_system(), acme, channel, body, arena, &event));
-    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_event_seal(&vault, clock_system(), tenant, to, body, arena, &event));
+    assert_ok(db_begin(gateway, tenant, &tx));
     assert_ok(provider_event_store(&tx, &event, &is_new));
     assert_ok(db_commit(&tx));
     assert_true(is_new);
+}
+
+static void
+post(struct slice body)
+{
+    post_to(acme, channel, body);
 }
 
 /* One entry of one number; `value` holds statuses or messages. */
@@ -169,6 +185,74 @@ statuses_move_the_message_that_they_name(void **state UNUSED)
     message_testing_assert_status(by_data, "delivered");
     message_testing_assert_status(by_id, "read");
     assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.read'"), 1);
+}
+
+static void
+post_status(struct id tenant, struct id to, struct id message, const char *provider_id, const char *word)
+{
+    char data[ID_TEXT_BYTES], value[1024];
+
+    id_print(ID_MESSAGE, message, data);
+    snprintf(value, sizeof(value), "\"statuses\":[%.*s]", SLICE_FMT(status_of(provider_id, word, data)));
+    post_to(tenant, to, body_of(NUMBER, value));
+}
+
+/* Of two workspaces, stored before anybody looks: one of them is refused by a table, and alone in that. */
+static void
+of_many_bodies_one_that_cannot_be_applied_is_alone_in_its_failure(void **state UNUSED)
+{
+    enum { MANY = 20 };
+    struct id of_bolt = channel_with_number(bolt), messages[2][MANY];
+    char provider_id[64];
+
+    interpreter_free(interpreter);
+    for (int i = 0; i < MANY; i++)
+        for (int of = 0; of < 2; of++) {
+            struct message_new message =
+                message_testing_new(of == 0 ? acme : bolt, of == 0 ? channel : of_bolt, MESSAGE_SERVICE);
+            messages[of][i] = message_testing_accept(gateway, &message);
+            snprintf(provider_id, sizeof(provider_id), "wamid.%d.%d", of, i);
+            post_status(of == 0 ? acme : bolt, message.channel, messages[of][i], provider_id, "sent");
+            post_status(of == 0 ? acme : bolt, message.channel, messages[of][i], provider_id, "delivered");
+        }
+    post(body_of(NUMBER, text_of("wamid.among-them", "").ptr));
+    test_cluster_sql("alter table provider_ref add constraint refused check (provider_id <> 'wamid.1.7')");
+    interpreter_open();
+    while (test_cluster_number("select count(*) from provider_event where state = 'interpreted'") <
+           4 * MANY - 1)
+        ;
+    test_cluster_sql("alter table provider_ref drop constraint refused");
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'delivered'"),
+                     2 * MANY - 1);
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'received'"), 1);
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.delivered'"),
+                     2 * MANY - 1);
+    test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+    all_are("interpreted");
+    message_testing_assert_status(messages[1][7], "delivered");
+    assert_int_equal(test_cluster_number("select count(*) from event where type in ('message.sent',"
+                                         " 'message.delivered')"),
+                     4 * MANY);
+    assert_int_equal(test_cluster_number("select count(*) from event e join message m on m.id = e.subject_id"
+                                         " where m.tenant_id <> e.tenant_id"),
+                     0);
+}
+
+/* More than a claim brings along is read by itself. */
+static void
+a_large_body_is_interpreted_like_a_small_one(void **state UNUSED)
+{
+    char *value = malloc(2 * PROVIDER_EVENT_SMALL_BYTES);
+
+    assert_non_null(value);
+    int head = snprintf(value, 1024, "\"padding\":\"");
+    memset(value + head, 'x', PROVIDER_EVENT_SMALL_BYTES);
+    snprintf(value + head + PROVIDER_EVENT_SMALL_BYTES, 4096, "\",%.*s",
+             SLICE_FMT(text_of("wamid.large", "")));
+    post(body_of(NUMBER, value));
+    free(value);
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'received'"), 1);
 }
 
 /* As a move of the status, and as what came too late to be one. */
@@ -582,6 +666,8 @@ main(void)
         TEST(a_notice_reaches_the_number_that_it_names),
         TEST(what_is_not_known_is_kept_sealed_and_told),
         TEST(a_number_or_message_that_is_not_ours_is_passed),
+        TEST(of_many_bodies_one_that_cannot_be_applied_is_alone_in_its_failure),
+        TEST(a_large_body_is_interpreted_like_a_small_one),
         TEST(bytes_that_never_read_are_given_up_and_the_rest_goes_on),
         TEST(what_cannot_be_applied_is_tried_again_and_then_given_up),
         TEST(a_body_that_ends_its_readers_is_not_read_for_ever),

@@ -1,0 +1,479 @@
+/* What providers report of messages: applied forward only, one by one or many at once. */
+#include "domain/message/message_events.h"
+#include "domain/message/message_fallback.h"
+#include "domain/message/message_report_internal.h"
+#include "wire/json/json.h"
+#include <stdlib.h>
+
+static const struct db_stmt provider_refs_stmt = {
+    "provider_refs_keep",
+    "INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender)"
+    " SELECT $1, r.channel_id, r.provider_id, r.message_id, r.sender"
+    " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::bigint[]) AS r (channel_id, provider_id, message_id, sender)"
+    " ON CONFLICT DO NOTHING"
+};
+
+enum err
+provider_refs_keep(struct db_tx *tx, const struct provider_refs *refs, size_t *kept_out)
+{
+    return db_exec(tx, &provider_refs_stmt,
+                   DB_ARGS(DB_ID_ARRAY(refs->channels, refs->count), DB_TEXT_ARRAY(refs->ids, refs->count),
+                           DB_ID_ARRAY(refs->messages, refs->count),
+                           DB_I64_ARRAY(refs->senders, refs->count)),
+                   kept_out);
+}
+
+/* The channel must be that of the sender which is reported on. What is known is known of that sender. */
+static const struct db_stmt message_lock_stmt = {
+    "message_lock",
+    "SELECT m.status, m.updated_at, CASE WHEN m.sender = $4 THEN m.known ELSE coalesce(f.known, 0) END, m.sender = $4"
+    " FROM message m LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = $2 AND f.position = $4"
+    " WHERE m.tenant_id = $1 AND m.id = $2 AND coalesce(f.channel_id, m.channel_id) = $3 AND $4 <= m.sender"
+    " AND m.direction = 'out' FOR UPDATE OF m"
+};
+/* A sender that was left has delivered it after all. */
+static const struct db_stmt message_status_left_stmt = {
+    "message_status_left",
+    "UPDATE message SET status = $3, error_code = NULL, error_title = NULL, error_class = NULL,"
+    " updated_at = now() WHERE tenant_id = $1 AND id = $2"
+};
+static const struct db_stmt message_known_left_stmt = {
+    "message_known_left", "UPDATE message_fallback SET known = $4, provider_id = coalesce(provider_id, $5)"
+                          " WHERE tenant_id = $1 AND message_id = $2 AND position = $3"
+};
+static const struct db_stmt message_status_stmt = {
+    "message_status_set",
+    "UPDATE message SET status = $3, provider_id = coalesce($4, provider_id), error_code = $5, error_title = $6,"
+    " error_class = $7, known = $8, updated_at = now() WHERE tenant_id = $1 AND id = $2"
+};
+static const struct db_stmt message_known_stmt = {
+    "message_known_set", "UPDATE message SET known = $3, provider_id = coalesce(provider_id, $4)"
+                         " WHERE tenant_id = $1 AND id = $2"
+};
+static const struct db_stmt message_unqueue_stmt = {
+    "message_unqueue", "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = $2"
+};
+/* Providers tell whole seconds: within the second of the step before it, a report comes after that step. */
+static struct wall_time
+report_time(const struct message_report *report, struct wall_time step_before)
+{
+    bool is_same_second = report->at.us / 1000000 == step_before.us / 1000000;
+
+    return is_same_second && report->at.us < step_before.us ? step_before : report->at;
+}
+
+/* How the message stood when the report came. */
+struct report_before {
+    enum message_status status;
+    unsigned known;      /* of the sender that is reported on */
+    bool is_in_use;      /* that sender is the message's; else it was left */
+    struct wall_time at; /* when the report's steps are said to have happened */
+};
+
+/* {"report": {"status": "failed", "error": {...}}} */
+static enum err
+report_details(const struct message_report *report, enum message_status fact, struct arena *arena,
+               struct slice *out)
+{
+    struct buf text;
+
+    buf_init(&text, 8192);
+    buf_add_format(&text, "{\"report\":{\"status\":\"%.*s\"", SLICE_FMT(message_status_name(fact)));
+    if (fact == MESSAGE_FAILED && report->status == MESSAGE_FAILED) {
+        buf_add_text(&text, ",\"error\":{\"code\":");
+        json_add_string(&text, report->error_code);
+        buf_add_text(&text, ",\"title\":");
+        json_add_string(&text, report->error_title);
+        buf_add_text(&text, ",\"class\":");
+        json_add_string(&text, slice_text(report->error_class));
+        buf_add_byte(&text, '}');
+        if (report->errors.ptr != NULL)
+            buf_add_format(&text, ",\"errors\":%.*s", SLICE_FMT(report->errors));
+    }
+    buf_add_text(&text, "}}");
+    enum err err = buf_done(&text);
+    *out = err == ERR_OK ? arena_copy(arena, buf_slice(&text)) : SLICE_EMPTY;
+    buf_release(&text);
+    return err == ERR_OK && out->ptr == NULL ? ERR_NO_MEMORY : err;
+}
+
+/* One step for each fact that is news: as a move of the status where it is one, else only told. Those of
+ * `but` are left out: they are told in another way. Adds to *count_out. */
+static enum err
+report_steps(const struct message_report *report, const struct report_before *before, bool moves,
+             unsigned but, struct arena *arena, struct message_step *steps, size_t *count_out)
+{
+    static const enum message_status facts[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ,
+                                                 MESSAGE_FAILED, MESSAGE_EXPIRED };
+    enum message_status path[MESSAGE_STATUS_PATH_MAX];
+    size_t path_count = moves ? message_status_path(before->status, report->status, path) : 0;
+    unsigned news = message_facts_of(report->status) & ~before->known & ~but;
+    enum err err = ERR_OK;
+
+    for (size_t f = 0; err == ERR_OK && f < COUNT_OF(facts); f++) {
+        unsigned bit = 1u << f;
+        if ((news & bit) == 0)
+            continue;
+        struct message_step *step = &steps[(*count_out)++];
+        *step = (struct message_step){ .message = report->message,
+                                       .channel = report->channel,
+                                       .status = facts[f],
+                                       .at = before->at,
+                                       .actor = MESSAGE_BY_PROVIDER,
+                                       .is_only_told = true };
+        for (size_t i = 0; i < path_count; i++)
+            if (path[i] == facts[f])
+                step->is_only_told = false;
+        if (step->is_only_told)
+            err = report_details(report, facts[f], arena, &step->details);
+        else if (facts[f] == MESSAGE_FAILED && report->errors.ptr != NULL) {
+            step->details = arena_format(arena, "{\"errors\":%.*s}", SLICE_FMT(report->errors));
+            err = step->details.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+        }
+    }
+    return err;
+}
+
+/* The sender in use failed: is there another one? */
+static enum err
+report_fall_back(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+                 struct arena *arena, bool *moved_out)
+{
+    return message_fall_back(tx, clock,
+                             &(struct message_leave){ .messages = &report->message,
+                                                      .count = 1,
+                                                      .why = report->status == MESSAGE_FAILED
+                                                                 ? MESSAGE_LEFT_FAILED
+                                                                 : MESSAGE_LEFT_EXPIRED,
+                                                      .actor = MESSAGE_BY_PROVIDER },
+                             arena, moved_out);
+}
+
+static enum err
+report_write_moved(struct db_tx *tx, const struct message_report *report, const struct report_before *before,
+                   int64_t known)
+{
+    bool is_failure = report->status == MESSAGE_FAILED;
+    enum err err =
+        before->is_in_use
+            ? db_exec_one(tx, &message_status_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status)),
+                                  DB_TEXT(report->provider_id),
+                                  is_failure ? DB_TEXT(report->error_code) : DB_NULL,
+                                  is_failure ? DB_TEXT(report->error_title) : DB_NULL,
+                                  is_failure ? DB_TEXT_Z(report->error_class) : DB_NULL, DB_I64(known)))
+            : db_exec_one(tx, &message_status_left_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_TEXT(message_status_name(report->status))));
+
+    return err == ERR_OK ? db_exec(tx, &message_unqueue_stmt, DB_ARGS(DB_ID(report->message)), NULL) : err;
+}
+
+static enum err
+report_write(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+             const struct report_before *before, bool moves, struct arena *arena)
+{
+    int64_t known = (int64_t)(before->known | message_facts_of(report->status));
+    struct message_step steps[MESSAGE_STATUS_PATH_MAX];
+    size_t count = 0;
+    bool fell_back = false;
+    enum err err = moves ? report_write_moved(tx, report, before, known) : ERR_OK;
+
+    if (err == ERR_OK && !before->is_in_use)
+        err = db_exec_one(tx, &message_known_left_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_I64(report->sender), DB_I64(known),
+                                  DB_TEXT(report->provider_id)));
+    else if (err == ERR_OK && !moves)
+        err = db_exec_one(tx, &message_known_stmt,
+                          DB_ARGS(DB_ID(report->message), DB_I64(known), DB_TEXT(report->provider_id)));
+    if (err == ERR_OK && report->provider_id.ptr != NULL) {
+        const int64_t sender = report->sender;
+        err = provider_refs_keep(tx,
+                                 &(struct provider_refs){ .channels = &report->channel,
+                                                          .messages = &report->message,
+                                                          .ids = &report->provider_id,
+                                                          .senders = &sender,
+                                                          .count = 1 },
+                                 NULL);
+    }
+    if (err == ERR_OK && moves && (report->status == MESSAGE_FAILED || report->status == MESSAGE_EXPIRED))
+        err = report_fall_back(tx, clock, report, arena, &fell_back);
+    if (err == ERR_OK)
+        err = report_steps(report, before, moves, fell_back ? message_facts_of(report->status) : 0, arena,
+                           steps, &count);
+    return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
+}
+
+enum err
+message_report_apply(struct db_tx *tx, const struct clock *clock, const struct message_report *report,
+                     struct arena *arena, bool *moved_out)
+{
+    struct db_rows *rows = NULL;
+    struct report_before before = { .status = MESSAGE_ACCEPTED };
+    enum err err =
+        db_query(tx, &message_lock_stmt,
+                 DB_ARGS(DB_ID(report->message), DB_ID(report->channel), DB_I64(report->sender)), &rows);
+
+    *moved_out = false;
+    if (err == ERR_OK && db_rows_count(rows) == 0)
+        err = ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        err = message_status_parse(db_text(rows, 0, 0), &before.status);
+    if (err == ERR_OK) {
+        before.at = report_time(report, db_time(rows, 0, 1));
+        before.known = (unsigned)db_i64(rows, 0, 2);
+        before.is_in_use = db_bool(rows, 0, 3);
+    }
+    db_rows_free(rows);
+    if (err != ERR_OK || (message_facts_of(report->status) & ~before.known) == 0)
+        return err; /* it was said before */
+    bool moves = message_status_may_report(before.status, report->status) &&
+                 (before.is_in_use || report->status == MESSAGE_DELIVERED || report->status == MESSAGE_READ);
+    err = report_write(tx, clock, report, &before, moves, arena);
+    *moved_out = err == ERR_OK && moves;
+    return err;
+}
+
+/* Several reports at once: those that take the usual way. */
+
+static const struct db_stmt reports_lock_stmt = {
+    "message_reports_lock",
+    "SELECT i.at, m.status, m.updated_at, m.known, coalesce(m.provider_id = i.provider_id, false),"
+    " coalesce(i.pricing IS NOT NULL AND (m.pricing IS NULL OR (i.is_final = 1 AND m.pricing <> i.pricing::jsonb)), false)"
+    " FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])"
+    " AS i (at, message_id, channel_id, sender, provider_id, pricing, is_final)"
+    " JOIN message m ON m.tenant_id = $1 AND m.id = i.message_id AND m.channel_id = i.channel_id"
+    " AND m.sender = i.sender AND m.direction = 'out' ORDER BY m.id FOR UPDATE OF m"
+};
+/* A status NULL: it stays. */
+static const struct db_stmt reports_write_stmt = {
+    "message_reports_write",
+    "UPDATE message m SET status = coalesce(o.status, m.status), provider_id = coalesce(o.provider_id, m.provider_id),"
+    " error_code = CASE WHEN o.status IS NULL THEN m.error_code END,"
+    " error_title = CASE WHEN o.status IS NULL THEN m.error_title END,"
+    " error_class = CASE WHEN o.status IS NULL THEN m.error_class END, known = o.known,"
+    " pricing = coalesce(o.pricing::jsonb, m.pricing),"
+    " updated_at = CASE WHEN o.status IS NULL THEN m.updated_at ELSE now() END"
+    " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[]) AS o (id, status, provider_id, known,"
+    " pricing) WHERE m.tenant_id = $1 AND m.id = o.id"
+};
+static const struct db_stmt reports_unqueue_stmt = {
+    "message_reports_unqueue",
+    "DELETE FROM dispatch_queue WHERE tenant_id = $1 AND message_id = ANY ($2::uuid[])"
+};
+
+/* One report of a round: no two of them are of the same message. */
+struct reported {
+    struct message_report_item *item;
+    struct report_before before;
+    struct slice pricing; /* NULL ptr: none, or none that is new */
+    bool is_found, moves, has_news, has_ref;
+};
+
+static enum err
+round_lock(struct db_tx *tx, struct reported *round, size_t count, struct arena *arena)
+{
+    int64_t *places = arena_array(arena, count, sizeof(*places)),
+            *senders = arena_array(arena, count, sizeof(*senders));
+    int64_t *finals = arena_array(arena, count, sizeof(*finals));
+    struct id *messages = arena_array(arena, count, sizeof(*messages));
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    struct slice *ids = arena_array(arena, count, sizeof(*ids)),
+                 *pricings = arena_array(arena, count, sizeof(*pricings));
+    struct db_rows *rows = NULL;
+
+    if (places == NULL || senders == NULL || finals == NULL || messages == NULL || channels == NULL ||
+        ids == NULL || pricings == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct message_report *report = round[i].item->report;
+        places[i] = (int64_t)i;
+        messages[i] = report->message;
+        channels[i] = report->channel;
+        senders[i] = report->sender;
+        ids[i] = report->provider_id;
+        pricings[i] = round[i].pricing;
+        finals[i] = round[i].item->pricing != NULL && round[i].item->pricing->is_final;
+    }
+    enum err err = db_query(tx, &reports_lock_stmt,
+                            DB_ARGS(DB_I64_ARRAY(places, count), DB_ID_ARRAY(messages, count),
+                                    DB_ID_ARRAY(channels, count), DB_I64_ARRAY(senders, count),
+                                    DB_TEXT_ARRAY(ids, count), DB_TEXT_ARRAY(pricings, count),
+                                    DB_I64_ARRAY(finals, count)),
+                            &rows);
+    size_t found = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t r = 0; err == ERR_OK && r < found; r++) {
+        struct reported *reported = &round[db_i64(rows, r, 0)];
+        const struct message_report *report = reported->item->report;
+        err = message_status_parse(db_text(rows, r, 1), &reported->before.status);
+        reported->before.at = report_time(report, db_time(rows, r, 2));
+        reported->before.known = (unsigned)db_i64(rows, r, 3);
+        reported->before.is_in_use = reported->is_found = true;
+        reported->has_ref = report->provider_id.ptr == NULL || db_bool(rows, r, 4);
+        if (!db_bool(rows, r, 5))
+            reported->pricing = SLICE_EMPTY;
+        if (err != ERR_OK)
+            break;
+        reported->has_news = (message_facts_of(report->status) & ~reported->before.known) != 0;
+        reported->moves =
+            reported->has_news && message_status_may_report(reported->before.status, report->status);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+/* What was with the provider already is in no queue. */
+static bool
+may_be_queued(enum message_status status)
+{
+    return status != MESSAGE_SENT && status != MESSAGE_DELIVERED && status != MESSAGE_READ;
+}
+
+static enum err
+round_write(struct db_tx *tx, const struct reported *round, size_t count, struct arena *arena)
+{
+    struct id *messages = arena_array(arena, count, sizeof(*messages)),
+              *queued = arena_array(arena, count, sizeof(*queued));
+    struct slice *statuses = arena_array(arena, count, sizeof(*statuses)),
+                 *ids = arena_array(arena, count, sizeof(*ids));
+    struct slice *pricings = arena_array(arena, count, sizeof(*pricings));
+    int64_t *known = arena_array(arena, count, sizeof(*known));
+    size_t written = 0, queued_count = 0;
+    enum err err = ERR_OK;
+
+    if (messages == NULL || queued == NULL || statuses == NULL || ids == NULL || pricings == NULL ||
+        known == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct reported *reported = &round[i];
+        const struct message_report *report = reported->item->report;
+        if (!reported->is_found || (!reported->has_news && reported->pricing.ptr == NULL))
+            continue;
+        messages[written] = report->message;
+        if (reported->moves)
+            statuses[written] = message_status_name(report->status);
+        if (reported->has_news)
+            ids[written] = report->provider_id;
+        known[written] = reported->before.known | message_facts_of(report->status);
+        pricings[written++] = reported->pricing;
+        if (reported->moves && may_be_queued(reported->before.status))
+            queued[queued_count++] = report->message;
+    }
+    if (written > 0)
+        err = db_exec(tx, &reports_write_stmt,
+                      DB_ARGS(DB_ID_ARRAY(messages, written), DB_TEXT_ARRAY(statuses, written),
+                              DB_TEXT_ARRAY(ids, written), DB_I64_ARRAY(known, written),
+                              DB_TEXT_ARRAY(pricings, written)),
+                      NULL);
+    return err == ERR_OK && queued_count > 0
+               ? db_exec(tx, &reports_unqueue_stmt, DB_ARGS(DB_ID_ARRAY(queued, queued_count)), NULL)
+               : err;
+}
+
+static enum err
+round_refs(struct db_tx *tx, const struct reported *round, size_t count, struct arena *arena)
+{
+    struct id *messages = arena_array(arena, count, sizeof(*messages));
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    struct slice *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *senders = arena_array(arena, count, sizeof(*senders));
+    struct provider_refs refs = {
+        .channels = channels, .messages = messages, .ids = ids, .senders = senders
+    };
+
+    if (messages == NULL || channels == NULL || ids == NULL || senders == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct message_report *report = round[i].item->report;
+        if (!round[i].is_found || !round[i].has_news || round[i].has_ref)
+            continue;
+        messages[refs.count] = report->message;
+        channels[refs.count] = report->channel;
+        ids[refs.count] = report->provider_id;
+        senders[refs.count++] = report->sender;
+    }
+    return refs.count > 0 ? provider_refs_keep(tx, &refs, NULL) : ERR_OK;
+}
+
+static enum err
+round_apply(struct db_tx *tx, const struct clock *clock, struct reported *round, size_t count,
+            struct arena *arena)
+{
+    struct message_step *steps = arena_array(arena, count * MESSAGE_STATUS_PATH_MAX, sizeof(*steps));
+    size_t step_count = 0;
+    enum err err = steps == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (round[i].item->pricing != NULL)
+            err = message_pricing_print(round[i].item->pricing, arena, &round[i].pricing);
+    if (err == ERR_OK)
+        err = round_lock(tx, round, count, arena);
+    if (err == ERR_OK)
+        err = round_write(tx, round, count, arena);
+    if (err == ERR_OK)
+        err = round_refs(tx, round, count, arena);
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        round[i].item->is_settled = round[i].is_found;
+        if (round[i].has_news)
+            err = report_steps(round[i].item->report, &round[i].before, round[i].moves, 0, arena, steps,
+                               &step_count);
+    }
+    return err == ERR_OK && step_count > 0 ? message_tell(tx, clock, steps, step_count, arena) : err;
+}
+
+/* By message, and for one in the order in which they came. */
+static int
+item_compare(const void *a, const void *b)
+{
+    const struct message_report_item *left = *(struct message_report_item *const *)a,
+                                     *right = *(struct message_report_item *const *)b;
+    int order = memcmp(left->report->message.bytes, right->report->message.bytes, ID_BYTES);
+
+    return order != 0 ? order : left < right ? -1 : left > right;
+}
+
+static bool
+is_usual(const struct message_report *report)
+{
+    return !id_is_zero(report->message) && (message_facts_of(report->status) & MESSAGE_FACT_SENT) != 0;
+}
+
+/* How many of the items from `at` on are of its message; *is_usual_out: none of them needs a look of its own.
+ */
+static size_t
+group_of(struct message_report_item *const *sorted, size_t at, size_t count, bool *is_usual_out)
+{
+    size_t end = at;
+
+    *is_usual_out = true;
+    for (; end < count && id_eq(sorted[end]->report->message, sorted[at]->report->message); end++)
+        *is_usual_out &= is_usual(sorted[end]->report);
+    return end - at;
+}
+
+enum err
+message_reports_apply(struct db_tx *tx, const struct clock *clock, struct message_report_item *items,
+                      size_t count, struct arena *arena)
+{
+    struct message_report_item **sorted = arena_array(arena, count, sizeof(struct message_report_item *));
+    struct reported *round = arena_array(arena, count, sizeof(*round));
+    enum err err = sorted == NULL || round == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        items[i].is_settled = false;
+        sorted[i] = &items[i];
+    }
+    if (err == ERR_OK && count > 0)
+        qsort(sorted, count, sizeof(struct message_report_item *), item_compare);
+    for (size_t turn = 0, taken = 1; err == ERR_OK && taken > 0; turn++) {
+        taken = 0;
+        for (size_t at = 0, of; at < count; at += of) {
+            bool is_usual = false;
+            of = group_of(sorted, at, count, &is_usual);
+            if (is_usual && turn < of && (turn == 0 || sorted[at + turn - 1]->is_settled))
+                round[taken++] = (struct reported){ .item = sorted[at + turn] };
+        }
+        if (taken > 0)
+            err = round_apply(tx, clock, round, taken, arena);
+    }
+    return err;
+}

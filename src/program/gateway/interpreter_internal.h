@@ -1,0 +1,68 @@
+/* What the interpreter's files share: a body on its way from bytes to rows. */
+#ifndef PROGRAM_GATEWAY_INTERPRETER_INTERNAL_H
+#define PROGRAM_GATEWAY_INTERPRETER_INTERNAL_H
+#include "domain/message/message.h"
+#include "domain/message/provider_event.h"
+#include "program/gateway/interpret_notice.h"
+#include "program/gateway/interpreter.h"
+#include "program/gateway/media_fetch.h"
+#include "program/gateway/template_notice.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WINDOWS_MAX 3u /* a number, its other spelling, a user id */
+
+struct interpreter {
+    struct interpreter_config config;
+    struct db *db;
+    struct vault vault;
+    struct arena *claim_arena, *body_arena;
+    pthread_t thread;
+    int wake_fd;
+    atomic_bool is_stopping;
+};
+
+/* One step of a body, prepared outside the transaction; applied in it. */
+struct step {
+    struct slice phone_number_id;
+    const struct notice *notice;            /* and nothing else: it knows its channel */
+    const struct template_notice *template; /* and nothing else */
+    bool is_inbound, is_call;
+    /* a status */
+    struct message_report report;
+    struct slice callback_data;
+    bool has_pricing;
+    struct message_pricing pricing;
+    bool has_lost_media; /* WhatsApp could not get at what was pushed */
+    /* an incoming message */
+    struct message_received received;
+    struct slice quoted_id;
+    unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* the addresses under which the sender is known */
+    size_t window_count;
+    bool is_referred;
+    struct media_fetch *media; /* what came with it and is to be fetched; NULL: none */
+    struct step *next;
+};
+
+struct reading {
+    struct interpreter *interpreter;
+    const struct provider_event *event;
+    struct arena *arena;
+    struct step *first, **last;
+    size_t ignored_count, unheeded_count, unrouted_count;
+    struct slice fetch_of; /* the number of which does_fetch is known; NULL ptr: none yet */
+    bool does_fetch;
+    bool is_lost; /* another gateway has taken it over */
+    enum err err; /* of opening it and preparing its steps */
+};
+
+/* The steps of an opened body, in the reading's arena; outside of any transaction. */
+MUST_CHECK enum err reading_prepare(struct reading *reading, struct slice body);
+/*
+ * Applies them and marks the bodies as interpreted, in a transaction that is turned from tenant to tenant:
+ * the readings are sorted by tenant. One whose claim was lost is passed, and is_lost. May be run again.
+ */
+MUST_CHECK enum err readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count,
+                                   struct arena *arena);
+
+#endif
