@@ -3,6 +3,7 @@
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { busyUs, cpuOf } from './machine.js';
+import { runForJson } from './platform.js';
 
 const WARM_UP_MS = 300;
 const PEOPLE = 4000;
@@ -61,4 +62,41 @@ export async function checkLoad(result, wanted, countRows) {
 export function loadWords({ platform, round, seconds }, name, lines, connections, more = ['--seconds', String(seconds), '--warm-up-ms', String(WARM_UP_MS)], url = platform.url) {
     return ['--to', new URL(url).host, '--requests', platform.requestsFile(name, lines), '--connections', String(connections),
         '--unique', `${name}-${round}`, ...more];
+}
+
+const WEBHOOKS_EACH = 3;
+
+/**
+ * Sends messages and waits until each was read, said in statuses that the provider posted and that the receiver was told of, one webhook each.
+ * @param {Run} run @param {import('./machine.js').Roles} roles of a peer @param {number} messages @param {string[]} words of load
+ * @param {() => Promise<{total: number, read: number, delivered: number}>} count what is in the database since the start
+ */
+export async function untilHooked(run, roles, messages, words, count) {
+    const { platform } = run, receiver = /** @type {any} */ (platform.receiver), provider = /** @type {any} */ (platform.provider);
+    const before = (await receiver.count()).taken, providedBefore = await provider.count(), wanted = messages * WEBHOOKS_EACH;
+    let us = 0;
+    const costs = await withCosts(platform, async () => {
+        const began = performance.now();
+        const result = await runForJson(platform.program('load'), words);
+        await checkLoad(result, '202');
+        await until(async () => (await receiver.count()).taken - before >= wanted && (await count()).delivered >= wanted, 'every webhook');
+        us = (performance.now() - began) * 1000;
+        return { count: messages, load_us: result.cpu_us };
+    }, new Map([...roles, ['receiver', [receiver.pid]]]));
+    const { total, read, delivered } = await count(), hooked = (await receiver.count()).taken - before, provided = await provider.count();
+    if (total !== messages || read !== messages || delivered !== wanted || hooked !== wanted)
+        throw new Error(`of ${messages} messages ${total} are in the database, ${read} are read; of ${wanted} webhooks ${hooked} came and ${delivered} are recorded`);
+    if (provided.taken - providedBefore.taken !== messages || provided.refused !== providedBefore.refused)
+        throw new Error(`of ${messages} messages the provider took ${provided.taken - providedBefore.taken}; ${provided.refused - providedBefore.refused} of its callbacks were refused`);
+    return { ...costs, us };
+}
+
+/** Looks every 20 ms. @param {() => Promise<boolean>} look @param {string} what */
+export async function until(look, what, timeoutMs = 120_000) {
+    const end = performance.now() + timeoutMs;
+    while (!await look()) {
+        if (performance.now() > end)
+            throw new Error(`waited ${timeoutMs / 1000} s for ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
 }

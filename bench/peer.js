@@ -20,7 +20,7 @@ function startChild(command, words, env = {}) {
     return { child, nextLine: linesOf(child) };
 }
 
-/** @typedef {{tenant: string, key: string, channel: string, secret: string}} PeerWorkspace */
+/** @typedef {{tenant: string, key: string, number: import('./platform.js').Number}} PeerWorkspace */
 
 /** Redis and the database that the peers share. */
 export class PeerStores {
@@ -38,7 +38,6 @@ export class PeerStores {
     get sql() { return /** @type {ReturnType<typeof openSql>} */ (this.openedSql); }
     get cluster() { return /** @type {{socketFolder: string, password: string}} */ (this.platform.cluster); }
 
-    /** @returns {Promise<PeerWorkspace>} */
     async start() {
         this.redis = spawn('redis-server', ['--port', '0', '--unixsocket', this.socket, '--dir', this.platform.folder, '--save', '',
             '--appendonly', 'yes', '--appendfsync', this.fsync, '--maxmemory-policy', 'noeviction', '--daemonize', 'no'], { stdio: ['ignore', 'ignore', 'inherit'] });
@@ -52,11 +51,21 @@ export class PeerStores {
         this.openedSql = openSql(this.cluster.socketFolder, this.cluster.password, 'harkara_peers');
         await this.sql.run(readFileSync(path.join(FOLDER, 'schema.sql'), 'utf8'));
         await this.sql.run('grant create on database harkara_peers to harkara_peer; set search_path = peer');
-        const workspace = { tenant: randomUUID(), key: `peer_${randomBytes(32).toString('base64url')}`, channel: randomUUID(), secret: randomBytes(16).toString('hex') };
-        await this.sql.run(`insert into tenant values ('${workspace.tenant}', 'Peer');
-            insert into api_key values ('\\x${createHash('sha256').update(workspace.key).digest('hex')}', '${workspace.tenant}');
-            insert into channel values ('${workspace.channel}', '${workspace.tenant}', '106540000000001', 'EAA${randomBytes(24).toString('hex')}', '${workspace.secret}')`);
-        return workspace;
+        const [workspace, hooked] = [await this.makeWorkspace(1), await this.makeWorkspace(2)];
+        const receiver = /** @type {any} */ (this.platform.receiver), secret = randomBytes(24).toString('base64');
+        await this.sql.run(`insert into webhook_endpoint values ('${randomUUID()}', '${hooked.tenant}', '${receiver.url}/hooks/peer', '${secret}')`);
+        receiver.tell(`secret /hooks/peer ${secret}`);
+        return { workspace, hooked };
+    }
+
+    /** @param {number} n @returns {Promise<PeerWorkspace>} */
+    async makeWorkspace(n) {
+        const tenant = randomUUID(), key = `peer_${randomBytes(32).toString('base64url')}`;
+        const number = { channel: randomUUID(), phoneNumberId: `10655${String(n).padStart(10, '0')}`, accountId: `10230${String(n).padStart(10, '0')}`, secret: randomBytes(16).toString('hex') };
+        await this.sql.run(`insert into tenant values ('${tenant}', 'Peer');
+            insert into api_key values ('\\x${createHash('sha256').update(key).digest('hex')}', '${tenant}');
+            insert into channel values ('${number.channel}', '${tenant}', '${number.phoneNumberId}', 'EAA${randomBytes(24).toString('hex')}', '${number.secret}')`);
+        return { tenant, key, number };
     }
 
     async stop() {
@@ -73,12 +82,12 @@ export class PeerStores {
 
 /** One API process and one worker process, as such services run them; they stay up for the whole bench, warm. */
 export class Peer {
-    /** @param {PeerStores} stores @param {typeof KINDS[number]} kind @param {PeerWorkspace} workspace @param {{apis?: number, workers?: number}} [counts] */
-    constructor(stores, kind, workspace) {
+    /** @param {PeerStores} stores @param {typeof KINDS[number]} kind @param {PeerWorkspace} workspace @param {PeerWorkspace} hooked whose statuses are webhooks */
+    constructor(stores, kind, workspace, hooked) {
         this.stores = stores;
         this.kind = kind;
         this.workspace = workspace;
-        this.counted = 0;
+        this.hooked = hooked;
     }
 
     async start() {

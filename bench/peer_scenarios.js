@@ -1,7 +1,7 @@
 // @ts-check
 /** The peers in the same rounds, driven by the same programs, judged by the same checks. */
 import { performance } from 'node:perf_hooks';
-import { checkLoad, loadWords, posts, withCosts } from './measure.js';
+import { checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
 import { runForJson } from './platform.js';
 
 /** @typedef {import('./measure.js').Run} Run */
@@ -9,8 +9,8 @@ import { runForJson } from './platform.js';
 
 /** @param {Run} run @param {import('./peer.js').Peer['kind']} kind */
 const peerOf = (run, kind) => /** @type {Peer} */ (run.peers.get(kind));
-/** @param {Peer} peer */
-const postsTo = ({ workspace }) => posts([{ key: workspace.key, channels: [workspace.channel] }]);
+/** @param {import('./peer.js').PeerWorkspace} workspace */
+const postsTo = ({ key, number }) => posts([{ key, channels: [number.channel] }]);
 /** @param {Peer} peer */
 const accepted = (peer) => async () => (await peer.count()).total;
 
@@ -19,7 +19,7 @@ export async function warmPeers(run) {
     for (const peer of run.peers.values()) {
         await peer.clear();
         await peer.tell('resume');
-        const count = 5000, words = loadWords(run, 'warm', postsTo(peer), 64, ['--count', String(count)], peer.url);
+        const count = 5000, words = loadWords(run, 'warm', postsTo(peer.workspace), 64, ['--count', String(count)], peer.url);
         await checkLoad(await runForJson(run.platform.program('load'), words), '202', accepted(peer));
         await sent(peer, count);
         await peer.clear();
@@ -50,7 +50,7 @@ export const peerAccept = (kind, connections) => ({
         await peer.clear();
         let result = /** @type {any} */ (null);
         const costs = await withCosts(platform, async () => {
-            result = await runForJson(platform.program('load'), loadWords(run, `${kind}-${connections}`, postsTo(peer), connections, undefined, peer.url));
+            result = await runForJson(platform.program('load'), loadWords(run, `${kind}-${connections}`, postsTo(peer.workspace), connections, undefined, peer.url));
             return { count: result.statuses_all['202'], load_us: result.cpu_us };
         }, peer.roles);
         await checkLoad(result, '202', accepted(peer));
@@ -70,12 +70,31 @@ export const peerEndToEnd = (kind, messages) => ({
         let us = 0;
         const costs = await withCosts(platform, async () => {
             const began = performance.now();
-            const result = await runForJson(platform.program('load'), loadWords(run, `${kind}-end`, postsTo(peer), 64, ['--count', String(messages)], peer.url));
+            const result = await runForJson(platform.program('load'), loadWords(run, `${kind}-end`, postsTo(peer.workspace), 64, ['--count', String(messages)], peer.url));
             await checkLoad(result, '202');
             await sent(peer, messages);
             us = (performance.now() - began) * 1000;
             return { count: messages, load_us: result.cpu_us };
         }, peer.roles);
+        await peer.clear();
+        return { ...costs, rate: messages / us * 1_000_000 };
+    },
+});
+
+/** Likewise with all that follows: three statuses by the provider, each a signed webhook. @param {import('./peer.js').Peer['kind']} kind @param {number} messages */
+export const peerWebhooks = (kind, messages) => ({
+    name: `peer_${kind}_webhooks`, title: `${kind}: sent, 3 statuses, 3 signed webhooks`, peer: kind, rounds: 3,
+    /** @param {Run} run */
+    async run(run) {
+        const peer = peerOf(run, kind), { platform } = run;
+        await peer.clear();
+        await peer.tell('resume');
+        platform.setStatuses([peer.hooked.number], /** @type {string} */ (peer.url));
+        const { us, ...costs } = await untilHooked(run, peer.roles, messages, loadWords(run, `${kind}-hooked`, postsTo(peer.hooked), 64, ['--count', String(messages)], peer.url), async () => {
+            const { total, at } = await peer.count('read');
+            return { total, read: at, delivered: await peer.stores.sql.number('select count(*) from webhook_delivery') };
+        });
+        platform.setStatuses([], /** @type {string} */ (peer.url));
         await peer.clear();
         return { ...costs, rate: messages / us * 1_000_000 };
     },

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { freePort, request, startHarkara } from '../sandbox/demo/platform.js';
 
-const SCOPES = ['messages:send', 'messages:read', 'channels:manage'];
+const SCOPES = ['messages:send', 'messages:read', 'channels:manage', 'webhooks:manage'];
+const HOOKED_EVENTS = ['message.sent', 'message.delivered', 'message.read'];
 const ADMINISTRATOR = 'postgres';
 
 /** Lines of a child's standard output. @param {import('node:child_process').ChildProcess} child */
@@ -97,6 +98,13 @@ export async function startServer(program, words, env = {}) {
     return {
         url: `http://127.0.0.1:${port}`,
         pid: /** @type {number} */ (child.pid),
+        /** A command that is not answered. @param {string} command */
+        tell(command) { child.stdin.write(`${command}\n`); },
+        /** What it did so far. */
+        async count() {
+            child.stdin.write('count\n');
+            return JSON.parse(await nextLine());
+        },
         async stop() {
             child.stdin.end();
             return JSON.parse(await nextLine());
@@ -104,7 +112,8 @@ export async function startServer(program, words, env = {}) {
     };
 }
 
-/** @typedef {{id: string, key: string, channels: string[]}} Workspace */
+/** @typedef {{channel: string, phoneNumberId: string, accountId: string, secret: string}} Number a sender, as the provider knows it */
+/** @typedef {{id: string, key: string, channels: string[], numbers: Number[]}} Workspace */
 
 export class Platform {
     /** @param {string} build @param {Record<string, string>} env */
@@ -119,12 +128,17 @@ export class Platform {
         this.harkara = null;
         /** @type {Awaited<ReturnType<typeof startServer>> | null} */
         this.provider = null;
+        /** @type {Awaited<ReturnType<typeof startServer>> | null} */
+        this.receiver = null;
+        this.workspaceCount = this.numberCount = 0;
         /** @type {ReturnType<typeof openSql> | null} */
         this.openedSql = null;
         /** @type {{socketFolder: string, password: string} | null} */
         this.cluster = null;
         /** @type {Workspace[]} */
         this.workspaces = [];
+        /** @type {Workspace | null} whose statuses are webhooks */
+        this.hooked = null;
         /** @type {import('./machine.js').Roles} */
         this.roles = new Map();
     }
@@ -136,11 +150,12 @@ export class Platform {
     /** Starts the provider and the platform; gives the milliseconds from the start to the first good /readyz. */
     async start() {
         this.provider ??= await startServer(this.program('provider'), []);
+        this.receiver ??= await startServer(this.program('receiver'), []);
         this.port ??= await freePort();
         const began = performance.now();
         this.harkara = await startHarkara({
             build: this.build, stateDir: this.stateDir, runDir: this.runDir, port: this.port, logFile: path.join(this.folder, 'harkara.log'),
-            env: { HARKARA_GRAPH_URL: this.provider.url, ...this.env },
+            env: { HARKARA_GRAPH_URL: this.provider.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', ...this.env },
         });
         for (;;) {
             if (this.harkara.exit !== null)
@@ -182,33 +197,52 @@ export class Platform {
         await runForJson(this.program('ceiling'), ['--prepare', '--tenants', String(tenants)], { CEILING_DATABASE: this.ceilingDatabase });
     }
 
-    /** @param {number} count workspaces @param {number} channels of the first; the others have one */
+    /** @param {number} count workspaces @param {number} channels of each */
     async makeWorkspaces(count, channels) {
         const harkara = /** @type {any} */ (this.harkara);
+        /** @type {Workspace[]} */
+        const made = [];
         for (let n = 0; n < count; n += 4)
-            this.workspaces.push(...await Promise.all(Array.from({ length: Math.min(4, count - n) }, async (_, at) => {
-                const tenant = await harkara.json('tenant', 'create', '--name', `Bench ${n + at}`, '--slug', `bench-${n + at}`);
+            made.push(...await Promise.all(Array.from({ length: Math.min(4, count - n) }, async () => {
+                const slug = `bench-${this.workspaceCount++}`, tenant = await harkara.json('tenant', 'create', '--name', slug, '--slug', slug);
                 const key = await harkara.json('key', 'create', '--tenant', tenant.id, '--name', 'Bench', ...SCOPES.flatMap((scope) => ['--scope', scope]));
-                return { id: tenant.id, key: key.key, channels: /** @type {string[]} */ ([]) };
+                return { id: tenant.id, key: key.key, channels: /** @type {string[]} */ ([]), numbers: /** @type {Number[]} */ ([]) };
             })));
-        let number = 0;
-        for (const [n, workspace] of this.workspaces.entries())
-            for (let i = 0; i < (n === 0 ? channels : 1); i++) {
-                number += 1;
-                const digits = String(number).padStart(10, '0');
-                const answer = await request(`${this.url}/v1/channels`, {
-                    method: 'POST', headers: { authorization: `Bearer ${workspace.key}` },
-                    body: {
-                        kind: 'whatsapp', name: 'Bench', whatsapp: {
-                            waba_id: `10229${digits}`, phone_number_id: `10654${digits}`, display_phone_number: `1555${digits.slice(3)}`,
-                            access_token: `EAA${randomBytes(24).toString('hex')}`, app_secret: randomBytes(16).toString('hex'), verify_token: randomBytes(12).toString('hex'),
-                        },
-                    },
-                });
-                if (answer.status !== 201)
-                    throw new Error(`a channel was answered with ${answer.status}: ${answer.text}`);
-                workspace.channels.push(answer.json.id);
+        for (const workspace of made)
+            for (let i = 0; i < channels; i++) {
+                const digits = String(++this.numberCount).padStart(10, '0'), secret = randomBytes(16).toString('hex');
+                const whatsapp = {
+                    waba_id: `10229${digits}`, phone_number_id: `10654${digits}`, display_phone_number: `1555${digits.slice(3)}`,
+                    access_token: `EAA${randomBytes(24).toString('hex')}`, app_secret: secret, verify_token: randomBytes(12).toString('hex'),
+                };
+                const { id } = await this.create('channels', workspace.key, { kind: 'whatsapp', name: 'Bench', whatsapp });
+                workspace.channels.push(id);
+                workspace.numbers.push({ channel: id, phoneNumberId: whatsapp.phone_number_id, accountId: whatsapp.waba_id, secret });
             }
+        return made;
+    }
+
+    /** @param {string} what @param {string} key @param {unknown} body */
+    async create(what, key, body) {
+        const answer = await request(`${this.url}/v1/${what}`, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body });
+        if (answer.status !== 201)
+            throw new Error(`${what}: answered with ${answer.status}: ${answer.text}`);
+        return answer.json;
+    }
+
+    /** The statuses of a workspace's messages are webhooks to `receiver` from now on. @param {Workspace} workspace */
+    async hook(workspace) {
+        const receiver = /** @type {NonNullable<typeof this.receiver>} */ (this.receiver), path = `/hooks/${workspace.id}`;
+        const { secret } = await this.create('webhook-endpoints', workspace.key, { url: `${receiver.url}${path}`, events: HOOKED_EVENTS });
+        receiver.tell(`secret ${path} ${secret.replace('whsec_', '')}`);
+    }
+
+    /** The provider posts the statuses of what these numbers send, to this port, from now on. @param {{phoneNumberId: string, accountId: string, channel: string, secret: string}[]} numbers @param {string} url */
+    setStatuses(numbers, url) {
+        const file = path.join(this.folder, 'numbers');
+        writeFileSync(file, numbers.map(({ phoneNumberId, accountId, channel, secret }) =>
+            `${[phoneNumberId, accountId, new URL(url).port, `/callbacks/whatsapp/${channel}`, secret].join('\t')}\n`).join(''), { mode: 0o600 });
+        this.provider?.tell(`statuses ${file}`);
     }
 
     /** A file of requests for `load`, kept beside the platform because it holds keys. @param {string} name @param {string[]} lines */
@@ -257,9 +291,9 @@ export class Platform {
     /** Ends everything and leaves nothing behind. */
     async remove() {
         await this.stop();
-        const provided = await this.provider?.stop();
-        this.provider = null;
+        await this.provider?.stop();
+        await this.receiver?.stop();
+        this.provider = this.receiver = null;
         rmSync(this.folder, { recursive: true, force: true });
-        return provided;
     }
 }

@@ -25,7 +25,7 @@ export function table(rows) {
     return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
 }
 
-const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare', 'api', 'worker', 'redis', 'load'];
+const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare', 'api', 'worker', 'redis', 'provider', 'receiver', 'load'];
 
 /** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
 export function scenarioTable(scenarios, medians) {

@@ -50,9 +50,9 @@ async function startPeers() {
     if (!isInstalled())
         throw new Error('the peers are not installed: scripts/bootstrap bench does it, --no-peers goes without them');
     stores = new PeerStores(/** @type {Platform} */ (platform), options['redis-fsync']);
-    const workspace = await stores.start();
+    const { workspace, hooked } = await stores.start();
     for (const kind of kinds) {
-        peers.set(kind, new Peer(stores, kind, workspace));
+        peers.set(kind, new Peer(stores, kind, workspace, hooked));
         await peers.get(kind)?.start();
     }
 }
@@ -92,7 +92,9 @@ async function main() {
     const starts = await measureStarts();
     const memory = { 'at idle': memoryOf(platform.roles) };
     await platform.prepare(TENANTS);
-    await platform.makeWorkspaces(TENANTS, CHANNELS);
+    platform.workspaces = [...await platform.makeWorkspaces(1, CHANNELS), ...await platform.makeWorkspaces(TENANTS - 1, 1)];
+    [platform.hooked] = await platform.makeWorkspaces(1, CHANNELS);
+    await platform.hook(platform.hooked);
     await platform.setLanes(false);
     await fillTables(platform);
     await startPeers();

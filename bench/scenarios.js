@@ -6,10 +6,11 @@
 import { performance } from 'node:perf_hooks';
 import { requestUnix } from '../sandbox/demo/platform.js';
 import { bare } from './bare_scenarios.js';
-import { CONTENT_BYTES, checkLoad, loadWords, posts, withCosts } from './measure.js';
-import { peerAccept, peerEndToEnd } from './peer_scenarios.js';
+import { CONTENT_BYTES, checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
+import { peerAccept, peerEndToEnd, peerWebhooks } from './peer_scenarios.js';
 import { runForJson } from './platform.js';
 
+const HOOKED_MESSAGES = 1000;
 const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
 
 /** @typedef {import('./platform.js').Platform} Platform */
@@ -137,6 +138,35 @@ const dispatch = (name, title, { isBehind }) => ({
     },
 });
 
+/** With all that follows: three statuses by the provider, each a signed webhook to the customer. @param {number} messages */
+const webhooks = (messages) => ({
+    name: 'webhooks', title: 'sent, 3 statuses, 3 signed webhooks', rounds: 3,
+    /** @param {Run} run */
+    async run(run) {
+        const { platform } = run, hooked = /** @type {import('./platform.js').Workspace} */ (platform.hooked);
+        await platform.clear();
+        const before = await countDelivered(platform);
+        await platform.setLanes(true);
+        platform.setStatuses(hooked.numbers, platform.url);
+        const { us, ...costs } = await untilHooked(run, new Map(), messages, loadWords(run, 'webhooks', posts([hooked]), 64, ['--count', String(messages)]), async () => {
+            const { total } = await platform.countNew();
+            const read = await platform.sql.number("select count(*) from message where status = 'read'");
+            return { total, read: read - before.read, delivered: (await countDelivered(platform)).delivered - before.delivered };
+        });
+        platform.setStatuses([], platform.url);
+        await platform.setLanes(false);
+        return { ...costs, rate: messages / us * 1_000_000 };
+    },
+});
+
+/** @param {Platform} platform */
+async function countDelivered(platform) {
+    return {
+        read: await platform.sql.number("select count(*) from message where status = 'read'"),
+        delivered: await platform.sql.number("select count(*) from webhook_delivery where state = 'delivered'"),
+    };
+}
+
 /** @type {Scenario[]} */
 export const SCENARIOS = [
     bare('group', 64),
@@ -162,6 +192,8 @@ export const SCENARIOS = [
     dispatch('end_to_end', 'accepted and sent at once, 64 connections', { isBehind: false }),
     peerEndToEnd('bullmq', MESSAGES),
     peerEndToEnd('pg-boss', MESSAGES),
+    webhooks(HOOKED_MESSAGES),
+    peerWebhooks('bullmq', HOOKED_MESSAGES),
 ];
 export const TENANTS = 20;
 export const CHANNELS = 8; /* of the first workspace: each is a lane of its own */
@@ -181,6 +213,7 @@ export const RATIOS = [
     { name: 'p99 of accept_256 / BullMQ', of: 'accept_256', to: 'peer_bullmq_accept_256', what: 'p99_us', bar: { most: 0.2 } },
     { name: 'p99 of accept_1000 / BullMQ', of: 'accept_1000', to: 'peer_bullmq_accept_1000', what: 'p99_us', bar: { most: 0.2 } },
     { name: 'end to end / BullMQ', of: 'end_to_end', to: 'peer_bullmq_end_to_end', bar: { least: 10 } },
+    { name: 'with statuses and webhooks / BullMQ', of: 'webhooks', to: 'peer_bullmq_webhooks', bar: { least: 10 } },
     { name: 'accept_64 / pg-boss', of: 'accept_64', to: 'peer_pg-boss_accept_64' },
     { name: 'end to end / pg-boss', of: 'end_to_end', to: 'peer_pg-boss_end_to_end' },
     { name: 'accept_64 / ceiling', of: 'accept_64', to: 'ceiling_plain_500' },

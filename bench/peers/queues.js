@@ -16,6 +16,8 @@ const FIRST_RETRY_MS = { send: 2000, status: 200, webhook: 2000 };
 /** @typedef {{add: (name: string, jobs: Job[]) => Promise<void>, work: (name: string, concurrency: number, run: (data: any) => Promise<void>) => Promise<void>,
  *   pause: (name: string) => Promise<void>, resume: (name: string) => Promise<void>, clear: () => Promise<void>}} Queues */
 
+const complain = (/** @type {Error} */ error) => { process.stderr.write(`${error.stack}\n`); };
+
 /** @returns {Queues} */
 function bullmq() {
     /* A Lua script of BullMQ's per job; what is called in one turn of the loop leaves in one write. */
@@ -35,7 +37,9 @@ function bullmq() {
                 await queues[name].addBulk(jobs.map(({ id, data }) => ({ name, data, opts: { jobId: id } })));
         },
         async work(name, concurrency, run) {
-            workers.set(name, new Worker(name, (job) => run(job.data), { connection: redis(), concurrency }));
+            const worker = new Worker(name, (job) => run(job.data), { connection: redis(), concurrency });
+            worker.on('error', complain).on('failed', (job, error) => { if ((job?.attemptsMade ?? 0) >= 3) complain(error); });
+            workers.set(name, worker);
         },
         pause: async (name) => { await workers.get(name)?.pause(); },
         resume: async (name) => { workers.get(name)?.resume(); },
@@ -46,7 +50,7 @@ function bullmq() {
 /** @returns {Promise<Queues>} */
 async function pgBoss() {
     const boss = new PgBoss({ ...connection(), options: undefined, schema: 'pgboss', max: Number(process.env.PEER_POOL ?? 10) });
-    boss.on('error', (error) => process.stderr.write(`${error.message}\n`));
+    boss.on('error', complain);
     await boss.start();
     for (const name of NAMES)
         await boss.createQueue(name);

@@ -18,7 +18,15 @@ with row as (
     where id = $2 and status_rank < $4 returning id
 )
 insert into message_event (id, tenant_id, message_id, type, data) select $6, $1, id, $7, $8 from row returning message_id`;
-const MOVE_BY_REF = MOVE.replace('where id = $2', 'where provider_ref = $2');
+const SENT_BY_REF = MOVE.replace('where id = $2', 'where provider_ref = $2');
+/** Statuses overtake each other: each is told, and the furthest one stays. */
+const MOVE_BY_REF = `
+with row as (
+    select id, status_rank from message where provider_ref = $2 for update
+), moved as (
+    update message m set status = $3, status_rank = $4, updated_at = now() from row where m.id = row.id and row.status_rank < $4
+)
+insert into message_event (id, tenant_id, message_id, type, data) select $5, $1, id, $6, $7 from row returning message_id`;
 const BY_REF = 'select id from message where provider_ref = $1';
 const DELIVERED = 'insert into webhook_delivery (id, tenant_id, endpoint_id, event_id, status, answer) values ($1, $2, $3, $4, $5, $6)';
 
@@ -57,7 +65,10 @@ await queues.work('send', CONCURRENCY, async ({ tenant, id, channel: channelId, 
 
 await queues.work('status', CONCURRENCY, async ({ tenant, ref, status, timestamp }) => {
     const event = uuidv7(), type = `message.${status}`;
-    const [{ rows }] = await inTenant(tenant, [{ name: 'move_by_ref', text: MOVE_BY_REF, values: [tenant, ref, status, RANKS[status], null, event, type, JSON.stringify({ timestamp })] }]);
+    const data = JSON.stringify({ timestamp });
+    const [{ rows }] = await inTenant(tenant, [status === 'sent' ? // usually known from the provider's answer: then nothing happens
+        { name: 'sent_by_ref', text: SENT_BY_REF, values: [tenant, ref, status, RANKS[status], null, event, type, data] } :
+        { name: 'move_by_ref', text: MOVE_BY_REF, values: [tenant, ref, status, RANKS[status], event, type, data] }]);
     if (rows.length > 0)
         await tell(tenant, event, type, rows[0].message_id, status);
     else if ((await inTenant(tenant, [{ name: 'by_ref', text: BY_REF, values: [ref] }]))[0].rows.length === 0)
