@@ -1,361 +1,269 @@
 /*
- * The group commit of the accept path. One statement per tenant of the batch judges every row against its
- * channel, claims idempotency keys, and stores message, queue entry and event for the rows that are fresh; a
- * second one, only when needed, reads what earlier requests with the same keys became.
+ * The group commit of the accept path. One statement for all tenants of the batch judges every row against
+ * its channel, claims idempotency keys, stores message, queue entry and event for the rows that are fresh,
+ * and wakes the dispatchers; from begin to commit it is one round trip. Only when keys were there before, a
+ * second transaction reads what the earlier requests became.
  */
 #include "core/metric.h"
-#include "domain/message/message.h"
+#include "domain/message/message_accept_internal.h"
 #include <stdlib.h>
 
-/* The same columns of many messages, as unnest() takes them. */
-struct columns {
-    struct id *ids, *channels, *events, *targets;
-    struct slice *kinds, *categories, *references, *keys, *fingerprints, *indexes, *tags, *api_keys;
-    struct slice *peer_ct, *peer_iv, *peer_tag, *content_ct, *content_iv, *content_tag;
-    struct slice *metadata_ct, *metadata_iv, *metadata_tag;
-    int64_t *priorities, *key_versions, *fallbacks;
-    struct wall_time *send_at, *expires_at;
+#define ACCEPT_ROLE "harkara_accept"
+
+/* What the statement says of a row, a character each. */
+enum {
+    VERDICT_FRESH = 'f',
+    VERDICT_KEY_THERE = 'k',
+    VERDICT_CHANNEL_UNKNOWN = 'u',
+    VERDICT_CHANNEL_PAUSED = 'p',
+    VERDICT_WINDOW_CLOSED = 'w',
 };
 
-static bool
-columns_alloc(struct columns *columns, size_t count, struct arena *arena)
-{
-    struct id **ids[] = { &columns->ids, &columns->channels, &columns->events, &columns->targets };
-    struct slice **slices[] = { &columns->kinds,       &columns->categories,   &columns->references,
-                                &columns->keys,        &columns->fingerprints, &columns->indexes,
-                                &columns->peer_ct,     &columns->peer_iv,      &columns->peer_tag,
-                                &columns->content_ct,  &columns->content_iv,   &columns->content_tag,
-                                &columns->metadata_ct, &columns->metadata_iv,  &columns->metadata_tag,
-                                &columns->tags,        &columns->api_keys };
-    int64_t **numbers[] = { &columns->priorities, &columns->key_versions, &columns->fallbacks };
-    struct wall_time **times[] = { &columns->send_at, &columns->expires_at };
-
-    for (size_t i = 0; i < COUNT_OF(ids); i++)
-        if ((*ids[i] = arena_array(arena, count, sizeof(struct id))) == NULL)
-            return false;
-    for (size_t i = 0; i < COUNT_OF(slices); i++)
-        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
-            return false;
-    for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
-            return false;
-    for (size_t i = 0; i < COUNT_OF(times); i++)
-        if ((*times[i] = arena_array(arena, count, sizeof(struct wall_time))) == NULL)
-            return false;
-    return true;
-}
-
-/* unnest() takes no arrays of arrays: tags go as one text, a line each, which no tag can hold. */
-static bool
-tags_join(const struct message_new *message, struct arena *arena, struct slice *out)
-{
-    size_t len = 0;
-
-    *out = SLICE_EMPTY;
-    if (message->tag_count == 0)
-        return true;
-    for (size_t i = 0; i < message->tag_count; i++)
-        len += message->tags[i].len + 1;
-    char *text = arena_alloc(arena, len), *at = text;
-    if (text == NULL)
-        return false;
-    for (size_t i = 0; i < message->tag_count; i++) {
-        memcpy(at, message->tags[i].ptr, message->tags[i].len);
-        at += message->tags[i].len;
-        *at++ = '\n';
-    }
-    *out = slice_of(text, len - 1);
-    return true;
-}
-
-static struct wall_time
-time_or_never(struct wall_time t)
-{
-    return t.us == 0 ? (struct wall_time){ INT64_MAX } : t; /* nullif in the statement */
-}
-
-static bool
-columns_fill(struct columns *columns, const struct clock *clock, const struct message_new *messages,
-             size_t count, struct arena *arena)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct message_new *message = &messages[i];
-        const struct message_sealed *sealed = &message->sealed;
-        char key[ID_TEXT_BYTES];
-        if (!tags_join(message, arena, &columns->tags[i]))
-            return false;
-        if (!id_is_zero(message->api_key)) {
-            columns->api_keys[i] = arena_copy(arena, id_print(ID_KEY, message->api_key, key));
-            if (columns->api_keys[i].ptr == NULL)
-                return false;
-        }
-        if (sealed->has_metadata) {
-            columns->metadata_ct[i] = sealed->metadata.cipher;
-            columns->metadata_iv[i] = slice_of(sealed->metadata.iv, VAULT_IV_BYTES);
-            columns->metadata_tag[i] = slice_of(sealed->metadata.tag, VAULT_TAG_BYTES);
-        }
-        columns->send_at[i] = time_or_never(message->send_at);
-        columns->expires_at[i] = time_or_never(message->expires_at);
-        columns->ids[i] = message->id;
-        columns->channels[i] = message->channel;
-        columns->events[i] = id_new(clock);
-        columns->targets[i] = message->target; /* zero: NULLIF in the statement */
-        columns->kinds[i] = message->kind;
-        columns->categories[i] = slice_text(message_category_word(message->category));
-        columns->references[i] = message->reference;
-        columns->keys[i] = message->idempotency_key;
-        columns->fingerprints[i] = slice_of(message->fingerprint, sizeof(message->fingerprint));
-        columns->indexes[i] = slice_of(sealed->peer_index, sizeof(sealed->peer_index));
-        columns->peer_ct[i] = sealed->peer.cipher;
-        columns->peer_iv[i] = slice_of(sealed->peer.iv, VAULT_IV_BYTES);
-        columns->peer_tag[i] = slice_of(sealed->peer.tag, VAULT_TAG_BYTES);
-        columns->content_ct[i] = sealed->content.cipher;
-        columns->content_iv[i] = slice_of(sealed->content.iv, VAULT_IV_BYTES);
-        columns->content_tag[i] = slice_of(sealed->content.tag, VAULT_TAG_BYTES);
-        columns->priorities[i] = message->category;
-        columns->key_versions[i] = sealed->content.key_version;
-        columns->fallbacks[i] = (int64_t)message->fallback_count;
-    }
-    return true;
-}
-
+/*
+ * The rows come sorted by tenant and key, and every part keeps their order: so transactions that want the
+ * same keys wait for each other, and do not cross. `fixed` is cut by the places that accept_columns_fill gave
+ * its parts: fingerprint, peer index, and IV and tag of peer and content. Of a channel: 1 takes all, 2 minds
+ * the window, 3 takes nothing now.
+ */
 static const struct db_stmt message_accept_stmt = {
-    "message_accept",
-    "WITH input AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], "
-    "$7::text[],"
-    " $8::text[], $9::bytea[], $10::bytea[], $11::bigint[], $12::bytea[], $13::bytea[], $14::bytea[], "
-    "$15::bytea[],"
-    " $16::bytea[], $17::bytea[], $18::uuid[], $19::uuid[], $20::bytea[], $21::bytea[], $22::bytea[],"
-    " $23::timestamptz[], $24::timestamptz[], $25::text[], $26::text[], $27::bigint[])"
-    " AS i (id, channel_id, kind, category, priority, reference, key, fingerprint, peer_index, key_version, "
-    "peer_ct,"
-    " peer_iv, peer_tag, content_ct, content_iv, content_tag, event_id, target_id, metadata_ct, metadata_iv,"
-    " metadata_tag, send_at, expires_at, tags, api_key, fallbacks)),"
-    " judged AS (SELECT i.*, CASE WHEN c.state = 'active' AND i.kind <> 'template' AND NOT isfinite(i.send_at)"
-    " AND i.fallbacks = 0 AND window_is_over($1, i.channel_id, i.peer_index) THEN 'window' ELSE c.state END AS state"
-    " FROM input i LEFT JOIN channel c ON c.tenant_id = $1 AND c.id = "
-    "i.channel_id),"
+    "message_accept_many",
+    "WITH standing AS MATERIALIZED (SELECT array_agg((SELECT CASE c.state WHEN 'active' THEN"
+    " CASE (SELECT w.window_check FROM whatsapp_channel w WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.id)"
+    " WHEN 'enforce' THEN 2 ELSE 1 END WHEN 'deleted' THEN 0 ELSE 3 END"
+    " FROM channel c WHERE c.tenant_id = a.tenant_id AND c.id = a.id) ORDER BY a.n) AS of"
+    " FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS a (tenant_id, id, n)),"
+    " judged AS MATERIALIZED (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id, ($3::uuid[])[i.channel] AS channel_id,"
+    " CASE (SELECT of FROM standing)[i.channel] WHEN 1 THEN 'a' WHEN 2 THEN"
+    " CASE WHEN i.kind <> 'template' AND coalesce(i.send_at, 'infinity') = 'infinity' AND coalesce(i.fallbacks, 0) = 0"
+    " AND (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
+    " WHERE w.tenant_id = ($2::uuid[])[i.channel] AND w.channel_id = ($3::uuid[])[i.channel]"
+    " AND w.peer_index = substr(i.fixed, 33, 32)) THEN 'w' ELSE 'a' END"
+    " WHEN 3 THEN 'p' ELSE 'u' END AS verdict"
+    " FROM unnest($4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[],"
+    " $11::text[], $12::bytea[], $13::bytea[], $14::bytea[], $15::uuid[], $16::text[], $17::bytea[], $18::bytea[],"
+    " $19::text[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) WITH ORDINALITY"
+    " AS i (id, event_id, channel, data, category, key_version, kind, key, fixed, peer_ct, content_ct, target_id,"
+    " reference, metadata_ct, metadata_seal, tags, send_at, expires_at, fallbacks, n)),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
-    " SELECT $1, key, fingerprint, id FROM judged WHERE state = 'active' AND key IS NOT NULL ORDER BY key"
+    " SELECT tenant_id, key, substr(fixed, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
     " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id),"
-    " fresh AS (SELECT j.*, CASE WHEN isfinite(send_at) THEN 'held' ELSE 'accepted' END AS status,"
-    " coalesce(string_to_array(tags, E'\\n'), '{}') AS tag_list FROM judged j WHERE state = 'active'"
-    " AND (key IS NULL OR EXISTS (SELECT FROM claimed c WHERE c.message_id = j.id))),"
-    " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, "
-    "peer_index,"
+    " settled AS MATERIALIZED (SELECT *, verdict = 'a' AND (key IS NULL OR id IN (SELECT message_id FROM claimed))"
+    " AS is_fresh, nullif(send_at, 'infinity') AS starts_at FROM judged),"
+    " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index,"
     " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv,"
     " metadata_tag, reference, target_id, send_at, expires_at, tags, fallbacks)"
-    " SELECT $1, id, channel_id, 'out', kind, category, status, peer_index, key_version::int, peer_ct, "
-    "peer_iv,"
-    " peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv, metadata_tag, reference,"
-    " nullif(target_id, '00000000-0000-0000-0000-000000000000'), nullif(send_at, 'infinity'),"
-    " nullif(expires_at, 'infinity'), tag_list, fallbacks FROM fresh ORDER BY id),"
-    " tagged AS (INSERT INTO message_tag (tenant_id, tag, message_id)"
-    " SELECT $1, t, id FROM fresh, unnest(tag_list) AS t ON CONFLICT DO NOTHING),"
+    " SELECT tenant_id, id, channel_id, 'out', kind,"
+    " ('{otp,transactional,service,promotional}'::text[])[category + 1],"
+    " CASE WHEN starts_at IS NULL THEN 'accepted' ELSE 'held' END, substr(fixed, 33, 32), key_version::int, peer_ct,"
+    " substr(fixed, 65, 12), substr(fixed, 77, 16), content_ct, substr(fixed, 93, 12), substr(fixed, 105, 16),"
+    " metadata_ct, substr(metadata_seal, 1, 12), substr(metadata_seal, 13, 16), reference,"
+    " nullif(target_id, '00000000-0000-0000-0000-000000000000'), starts_at, nullif(expires_at, 'infinity'),"
+    " CASE WHEN tags IS NULL THEN '{}' ELSE string_to_array(tags, E'\n') END, coalesce(fallbacks, 0)"
+    " FROM settled WHERE is_fresh),"
+    " tagged AS (INSERT INTO message_tag (tenant_id, tag, message_id) SELECT tenant_id, t, id FROM settled,"
+    " unnest(string_to_array(tags, E'\n')) AS t WHERE is_fresh AND tags IS NOT NULL ON CONFLICT DO NOTHING),"
     " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at,"
-    " has_fallback)"
-    " SELECT $1, id, channel_id, priority::smallint, CASE status WHEN 'held' THEN 'held' ELSE 'ready' END,"
-    " coalesce(nullif(send_at, 'infinity'), now()), nullif(expires_at, 'infinity'), fallbacks > 0"
-    " FROM fresh ORDER BY id),"
+    " has_fallback) SELECT tenant_id, id, channel_id, category::smallint,"
+    " CASE WHEN starts_at IS NULL THEN 'ready' ELSE 'held' END, coalesce(starts_at, now()),"
+    " nullif(expires_at, 'infinity'), coalesce(fallbacks > 0, false) FROM settled WHERE is_fresh),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, event_id, 'message.' || status, id, channel_id, now(),"
-    " jsonb_strip_nulls(jsonb_build_object('actor', 'api-key', 'key_id', api_key, 'send_at',"
-    " to_char(nullif(send_at, 'infinity') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')))"
-    " || jsonb_build_object('direction', 'outbound', 'category', category, 'status', status, 'reference', reference,"
-    " 'tags', tag_list, 'provider_id', NULL, 'attempt', 0, 'error', NULL) FROM fresh ORDER BY event_id)"
-    " SELECT j.id, j.state, f.id IS NOT NULL FROM judged j LEFT JOIN fresh f ON f.id = j.id LIMIT 5000"
+    " SELECT tenant_id, event_id, CASE WHEN starts_at IS NULL THEN 'message.accepted' ELSE 'message.held' END, id,"
+    " channel_id, now(), CASE WHEN reference IS NULL AND tags IS NULL THEN ($23::jsonb[])[data]"
+    " ELSE ($23::jsonb[])[data] || jsonb_build_object('reference', reference, 'tags',"
+    " coalesce(string_to_array(tags, E'\n'), '{}')) END FROM settled WHERE is_fresh)"
+    " SELECT string_agg(CASE WHEN is_fresh THEN 'f' WHEN verdict = 'a' THEN 'k' ELSE verdict END, '' ORDER BY n),"
+    /* When the transaction commits; PostgreSQL folds equal notices of a transaction into one. */
+    " CASE WHEN bool_or(is_fresh) THEN pg_notify('harkara_dispatch', '') END::text FROM settled"
 };
 
-static const struct db_stmt message_replay_stmt = {
-    "message_replay", "SELECT key, fingerprint, message_id FROM idempotency_key"
-                      " WHERE tenant_id = $1 AND key = ANY ($2::text[]) LIMIT 5000"
-};
-
-/* Wakes the dispatchers when the transaction commits; PostgreSQL folds equal notices of a transaction into
- * one. */
-static const struct db_stmt message_notify_stmt = {
-    "message_notify", "SELECT pg_notify('harkara_dispatch', '') WHERE $1::uuid IS NOT NULL"
-};
-
-/* messages[] of one tenant, in one transaction with the others of the batch. */
 static enum err
-accept_for_tenant(struct db_tx *tx, const struct clock *clock, const struct message_new *messages,
-                  struct message_accepted *accepted, size_t count, size_t *fresh_out, struct arena *arena)
+send_accept(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
 {
-    struct columns c;
-    struct db_rows *rows = NULL;
-
-    if (!columns_alloc(&c, count, arena) || !columns_fill(&c, clock, messages, count, arena))
-        return ERR_NO_MEMORY;
-    enum err err =
-        db_query(tx, &message_accept_stmt,
-                 DB_ARGS(DB_ID_ARRAY(c.ids, count), DB_ID_ARRAY(c.channels, count),
-                         DB_TEXT_ARRAY(c.kinds, count), DB_TEXT_ARRAY(c.categories, count),
-                         DB_I64_ARRAY(c.priorities, count), DB_TEXT_ARRAY(c.references, count),
-                         DB_TEXT_ARRAY(c.keys, count), DB_BYTES_ARRAY(c.fingerprints, count),
-                         DB_BYTES_ARRAY(c.indexes, count), DB_I64_ARRAY(c.key_versions, count),
-                         DB_BYTES_ARRAY(c.peer_ct, count), DB_BYTES_ARRAY(c.peer_iv, count),
-                         DB_BYTES_ARRAY(c.peer_tag, count), DB_BYTES_ARRAY(c.content_ct, count),
-                         DB_BYTES_ARRAY(c.content_iv, count), DB_BYTES_ARRAY(c.content_tag, count),
-                         DB_ID_ARRAY(c.events, count), DB_ID_ARRAY(c.targets, count),
-                         DB_BYTES_ARRAY(c.metadata_ct, count), DB_BYTES_ARRAY(c.metadata_iv, count),
-                         DB_BYTES_ARRAY(c.metadata_tag, count), DB_TIME_ARRAY(c.send_at, count),
-                         DB_TIME_ARRAY(c.expires_at, count), DB_TEXT_ARRAY(c.tags, count),
-                         DB_TEXT_ARRAY(c.api_keys, count), DB_I64_ARRAY(c.fallbacks, count)),
-                 &rows);
-    if (err == ERR_OK && db_rows_count(rows) != count)
-        err = ERR_DB_STATEMENT;
-    /* The rows come back in the database's order; ids are unique and both sides few, so each is looked up. */
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        struct id id = db_id(rows, i, 0);
-        for (size_t k = 0; k < count; k++) {
-            size_t at = (i + k) % count; /* mostly the same order: found at once */
-            if (!id_eq(messages[at].id, id))
-                continue;
-            bool is_fresh = db_bool(rows, i, 2);
-            accepted[at] = (struct message_accepted){ .id = id, .err = ERR_OK };
-            if (db_is_null(rows, i, 1) || slice_eq(db_text(rows, i, 1), SLICE("deleted")))
-                accepted[at].err = ERR_CHANNEL_UNKNOWN;
-            else if (slice_eq(db_text(rows, i, 1), SLICE("window")))
-                accepted[at].err = ERR_WINDOW_CLOSED;
-            else if (!slice_eq(db_text(rows, i, 1), SLICE("active")))
-                accepted[at].err = ERR_CHANNEL_NOT_READY;
-            else if (!is_fresh)
-                accepted[at].err = ERR_EXISTS; /* its key was there: settled by accept_replays */
-            *fresh_out += is_fresh;
-            break;
-        }
-    }
-    db_rows_free(rows);
-    return err;
+    return db_later(
+        tx, &message_accept_stmt,
+        DB_ARGS(DB_ID_ARRAY(c->channel_tenants, c->channel_count),
+                DB_ID_ARRAY(c->channel_ids, c->channel_count), DB_ID_ARRAY(c->ids, c->count),
+                DB_ID_ARRAY(c->events, c->count), DB_I64_ARRAY(c->channels, c->count),
+                DB_I64_ARRAY(c->data, c->count), DB_I64_ARRAY(c->categories, c->count),
+                DB_I64_ARRAY(c->key_versions, c->count), DB_TEXT_ARRAY(c->kinds, c->count),
+                DB_TEXT_ARRAY(c->keys, c->count), DB_BYTES_ARRAY(c->fixed, c->count),
+                DB_BYTES_ARRAY(c->peer_ct, c->count), DB_BYTES_ARRAY(c->content_ct, c->count),
+                DB_ID_ARRAY(c->targets, c->target_count), DB_TEXT_ARRAY(c->references, c->reference_count),
+                DB_BYTES_ARRAY(c->metadata_ct, c->metadata_count),
+                DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count), DB_TEXT_ARRAY(c->tags, c->tag_count),
+                DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
+                DB_I64_ARRAY(c->fallbacks, c->fallback_count), DB_JSON_ARRAY(c->datas, c->data_count)),
+        rows_out);
 }
 
-/* The senders of those that were stored and have a chain: the first as well, so that all stand in one place.
- */
+/* Those whose message was not stored find none to join. */
 static const struct db_stmt message_senders_accept_stmt = {
     "message_senders_accept",
     "INSERT INTO message_fallback (tenant_id, message_id, position, channel_id, kind, after_s, due_at, key_version,"
     " content_ct, content_iv, content_tag)"
-    " SELECT $1, s.message_id, s.position, s.channel_id, s.kind, nullif(s.after_s, 0),"
+    " SELECT s.tenant_id, s.message_id, s.position, s.channel_id, s.kind, nullif(s.after_s, 0),"
     " CASE s.position WHEN 1 THEN coalesce(m.send_at, now()) + make_interval(secs => nullif(s.after_s, 0)) END,"
-    " nullif(s.key_version, 0), s.content_ct, s.content_iv, s.content_tag"
-    " FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[],"
-    " $10::bytea[]) AS s (message_id, position, channel_id, kind, after_s, key_version, content_ct, content_iv,"
-    " content_tag) JOIN message m ON m.tenant_id = $1 AND m.id = s.message_id ORDER BY s.message_id, s.position"
+    " nullif(s.key_version, 0), s.content_ct, substr(s.seal, 1, 12), substr(s.seal, 13, 16)"
+    " FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $8::bigint[], $9::bytea[],"
+    " $10::bytea[]) AS s (tenant_id, message_id, position, channel_id, kind, after_s, key_version, content_ct, seal)"
+    " JOIN message m ON m.tenant_id = s.tenant_id AND m.id = s.message_id"
 };
 
-struct sender_columns {
-    struct id *messages, *channels;
-    int64_t *positions, *afters, *key_versions;
-    struct slice *kinds, *cts, *ivs, *tags;
-};
-
-static bool
-sender_columns_alloc(struct sender_columns *columns, size_t count, struct arena *arena)
+static enum err
+send_senders(struct db_tx *tx, const struct message_new *messages, size_t count, struct arena *arena)
 {
-    struct slice **slices[] = { &columns->kinds, &columns->cts, &columns->ivs, &columns->tags };
-    int64_t **numbers[] = { &columns->positions, &columns->afters, &columns->key_versions };
+    struct accept_senders s;
+    enum err err = accept_senders_fill(&s, messages, count, arena);
 
-    columns->messages = arena_array(arena, count, sizeof(struct id));
-    columns->channels = arena_array(arena, count, sizeof(struct id));
-    for (size_t i = 0; i < COUNT_OF(slices); i++)
-        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
-            return false;
-    for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
-            return false;
-    return columns->messages != NULL && columns->channels != NULL;
+    if (err != ERR_OK || s.count == 0)
+        return err;
+    return db_later(tx, &message_senders_accept_stmt,
+                    DB_ARGS(DB_ID_ARRAY(s.tenants, s.count), DB_ID_ARRAY(s.messages, s.count),
+                            DB_I64_ARRAY(s.positions, s.count), DB_ID_ARRAY(s.channels, s.count),
+                            DB_TEXT_ARRAY(s.kinds, s.count), DB_I64_ARRAY(s.afters, s.count),
+                            DB_I64_ARRAY(s.key_versions, s.count), DB_BYTES_ARRAY(s.cts, s.count),
+                            DB_BYTES_ARRAY(s.seals, s.count)),
+                    NULL);
 }
 
-/* The rows of one message, the first sender's among them; returns how many. */
-static size_t
-sender_columns_add(struct sender_columns *columns, size_t at, const struct message_new *message)
+static enum err
+err_of_verdict(char verdict)
 {
-    for (size_t position = 0; position <= message->fallback_count; position++, at++) {
-        const struct message_fallback *fallback = position == 0 ? NULL : &message->fallbacks[position - 1];
-        columns->messages[at] = message->id;
-        columns->channels[at] = fallback == NULL ? message->channel : fallback->channel;
-        columns->positions[at] = (int64_t)position;
-        columns->kinds[at] = fallback == NULL ? message->kind : fallback->kind;
-        if (fallback == NULL)
-            continue;
-        columns->afters[at] = fallback->after_s;
-        if (!fallback->has_content)
-            continue;
-        const struct vault_sealed *sealed = &message->sealed.fallback[position - 1];
-        columns->key_versions[at] = sealed->key_version;
-        columns->cts[at] = sealed->cipher;
-        columns->ivs[at] = slice_of(sealed->iv, VAULT_IV_BYTES);
-        columns->tags[at] = slice_of(sealed->tag, VAULT_TAG_BYTES);
+    switch (verdict) {
+    case VERDICT_FRESH:
+        return ERR_OK;
+    case VERDICT_KEY_THERE:
+        return ERR_EXISTS; /* settled by read_replays */
+    case VERDICT_CHANNEL_UNKNOWN:
+        return ERR_CHANNEL_UNKNOWN;
+    case VERDICT_CHANNEL_PAUSED:
+        return ERR_CHANNEL_NOT_READY;
+    case VERDICT_WINDOW_CLOSED:
+        return ERR_WINDOW_CLOSED;
+    default:
+        return ERR_DB_STATEMENT;
     }
-    return message->fallback_count + 1;
 }
 
+/* From begin to commit in one round trip. */
 static enum err
-accept_senders(struct db_tx *tx, const struct message_new *messages, const struct message_accepted *accepted,
-               size_t count, struct arena *arena)
+accept_once(struct db *db, const struct clock *clock, const struct message_new *messages,
+            struct message_accepted *accepted, size_t count, struct arena *arena)
 {
-    struct sender_columns columns = { .messages = NULL };
-    size_t used = 0;
-
-    for (size_t i = 0; i < count; i++)
-        used += messages[i].fallback_count == 0 ? 0 : messages[i].fallback_count + 1;
-    if (used == 0)
-        return ERR_OK;
-    if (!sender_columns_alloc(&columns, used, arena))
-        return ERR_NO_MEMORY;
-    used = 0;
-    for (size_t i = 0; i < count;
-         i++) /* those whose key was there have no row of this id, and find none to join */
-        if (accepted[i].err == ERR_OK && messages[i].fallback_count > 0)
-            used += sender_columns_add(&columns, used, &messages[i]);
-    return used == 0
-               ? ERR_OK
-               : db_exec(tx, &message_senders_accept_stmt,
-                         DB_ARGS(DB_ID_ARRAY(columns.messages, used), DB_I64_ARRAY(columns.positions, used),
-                                 DB_ID_ARRAY(columns.channels, used), DB_TEXT_ARRAY(columns.kinds, used),
-                                 DB_I64_ARRAY(columns.afters, used), DB_I64_ARRAY(columns.key_versions, used),
-                                 DB_BYTES_ARRAY(columns.cts, used), DB_BYTES_ARRAY(columns.ivs, used),
-                                 DB_BYTES_ARRAY(columns.tags, used)),
-                         NULL);
-}
-
-/* A row that was not stored and has a key may repeat an earlier request: then that one's answer is given
- * again. */
-static enum err
-accept_replays(struct db_tx *tx, const struct message_new *messages, struct message_accepted *accepted,
-               size_t count, struct arena *arena)
-{
-    struct slice *keys = arena_array(arena, count, sizeof(*keys));
+    struct accept_columns columns;
+    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
-    size_t key_count = 0;
+    enum err err = accept_columns_fill(&columns, clock, messages, count, arena);
 
-    if (keys == NULL)
+    if (err != ERR_OK)
+        return err;
+    err = db_begin_many(db, ACCEPT_ROLE, columns.tenants, columns.tenant_count, &tx);
+    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
+        err = db_reopen(db, 0);
+        if (err == ERR_OK)
+            err = db_begin_many(db, ACCEPT_ROLE, columns.tenants, columns.tenant_count, &tx);
+    }
+    if (err == ERR_OK)
+        err = send_accept(&tx, &columns, &rows);
+    if (err == ERR_OK)
+        err = send_senders(&tx, messages, count, arena);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    if (err == ERR_OK && (db_rows_count(rows) != 1 || db_text(rows, 0, 0).len != count))
+        bug("a batch was accepted with another number of verdicts");
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        accepted[i] = (struct message_accepted){ .id = messages[i].id,
+                                                 .err = err_of_verdict(db_text(rows, 0, 0).ptr[i]) };
+    db_rows_free(rows);
+    return err;
+}
+
+/* In the order of the keys that were asked for. */
+static const struct db_stmt message_replay_stmt = {
+    "message_replay_many",
+    "SELECT i.n, k.fingerprint, k.message_id FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS i (tenant_id, key, n)"
+    " JOIN idempotency_key k ON k.tenant_id = i.tenant_id AND k.key = i.key ORDER BY i.n LIMIT 5000"
+};
+
+/* What messages[at[0 .. count)] repeat. */
+static enum err
+read_replays(struct db *db, const struct message_new *messages, struct message_accepted *accepted,
+             const size_t *at, size_t count, struct arena *arena)
+{
+    struct id *tenants = arena_array(arena, count, sizeof(*tenants)),
+              *distinct = arena_array(arena, count, sizeof(*distinct));
+    struct slice *keys = arena_array(arena, count, sizeof(*keys));
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    size_t tenant_count = 0;
+
+    if (tenants == NULL || distinct == NULL || keys == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        if (accepted[i].err != ERR_OK && messages[i].idempotency_key.ptr != NULL)
-            keys[key_count++] = messages[i].idempotency_key;
-    if (key_count == 0)
-        return ERR_OK;
-    enum err err = db_query(tx, &message_replay_stmt, DB_ARGS(DB_TEXT_ARRAY(keys, key_count)), &rows);
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        if (accepted[i].err == ERR_OK || messages[i].idempotency_key.ptr == NULL)
-            continue;
-        for (size_t r = 0; r < db_rows_count(rows); r++) {
-            if (!slice_eq(db_text(rows, r, 0), messages[i].idempotency_key))
-                continue;
-            bool is_same =
-                slice_eq(db_bytes(rows, r, 1), slice_of(messages[i].fingerprint, MESSAGE_FINGERPRINT_BYTES));
-            accepted[i] = (struct message_accepted){ .err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
-                                                     .is_replay = is_same,
-                                                     .id = is_same ? db_id(rows, r, 2) : messages[i].id };
-        }
-        if (accepted[i].err == ERR_EXISTS)
-            err = ERR_DB_CONFLICT; /* the key went between the two statements (retention): run the batch again
-                                    */
+    for (size_t i = 0; i < count; i++) {
+        tenants[i] = messages[at[i]].tenant;
+        keys[i] = messages[at[i]].idempotency_key;
+        if (tenant_count == 0 || !id_eq(distinct[tenant_count - 1], tenants[i]))
+            distinct[tenant_count++] = tenants[i];
+    }
+    enum err err = db_begin_many(db, ACCEPT_ROLE, distinct, tenant_count, &tx);
+    if (err == ERR_OK)
+        err = db_later(&tx, &message_replay_stmt,
+                       DB_ARGS(DB_ID_ARRAY(tenants, count), DB_TEXT_ARRAY(keys, count)), &rows);
+    if (err == ERR_OK)
+        err = db_commit(&tx);
+    db_rollback(&tx);
+    for (size_t row = 0; err == ERR_OK && row < db_rows_count(rows); row++) {
+        const struct message_new *message = &messages[at[db_i64(rows, row, 0) - 1]];
+        bool is_same =
+            slice_eq(db_bytes(rows, row, 1), slice_of(message->fingerprint, MESSAGE_FINGERPRINT_BYTES));
+        accepted[message - messages] =
+            (struct message_accepted){ .err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
+                                       .is_replay = is_same,
+                                       .id = is_same ? db_id(rows, row, 2) : message->id };
     }
     db_rows_free(rows);
     return err;
+}
+
+static enum err
+accept_again(struct db *db, const struct clock *clock, const struct message_new *message,
+             struct message_accepted *accepted, struct arena *arena)
+{
+    enum err err = accept_once(db, clock, message, accepted, 1, arena);
+
+    if (err != ERR_OK)
+        return err;
+    return accepted->err == ERR_EXISTS ? ERR_BUSY : accepted->err; /* there once more */
+}
+
+/*
+ * What was there before is answered as it was then: also where the channel or the window would refuse it now.
+ * What was stored stays stored, so an error of this part is only that of the rows it was for.
+ */
+static void
+settle_replays(struct db *db, const struct clock *clock, const struct message_new *messages,
+               struct message_accepted *accepted, size_t count, struct arena *arena)
+{
+    size_t *at = arena_array(arena, count, sizeof(*at)), found = 0;
+    enum err err = at == NULL ? ERR_NO_MEMORY : ERR_DB_CONFLICT;
+
+    for (size_t i = 0; at != NULL && i < count; i++)
+        if (accepted[i].err != ERR_OK && messages[i].idempotency_key.ptr != NULL)
+            at[found++] = i;
+    if (at != NULL && found == 0)
+        return;
+    for (int tries = 0; err == ERR_DB_CONFLICT && tries < DB_TRIES; tries++)
+        err = read_replays(db, messages, accepted, at, found, arena);
+    for (size_t i = 0; i < count; i++) {
+        if (accepted[i].err == ERR_OK || messages[i].idempotency_key.ptr == NULL)
+            continue;
+        if (err != ERR_OK)
+            accepted[i].err = err;
+        else if (accepted[i].err == ERR_EXISTS) /* the key is gone meanwhile (retention): accepted anew */
+            accepted[i].err = accept_again(db, clock, &messages[i], &accepted[i], arena);
+    }
 }
 
 static int
@@ -367,39 +275,6 @@ message_order(const void *a, const void *b)
     if (order == 0)
         order = slice_compare(left->idempotency_key, right->idempotency_key);
     return order != 0 ? order : memcmp(left->id.bytes, right->id.bytes, ID_BYTES);
-}
-
-static enum err
-accept_once(struct db *db, const struct clock *clock, struct message_new *messages,
-            struct message_accepted *accepted, size_t count, struct arena *arena)
-{
-    struct db_tx tx = { .is_open = false };
-    size_t fresh = 0;
-    enum err err = db_begin(db, messages[0].tenant, &tx);
-
-    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
-        err = db_reopen(db, 0);
-        if (err == ERR_OK)
-            err = db_begin(db, messages[0].tenant, &tx);
-    }
-    for (size_t from = 0, to; err == ERR_OK && from < count; from = to) {
-        for (to = from + 1; to < count && id_eq(messages[to].tenant, messages[from].tenant);)
-            to++;
-        if (from > 0)
-            err = db_tx_turn_to(&tx, messages[from].tenant);
-        if (err == ERR_OK)
-            err = accept_for_tenant(&tx, clock, messages + from, accepted + from, to - from, &fresh, arena);
-        if (err == ERR_OK)
-            err = accept_senders(&tx, messages + from, accepted + from, to - from, arena);
-        if (err == ERR_OK)
-            err = accept_replays(&tx, messages + from, accepted + from, to - from, arena);
-    }
-    if (err == ERR_OK && fresh > 0)
-        err = db_exec(&tx, &message_notify_stmt, DB_NO_ARGS, NULL);
-    if (err == ERR_OK)
-        err = db_commit(&tx);
-    db_rollback(&tx);
-    return err;
 }
 
 enum err
@@ -415,6 +290,8 @@ message_accept_batch(struct db *db, const struct clock *clock, struct message_ne
     qsort(messages, count, sizeof(*messages), message_order);
     for (int tries = 0; err == ERR_DB_CONFLICT && tries < DB_TRIES; tries++)
         err = accept_once(db, clock, messages, accepted, count, arena);
+    if (err == ERR_OK)
+        settle_replays(db, clock, messages, accepted, count, arena);
     return err;
 }
 

@@ -112,6 +112,9 @@ outside_of_a_known_window_only_templates_are_accepted(void **state UNUSED)
     template.kind = SLICE("template");
     assert_int_equal(accept_one(text).err, ERR_WINDOW_CLOSED);
     assert_ok(accept_one(template).err);
+    test_cluster_sql("update whatsapp_channel set window_check = 'off'");
+    assert_ok(accept_one(message_testing_new(acme, channel, MESSAGE_SERVICE)).err);
+    test_cluster_sql("update whatsapp_channel set window_check = 'enforce'");
     struct message_new later = message_testing_new(acme, channel, MESSAGE_SERVICE);
     later.send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
     assert_ok(accept_one(later).err); /* they may write until then */
@@ -210,6 +213,181 @@ a_refused_message_does_not_use_up_its_key(void **state UNUSED)
     assert_false(accepted.is_replay);
 }
 
+/* Fresh, repeated, mismatched and refused, with and without keys, of two tenants: each gets its own answer.
+ */
+static void
+each_row_of_a_mixed_batch_gets_its_own_answer(void **state UNUSED)
+{
+    struct message_accepted early = accept_one(keyed(acme, acme_channel, "mixed-old", 1)), accepted[8];
+    struct message_new messages[8] = {
+        keyed(bolt, bolt_channel, "mixed-old", 1),
+        keyed(acme, acme_channel, "mixed-old", 1),
+        keyed(acme, acme_channel, "mixed-new", 1),
+        message_testing_new(acme, acme_channel, MESSAGE_SERVICE),
+        keyed(acme, bolt_channel, "mixed-foreign", 1),
+        keyed(acme, id_new(clock_system()), "mixed-old-too", 1),
+        message_testing_new(bolt, bolt_channel, MESSAGE_OTP),
+        message_testing_new(bolt, acme_channel, MESSAGE_OTP),
+    };
+    static const struct {
+        enum err err;
+        bool is_replay;
+    } expected[8] = { { ERR_OK, false },
+                      { ERR_OK, true },
+                      { ERR_OK, false },
+                      { ERR_OK, false },
+                      { ERR_CHANNEL_UNKNOWN, false },
+                      { ERR_IDEMPOTENCY_MISMATCH, false },
+                      { ERR_OK, false },
+                      { ERR_CHANNEL_UNKNOWN, false } };
+
+    assert_ok(accept_one(keyed(acme, acme_channel, "mixed-old-too", 2)).err);
+    for (size_t i = 0; i < COUNT_OF(messages); i++)
+        messages[i].owner = (void *)(uintptr_t)i;
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, COUNT_OF(messages), arena));
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        size_t which = (uintptr_t)messages[i].owner;
+        assert_int_equal(accepted[i].err, expected[which].err);
+        assert_int_equal(accepted[i].is_replay, expected[which].is_replay);
+        assert_true(id_eq(accepted[i].id, which == 1 ? early.id : messages[i].id));
+    }
+}
+
+/* What is rare has columns of its own as soon as one message of the batch has it; the others have none of it.
+ */
+static void
+what_only_some_have_is_stored_with_those(void **state UNUSED)
+{
+    const struct slice tags[] = { SLICE("blue"), SLICE("re\"d") };
+    struct message_new messages[2] = { message_testing_new(acme, acme_channel, MESSAGE_SERVICE),
+                                       message_testing_new(acme, acme_channel, MESSAGE_PROMOTIONAL) };
+    struct message_accepted accepted[2];
+    struct message_new *full = &messages[1];
+    const struct id bare = messages[0].id, rich = messages[1].id;
+    char bare_text[ID_UUID_BYTES], rich_text[ID_UUID_BYTES];
+
+    full->reference = SLICE("a \"quoted\" word");
+    full->tags = tags;
+    full->tag_count = 2;
+    full->target = bare;
+    full->send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
+    full->expires_at = wall_after_ms(clock_wall(clock_system()), 7200000);
+    full->api_key = id_new(clock_system());
+    full->sealed.has_metadata = true;
+    full->sealed.metadata = full->sealed.content;
+    full->fallbacks[0] =
+        (struct message_fallback){ .channel = acme_channel, .kind = SLICE("text"), .after_s = 60 };
+    full->fallback_count = 1;
+    id_uuid_print(bare, bare_text);
+    id_uuid_print(rich, rich_text);
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, 2, arena));
+    assert_ok(accepted[0].err);
+    assert_ok(accepted[1].err);
+    assert_int_equal(
+        message_testing_count(
+            "select count(*) from message where id = '%s' and status = 'accepted' and reference is"
+            " null and target_id is null and send_at is null and expires_at is null and tags = '{}' and"
+            " metadata_ct is null and metadata_iv is null and fallbacks = 0",
+            bare_text),
+        1);
+    assert_int_equal(
+        message_testing_count(
+            "select count(*) from message m where id = '%s' and status = 'held' and reference ="
+            " 'a \"quoted\" word' and target_id is not null and expires_at > send_at and tags ="
+            " array['blue', 're\"d'] and metadata_ct = content_ct and metadata_iv = content_iv and metadata_tag ="
+            " content_tag and fallbacks = 1",
+            rich_text),
+        1);
+    assert_int_equal(
+        message_testing_count("select count(*) from message_tag where message_id = '%s'", rich_text), 2);
+    assert_int_equal(
+        message_testing_count("select count(*) from message_fallback f join message m on m.id = message_id"
+                              " where message_id = '%s' and (position = 0 or f.due_at = m.send_at +"
+                              " interval '60 seconds')",
+                              rich_text),
+        2);
+    assert_int_equal(
+        message_testing_count("select count(*) from message_fallback where message_id = '%s'", bare_text), 0);
+    assert_int_equal(
+        message_testing_count("select count(*) from event where subject_id = '%s' and type ="
+                              " 'message.held' and data->>'reference' = 'a \"quoted\" word' and"
+                              " data->'tags' = '[\"blue\", \"re\\\"d\"]' and data->>'key_id' like"
+                              " 'key\\_%%' and data->>'send_at' is not null and data->>'category' ="
+                              " 'promotional'",
+                              rich_text),
+        1);
+    assert_int_equal(
+        message_testing_count(
+            "select count(*) from event where subject_id = '%s' and data = '{\"actor\": \"api-key\", \"direction\":"
+            " \"outbound\", \"category\": \"service\", \"status\": \"accepted\", \"reference\": null, \"tags\": [],"
+            " \"provider_id\": null, \"attempt\": 0, \"error\": null}'",
+            bare_text),
+        1);
+}
+
+/* More channels than the columns' table begins with, some of them twice, none of them another's. */
+static void
+every_row_goes_to_its_own_channel(void **state UNUSED)
+{
+    enum { CHANNELS = 12, ROWS = 40 };
+    struct id channels[CHANNELS];
+    struct message_new messages[ROWS];
+    struct message_accepted accepted[ROWS];
+    char sql[256], channel[ID_UUID_BYTES], id[ID_UUID_BYTES];
+
+    for (size_t i = 0; i < CHANNELS; i++)
+        channels[i] = message_testing_channel(i % 2 == 0 ? acme : bolt);
+    for (size_t i = 0; i < ROWS; i++) {
+        size_t at = i * 7 % CHANNELS;
+        messages[i] =
+            message_testing_new(at % 2 == 0 ? acme : bolt, channels[at], (enum message_category)(i % 4));
+    }
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, ROWS, arena));
+    for (size_t i = 0; i < ROWS; i++) {
+        assert_ok(accepted[i].err);
+        id_uuid_print(messages[i].channel, channel);
+        id_uuid_print(messages[i].id, id);
+        snprintf(sql, sizeof(sql),
+                 "select count(*) from message m join dispatch_queue q on q.message_id = m.id join event e on"
+                 " e.subject_id = m.id where m.id = '%s'",
+                 id);
+        assert_int_equal(test_cluster_number(sql), 1);
+        snprintf(sql, sizeof(sql),
+                 "select priority from dispatch_queue q join message m on m.id = q.message_id where"
+                 " m.channel_id = q.channel_id and m.id = '%s' and m.channel_id = '%s'",
+                 id, channel);
+        assert_int_equal(test_cluster_number(sql), messages[i].category);
+    }
+}
+
+/* One row that cannot be stored keeps its neighbours from being stored: the committer divides. */
+static void
+a_batch_with_a_bad_row_stores_nothing(void **state UNUSED)
+{
+    struct message_new messages[2] = { message_testing_new(acme, acme_channel, MESSAGE_SERVICE),
+                                       message_testing_new(acme, acme_channel, MESSAGE_SERVICE) };
+    struct message_accepted accepted[2];
+    struct id good = messages[0].id;
+    char text[ID_UUID_BYTES];
+
+    messages[1].kind = SLICE("a kind whose name is longer than any kind's");
+    assert_int_equal(message_accept_batch(db, clock_system(), messages, accepted, 2, arena),
+                     ERR_DB_CONSTRAINT);
+    id_uuid_print(good, text);
+    assert_int_equal(message_testing_count("select count(*) from message where id = '%s'", text), 0);
+    assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
+}
+
+static void
+a_connection_lost_while_idle_costs_nobody_an_answer(void **state UNUSED)
+{
+    assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
+    assert_int_equal(test_cluster_number("select count(*) filter (where pg_terminate_backend(pid, 5000)) from"
+                                         " pg_stat_activity where usename = 'harkara_gateway'"),
+                     1);
+    assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
+}
+
 static void
 a_filtered_list_finds_and_pages(void **state UNUSED)
 {
@@ -271,4 +449,8 @@ CLUSTER_MAIN(TEST(an_accepted_message_is_stored_queued_and_told),
              TEST(a_paused_channel_takes_nothing), TEST(the_same_key_and_request_give_the_same_message),
              TEST(the_same_key_with_another_request_is_refused), TEST(a_key_belongs_to_its_tenant),
              TEST(a_replay_does_not_ask_for_the_channel_again),
-             TEST(a_refused_message_does_not_use_up_its_key), TEST(a_filtered_list_finds_and_pages))
+             TEST(a_refused_message_does_not_use_up_its_key),
+             TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
+             TEST(what_only_some_have_is_stored_with_those), TEST(every_row_goes_to_its_own_channel),
+             TEST(a_batch_with_a_bad_row_stores_nothing),
+             TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_filtered_list_finds_and_pages))

@@ -158,6 +158,20 @@ declare_across(const struct slice *cells)
 }
 
 static void
+declare_many(const struct slice *cells)
+{
+    struct slice commands = cells[3];
+    char sql[SQL_BYTES];
+
+    while (commands.len > 0) {
+        struct slice command = slice_trim(slice_take_until(&commands, ','));
+        snprintf(sql, sizeof(sql), "insert into declared_many values ('%.*s', '%.*s', '%.*s', '%.*s')",
+                 SLICE_FMT(cells[0]), SLICE_FMT(cells[1]), SLICE_FMT(cells[2]), SLICE_FMT(command));
+        run(sql);
+    }
+}
+
+static void
 declare_role(const struct slice *cells)
 {
     char sql[SQL_BYTES];
@@ -203,6 +217,7 @@ setup(void **state)
     superuser = PQconnectdb(test_cluster_conninfo("postgres"));
     run("create temp table declared_grant (tab text, role text, privilege text, col text);"
         "create temp table declared_across (purpose text, role text, tab text, command text);"
+        "create temp table declared_many (role text, taker text, tab text, command text);"
         "create temp table declared_role (name text, logs_in boolean);"
         "create temp table declared_common (tab text);"
         "create temp table declared_function (name text, is_definer boolean, callers text)");
@@ -210,9 +225,12 @@ setup(void **state)
     run("create temp view tabs as select oid, relname::text as tab, relkind, relispartition, relowner, relrowsecurity,"
         " relforcerowsecurity, exists (select from pg_attribute where attrelid = c.oid and attname = 'tenant_id') as"
         " has_tenant from pg_class c where relnamespace = 'harkara'::regnamespace and relkind not in ('i', 'I');"
-        "create temp view logins as select * from pg_roles where rolcanlogin and not rolsuper");
+        "create temp view logins as select * from pg_roles where rolcanlogin and not rolsuper;"
+        /* Those who do something: not the owner, whom nobody becomes. */
+        "create temp view doers as select * from pg_roles where rolname like 'harkara%' and rolname <> 'harkara_owner'");
     each_row("Grants", declare_grant);
     each_row("Work across tenants", declare_across);
+    each_row("Work for several tenants", declare_many);
     each_row("Roles", declare_role);
     each_row("The tenant is in the transaction", declare_common_table);
     each_row("Functions", declare_function);
@@ -276,7 +294,7 @@ every_policy_is_the_tenant_rule_or_declared(void **state UNUSED)
         " pg_get_expr(case polcmd when 'a' then polwithcheck else polqual end, polrelid) as rule,"
         " (case polcmd when 'a' then polqual else polwithcheck end) is null as is_plain"
         " from pg_policy p join tabs on tabs.oid = polrelid left join pg_roles r on r.oid = polroles[1]"
-        " where polname <> 'one_tenant'");
+        " where polname <> 'one_tenant' and polname not like 'many\\_%'");
     assert_none(
         "a policy that is not declared",
         "select polname, tab, role, command, rule from across where relispartition or not polpermissive or not"
@@ -294,15 +312,54 @@ every_policy_is_the_tenant_rule_or_declared(void **state UNUSED)
 }
 
 static void
+every_policy_for_several_tenants_is_declared(void **state UNUSED)
+{
+    run("create temp view many as select p.polname, tab, r.rolname::text as role,"
+        " case polcmd when 'r' then 'select' when 'a' then 'insert' else '*' end as command, polpermissive,"
+        " cardinality(polroles) as role_count, relispartition,"
+        " pg_get_expr(case polcmd when 'a' then polwithcheck else polqual end, polrelid) as rule,"
+        " (case polcmd when 'a' then polqual else polwithcheck end) is null as is_plain"
+        " from pg_policy p join tabs on tabs.oid = polrelid left join pg_roles r on r.oid = polroles[1]"
+        " where polname like 'many\\_%'");
+    assert_none(
+        "a policy for several tenants that is not declared",
+        "select polname, tab, role, command, rule from many where relispartition or not polpermissive or not is_plain"
+        " or role_count <> 1 or (role, tab, command) not in (select role, tab, command from declared_many) or rule <>"
+        " '(tenant_id = ANY (( SELECT (NULLIF(current_setting(''harkara.tenants''::text, true), ''''::text))::uuid[] AS"
+        " \"nullif\")::uuid[]))'");
+    assert_none("declared for several tenants and not there",
+                "select role, tab, command from declared_many except select role, tab, command from many");
+    assert_none(
+        "somebody else may become another role",
+        "select member::regrole::text, roleid::regrole::text from pg_auth_members where member in (select oid from"
+        " pg_roles where rolname like 'harkara%') except select taker, role from declared_many");
+    assert_none(
+        "who is declared may not become it",
+        "select taker, role from declared_many except select member::regrole::text, roleid::regrole::text from"
+        " pg_auth_members");
+    assert_none("a role for several tenants that logs in",
+                "select rolname from logins where rolname in (select role from declared_many)");
+    /* So whoever is in the taker's place gains nothing by it. */
+    assert_none(
+        "a right of such a role that its taker has not",
+        "select m.role, privilege, tab, col from (select distinct role, taker from declared_many) m join declared_grant g"
+        " on g.role = m.role where not exists (select from declared_grant h where h.role = m.taker and h.privilege ="
+        " g.privilege and h.tab = g.tab and h.col = g.col)");
+    assert_none("a right to change what is there",
+                "select * from declared_grant where role in (select role from declared_many) and privilege in"
+                " ('update', 'delete')");
+}
+
+static void
 grants_are_exactly_what_is_declared(void **state UNUSED)
 {
     run("create temp view granted as"
-        " select tab, rolname::text as role, privilege, attname::text as col from tabs cross join logins l"
+        " select tab, rolname::text as role, privilege, attname::text as col from tabs cross join doers l"
         " cross join (values ('select'), ('insert'), ('update')) as p (privilege)"
         " join pg_attribute a on a.attrelid = tabs.oid and attnum > 0 and not attisdropped"
         " where has_column_privilege(l.oid, tabs.oid, attnum, privilege)"
         " union all"
-        " select tab, rolname::text, privilege, '*' from tabs cross join logins l"
+        " select tab, rolname::text, privilege, '*' from tabs cross join doers l"
         " cross join (values ('delete'), ('truncate'), ('references'), ('trigger')) as p (privilege)"
         " where has_table_privilege(l.oid, tabs.oid, privilege)");
     assert_none("granted and not declared",
@@ -369,10 +426,6 @@ roles_are_exactly_what_is_declared(void **state UNUSED)
         "a role with powers",
         "select rolname from pg_roles where rolname like 'harkara%' and (rolsuper or rolbypassrls or rolcreaterole"
         " or rolcreatedb or rolreplication or rolinherit)");
-    assert_none(
-        "a member of another role",
-        "select member::regrole, roleid::regrole from pg_auth_members where member in (select oid from pg_roles"
-        " where rolname like 'harkara%')");
     assert_none(
         "a role without its limits",
         "select name, setting from declared_role cross join (values ('search_path=harkara'),"
@@ -443,6 +496,7 @@ main(void)
         cmocka_unit_test(every_tenant_table_has_forced_row_security),
         cmocka_unit_test(there_is_nothing_that_row_security_does_not_bind),
         cmocka_unit_test(every_policy_is_the_tenant_rule_or_declared),
+        cmocka_unit_test(every_policy_for_several_tenants_is_declared),
         cmocka_unit_test(grants_are_exactly_what_is_declared),
         cmocka_unit_test(what_the_design_forbids_is_not_granted),
         cmocka_unit_test(roles_are_exactly_what_is_declared),

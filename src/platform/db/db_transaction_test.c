@@ -152,6 +152,56 @@ a_row_of_another_tenant_is_refused(void **state UNUSED)
     assert_int_equal(stored(), 0);
 }
 
+static const struct db_stmt note_many_stmt = {
+    "note_many",
+    "insert into note (tenant_id, id, word) select t, i, cardinality($1)::text from unnest($2::uuid[],"
+    " $3::uuid[]) as u (t, i)"
+};
+static const struct db_stmt note_many_count_stmt = { "note_many_count",
+                                                     "select count(*) from note where $1 is not null" };
+
+static enum err
+insert_many(struct db_tx *tx, struct id first, struct id second)
+{
+    const struct id tenants[] = { first, second };
+    const struct id ids[] = { id_new(clock_system()), id_new(clock_system()) };
+
+    return db_exec(tx, &note_many_stmt, DB_ARGS(DB_ID_ARRAY(tenants, 2), DB_ID_ARRAY(ids, 2)), NULL);
+}
+
+static void
+one_statement_writes_for_several_tenants(void **state UNUSED)
+{
+    const struct id tenants[] = { acme, bolt };
+    struct db_tx tx;
+
+    assert_ok(db_begin_many(db, "note_writer", tenants, 2, &tx));
+    assert_ok(insert_many(&tx, acme, bolt));
+    assert_int_equal(number(&tx, &note_many_count_stmt), 2);
+    assert_ok(db_commit(&tx));
+    assert_int_equal(test_cluster_number("select count(*) from note where word = '2'"), 2);
+    /* The next transaction on the same connection is an ordinary one. */
+    assert_ok(db_begin(db, acme, &tx));
+    assert_int_equal(number(&tx, &note_count_stmt), 1);
+    assert_ok(insert_note(&tx));
+    assert_ok(db_commit(&tx));
+}
+
+static void
+a_row_of_a_tenant_that_was_not_named_is_refused(void **state UNUSED)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, bolt, &tx));
+    assert_ok(insert_note(&tx));
+    assert_ok(db_commit(&tx));
+    assert_ok(db_begin_many(db, "note_writer", &acme, 1, &tx));
+    assert_int_equal(number(&tx, &note_many_count_stmt), 0);
+    assert_int_equal(insert_many(&tx, acme, bolt), ERR_DB_STATEMENT);
+    assert_int_equal(db_commit(&tx), ERR_DB_STATEMENT);
+    assert_int_equal(stored(), 1);
+}
+
 static void
 a_failed_statement_cannot_be_committed_over(void **state UNUSED)
 {
@@ -658,6 +708,11 @@ setup(void **state)
         "select protect_tenant_table('note');"
         "select allow_across('note', 'harkara_gateway', 'note.read', 'select');"
         "grant select, insert, update, delete on note to harkara_gateway;"
+        "create role note_writer nologin noinherit;"
+        "grant note_writer to harkara_gateway;"
+        "grant usage on schema harkara to note_writer;"
+        "grant select, insert on note to note_writer;"
+        "select allow_many('note', 'note_writer', 'select', 'insert');"
         "create table pair (id integer primary key, n integer not null);"
         "insert into pair values (1, 0), (2, 0);"
         "grant select, update on pair to harkara_gateway, harkara_dispatcher;"
@@ -680,6 +735,8 @@ main(void)
         test(one_transaction_turns_from_tenant_to_tenant),
         test(turning_to_a_tenant_ends_the_work_across),
         test(a_row_of_another_tenant_is_refused),
+        test(one_statement_writes_for_several_tenants),
+        test(a_row_of_a_tenant_that_was_not_named_is_refused),
         test(a_failed_statement_cannot_be_committed_over),
         test(a_commit_that_fails_leaves_no_transaction),
         test(what_is_sent_later_goes_with_the_commit),

@@ -27,6 +27,9 @@ struct reach {
 
 static struct reach reaches[REACH_MAX];
 static size_t reach_count;
+/* Of the roles that nobody logs in as: they are turned to inside a transaction, for several tenants. */
+static struct reach many[REACH_MAX];
+static size_t many_count;
 static struct {
     char role[64];
     PGconn *conn;
@@ -187,10 +190,12 @@ connection_of(const char *role)
 }
 
 static void
-reaches_read(void)
+reaches_read(bool logs_in, struct reach *out, size_t *count_out)
 {
-    PGresult *rows = PQexec(
-        superuser,
+    char sql[SQL_BYTES];
+
+    snprintf(
+        sql, sizeof(sql),
         "select rolname, relname,"
         " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'select')), ''),"
         " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'update')), ''),"
@@ -198,14 +203,15 @@ reaches_read(void)
         " coalesce(bool_or(has_column_privilege(r.oid, c.oid, attnum, 'select')) filter (where attname = 'tenant_id'), false)::integer,"
         " has_table_privilege(r.oid, c.oid, 'delete')::integer"
         " from pg_roles r cross join pg_class c join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped"
-        " where rolname like 'harkara\\_%' and rolcanlogin and relnamespace = 'harkara'::regnamespace and relkind in ('r', 'p')"
-        " and not relispartition and exists (select from pg_attribute where attrelid = c.oid and attname = 'tenant_id')"
-        " group by r.oid, rolname, c.oid, relname order by rolname, relname");
-
+        " where rolname like 'harkara\\_%%' and rolname <> 'harkara_owner' and rolcanlogin = %s"
+        " and relnamespace = 'harkara'::regnamespace and relkind in ('r', 'p') and not relispartition and exists (select from pg_attribute where attrelid = c.oid and attname = 'tenant_id')"
+        " group by r.oid, rolname, c.oid, relname order by rolname, relname",
+        logs_in ? "true" : "false");
+    PGresult *rows = PQexec(superuser, sql);
     assert_int_equal(PQresultStatus(rows), PGRES_TUPLES_OK);
     for (int row = 0; row < PQntuples(rows); row++) {
-        assert_true(reach_count < REACH_MAX);
-        struct reach *reach = &reaches[reach_count++];
+        assert_true(*count_out < REACH_MAX);
+        struct reach *reach = &out[(*count_out)++];
         snprintf(reach->role, sizeof(reach->role), "%s", PQgetvalue(rows, row, 0));
         snprintf(reach->table, sizeof(reach->table), "%s", PQgetvalue(rows, row, 1));
         snprintf(reach->select_column, sizeof(reach->select_column), "%s", PQgetvalue(rows, row, 2));
@@ -213,7 +219,7 @@ reaches_read(void)
         snprintf(reach->insert_columns, sizeof(reach->insert_columns), "%s", PQgetvalue(rows, row, 4));
         reach->reads_tenant = PQgetvalue(rows, row, 5)[0] == '1';
         reach->may_delete = PQgetvalue(rows, row, 6)[0] == '1';
-        reach->conn = connection_of(reach->role);
+        reach->conn = connection_of(logs_in ? reach->role : "harkara_gateway");
     }
     PQclear(rows);
 }
@@ -238,7 +244,8 @@ setup(void **state)
     must_sql(superuser, sql);
     snprintf(sql, sizeof(sql), sample_sql, bolt, "bolt");
     must_sql(superuser, sql);
-    reaches_read();
+    reaches_read(true, reaches, &reach_count);
+    reaches_read(false, many, &many_count);
     return 0;
 }
 
@@ -396,7 +403,7 @@ a_purpose_opens_what_it_declares_and_to_whom(void **state UNUSED)
     PGresult *purposes =
         PQexec(superuser, "select distinct substring(pg_get_expr(coalesce(polqual, polwithcheck),"
                           " polrelid) from '''([a-z.]+)''::text\\)$') from pg_policy where polname <>"
-                          " 'one_tenant'");
+                          " 'one_tenant' and polname not like 'many\\_%'");
     char sql[1024];
     size_t opened = 0;
 
@@ -444,7 +451,8 @@ no_purpose_lets_anybody_insert(void **state UNUSED)
     static char sql[SQL_BYTES * 2];
     PGresult *purposes =
         PQexec(superuser, "select distinct substring(pg_get_expr(polqual, polrelid) from"
-                          " '''([a-z.]+)''::text\\)$') from pg_policy where polname <> 'one_tenant'");
+                          " '''([a-z.]+)''::text\\)$') from pg_policy where polname <> 'one_tenant'"
+                          " and polname not like 'many\\_%'");
 
     for (int p = 0; p < PQntuples(purposes); p++) {
         for (size_t i = 0; i < reach_count; i++) {
@@ -529,6 +537,119 @@ a_condition_cannot_feel_for_foreign_rows(void **state UNUSED)
     assert_string_equal(sqlstate, "22012"); /* division by zero: on its own row it is tried */
 }
 
+/* As `within`, for the tenants of an array ("{...}"; empty: none) and, unless `role` is NULL, as that role.
+ */
+static int64_t
+within_many(PGconn *conn, const char *tenants, const char *role, const char *sql)
+{
+    char begin[512];
+
+    must_sql(conn, "begin");
+    snprintf(begin, sizeof(begin), "select length(set_config('harkara.tenants', '%s', true))", tenants);
+    must_sql(conn, begin);
+    snprintf(begin, sizeof(begin), "set local role %s", role == NULL ? "none" : role);
+    must_sql(conn, begin);
+    int64_t number = try_sql(conn, sql);
+    char state[6], text[sizeof(message)];
+    memcpy(state, sqlstate, sizeof(state));
+    memcpy(text, message, sizeof(text));
+    leave(conn);
+    memcpy(sqlstate, state, sizeof(state));
+    memcpy(message, text, sizeof(text));
+    return number;
+}
+
+static void
+of_several_tenants_those_that_were_named_are_seen(void **state UNUSED)
+{
+    char sql[512], one[64], both[128];
+    size_t tried = 0;
+
+    snprintf(one, sizeof(one), "{%s}", acme);
+    snprintf(both, sizeof(both), "{%s,%s}", acme, bolt);
+    for (size_t i = 0; i < many_count; i++) {
+        const struct reach *reach = &many[i];
+        snprintf(sql, sizeof(sql), "select count(*) from %s", reach->table);
+        if (reach->select_column[0] == '\0') {
+            within_many(reach->conn, both, reach->role, sql);
+            assert_string_equal(sqlstate, DENIED);
+            continue;
+        }
+        tried++;
+        assert_number(reach, "of one", within_many(reach->conn, one, reach->role, sql), truth(reach, acme));
+        assert_number(reach, "of both", within_many(reach->conn, both, reach->role, sql),
+                      truth(reach, acme) + truth(reach, bolt));
+        assert_number(reach, "of none", within_many(reach->conn, "{}", reach->role, sql), 0);
+        assert_number(reach, "without a list", within_many(reach->conn, "", reach->role, sql), 0);
+        assert_number(reach, "in the role that named them", within_many(reach->conn, both, NULL, sql), 0);
+        assert_number(reach, "in the next transaction", must_sql(reach->conn, sql), 0);
+    }
+    assert_true(tried >= 5);
+}
+
+static void
+of_several_tenants_no_row_is_inserted_for_another(void **state UNUSED)
+{
+    static char sql[SQL_BYTES * 2];
+    char one[64], both[128];
+    size_t tried = 0;
+
+    snprintf(one, sizeof(one), "{%s}", acme);
+    snprintf(both, sizeof(both), "{%s,%s}", acme, bolt);
+    for (size_t i = 0; i < many_count; i++) {
+        const struct reach *reach = &many[i];
+        if (reach->insert_columns[0] == '\0')
+            continue;
+        tried++;
+        insert_sql(reach, bolt, sql, sizeof(sql));
+        const char *const strangers[] = { one, "{}", "" };
+        for (size_t s = 0; s < COUNT_OF(strangers); s++) {
+            assert_number(reach, "inserts a foreign row",
+                          within_many(reach->conn, strangers[s], reach->role, sql), -1);
+            assert_string_equal(sqlstate, DENIED);
+            assert_non_null(strstr(message, RLS_MESSAGE));
+        }
+        within_many(reach->conn, both, NULL, sql); /* the list opens nothing to the role that logs in */
+        assert_string_equal(sqlstate, DENIED);
+        assert_non_null(strstr(message, RLS_MESSAGE));
+        within_many(reach->conn, both, reach->role, sql);
+        assert_string_equal(sqlstate, "23505"); /* the statement is good: its key is there */
+    }
+    assert_true(tried >= 6);
+}
+
+static void
+of_several_tenants_nothing_is_changed(void **state UNUSED)
+{
+    char sql[512], both[128];
+
+    assert_true(many_count > 20);
+    snprintf(both, sizeof(both), "{%s,%s}", acme, bolt);
+    for (size_t i = 0; i < many_count; i++) {
+        const struct reach *reach = &many[i];
+        snprintf(sql, sizeof(sql), "update %s set tenant_id = default", reach->table);
+        within_many(reach->conn, both, reach->role, sql);
+        assert_string_equal(sqlstate, DENIED);
+        snprintf(sql, sizeof(sql), "delete from %s", reach->table);
+        within_many(reach->conn, both, reach->role, sql);
+        assert_string_equal(sqlstate, DENIED);
+    }
+}
+
+static void
+only_who_is_declared_turns_to_a_role_for_several(void **state UNUSED)
+{
+    static const char *const others[] = { "harkara_admin", "harkara_dispatcher", "harkara_webhooks",
+                                          "harkara_scheduler" };
+
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        try_sql(connection_of(others[i]), "set role harkara_accept");
+        assert_string_equal(sqlstate, DENIED);
+    }
+    try_sql(connection_of("harkara_gateway"), "set role harkara_owner");
+    assert_string_equal(sqlstate, DENIED);
+}
+
 static void
 a_partition_is_made_protected_and_without_holding_up_inserts(void **state UNUSED)
 {
@@ -580,6 +701,10 @@ main(void)
         cmocka_unit_test(what_is_not_granted_is_refused),
         cmocka_unit_test(row_security_cannot_be_turned_off),
         cmocka_unit_test(a_condition_cannot_feel_for_foreign_rows),
+        cmocka_unit_test(of_several_tenants_those_that_were_named_are_seen),
+        cmocka_unit_test(of_several_tenants_no_row_is_inserted_for_another),
+        cmocka_unit_test(of_several_tenants_nothing_is_changed),
+        cmocka_unit_test(only_who_is_declared_turns_to_a_role_for_several),
         cmocka_unit_test(a_partition_is_made_protected_and_without_holding_up_inserts),
     };
 
