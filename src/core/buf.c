@@ -91,7 +91,12 @@ buf_add_text(struct buf *buf, const char *text)
 void
 buf_add_byte(struct buf *buf, char byte)
 {
-    buf_add(buf, slice_of(&byte, 1));
+    char *to = buf_reserve(buf, 1);
+
+    if (to == NULL)
+        return;
+    *to = byte;
+    buf->len++;
 }
 
 void

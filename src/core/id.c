@@ -7,6 +7,20 @@
 #define MS_MAX      ((INT64_C(1) << 48) - 1)
 #define COUNTER_MAX 0xFFFu
 
+/*
+ * Random octets that this thread has drawn and not used yet: one system call for many ids. What was used is
+ * cleared. A forked child draws anew: it must not make the ids that its parent makes.
+ */
+#define POOL_IDS 16u
+struct pool {
+    uint64_t drawn[POOL_IDS][2];
+    unsigned left;
+    unsigned forks; /* when it was filled */
+};
+static _Thread_local struct pool pool;
+static _Atomic unsigned forks; /* of which this process is the child */
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford: no i, l, o, u */
 
 static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -23,6 +37,38 @@ id_make(int64_t ms, unsigned counter, uint64_t low)
     return id;
 }
 
+static void
+fork_count(void)
+{
+    forks++;
+}
+
+static void
+forks_watch(void)
+{
+    if (pthread_atfork(NULL, NULL, fork_count) != 0)
+        bug("the children of a process cannot be told");
+}
+
+static void
+random_draw(uint64_t out[static 2])
+{
+    if (pool.left == 0 || pool.forks != forks) {
+        ssize_t got;
+        (void)pthread_once(&forks_once, forks_watch);
+        do /* up to 256 octets come whole; a signal may only break the wait for the generator's first seed */
+            got = getrandom(pool.drawn, sizeof(pool.drawn), 0);
+        while (got < 0 && errno == EINTR);
+        if (got != (ssize_t)sizeof(pool.drawn))
+            bug("the system gives no random octets");
+        pool.left = POOL_IDS;
+        pool.forks = forks;
+    }
+    pool.left--;
+    memcpy(out, pool.drawn[pool.left], sizeof(pool.drawn[0]));
+    explicit_bzero(pool.drawn[pool.left], sizeof(pool.drawn[0]));
+}
+
 /*
  * RFC 9562, 6.2, method 1: the 12 bits behind the version count within a millisecond from a random start in
  * the lower half; the 62 bits below are fresh for each id, so ids stay unguessable, and unique in a forked
@@ -33,13 +79,8 @@ id_new(const struct clock *clock)
 {
     uint64_t drawn[2];
     int64_t ms = clock_wall(clock).us / 1000;
-    ssize_t got;
 
-    do /* up to 256 octets come whole; a signal may only break the wait for the generator's first seed */
-        got = getrandom(drawn, sizeof(drawn), 0);
-    while (got < 0 && errno == EINTR);
-    if (got != (ssize_t)sizeof(drawn))
-        bug("the system gives no random octets");
+    random_draw(drawn);
     ms = ms < 0 ? 0 : ms > MS_MAX ? MS_MAX : ms;
     pthread_mutex_lock(&last_mutex);
     if (ms > last_ms) {

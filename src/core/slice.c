@@ -102,6 +102,14 @@ slice_is_utf8(struct slice s)
     const unsigned char *p = (const unsigned char *)s.ptr;
 
     for (size_t i = 0; i < s.len;) {
+        uint64_t eight;
+        if (s.len - i >= sizeof(eight)) { /* most text is ASCII, or long runs of it */
+            memcpy(&eight, p + i, sizeof(eight));
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                i += sizeof(eight);
+                continue;
+            }
+        }
         size_t n = utf8_sequence(p + i, s.len - i);
         if (n == 0)
             return false;

@@ -7,6 +7,8 @@
 #include "wire/json/json.h"
 #include <stdlib.h>
 
+#define REPLY_BYTES_USUAL                                                                                    \
+    1024u /* room from the start: a larger one is found by doubling, and wiped each time */
 #define METHODS_TEXT "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 #define SEGMENTS_MAX 8u /* of a path that a route may have */
@@ -518,28 +520,41 @@ request_check_match(struct http_request *request, struct slice etag)
     return err;
 }
 
+void
+http_reply_begin(struct buf *text)
+{
+    buf_init(text, HTTP_ARENA_BYTES_MAX);
+    (void)buf_reserve(text, REPLY_BYTES_USUAL);
+}
+
+enum err
+http_reply_printed(struct http_request *request, struct http_response *response, int status, struct buf *text)
+{
+    enum err err = buf_done(text);
+
+    if (err == ERR_OK) {
+        response->status = status;
+        response->content_type = SLICE("application/json");
+        response->body = arena_copy(request->arena, buf_slice(text));
+        if (response->body.ptr == NULL)
+            err = ERR_NO_MEMORY;
+    }
+    buf_release_wiped(text); /* answers hold what tenants wrote */
+    return err;
+}
+
 enum err
 http_reply_json(struct http_request *request, struct http_response *response, int status, json_t *value)
 {
     struct buf text;
-    enum err err = ERR_NO_MEMORY;
 
     if (value == NULL)
-        return err;
-    buf_init(&text, HTTP_ARENA_BYTES_MAX);
-    err = json_print(value, &text);
-    if (err == ERR_OK)
-        err = buf_done(&text);
-    if (err == ERR_OK) {
-        response->status = status;
-        response->content_type = SLICE("application/json");
-        response->body = arena_copy(request->arena, buf_slice(&text));
-        if (response->body.ptr == NULL)
-            err = ERR_NO_MEMORY;
-    }
-    buf_release_wiped(&text); /* answers hold what tenants wrote */
+        return ERR_NO_MEMORY;
+    http_reply_begin(&text);
+    enum err err = json_print(value, &text);
+    enum err printed = http_reply_printed(request, response, status, &text);
     json_decref(value);
-    return err;
+    return err != ERR_OK ? err : printed;
 }
 
 enum err

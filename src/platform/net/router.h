@@ -76,6 +76,10 @@ MUST_CHECK enum err request_check_match(struct http_request *request, struct sli
 /* Answers of handlers. The printed body lives in the request's arena. */
 MUST_CHECK enum err http_reply_json(struct http_request *request, struct http_response *response, int status,
                                     json_t *value); /* value is taken; NULL: ERR_NO_MEMORY */
+/* For whoever prints by itself: JSON between the two; `text` is taken. ERR_LIMIT, ERR_NO_MEMORY. */
+void http_reply_begin(struct buf *text);
+MUST_CHECK enum err http_reply_printed(struct http_request *request, struct http_response *response,
+                                       int status, struct buf *text);
 MUST_CHECK enum err http_reply_empty(struct http_response *response, int status);
 /* For deferred answers: makes the problem document and sends it. */
 void http_answer_problem(struct http_request *request, enum err err);

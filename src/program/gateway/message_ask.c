@@ -11,6 +11,7 @@
 
 #define METADATA_KEY_MAX   40u
 #define METADATA_VALUE_MAX 500u
+#define VALUE_BYTES_USUAL  512u /* room from the start, so that most values need no second one */
 /* A repeated request is still the same one after its times have passed; keys are kept as long. */
 #define PAST_S_MAX 86400
 
@@ -67,6 +68,7 @@ value_print(const struct message_ask *ask, const json_t *value, struct slice *ou
     if (value == NULL)
         return ERR_OK;
     buf_init(&text, 2 * MESSAGE_BODY_BYTES_MAX);
+    (void)buf_reserve(&text, VALUE_BYTES_USUAL);
     enum err err = json_print(value, &text);
     *out = arena_copy(ask->arena, buf_slice(&text));
     if (err == ERR_OK && out->ptr == NULL)
@@ -373,8 +375,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                : err;
 }
 
-json_t *
-message_ask_show(const struct message_ask *ask, struct id id)
+void
+message_ask_print(const struct message_ask *ask, struct id id, struct buf *out)
 {
     const struct message_new *asked = &ask->message;
     struct wall_time later = id_time(id);
@@ -397,5 +399,5 @@ message_ask_show(const struct message_ask *ask, struct id id)
     /* A repeated request is answered as the first one was: its time to live began then. */
     if (json_int_of(ask->body, "ttl_s", &ttl_s))
         message.expires_at = wall_after_ms(asked->send_at.us != 0 ? asked->send_at : later, ttl_s * 1000);
-    return message_show(&message, ask->plain.peer, ask->plain.metadata);
+    message_print(&message, ask->plain.peer, ask->plain.metadata, out);
 }

@@ -25,7 +25,8 @@ struct message_ask {
  */
 MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,
                                      struct message_ask *ask);
-/* The message as it is shown before it was read back; `id` is that of the message that it became. Owned. */
-json_t *message_ask_show(const struct message_ask *ask, struct id id);
+/* The message as it is shown before it was read back (message_print); `id` is that of the message that it
+ * became. */
+void message_ask_print(const struct message_ask *ask, struct id id, struct buf *out);
 
 #endif

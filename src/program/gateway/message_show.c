@@ -2,6 +2,8 @@
 #include "program/gateway/gateway.h"
 #include "wire/json/json.h"
 
+#define MESSAGE_SHOWN_BYTES_MAX (1u << 20)
+
 static json_t *
 error_show(const struct message *message)
 {
@@ -11,67 +13,134 @@ error_show(const struct message *message)
                      show_text(message->error_title), "class", show_text(message->error_class));
 }
 
-/* What we stored parses; NULL without memory, which the whole then shares. */
-static json_t *
-pricing_show(const struct message *message)
-{
-    json_t *pricing = NULL;
-
-    if (message->pricing.len == 0)
-        return json_null();
-    return json_parse(message->pricing, &pricing) == ERR_OK ? pricing : NULL;
-}
-
 static json_t *
 time_or_null(struct wall_time t)
 {
     return t.us == 0 ? json_null() : show_time(t);
 }
 
-static json_t *
-tags_show(const struct message *message)
+static void
+id_add(struct buf *out, enum id_kind kind, struct id id)
 {
-    json_t *tags = json_array();
+    char text[ID_TEXT_BYTES];
 
-    for (size_t i = 0; i < message->tag_count; i++)
-        show_append(&tags, show_text(message->tags[i]));
-    return tags;
+    buf_add_byte(out, '"');
+    buf_add(out, id_print(kind, id, text));
+    buf_add_byte(out, '"');
 }
 
-/* What we printed ourselves parses, so only memory may lack. */
-static json_t *
-metadata_show(struct slice metadata)
+static void
+text_add(struct buf *out, struct slice text)
 {
-    json_t *shown = NULL;
+    if (text.len == 0)
+        buf_add(out, SLICE("null"));
+    else
+        json_add_string(out, text);
+}
 
-    if (metadata.len == 0)
-        return json_object();
-    return json_parse(metadata, &shown) == ERR_OK ? shown : NULL;
+static void
+time_add(struct buf *out, struct wall_time t)
+{
+    char text[WALL_TEXT_BYTES];
+
+    if (t.us == 0) {
+        buf_add(out, SLICE("null"));
+        return;
+    }
+    buf_add_byte(out, '"');
+    buf_add(out, wall_print(t, text));
+    buf_add_byte(out, '"');
+}
+
+static void
+error_add(struct buf *out, const struct message *message)
+{
+    if (message->error_code.len == 0) {
+        buf_add(out, SLICE("null"));
+        return;
+    }
+    buf_add(out, SLICE("{\"code\":"));
+    json_add_string(out, message->error_code);
+    buf_add(out, SLICE(",\"title\":"));
+    json_add_string(out, message->error_title);
+    buf_add(out, SLICE(",\"class\":"));
+    json_add_string(out, message->error_class);
+    buf_add_byte(out, '}');
+}
+
+/* What only messages have that we send. Metadata is JSON that we have printed ourselves. */
+static void
+outbound_add(struct buf *out, const struct message *message, struct slice metadata)
+{
+    buf_add(out, SLICE(",\"send_at\":"));
+    time_add(out, message->send_at);
+    buf_add(out, SLICE(",\"expires_at\":"));
+    time_add(out, message->expires_at);
+    buf_add(out, SLICE(",\"tags\":["));
+    for (size_t i = 0; i < message->tag_count; i++) {
+        if (i > 0)
+            buf_add_byte(out, ',');
+        json_add_string(out, message->tags[i]);
+    }
+    buf_add(out, SLICE("],\"metadata\":"));
+    buf_add(out, metadata.len == 0 ? SLICE("{}") : metadata);
+    buf_add(out, SLICE(",\"sender_position\":"));
+    buf_add_u64(out, message->sender);
+}
+
+void
+message_print(const struct message *message, struct slice peer, struct slice metadata, struct buf *out)
+{
+    bool is_out = message->direction == MESSAGE_OUT;
+
+    buf_add(out, SLICE("{\"id\":"));
+    id_add(out, ID_MESSAGE, message->id);
+    buf_add(out, is_out ? SLICE(",\"direction\":\"outbound\"") : SLICE(",\"direction\":\"inbound\""));
+    buf_add(out, SLICE(",\"channel_id\":"));
+    id_add(out, ID_CHANNEL, message->channel);
+    buf_add(out, is_out ? SLICE(",\"to\":") : SLICE(",\"from\":"));
+    json_add_string(out, peer);
+    buf_add(out, SLICE(",\"type\":"));
+    json_add_string(out, message->kind);
+    buf_add(out, SLICE(",\"category\":"));
+    json_add_string(out, slice_text(message_category_word(message->category)));
+    buf_add(out, SLICE(",\"status\":"));
+    json_add_string(out, message_status_name(message->status));
+    buf_add(out, SLICE(",\"reference\":"));
+    text_add(out, message->reference);
+    buf_add(out, SLICE(",\"reply_to\":"));
+    if (id_is_zero(message->target))
+        buf_add(out, SLICE("null"));
+    else
+        id_add(out, ID_MESSAGE, message->target);
+    buf_add(out, SLICE(",\"provider_id\":"));
+    text_add(out, message->provider_id);
+    buf_add(out, SLICE(",\"attempts\":"));
+    buf_add_i64(out, message->attempt_count);
+    buf_add(out, SLICE(",\"error\":"));
+    error_add(out, message);
+    buf_add(out, SLICE(",\"pricing\":")); /* JSON that we have stored */
+    buf_add(out, message->pricing.len == 0 ? SLICE("null") : message->pricing);
+    buf_add(out, SLICE(",\"created_at\":"));
+    time_add(out, message->created_at);
+    buf_add(out, SLICE(",\"updated_at\":"));
+    time_add(out, message->updated_at);
+    if (is_out)
+        outbound_add(out, message, metadata);
+    buf_add_byte(out, '}');
 }
 
 json_t *
 message_show(const struct message *message, struct slice peer, struct slice metadata)
 {
-    bool is_out = message->direction == MESSAGE_OUT;
-    struct slice status = message_status_name(message->status);
-    json_t *reply_to = id_is_zero(message->target) ? json_null() : show_id(ID_MESSAGE, message->target);
-    json_t *shown = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "id",
-        show_id(ID_MESSAGE, message->id), "direction", is_out ? "outbound" : "inbound", "channel_id",
-        show_id(ID_CHANNEL, message->channel), is_out ? "to" : "from", show_text(peer), "type",
-        show_text(message->kind), "category", message_category_word(message->category), "status",
-        show_text(status), "reference", show_text_or_null(message->reference), "reply_to", reply_to,
-        "provider_id", show_text_or_null(message->provider_id), "attempts", message->attempt_count, "error",
-        error_show(message), "pricing", pricing_show(message), "created_at", show_time(message->created_at),
-        "updated_at", show_time(message->updated_at));
+    struct buf text;
+    json_t *shown = NULL;
 
-    if (is_out) {
-        show_set(&shown, "send_at", time_or_null(message->send_at));
-        show_set(&shown, "expires_at", time_or_null(message->expires_at));
-        show_set(&shown, "tags", tags_show(message));
-        show_set(&shown, "metadata", metadata_show(metadata));
-        show_set(&shown, "sender_position", json_integer((json_int_t)message->sender));
-    }
+    buf_init(&text, MESSAGE_SHOWN_BYTES_MAX);
+    message_print(message, peer, metadata, &text);
+    if (buf_done(&text) == ERR_OK && json_parse(buf_slice(&text), &shown) != ERR_OK)
+        shown = NULL; /* what we print and have stored parses, so only memory lacks */
+    buf_release_wiped(&text);
     return shown;
 }
 

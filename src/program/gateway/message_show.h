@@ -1,11 +1,14 @@
 /* A message as the API shows it. */
 #ifndef PROGRAM_GATEWAY_MESSAGE_SHOW_H
 #define PROGRAM_GATEWAY_MESSAGE_SHOW_H
+#include "core/buf.h"
 #include "domain/message/message_fallback.h"
 #include <jansson.h>
 
 /* Without content and timeline, as in lists and answers to POST. `peer` and `metadata` (empty: none) are
- * opened. Owned; NULL: no memory. */
+ * opened. buf_done says whether all of it is there. */
+void message_print(const struct message *message, struct slice peer, struct slice metadata, struct buf *out);
+/* The same as a tree. Owned; NULL: no memory. */
 json_t *message_show(const struct message *message, struct slice peer, struct slice metadata);
 /* One of its senders, with its own content (taken; NULL: it sends the message's). Owned; NULL: no memory. */
 json_t *message_sender_show(const struct message *message, const struct message_sender *sender,

@@ -19,9 +19,12 @@ static enum err
 created_print(struct commit *commit, struct id id, struct http_response *response)
 {
     struct created *created = commit->ctx;
+    struct buf text;
 
     gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
-    return http_reply_json(commit->request, response, 202, message_ask_show(&created->ask, id));
+    http_reply_begin(&text);
+    message_ask_print(&created->ask, id, &text);
+    return http_reply_printed(commit->request, response, 202, &text);
 }
 
 static enum err

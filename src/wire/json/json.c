@@ -111,24 +111,94 @@ json_parse(struct slice text, json_t **out)
     return json_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, out, &why);
 }
 
-static int
-json_dump_to_buf(const char *bytes, size_t len, void *out)
-{
-    struct buf *buf = out;
+/* Of a tree: jansson has checked that its text is UTF-8. */
+static void string_add(struct buf *out, struct slice text);
 
-    buf_add(buf, slice_of(bytes, len));
-    return buf->err == ERR_OK ? 0 : -1;
+/* jansson's own form, which knows the locale's decimal point. */
+static enum err
+real_add(struct buf *out, const json_t *value)
+{
+    char text[64];
+    size_t len = json_dumpb(value, text, sizeof(text), JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+
+    if (len == 0 || len > sizeof(text))
+        return ERR_NO_MEMORY;
+    buf_add(out, slice_of(text, len));
+    return ERR_OK;
+}
+
+static enum err value_add(struct buf *out, const json_t *value);
+
+static enum err
+object_add(struct buf *out, const json_t *value)
+{
+    json_t *object = json_iterable(value);
+    enum err err = ERR_OK;
+    char before = '{';
+
+    for (void *at = json_object_iter(object); err == ERR_OK && at != NULL;
+         at = json_object_iter_next(object, at), before = ',') {
+        buf_add_byte(out, before);
+        string_add(out, slice_of(json_object_iter_key(at), json_object_iter_key_len(at)));
+        buf_add_byte(out, ':');
+        err = value_add(out, json_object_iter_value(at));
+    }
+    buf_add(out, before == '{' ? SLICE("{}") : SLICE("}"));
+    return err;
+}
+
+static enum err
+array_add(struct buf *out, const json_t *array)
+{
+    size_t count = json_array_size(array);
+    enum err err = ERR_OK;
+
+    buf_add_byte(out, '[');
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        if (i > 0)
+            buf_add_byte(out, ',');
+        err = value_add(out, json_array_get(array, i));
+    }
+    buf_add_byte(out, ']');
+    return err;
+}
+
+/* Into the buffer at once: jansson's printer calls back for every mark and every run of text. */
+static enum err
+value_add(struct buf *out, const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return object_add(out, value);
+    case JSON_ARRAY:
+        return array_add(out, value);
+    case JSON_STRING:
+        string_add(out, slice_of(json_string_value(value), json_string_length(value)));
+        return ERR_OK;
+    case JSON_INTEGER:
+        buf_add_i64(out, json_integer_value(value));
+        return ERR_OK;
+    case JSON_REAL:
+        return real_add(out, value);
+    case JSON_TRUE:
+        buf_add(out, SLICE("true"));
+        return ERR_OK;
+    case JSON_FALSE:
+        buf_add(out, SLICE("false"));
+        return ERR_OK;
+    case JSON_NULL:
+        buf_add(out, SLICE("null"));
+        return ERR_OK;
+    }
+    return ERR_JSON_SYNTAX;
 }
 
 enum err
 json_print(const json_t *value, struct buf *out)
 {
-    (void)pthread_once(&jansson_once, jansson_prepare);
-    if (json_dump_callback(value, json_dump_to_buf, out,
-                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) != 0 &&
-        out->err == ERR_OK)
-        return ERR_NO_MEMORY;
-    return buf_done(out);
+    enum err err = value == NULL ? ERR_NO_MEMORY : value_add(out, value);
+
+    return err != ERR_OK ? err : buf_done(out);
 }
 
 /* The fewest digits that read back as the same number, and a mark that it is not an integer. */
@@ -183,7 +253,7 @@ canonical_object(struct buf *out, const json_t *object, unsigned depth)
     for (size_t i = 0; i < n && err == ERR_OK; i++) {
         if (i > 0)
             buf_add_byte(out, ',');
-        json_add_string(out, members[i].key);
+        string_add(out, members[i].key);
         buf_add_byte(out, ':');
         err = canonical_add(out, members[i].value, depth);
     }
@@ -216,7 +286,7 @@ canonical_add(struct buf *out, const json_t *value, unsigned depth)
     case JSON_ARRAY:
         return depth == JSON_DEPTH_MAX ? ERR_JSON_DEPTH : canonical_array(out, value, depth + 1);
     case JSON_STRING:
-        json_add_string(out, slice_of(json_string_value(value), json_string_length(value)));
+        string_add(out, slice_of(json_string_value(value), json_string_length(value)));
         return ERR_OK;
     case JSON_INTEGER:
         buf_add_i64(out, json_integer_value(value));
@@ -292,13 +362,11 @@ json_add_escaped(struct buf *out, unsigned char c)
     }
 }
 
-void
-json_add_string(struct buf *out, struct slice text)
+static void
+string_add(struct buf *out, struct slice text)
 {
     size_t plain = 0; /* where the run of bytes that need no escape began */
 
-    if (!slice_is_utf8(text))
-        bug("a JSON string is not UTF-8");
     buf_add_byte(out, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -310,6 +378,14 @@ json_add_string(struct buf *out, struct slice text)
     }
     buf_add(out, slice_drop(text, plain));
     buf_add_byte(out, '"');
+}
+
+void
+json_add_string(struct buf *out, struct slice text)
+{
+    if (!slice_is_utf8(text))
+        bug("a JSON string is not UTF-8");
+    string_add(out, text);
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include "core/fuzz.h"
 #include "wire/json/json.h"
+#include <stdlib.h>
 
 static size_t
 depth_of(const json_t *value)
@@ -43,6 +44,19 @@ check_refusal(struct slice text, enum err err)
     json_decref(tree);
 }
 
+/* Our printer says what jansson's says. */
+static void
+check_print(const json_t *tree, const json_t *again)
+{
+    char *theirs = json_dumps(tree, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+
+    FUZZ_CHECK(theirs != NULL);
+    json_t *wanted = json_loads(theirs, JSON_DECODE_ANY, NULL);
+    FUZZ_CHECK(wanted != NULL && json_equal(wanted, again));
+    json_decref(wanted);
+    free(theirs);
+}
+
 FUZZ_TARGET(data, size)
 {
     struct slice text = slice_of(data, size);
@@ -66,6 +80,7 @@ FUZZ_TARGET(data, size)
     json_decref(again);
     FUZZ_CHECK(json_print(tree, &plain) == ERR_OK);
     FUZZ_CHECK(json_parse(buf_slice(&plain), &again) == ERR_OK);
+    check_print(tree, again);
     json_decref(again);
     json_decref(tree);
     buf_release(&first);
