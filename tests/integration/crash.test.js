@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startPlatform, until } from './support.js';
+import { requestUnix, startPlatform, until } from './support.js';
 
 const MESSAGES = 400;
 const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler', 'postgres'];
@@ -83,3 +83,31 @@ for (const role of ROLES)
         assert.equal(distinct.size, MESSAGES, 'nothing accepted was lost');
         assert.ok(sends.length - distinct.size <= uncertain, 'a duplicate only where the outcome was not knowable');
     });
+
+test('a vault killed with a batch of 200 on its table loses and doubles nothing', async () => {
+    const shop = await platform.workspace();
+    /* Each has a key of its own: a key of the whole would have the vault asked before there is a batch. */
+    const messages = Array.from({ length: 200 }, (_, i) => ({ ...shop.client.text(shop.channel, { reference: `batch-${i}` }), idempotency_key: `batch-${i}` }));
+    const send = () => shop.client.call('POST', '/v1/messages/batch', { messages });
+    const waiting = async () => {
+        const { text } = await requestUnix(platform.harkara.adminSocket, '/metrics');
+        return [...text.matchAll(/^harkara_group_commits_waiting\S* (\d+)/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+    };
+    const [vault] = await platform.pids('vault');
+    process.kill(vault, 'SIGSTOP'); /* it answers nothing from here on, and dies so */
+    const first = send();
+    await until(async () => await waiting() === messages.length, 'the batch to be taken');
+    process.kill(vault, 'SIGKILL');
+    let { status, json } = await first;
+    assert.equal(status, 202);
+    for (const result of json.results) /* what the next vault did not seal in time says so */
+        assert.ok(result.status === 202 || result.problem.code === 'vault-unavailable', JSON.stringify(result));
+    await until(async () => {
+        if (json.accepted < messages.length)
+            ({ json } = await send());
+        return json.accepted === messages.length;
+    }, 'all of the batch to be accepted');
+    assert.equal(new Set(json.results.map(({ id }) => id)).size, messages.length);
+    assert.equal(platform.sql(`select count(*) from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}'`), String(messages.length));
+    assert.equal(await waiting(), 0);
+});

@@ -1,7 +1,9 @@
 #include "domain/message/message.h"
 #include "domain/message/message_fallback.h"
+#include "platform/ipc/vault_many.h"
 
-#define PEER_INDEX_LABEL "peer"
+#define PEER_INDEX_LABEL    "peer"
+#define REQUEST_INDEX_LABEL "request"
 
 static const char *const direction_words[] = { [MESSAGE_OUT] = "out", [MESSAGE_IN] = "in" };
 static const char *const category_words[] = { [MESSAGE_OTP] = "otp",
@@ -100,65 +102,105 @@ message_peer_index(const struct vault *vault, struct id tenant, struct slice pee
     return vault_index(vault, tenant, PEER_INDEX_LABEL, peer, out);
 }
 
-#define VALUES_MAX      (3u + MESSAGE_FALLBACKS_MAX)     /* of one message */
-#define FRAME_BYTES_MAX (VAULT_FRAME_BYTES_MAX - 65536u) /* besides places and headers */
-
-/* Those of plain[0 .. count) that fit into one frame, whole messages only: a row has one key version. */
 static size_t
-frame_fill(struct id tenant, const struct message_plain *plain, size_t count, struct vault_seal_item *items,
-           size_t *item_count_out)
+values_count(const struct message_plain *plain)
 {
-    size_t taken = 0, used = 0, bytes = 0;
+    size_t count = plain->metadata.ptr == NULL ? 2 : 3;
 
-    for (; taken < count && used + VALUES_MAX <= VAULT_SEAL_ITEMS_MAX; taken++) {
-        const struct message_plain *one = &plain[taken];
-        size_t more = one->peer.len + one->content.len + one->metadata.len;
-        for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
-            more += one->fallback[f].len;
-        if (taken > 0 && more > FRAME_BYTES_MAX - bytes)
-            break;
-        bytes += more;
-        items[used++] = (struct vault_seal_item){ .place = message_place(tenant, one->message, "peer"),
-                                                  .plain = one->peer,
-                                                  .index_label = PEER_INDEX_LABEL };
-        items[used++] = (struct vault_seal_item){ .place = message_place(tenant, one->message, "content"),
-                                                  .plain = one->content };
-        if (one->metadata.ptr != NULL)
-            items[used++] =
-                (struct vault_seal_item){ .place = message_place(tenant, one->message, "metadata"),
-                                          .plain = one->metadata };
-        for (unsigned f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
-            if (one->fallback[f].ptr != NULL)
-                items[used++] = (struct vault_seal_item){ .place = sender_place(tenant, one->message, f + 1),
-                                                          .plain = one->fallback[f] };
+    for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+        count += plain->fallback[f].ptr != NULL;
+    return count;
+}
+
+/* The values of one message, in one request: so all of its row have one key version. Returns how many. */
+static size_t
+values_of(struct id tenant, const struct message_plain *plain, struct vault_seal_item *items)
+{
+    size_t used = 0;
+
+    items[used++] = (struct vault_seal_item){ .place = message_place(tenant, plain->message, "peer"),
+                                              .plain = plain->peer,
+                                              .index_label = PEER_INDEX_LABEL };
+    items[used++] = (struct vault_seal_item){ .place = message_place(tenant, plain->message, "content"),
+                                              .plain = plain->content };
+    if (plain->metadata.ptr != NULL)
+        items[used++] = (struct vault_seal_item){ .place = message_place(tenant, plain->message, "metadata"),
+                                                  .plain = plain->metadata };
+    for (unsigned f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+        if (plain->fallback[f].ptr != NULL)
+            items[used++] = (struct vault_seal_item){ .place = sender_place(tenant, plain->message, f + 1),
+                                                      .plain = plain->fallback[f] };
+    return used;
+}
+
+static void
+sealed_take(const struct message_plain *plain, const struct vault_seal_item *items,
+            struct message_sealed *out)
+{
+    *out = (struct message_sealed){ .has_metadata = plain->metadata.ptr != NULL };
+    memcpy(out->peer_index, items->index, sizeof(out->peer_index));
+    out->peer = (items++)->sealed;
+    out->content = (items++)->sealed;
+    if (out->has_metadata)
+        out->metadata = (items++)->sealed;
+    for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
+        if (plain->fallback[f].ptr != NULL)
+            out->fallback[f] = (items++)->sealed;
+}
+
+void
+message_seal_many(const struct vault *vault, struct message_seal *seals, size_t count, struct arena *arena)
+{
+    size_t values = 0;
+
+    for (size_t i = 0; i < count; i++)
+        values += values_count(seals[i].plain);
+    struct vault_ask *asks = arena_array(arena, 2 * count, sizeof(*asks)), *ask = asks;
+    struct vault_seal_item *items = arena_array(arena, values, sizeof(*items)), *item = items;
+
+    for (size_t i = 0; i < count && (asks == NULL || items == NULL); i++)
+        seals[i].err = ERR_NO_MEMORY;
+    if (count == 0 || asks == NULL || items == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        size_t used = values_of(seals[i].tenant, seals[i].plain, item);
+        *ask++ = vault_ask_seal(VAULT_CONTENT, item, used);
+        item += used;
+        if (seals[i].request_hash != NULL)
+            *ask++ = vault_ask_index(seals[i].tenant, REQUEST_INDEX_LABEL,
+                                     slice_of(seals[i].request_hash, MESSAGE_FINGERPRINT_BYTES));
     }
-    *item_count_out = used;
-    return taken;
+    vault_ask_many(vault, asks, (size_t)(ask - asks), arena);
+    ask = asks;
+    for (size_t i = 0; i < count; i++) {
+        const struct vault_ask *seal = ask++;
+        seals[i].err = seal->err;
+        if (seals[i].request_hash != NULL) {
+            if (seals[i].err == ERR_OK)
+                seals[i].err = ask->err;
+            memcpy(seals[i].fingerprint, ask->mac, sizeof(seals[i].fingerprint));
+            ask++;
+        }
+        if (seals[i].err == ERR_OK)
+            sealed_take(seals[i].plain, seal->items, &seals[i].sealed);
+    }
 }
 
 enum err
 message_seal(const struct vault *vault, struct id tenant, const struct message_plain *plain, size_t count,
              struct arena *arena, struct message_sealed *out)
 {
-    struct vault_seal_item items[VAULT_SEAL_ITEMS_MAX];
-    enum err err = ERR_OK;
+    struct message_seal *seals = arena_array(arena, count, sizeof(*seals));
+    enum err err = count == 0 || seals != NULL ? ERR_OK : ERR_NO_MEMORY;
 
-    for (size_t from = 0, taken; err == ERR_OK && from < count; from += taken) {
-        size_t item_count = 0;
-        const struct vault_seal_item *item = items;
-        taken = frame_fill(tenant, plain + from, count - from, items, &item_count);
-        err = vault_seal_many(vault, VAULT_CONTENT, items, item_count, arena);
-        for (size_t i = from; err == ERR_OK && i < from + taken; i++) {
-            out[i] = (struct message_sealed){ .has_metadata = plain[i].metadata.ptr != NULL };
-            memcpy(out[i].peer_index, item->index, sizeof(out[i].peer_index));
-            out[i].peer = (item++)->sealed;
-            out[i].content = (item++)->sealed;
-            if (out[i].has_metadata)
-                out[i].metadata = (item++)->sealed;
-            for (size_t f = 0; f < MESSAGE_FALLBACKS_MAX; f++)
-                if (plain[i].fallback[f].ptr != NULL)
-                    out[i].fallback[f] = (item++)->sealed;
-        }
+    if (err != ERR_OK || count == 0)
+        return err;
+    for (size_t i = 0; i < count; i++)
+        seals[i] = (struct message_seal){ .tenant = tenant, .plain = &plain[i] };
+    message_seal_many(vault, seals, count, arena);
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        err = seals[i].err;
+        out[i] = seals[i].sealed;
     }
     return err;
 }

@@ -52,7 +52,22 @@ struct message_plain {
     struct slice peer, content, metadata;         /* metadata: NULL ptr: none */
     struct slice fallback[MESSAGE_FALLBACKS_MAX]; /* NULL ptr: none, or it sends the content */
 };
-/* Outside any transaction: one round trip to the vault for as many messages as fit into a frame. */
+/* One message on its way into the vault and back, with what became of it. */
+struct message_seal {
+    struct id tenant;
+    const struct message_plain *plain;
+    const unsigned char *request_hash; /* of its request, MESSAGE_FINGERPRINT_BYTES; NULL: it has no key */
+    enum err err;                      /* out, with the next two */
+    struct message_sealed sealed;
+    unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* the keyed form of request_hash */
+};
+/*
+ * Outside any transaction: all of them in one exchange with the vault, of any tenants; one that cannot be
+ * sealed fails alone. Cipher texts live in the arena.
+ */
+void message_seal_many(const struct vault *vault, struct message_seal *seals, size_t count,
+                       struct arena *arena);
+/* The same for messages of one tenant, without fingerprints: all or the first error. */
 MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant,
                                  const struct message_plain *plain, size_t count, struct arena *arena,
                                  struct message_sealed *out);

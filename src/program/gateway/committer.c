@@ -1,11 +1,13 @@
 #include "program/gateway/committer.h"
 #include "core/log.h"
 #include "core/metric.h"
+#include "domain/tenant/tenant_key.h"
 #include <pthread.h>
 #include <stdlib.h>
 
 #define IN_FLIGHT_BUCKETS 4096u
 #define BATCH_ARENA_BYTES (64u * 1024u * 1024u)
+#define BATCH_PLAIN_BYTES (16u * 1024u * 1024u) /* of one batch at the most; the first is always taken */
 #define DB_REOPEN_MS      2000
 
 struct committer {
@@ -57,10 +59,11 @@ submit_locked(struct committer *committer, struct commit *commit)
 
     commit->next = commit->next_in_flight = commit->followers = NULL;
     if (slot != NULL && *slot != NULL) {
-        if (memcmp((*slot)->message.fingerprint, commit->message.fingerprint, MESSAGE_FINGERPRINT_BYTES) != 0)
+        if (memcmp((*slot)->request_hash, commit->request_hash, MESSAGE_FINGERPRINT_BYTES) != 0)
             return ERR_IDEMPOTENCY_IN_FLIGHT;
         commit->next = (*slot)->followers;
         (*slot)->followers = commit;
+        metric_add(METRIC_COMMITS_WAITING, 1);
         return ERR_OK;
     }
     if (slot != NULL)
@@ -68,6 +71,7 @@ submit_locked(struct committer *committer, struct commit *commit)
     *committer->last = commit;
     committer->last = &commit->next;
     committer->count++;
+    metric_add(METRIC_COMMITS_WAITING, 1);
     pthread_cond_signal(&committer->queued);
     return ERR_OK;
 }
@@ -88,6 +92,22 @@ committer_submit(struct committer *committer, struct commit *commit)
     return err == ERR_OK ? ERR_DEFERRED : err;
 }
 
+static bool
+has_room_locked(const struct committer *committer, size_t count)
+{
+    return committer->count == 0 ||
+           (count <= committer->config.queue_max && committer->count <= committer->config.queue_max - count);
+}
+
+bool
+committer_has_room(struct committer *committer, size_t count)
+{
+    pthread_mutex_lock(&committer->lock);
+    bool has_room = has_room_locked(committer, count);
+    pthread_mutex_unlock(&committer->lock);
+    return has_room;
+}
+
 enum err
 committer_submit_many(struct committer *committer, struct commit *const *commits, size_t count)
 {
@@ -97,8 +117,7 @@ committer_submit_many(struct committer *committer, struct commit *const *commits
     pthread_mutex_lock(&committer->lock);
     if (committer->is_stopping)
         err = ERR_STOPPING;
-    else if (committer->count > 0 &&
-             (count > committer->config.queue_max || committer->count > committer->config.queue_max - count))
+    else if (!has_room_locked(committer, count))
         err = ERR_BUSY;
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         if (submit_locked(committer, commits[i]) != ERR_OK) {
@@ -135,6 +154,7 @@ answer_one(struct commit *commit, const struct message_accepted *accepted)
     struct http_response response = { 0 };
     enum err err = accepted->err;
 
+    metric_add(METRIC_COMMITS_WAITING, UINT64_MAX); /* one less */
     if (err == ERR_OK)
         metric_add(accepted->is_replay ? METRIC_MESSAGES_REPLAYED : METRIC_MESSAGES_ACCEPTED, 1);
     if (commit->done != NULL) {
@@ -200,17 +220,28 @@ commit_batch(struct committer *committer, struct message_new *messages, struct m
         log_event(LOG_WARN, "commit.database_away", LOG_ERR(ERR_DB_UNAVAILABLE));
 }
 
+static size_t
+plain_bytes(const struct message_plain *plain)
+{
+    size_t bytes = plain->peer.len + plain->content.len + plain->metadata.len;
+
+    for (size_t i = 0; i < MESSAGE_FALLBACKS_MAX; i++)
+        bytes += plain->fallback[i].len;
+    return bytes;
+}
+
 /* Takes what has queued, up to batch_max; NULL when the queue is empty for good. */
 static struct commit *
 take(struct committer *committer, size_t *count_out)
 {
-    size_t count = 0;
+    size_t count = 0, bytes = 0;
 
     pthread_mutex_lock(&committer->lock);
     while (committer->first == NULL && !committer->is_stopping)
         pthread_cond_wait(&committer->queued, &committer->lock);
     struct commit *batch = committer->first, **end = &committer->first;
-    while (*end != NULL && count < committer->config.batch_max) {
+    while (*end != NULL && count < committer->config.batch_max && bytes < BATCH_PLAIN_BYTES) {
+        bytes += plain_bytes((*end)->plain);
         end = &(*end)->next;
         count++;
     }
@@ -224,6 +255,55 @@ take(struct committer *committer, size_t *count_out)
     return batch;
 }
 
+/* The vault asks for keys that lie in the database: when its connection was lost, it is made anew, once. */
+static void
+seal_all(struct committer *committer, struct message_seal *seals, size_t count)
+{
+    struct vault vault = tenant_vault(committer->config.vault, committer->db);
+    bool is_lost = false;
+
+    message_seal_many(&vault, seals, count, committer->arena);
+    for (size_t i = 0; i < count; i++)
+        is_lost = is_lost || seals[i].err == ERR_DB_UNAVAILABLE;
+    if (is_lost && db_reopen(committer->db, DB_REOPEN_MS) == ERR_OK)
+        message_seal_many(&vault, seals, count, committer->arena);
+}
+
+/*
+ * Has the vault seal all of them, in one exchange. Those that it did not seal are answered here; the others
+ * are in messages[]. Returns how many.
+ */
+static size_t
+batch_seal(struct committer *committer, struct commit *batch, size_t count, struct message_new *messages)
+{
+    struct message_seal *seals = arena_array(committer->arena, count, sizeof(*seals));
+    size_t sealed = 0, i = 0;
+
+    if (seals == NULL)
+        bug("the arena of a batch holds batch_max messages"); /* both are bounded by configuration */
+    for (const struct commit *commit = batch; commit != NULL; commit = commit->next, i++)
+        seals[i] = (struct message_seal){ .tenant = commit->message.tenant,
+                                          .plain = commit->plain,
+                                          .request_hash = commit->message.idempotency_key.ptr == NULL
+                                                              ? NULL
+                                                              : commit->request_hash };
+    seal_all(committer, seals, count);
+    i = 0;
+    for (struct commit *commit = batch, *next; commit != NULL; commit = next, i++) {
+        next = commit->next; /* an answered commit is gone */
+        if (seals[i].err != ERR_OK) {
+            answer(committer, commit,
+                   &(struct message_accepted){ .err = seals[i].err, .id = commit->message.id });
+            continue;
+        }
+        messages[sealed] = commit->message;
+        messages[sealed].sealed = seals[i].sealed;
+        memcpy(messages[sealed].fingerprint, seals[i].fingerprint, MESSAGE_FINGERPRINT_BYTES);
+        messages[sealed++].owner = commit;
+    }
+    return sealed;
+}
+
 static void *
 committer_run(void *ctx)
 {
@@ -235,13 +315,10 @@ committer_run(void *ctx)
         struct message_accepted *accepted = arena_array(committer->arena, count, sizeof(*accepted));
         if (messages == NULL || accepted == NULL)
             bug("the arena of a batch holds batch_max messages"); /* both are bounded by configuration */
-        size_t i = 0;
-        for (struct commit *commit = batch; commit != NULL; commit = commit->next, i++) {
-            messages[i] = commit->message;
-            messages[i].owner = commit;
-        }
-        commit_batch(committer, messages, accepted, count);
-        for (i = 0; i < count; i++) /* accept_batch sorted them: the owner leads back */
+        count = batch_seal(committer, batch, count, messages);
+        if (count > 0)
+            commit_batch(committer, messages, accepted, count);
+        for (size_t i = 0; i < count; i++) /* accept_batch sorted them: the owner leads back */
             answer(committer, messages[i].owner, &accepted[i]);
         arena_reset(committer->arena);
     }

@@ -1,6 +1,7 @@
 /*
- * Group commit: requests that accept a message hand it over and wait suspended; one thread takes all that has
- * queued, stores it in one transaction and answers each request with its own result, after the commit.
+ * Group commit: requests that accept a message hand it over as it is in the open and wait suspended. One
+ * thread takes all that has queued, has it sealed in one exchange with the vault, stores it in one
+ * transaction, and answers each request with its own result, after the commit.
  */
 #ifndef PROGRAM_GATEWAY_COMMITTER_H
 #define PROGRAM_GATEWAY_COMMITTER_H
@@ -12,7 +13,9 @@ struct committer;
 /* One message on its way in. Lies in its request's arena, as all it points to. */
 struct commit {
     struct http_request *request;
-    struct message_new message;
+    struct message_new message;        /* the committer fills in `sealed` and `fingerprint` */
+    const struct message_plain *plain; /* what is sealed of it */
+    const unsigned char *request_hash; /* MESSAGE_FINGERPRINT_BYTES; used with an idempotency key only */
     /* Prints the answer for the id that the message finally has: its own, or of the request that it repeats.
      */
     enum err (*print)(struct commit *commit, struct id id, struct http_response *response);
@@ -26,7 +29,8 @@ struct commit {
 };
 
 struct committer_config {
-    const char *database; /* its own connection; borrowed while it runs */
+    const char *database;       /* its own connection; borrowed while it runs */
+    struct vault_client *vault; /* borrowed */
     const struct clock *clock;
     size_t queue_max, batch_max;
 };
@@ -51,5 +55,7 @@ MUST_CHECK enum err committer_submit(struct committer *committer, struct commit 
  */
 MUST_CHECK enum err committer_submit_many(struct committer *committer, struct commit *const *commits,
                                           size_t count);
+/* Whether `count` more would be taken now: to be asked before work is done for them. */
+bool committer_has_room(struct committer *committer, size_t count);
 
 #endif

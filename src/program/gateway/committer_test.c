@@ -1,19 +1,23 @@
 /*
- * The group commit on a real PostgreSQL; requests and answers are the test's. A lock that the superuser holds
- * on a table keeps a batch in its transaction for as long as a test wants.
+ * The group commit on a real PostgreSQL and with a real vault; requests and answers are the test's. A lock
+ * that the superuser holds on a table keeps a batch in its transaction for as long as a test wants.
  */
 #include "core/log.h"
 #include "domain/message/message_testing.h"
+#include "domain/tenant/tenant_key.h"
 #include "program/gateway/committer.h"
+#include "program/vault/vault_testing.h"
 #include <pthread.h>
 #include <stdio.h>
 
-#define REQUESTS_MAX 256u
+#define REQUESTS_MAX 400u
 
 /* A request with its commit, and what it was answered. */
 struct asked {
     struct http_request request; /* first member: the answer is for this */
     struct commit commit;
+    struct message_plain plain;
+    unsigned char hash[MESSAGE_FINGERPRINT_BYTES];
     struct id shown;
     int status; /* 0: not answered yet */
     bool is_replay;
@@ -26,6 +30,7 @@ static struct asked asked[REQUESTS_MAX];
 static size_t asked_count;
 static struct id acme, bolt, acme_channel, bolt_channel;
 static struct committer *committer;
+static struct vault_client *vault;
 
 void __wrap_http_answer(struct http_request *request, const struct http_response *response);
 void
@@ -66,8 +71,13 @@ ask_new(struct id tenant, struct id channel, const char *key)
     *of = (struct asked){ .request = { .id = id_new(clock_system()), .arena = arena_new(65536) } };
     of->commit = (struct commit){ .request = &of->request,
                                   .message = message_testing_new(tenant, channel, MESSAGE_SERVICE),
+                                  .plain = &of->plain,
+                                  .request_hash = of->hash,
                                   .print = print,
                                   .ctx = of };
+    of->plain = (struct message_plain){ .message = of->commit.message.id,
+                                        .peer = SLICE("+14155550123"),
+                                        .content = SLICE("{\"type\":\"text\"}") };
     if (key != NULL) {
         snprintf(of->key, sizeof(of->key), "%s", key);
         of->commit.message.idempotency_key = slice_text(of->key);
@@ -128,17 +138,20 @@ static int
 opened(void **state UNUSED)
 {
     if (id_is_zero(acme)) {
-        acme = test_cluster_tenant("acme");
-        bolt = test_cluster_tenant("bolt");
+        vault_testing_start();
+        acme = vault_testing_tenant("acme");
+        bolt = vault_testing_tenant("bolt");
         acme_channel = message_testing_channel(acme);
         bolt_channel = message_testing_channel(bolt);
     }
     test_cluster_sql(
         "delete from message; delete from event; delete from dispatch_queue; delete from idempotency_key");
+    vault = vault_testing_client(VAULT_ROLE_GATEWAY, 20000);
     return committer_new(&(struct committer_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                                     .vault = vault,
                                                      .clock = clock_system(),
-                                                     .queue_max = 128,
-                                                     .batch_max = 100 },
+                                                     .queue_max = 256,
+                                                     .batch_max = 200 },
                          &committer) != ERR_OK;
 }
 
@@ -146,6 +159,7 @@ static int
 closed(void **state UNUSED)
 {
     committer_free(committer);
+    vault_client_free(vault);
     for (size_t i = 0; i < asked_count; i++)
         arena_free(asked[i].request.arena);
     asked_count = 0;
@@ -230,7 +244,7 @@ a_request_behind_its_like_shares_its_answer_and_another_is_409(void **state UNUS
     for (size_t i = 0; i < COUNT_OF(same); i++)
         same[i] = submit(acme, acme_channel, "order-1");
     struct asked *unlike = ask_new(acme, acme_channel, "order-1");
-    unlike->commit.message.fingerprint[0] = 1;
+    unlike->hash[0] = 1;
     assert_int_equal(committer_submit(committer, &unlike->commit), ERR_IDEMPOTENCY_IN_FLIGHT);
     struct asked *theirs = submit(bolt, bolt_channel, "order-1"); /* another workspace's key is another key */
     let_go();
@@ -247,7 +261,7 @@ a_request_behind_its_like_shares_its_answer_and_another_is_409(void **state UNUS
     assert_true(again->is_replay);
     assert_true(id_eq(again->shown, first->shown));
     struct asked *other = ask_new(acme, acme_channel, "order-1");
-    other->commit.message.fingerprint[0] = 1;
+    other->hash[0] = 1;
     assert_int_equal(committer_submit(committer, &other->commit), ERR_DEFERRED);
     assert_int_equal(status_of(other), 422);
     assert_int_equal(other->request.error, ERR_IDEMPOTENCY_MISMATCH);
@@ -277,24 +291,27 @@ item_done(struct commit *commit, const struct message_accepted *accepted)
 static void
 many_are_taken_together_or_not_at_all(void **state UNUSED)
 {
-    struct commit *commits[130];
-    struct asked *of[130];
+    struct commit *commits[260];
+    struct asked *of[260];
 
     memset(&outcomes, 0, sizeof(outcomes));
     for (size_t i = 0; i < COUNT_OF(of); i++) { /* two of them under one key alike, one under it unlike */
-        of[i] = ask_new(acme, acme_channel, i % 50 == 0 ? "one key" : NULL);
+        of[i] = ask_new(acme, acme_channel, i % 50 == 0 && i <= 100 ? "one key" : NULL);
         of[i]->commit.done = item_done;
         commits[i] = &of[i]->commit;
     }
-    of[100]->commit.message.fingerprint[0] = 1;
+    of[100]->hash[0] = 1;
     hold();
     submit(acme, acme_channel, NULL);
     hold_is_felt();
     struct asked *before = submit(acme, acme_channel, NULL);
-    assert_int_equal(committer_submit_many(committer, commits, COUNT_OF(commits)), ERR_BUSY); /* 128 in all */
+    assert_int_equal(committer_submit_many(committer, commits, COUNT_OF(commits)), ERR_BUSY); /* 256 in all */
+    assert_false(committer_has_room(committer, COUNT_OF(commits)));
+    assert_true(committer_has_room(committer, 255));
     assert_true(is_waiting(of[0]));
     let_go();
     assert_int_equal(status_of(before), 202);
+    assert_true(committer_has_room(committer, COUNT_OF(commits)));
     assert_ok(committer_submit_many(committer, commits, COUNT_OF(commits))); /* empty: it takes them */
     for (size_t i = 0; i < COUNT_OF(of); i++)
         assert_int_equal(status_of(of[i]), i == 100 ? 409 : 202);
@@ -322,7 +339,7 @@ a_full_queue_refuses(void **state UNUSED)
     hold();
     submit(acme, acme_channel, NULL);
     hold_is_felt(); /* that one is taken: the queue is empty */
-    for (size_t i = 0; i < 128; i++)
+    for (size_t i = 0; i < 256; i++)
         submit(acme, acme_channel, NULL);
     struct asked *beyond = ask_new(acme, acme_channel, "beyond");
     assert_int_equal(committer_submit(committer, &beyond->commit), ERR_BUSY);
@@ -348,7 +365,7 @@ stopping_answers_all_that_was_taken_and_refuses_the_rest(void **state UNUSED)
     hold();
     submit(acme, acme_channel, NULL);
     hold_is_felt();
-    for (size_t i = 0; i < 120; i++) /* more than one batch */
+    for (size_t i = 0; i < 220; i++) /* more than one batch */
         submit(acme, acme_channel, NULL);
     assert_int_equal(pthread_create(&stopping, NULL, stop, committer), 0);
     let_go();
@@ -374,6 +391,18 @@ a_connection_that_was_lost_while_idle_is_made_anew(void **state UNUSED)
     assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
     end_connections();
     assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
+}
+
+/* The same, when the first thing that is wanted of it is a key for the vault. */
+static void
+a_key_is_fetched_over_a_connection_that_was_lost(void **state UNUSED)
+{
+    struct id core = vault_testing_tenant("core");
+    struct id core_channel = message_testing_channel(core);
+
+    assert_int_equal(status_of(submit(acme, acme_channel, NULL)), 202);
+    end_connections();
+    assert_int_equal(status_of(submit(core, core_channel, NULL)), 202);
 }
 
 /* Lost in the transaction: nobody knows whether it happened, so the client is told to try again. */
@@ -417,6 +446,124 @@ an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored(void **stat
     assert_true(again->is_replay);
 }
 
+static enum err
+read_in(struct db_tx *tx, void *ctx)
+{
+    struct asked *of = ctx;
+    struct message message;
+    enum err err = message_get(tx, of->shown, of->request.arena, &message);
+
+    of->commit.message.sealed = message.sealed;
+    return err;
+}
+
+/* Each row has the seal of its own message, of its own workspace, whatever order the batch was stored in. */
+static void
+what_was_stored_opens_for_its_own_message(void **state UNUSED)
+{
+    struct asked *of[40];
+    struct db *db = NULL;
+    char peers[40][16];
+
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    for (size_t i = 0; i < COUNT_OF(of); i++) {
+        of[i] = ask_new(i % 2 == 0 ? acme : bolt, i % 2 == 0 ? acme_channel : bolt_channel, NULL);
+        snprintf(peers[i], sizeof(peers[i]), "+1415555%04zu", i);
+        of[i]->plain.peer = slice_text(peers[i]);
+        if (i % 3 == 0)
+            of[i]->plain.metadata = SLICE("{\"order\":7}");
+        assert_int_equal(committer_submit(committer, &of[i]->commit), ERR_DEFERRED);
+    }
+    let_go();
+    assert_ok(db_open(test_cluster_conninfo("harkara_gateway"), &db));
+    struct vault way = tenant_vault(vault, db);
+    for (size_t i = 0; i < COUNT_OF(of); i++) {
+        struct id tenant = of[i]->commit.message.tenant;
+        struct slice peer, content, metadata;
+        assert_int_equal(status_of(of[i]), 202);
+        assert_ok(db_run(db, tenant, read_in, of[i]));
+        assert_ok(message_open(&way, tenant, of[i]->shown, &of[i]->commit.message.sealed,
+                               of[i]->request.arena, &peer, &content));
+        assert_true(slice_eq(peer, slice_text(peers[i])));
+        assert_true(slice_eq(content, SLICE("{\"type\":\"text\"}")));
+        assert_ok(message_open_metadata(&way, tenant, of[i]->shown, &of[i]->commit.message.sealed,
+                                        of[i]->request.arena, &metadata));
+        assert_int_equal(metadata.len, i % 3 == 0 ? 11 : 0);
+    }
+    db_close(db);
+}
+
+static void
+a_workspace_without_keys_fails_its_own_messages_only(void **state UNUSED)
+{
+    struct id bare = test_cluster_tenant("bare");
+    struct id bare_channel = message_testing_channel(bare);
+    struct asked *of[30];
+
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt();
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        of[i] = i % 10 == 3 ? submit(bare, bare_channel, i == 3 ? "a key" : NULL)
+                            : submit(acme, acme_channel, NULL);
+    struct asked *behind = submit(bare, bare_channel, "a key"); /* it shares that one's answer */
+    let_go();
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        assert_int_equal(status_of(of[i]), i % 10 == 3 ? 503 : 202);
+    assert_int_equal(of[3]->request.error, ERR_VAULT_KEY_MISSING);
+    assert_int_equal(status_of(behind), 503);
+}
+
+/* The vault dies with a batch of 200 on its table, and is there again before the time is over. */
+static void
+a_batch_outlives_the_vault(void **state UNUSED)
+{
+    struct asked *of[200];
+
+    hold();
+    submit(acme, acme_channel, NULL);
+    hold_is_felt(); /* sealed, and in its transaction */
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        of[i] = i % 2 == 0 ? submit(acme, acme_channel, NULL) : submit(bolt, bolt_channel, NULL);
+    vault_testing_cut();
+    let_go();
+    vault_client_relink(vault, vault_testing_link(VAULT_ROLE_GATEWAY)); /* before, within or behind it */
+    for (size_t i = 0; i < COUNT_OF(of); i++)
+        assert_int_equal(status_of(of[i]), 202);
+    assert_int_equal(test_cluster_number("select count(*) from message"), COUNT_OF(of) + 1);
+}
+
+/* Without a vault nothing is stored, each is told so, and its key is free for the next try. */
+static void
+without_a_vault_it_is_503_and_then_it_goes_on(void **state UNUSED)
+{
+    struct vault_client *before = vault;
+
+    committer_free(committer);
+    vault = NULL;
+    assert_ok(vault_client_new(-1, 50, &vault));
+    assert_ok(committer_new(&(struct committer_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                                        .vault = vault,
+                                                        .clock = clock_system(),
+                                                        .queue_max = 256,
+                                                        .batch_max = 200 },
+                            &committer));
+    struct asked *lost = submit(acme, acme_channel, "order-5");
+    assert_int_equal(status_of(lost), 503);
+    assert_int_equal(lost->request.error, ERR_VAULT_UNAVAILABLE);
+    assert_int_equal(test_cluster_number("select count(*) from message"), 0);
+    vault_client_relink(vault, vault_testing_link(VAULT_ROLE_GATEWAY));
+    struct asked *again;
+    do /* 50 ms may be short on a busy machine */
+        again = submit(acme, acme_channel, "order-5");
+    while (status_of(again) == 503 && asked_count < REQUESTS_MAX);
+    assert_int_equal(status_of(again), 202);
+    assert_false(again->is_replay);
+    vault_client_free(before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer),
              TEST(a_bad_row_does_not_fail_its_neighbours),
@@ -425,6 +572,10 @@ CLUSTER_MAIN(TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answ
              TEST(many_are_taken_together_or_not_at_all), TEST(a_refused_request_leaves_its_key_unused),
              TEST(a_full_queue_refuses), TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
              TEST(a_connection_that_was_lost_while_idle_is_made_anew),
+             TEST(a_key_is_fetched_over_a_connection_that_was_lost),
              TEST(a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells),
              TEST(without_a_database_it_is_503_and_then_it_goes_on),
-             TEST(an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored))
+             TEST(an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored),
+             TEST(what_was_stored_opens_for_its_own_message),
+             TEST(a_workspace_without_keys_fails_its_own_messages_only), TEST(a_batch_outlives_the_vault),
+             TEST(without_a_vault_it_is_503_and_then_it_goes_on))

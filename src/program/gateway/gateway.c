@@ -63,23 +63,32 @@ gateway_read(struct http_request *request, enum err (*work)(struct db_tx *tx, vo
 }
 
 enum err
-gateway_fingerprint(struct http_request *request, const char *operation, const json_t *body, size_t bytes_max,
-                    unsigned char out[static GATEWAY_FINGERPRINT_BYTES])
+gateway_request_hash(const char *operation, const json_t *body, size_t bytes_max,
+                     unsigned char out[static GATEWAY_FINGERPRINT_BYTES])
 {
-    unsigned char hash[HASH_BYTES];
     struct buf canonical;
 
-    _Static_assert(VAULT_INDEX_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is a blind index");
+    _Static_assert(HASH_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is made of a hash as long");
     buf_init(&canonical, bytes_max);
     buf_add_format(&canonical, "%s\n", operation);
     enum err err = json_print_canonical(body, &canonical);
     if (err == ERR_OK)
-        err = hash_sha256(buf_slice(&canonical), hash);
-    if (err == ERR_OK)
-        err = vault_index(&gateway_worker_of(request)->vault, request->tenant, "request",
-                          slice_of(hash, sizeof(hash)), out);
+        err = hash_sha256(buf_slice(&canonical), out);
     buf_release_wiped(&canonical);
     return err;
+}
+
+enum err
+gateway_fingerprint(struct http_request *request, const char *operation, const json_t *body, size_t bytes_max,
+                    unsigned char out[static GATEWAY_FINGERPRINT_BYTES])
+{
+    unsigned char hash[HASH_BYTES];
+
+    _Static_assert(VAULT_INDEX_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is a blind index");
+    enum err err = gateway_request_hash(operation, body, bytes_max, hash);
+    return err == ERR_OK ? vault_index(&gateway_worker_of(request)->vault, request->tenant, "request",
+                                       slice_of(hash, sizeof(hash)), out)
+                         : err;
 }
 
 enum err

@@ -64,11 +64,14 @@ MUST_CHECK enum err gateway_write(struct http_request *request, enum err (*work)
 /*
  * By what an idempotency key knows its request again: of what was asked, not of how; white space and the
  * order of members make no difference. `operation` is "POST /v1/messages"; the canonical JSON takes bytes_max
- * at most. Keyed: whoever reads the database cannot try out what a request may have said.
+ * at most. What is stored is keyed: whoever reads the database cannot try out what a request may have said.
  */
 MUST_CHECK enum err gateway_fingerprint(struct http_request *request, const char *operation,
                                         const json_t *body, size_t bytes_max,
                                         unsigned char out[static GATEWAY_FINGERPRINT_BYTES]);
+/* The hash alone, of which the vault makes the fingerprint (message_seal_many); asks nobody. */
+MUST_CHECK enum err gateway_request_hash(const char *operation, const json_t *body, size_t bytes_max,
+                                         unsigned char out[static GATEWAY_FINGERPRINT_BYTES]);
 
 /* limit and cursor of a list; the cursor is the id of the last object shown. ERR_QUERY. */
 struct gateway_page {

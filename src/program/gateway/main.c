@@ -185,6 +185,7 @@ main(void)
         err = authentication_new(gateway.clock, &gateway.authentication);
     if (err == ERR_OK)
         err = committer_new(&(struct committer_config){ .database = role_database(&role),
+                                                        .vault = gateway.vault_client,
                                                         .clock = gateway.clock,
                                                         .queue_max = (size_t)role.config.http_queue_max,
                                                         .batch_max = (size_t)role.config.commit_batch_max },

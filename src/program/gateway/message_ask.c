@@ -370,8 +370,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
     if (err == ERR_OK)
         err = value_print(ask, json_member(ask->body, "metadata"), &ask->plain.metadata);
     return err == ERR_OK && idempotency_key.ptr != NULL
-               ? gateway_fingerprint(request, "POST /v1/messages", ask->body, 4 * MESSAGE_BODY_BYTES_MAX,
-                                     message->fingerprint)
+               ? gateway_request_hash("POST /v1/messages", ask->body, 4 * MESSAGE_BODY_BYTES_MAX,
+                                      ask->request_hash)
                : err;
 }
 

@@ -14,13 +14,15 @@ struct message_ask {
     struct slice at;            /* the JSON Pointer of it in the request: "", or "/messages/3" */
     struct arena *arena;        /* for all that is read */
     struct problem *problem;    /* what is wrong is noted here */
-    struct message_new message; /* out: everything but `sealed` */
+    struct message_new message; /* out: everything but `sealed` and `fingerprint` */
     struct message_plain plain; /* out: what is to be sealed; lies in the arena, which is wiped */
+    unsigned char
+        request_hash[MESSAGE_FINGERPRINT_BYTES]; /* out, with an idempotency key: gateway_request_hash */
 };
 
 /*
  * ERR_CHANNEL_UNKNOWN, ERR_MESSAGE_INVALID, ERR_TEMPLATE_MISMATCH, ERR_TEMPLATE_NOT_READY, ERR_TIME_ORDER,
- * ERR_CONTRACT. With an idempotency key the request's fingerprint is made too: the same for one message,
+ * ERR_CONTRACT. With an idempotency key the request's hash is made too: the same for one message,
  * whether it comes by itself or within a batch.
  */
 MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,

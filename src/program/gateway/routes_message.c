@@ -43,14 +43,14 @@ message_post(struct http_request *request, struct http_response *response UNUSED
     enum err err = request_idempotency_key(request, &key);
     if (err == ERR_OK)
         err = message_ask_read(request, key, ask);
-    if (err == ERR_OK)
-        err = message_seal(&worker->vault, request->tenant, &ask->plain, 1, request->arena,
-                           &ask->message.sealed);
     if (err != ERR_OK)
         return err;
-    created->commit = (struct commit){
-        .request = request, .message = ask->message, .print = created_print, .ctx = created
-    };
+    created->commit = (struct commit){ .request = request,
+                                       .message = ask->message,
+                                       .plain = &ask->plain,
+                                       .request_hash = ask->request_hash,
+                                       .print = created_print,
+                                       .ctx = created };
     return committer_submit(worker->gateway->committer,
                             &created->commit); /* from ERR_DEFERRED on it is the committer's */
 }
@@ -312,7 +312,7 @@ message_patch(struct http_request *request, struct http_response *response)
 
 const struct http_route message_routes[] = {
     { HTTP_POST, "/v1/messages", message_post, "createMessage", HTTP_ACCESS_KEY, "messages:send",
-      .body_bytes_max = MESSAGE_BODY_BYTES_MAX },
+      .body_bytes_max = MESSAGE_BODY_BYTES_MAX, .begins_on_loop = true },
     { HTTP_GET, "/v1/messages", message_get_list, "listMessages", HTTP_ACCESS_KEY, "messages:read" },
     { HTTP_GET, "/v1/messages/{message_id}", message_get_one, "getMessage", HTTP_ACCESS_KEY,
       "messages:read" },

@@ -120,28 +120,6 @@ item_read(struct batch *batch, size_t index)
         item->err = message_ask_read(batch->request, key, &item->ask);
 }
 
-/* All that is good so far, in as few round trips as the vault's frames allow. */
-static enum err
-batch_seal(struct batch *batch)
-{
-    struct message_plain *plain = arena_array(batch->arena, batch->count, sizeof(*plain));
-    struct message_sealed *sealed = arena_array(batch->arena, batch->count, sizeof(*sealed));
-    size_t count = 0;
-
-    if (plain == NULL || sealed == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->items[i].err == ERR_OK)
-            plain[count++] = batch->items[i].ask.plain;
-    enum err err = message_seal(&gateway_worker_of(batch->request)->vault, batch->request->tenant, plain,
-                                count, batch->arena, sealed);
-    count = 0;
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->items[i].err == ERR_OK)
-            batch->items[i].ask.message.sealed = sealed[count++];
-    return err;
-}
-
 /* {"status": 422, "problem": {...}}; NULL without memory. */
 static json_t *
 refused_show(const struct batch *batch, struct batch_item *item)
@@ -265,9 +243,12 @@ batch_submit(struct batch *batch)
         struct batch_item *item = &batch->items[i];
         if (item->err != ERR_OK)
             continue;
-        item->commit = (struct commit){
-            .request = batch->request, .message = item->ask.message, .done = item_done, .ctx = batch
-        };
+        item->commit = (struct commit){ .request = batch->request,
+                                        .message = item->ask.message,
+                                        .plain = &item->ask.plain,
+                                        .request_hash = item->ask.request_hash,
+                                        .done = item_done,
+                                        .ctx = batch };
         commits[count++] = &item->commit;
     }
     atomic_store(&batch->waiting, count + 1);
@@ -283,7 +264,10 @@ static enum err
 message_post_batch(struct http_request *request, struct http_response *response UNUSED)
 {
     struct batch *batch = NULL;
-    enum err err = batch_new(request, &batch);
+    size_t count = json_array_size(json_member(request_json(request), "messages"));
+    enum err err = committer_has_room(gateway_worker_of(request)->gateway->committer, count)
+                       ? batch_new(request, &batch)
+                       : ERR_BUSY;
 
     if (err == ERR_OK)
         err = batch_claim(batch);
@@ -292,8 +276,6 @@ message_post_batch(struct http_request *request, struct http_response *response 
         if (err_class(batch->items[i].err) == ERR_CLASS_UNAVAILABLE) /* not of the message: the whole again */
             err = batch->items[i].err;
     }
-    if (err == ERR_OK)
-        err = batch_seal(batch);
     if (err == ERR_OK)
         err = batch_submit(batch);
     if (err == ERR_OK)
