@@ -7,12 +7,19 @@
  *
  * Each line of FILE is a request, its parts parted by tabs: "POST /v1/messages", header lines, and last the
  * body (so neither may hold a tab). They are sent in turn. --unique adds "Idempotency-Key: PREFIX-<number>"
- * to each.
+ * to each. In a body, @@@@@@@@@@@@ becomes the request's number, and ~~~~~~~~~~~~~~~~ the microseconds of the
+ * monotonic clock when it was due. --sign SECRET signs each body as Meta does (X-Hub-Signature-256).
  *
  * The loop is closed: a connection sends its next request when the last one is answered. So a stalled server
- * is asked less, and its percentiles are those of the requests that were made.
+ * is asked less, and its percentiles are those of the requests that were made. With --rate N it is open: so
+ * many are due each second, whatever became of the earlier ones, and latencies count from when a request was
+ * due.
+ *
+ * --hold keeps the connections open after the result, until standard input ends.
  */
 #include "core/num.h"
+#include "crypto/encode.h"
+#include "crypto/mac.h"
 #include "histogram.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,8 +45,12 @@
 #define DRAIN_US          10000000 /* for the last answers */
 #define FAILURES_MAX      1000u    /* broken connections: then the run is of no worth */
 
+#define NUMBER_MARK "@@@@@@@@@@@@"
+#define TIME_MARK   "~~~~~~~~~~~~~~~~"
+
 struct request {
-    struct slice head, body; /* head without its empty line */
+    struct slice head, body;         /* head without its empty line */
+    const char *number_at, *time_at; /* in the body; NULL: nothing is put in */
 };
 
 struct connection {
@@ -50,14 +61,16 @@ struct connection {
     size_t out_len, out_at;
     char *in; /* owned: the head of the answer */
     size_t in_len;
-    size_t body_left; /* of an answer whose head is read */
-    int status;       /* of it; 0: its head is not complete */
+    size_t body_left;             /* of an answer whose head is read */
+    int status;                   /* of it; 0: its head is not complete */
+    struct connection *next_idle; /* --rate */
 };
 
 struct options {
     struct sockaddr_in to;
-    const char *requests, *unique;
-    int connections, seconds, warm_up_ms;
+    const char *requests, *unique, *sign;
+    int connections, seconds, warm_up_ms, rate; /* rate 0: as fast as they are answered */
+    bool is_held;
     uint64_t count; /* 0: by time */
 };
 
@@ -72,7 +85,10 @@ static struct {
         statuses_window[600];              /* of all, and of those inside the window that is measured */
     uint64_t window_from_us, window_to_us; /* to: 0 when it ends with the last request */
     bool is_window, is_stopping;
+    struct connection *idle; /* --rate */
+    uint64_t began_us;
     struct histogram latency;
+    char refusal[400];
 } load;
 
 NORETURN static void
@@ -129,9 +145,12 @@ request_make(struct slice line)
         len += (size_t)snprintf(head + len, room - len, "%.*s\r\n", SLICE_FMT(header));
     }
     len += (size_t)snprintf(head + len, room - len, "Content-Length: %zu\r\n", line.len);
-    if (len + line.len + 512 > REQUEST_BYTES_MAX)
+    if (len + line.len + 1024 > REQUEST_BYTES_MAX)
         stop_because("a request is too long");
-    return (struct request){ .head = slice_of(head, len), .body = line };
+    return (struct request){ .head = slice_of(head, len),
+                             .body = line,
+                             .number_at = memmem(line.ptr, line.len, NUMBER_MARK, strlen(NUMBER_MARK)),
+                             .time_at = memmem(line.ptr, line.len, TIME_MARK, strlen(TIME_MARK)) };
 }
 
 static void
@@ -218,29 +237,89 @@ connection_flush(struct connection *connection)
 }
 
 static void
-connection_send(struct connection *connection)
+signature_add(struct connection *connection, struct slice body)
 {
-    const struct request *request = &load.requests[load.sent % load.request_count];
+    unsigned char mac[MAC_BYTES];
+    struct buf hex;
 
-    if (load.is_stopping || (load.options.count != 0 && load.sent == load.options.count))
-        return;
+    buf_init(&hex, 2 * MAC_BYTES);
+    if (mac_sha256(slice_text(load.options.sign), body, mac) != ERR_OK)
+        stop_because("a body cannot be signed");
+    encode_hex(&hex, slice_of((const char *)mac, sizeof(mac)));
+    connection->out_len +=
+        (size_t)snprintf(connection->out + connection->out_len, 128, "X-Hub-Signature-256: sha256=%.*s\r\n",
+                         SLICE_FMT(buf_slice(&hex)));
+    buf_release(&hex);
+}
+
+static void
+request_build(struct connection *connection, const struct request *request)
+{
+    static char body[REQUEST_BYTES_MAX];
+    char digits[24];
+
+    memcpy(body, request->body.ptr, request->body.len);
+    if (request->number_at != NULL) {
+        snprintf(digits, sizeof(digits), "%012llu", (unsigned long long)load.sent);
+        memcpy(body + (request->number_at - request->body.ptr), digits, strlen(NUMBER_MARK));
+    }
+    if (request->time_at != NULL) {
+        snprintf(digits, sizeof(digits), "%016llu", (unsigned long long)connection->began_us);
+        memcpy(body + (request->time_at - request->body.ptr), digits, strlen(TIME_MARK));
+    }
     memcpy(connection->out, request->head.ptr, request->head.len);
     connection->out_len = request->head.len;
     if (load.options.unique != NULL)
         connection->out_len +=
             (size_t)snprintf(connection->out + connection->out_len, 300, "Idempotency-Key: %s-%llu\r\n",
                              load.options.unique, (unsigned long long)load.sent);
+    if (load.options.sign != NULL)
+        signature_add(connection, slice_of(body, request->body.len));
     memcpy(connection->out + connection->out_len, "\r\n", 2);
     connection->out_len += 2;
-    memcpy(connection->out + connection->out_len, request->body.ptr, request->body.len);
+    memcpy(connection->out + connection->out_len, body, request->body.len);
     connection->out_len += request->body.len;
+}
+
+static void
+connection_send_at(struct connection *connection, uint64_t began_us)
+{
+    connection->began_us = began_us;
+    request_build(connection, &load.requests[load.sent % load.request_count]);
     connection->out_at = 0;
     connection->in_len = 0;
     connection->status = 0;
     connection->is_waiting = true;
-    connection->began_us = now_us();
     load.sent++;
     connection_flush(connection);
+}
+
+/* This connection is free: its next request, or with --rate its place among those that wait for one. */
+static void
+connection_send(struct connection *connection)
+{
+    if (load.is_stopping || (load.options.count != 0 && load.sent == load.options.count))
+        return;
+    if (load.options.rate == 0) {
+        connection_send_at(connection, now_us());
+        return;
+    }
+    connection->next_idle = load.idle;
+    load.idle = connection;
+}
+
+/* --rate: what is due by now. While no connection is free it waits, and its wait counts. */
+static void
+due_send(uint64_t now)
+{
+    uint64_t due = (now - load.began_us) * (uint64_t)load.options.rate / 1000000u;
+
+    while (load.sent < due && load.idle != NULL && !load.is_stopping &&
+           (load.options.count == 0 || load.sent < load.options.count)) {
+        struct connection *connection = load.idle;
+        load.idle = connection->next_idle;
+        connection_send_at(connection, load.began_us + load.sent * 1000000u / (uint64_t)load.options.rate);
+    }
 }
 
 /* A broken connection is made anew; the request that was under way counts as failed. */
@@ -309,6 +388,16 @@ answer_done(struct connection *connection)
 
 enum answer { ANSWER_INCOMPLETE, ANSWER_WHOLE, ANSWER_BROKEN };
 
+/* The beginning of the first refusal, for whoever looks for the reason. */
+static void
+refusal_keep(struct slice body)
+{
+    size_t len = body.len < sizeof(load.refusal) - 1 ? body.len : sizeof(load.refusal) - 1;
+
+    for (size_t i = 0; i < len; i++)
+        load.refusal[i] = body.ptr[i] < ' ' || body.ptr[i] == '"' || body.ptr[i] == '\\' ? '\'' : body.ptr[i];
+}
+
 static enum answer
 answer_take(struct connection *connection, size_t got)
 {
@@ -322,6 +411,8 @@ answer_take(struct connection *connection, size_t got)
         if (!head_read(slice_of(connection->in, head_len), &connection->status, &body) || have > body)
             return ANSWER_BROKEN;
         connection->body_left = body - have;
+        if (connection->status >= 400 && load.refusal[0] == '\0')
+            refusal_keep(slice_of(end + 4, have));
     } else {
         if (connection->in_len > connection->body_left)
             return ANSWER_BROKEN;
@@ -372,6 +463,7 @@ run(void)
     struct epoll_event events[EVENTS_MAX];
     uint64_t now = now_us(), give_up_us = UINT64_MAX;
 
+    load.began_us = now;
     load.window_from_us = now + (uint64_t)load.options.warm_up_ms * 1000u;
     if (load.options.count == 0) {
         load.window_to_us = load.window_from_us + (uint64_t)load.options.seconds * 1000000u;
@@ -380,7 +472,9 @@ run(void)
     for (int i = 0; i < load.options.connections; i++)
         connection_send(&load.connections[i]);
     while (!is_done(now, give_up_us)) {
-        int count = epoll_wait(load.epoll_fd, events, EVENTS_MAX, 100);
+        if (load.options.rate != 0)
+            due_send(now);
+        int count = epoll_wait(load.epoll_fd, events, EVENTS_MAX, load.options.rate != 0 ? 1 : 100);
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if ((events[i].events & EPOLLOUT) != 0)
@@ -426,6 +520,7 @@ result_print(void)
     statuses_print("statuses_all", load.statuses);
     printf(",\"unanswered\":%llu,\"reconnects\":%llu,", (unsigned long long)(load.sent - load.answered),
            (unsigned long long)load.reconnects);
+    printf("\"refusal\":\"%s\",", load.refusal);
     printf("\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"p999_us\":%llu,\"max_us\":%llu,",
            (unsigned long long)histogram_at(&load.latency, 500),
            (unsigned long long)histogram_at(&load.latency, 900),
@@ -466,10 +561,17 @@ static void
 options_read(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "to", required_argument, NULL, 't' },          { "requests", required_argument, NULL, 'r' },
-        { "connections", required_argument, NULL, 'c' }, { "seconds", required_argument, NULL, 's' },
-        { "count", required_argument, NULL, 'n' },       { "warm-up-ms", required_argument, NULL, 'w' },
-        { "unique", required_argument, NULL, 'u' },      { NULL, 0, NULL, 0 },
+        { "to", required_argument, NULL, 't' },
+        { "requests", required_argument, NULL, 'r' },
+        { "connections", required_argument, NULL, 'c' },
+        { "seconds", required_argument, NULL, 's' },
+        { "count", required_argument, NULL, 'n' },
+        { "warm-up-ms", required_argument, NULL, 'w' },
+        { "unique", required_argument, NULL, 'u' },
+        { "rate", required_argument, NULL, 'a' },
+        { "sign", required_argument, NULL, 'g' },
+        { "hold", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     struct options *options = &load.options;
 
@@ -497,6 +599,15 @@ options_read(int argc, char **argv)
         case 'u':
             options->unique = optarg;
             break;
+        case 'a':
+            options->rate = number_read(optarg, 1, 1000000);
+            break;
+        case 'g':
+            options->sign = optarg;
+            break;
+        case 'h':
+            options->is_held = true;
+            break;
         default:
             stop_because("unknown option");
         }
@@ -505,7 +616,7 @@ options_read(int argc, char **argv)
         (options->seconds == 0) == (options->count == 0))
         stop_because(
             "usage: load --to 127.0.0.1:PORT --requests FILE (--seconds S | --count N) [--connections N]"
-            " [--warm-up-ms MS] [--unique PREFIX]");
+            " [--warm-up-ms MS] [--unique PREFIX] [--rate N] [--sign SECRET] [--hold]");
     if (options->unique != NULL && strlen(options->unique) > 200)
         stop_because("--unique is too long");
 }
@@ -524,5 +635,9 @@ main(int argc, char **argv)
     connections_open();
     run();
     result_print();
+    fflush(stdout);
+    if (load.options.is_held)
+        while (read(STDIN_FILENO, &(char){ 0 }, 1) > 0) {
+        }
     return 0;
 }

@@ -7,21 +7,28 @@ import { runForJson } from './platform.js';
 
 const WARM_UP_MS = 300;
 const PEOPLE = 4000;
+export const BATCH = 100; /* messages in a request of the batch endpoint */
 const TEXT = 'Your parcel has left our warehouse and reaches you tomorrow between 9 and 12.';
 export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT } }).length;
 
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {{platform: Platform, peers: Map<string, import('./peer.js').Peer>, round: number, seconds: number}} Run */
-/** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
+/** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, transactions: number, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
 /** @typedef {{name: string, title: string, rounds?: number, peer?: string, run: (run: Run) => Promise<Figures>}} Scenario */
 
-/** Lines of `load`'s file: messages to many people, from these workspaces in turn. @param {{key: string, channels: string[]}[]} workspaces */
-export function posts(workspaces) {
+/**
+ * Lines of `load`'s file: messages to many people, from these workspaces in turn; `batch` of them in a request, when it is not 1.
+ * @param {{key: string, channels: string[]}[]} workspaces @param {{batch?: number, category?: string, text?: string}} [options]
+ */
+export function posts(workspaces, { batch = 1, category, text = TEXT } = {}) {
     const senders = workspaces.flatMap(({ key, channels }) => channels.map((channel) => ({ key, channel })));
-    return Array.from({ length: PEOPLE }, (_, n) => {
+    return Array.from({ length: batch === 1 ? PEOPLE : PEOPLE / 20 }, (_, n) => {
         const { key, channel } = senders[n % senders.length];
-        const message = { channel_id: channel, to: `+1415${String(n * 9973 % 10_000_000).padStart(7, '0')}`, content: { type: 'text', text: { body: TEXT } } };
-        return ['POST /v1/messages', `Authorization: Bearer ${key}`, 'Content-Type: application/json', JSON.stringify(message)].join('\t');
+        const messages = Array.from({ length: batch }, (_, at) => ({
+            channel_id: channel, to: `+1415${String((n * batch + at) * 9973 % 10_000_000).padStart(7, '0')}`, category, content: { type: 'text', text: { body: text } },
+        }));
+        return [`POST /v1/messages${batch === 1 ? '' : '/batch'}`, `Authorization: Bearer ${key}`, 'Content-Type: application/json',
+            JSON.stringify(batch === 1 ? messages[0] : { messages })].join('\t');
     });
 }
 
@@ -32,30 +39,34 @@ export function posts(workspaces) {
  */
 export async function withCosts(platform, work, more = new Map()) {
     const roles = new Map([...platform.roles, ['provider', platform.provider === null ? [] : [platform.provider.pid]], ...more]);
-    const before = cpuOf(roles), busyBefore = busyUs(), began = performance.now(), own = process.cpuUsage();
+    const xidBefore = await nextXid(platform), before = cpuOf(roles), busyBefore = busyUs(), began = performance.now(), own = process.cpuUsage();
     const { count, load_us } = await work();
-    const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own);
+    const elapsedUs = (performance.now() - began) * 1000, after = cpuOf(roles), ownUsed = process.cpuUsage(own), xidAfter = await nextXid(platform);
     const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
     const ours = [...spent].reduce((sum, [name, us]) => (name.includes('.') ? sum : sum + us), 0) + load_us + ownUsed.user + ownUsed.system;
     return {
         cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
+        transactions: (xidAfter - xidBefore) / Math.max(count, 1),
         others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * os.cpus().length)),
     };
 }
 
+/** Transactions that wrote, of the whole cluster, until now. @param {Platform} platform */
+const nextXid = (platform) => platform.sql.number('select pg_snapshot_xmax(pg_current_snapshot())::text::bigint');
+
 /**
  * Every answer must be good, and every 202 must be a row: a fast wrong answer is worth nothing.
- * @param {any} result @param {string} wanted the only status @param {() => Promise<number>} [countRows]
+ * @param {any} result @param {string} wanted the only status @param {() => Promise<number>} [countRows] @param {number} [each] rows of an answer
  */
-export async function checkLoad(result, wanted, countRows) {
+export async function checkLoad(result, wanted, countRows, each = 1) {
     const statuses = Object.keys(result.statuses_all);
     if (result.unanswered > 0 || result.reconnects > 0 || statuses.some((status) => status !== wanted))
-        throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken`);
+        throw new Error(`load was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all, ${result.reconnects} broken; ${result.refusal}`);
     if (countRows === undefined)
         return;
     const rows = await countRows();
-    if (rows !== result.statuses_all[wanted])
-        throw new Error(`${result.statuses_all[wanted]} messages were accepted, and ${rows} are in the database`);
+    if (rows !== result.statuses_all[wanted] * each)
+        throw new Error(`${result.statuses_all[wanted] * each} messages were accepted, and ${rows} are in the database`);
 }
 
 /** @param {Run} run */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The peers in the same rounds, driven by the same programs, judged by the same checks. */
 import { performance } from 'node:perf_hooks';
-import { checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
+import { BATCH, checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
 import { runForJson } from './platform.js';
 
 /** @typedef {import('./measure.js').Run} Run */
@@ -10,7 +10,7 @@ import { runForJson } from './platform.js';
 /** @param {Run} run @param {import('./peer.js').Peer['kind']} kind */
 const peerOf = (run, kind) => /** @type {Peer} */ (run.peers.get(kind));
 /** @param {import('./peer.js').PeerWorkspace} workspace */
-const postsTo = ({ key, number }) => posts([{ key, channels: [number.channel] }]);
+const postsTo = ({ key, number }, options = {}) => posts([{ key, channels: [number.channel] }], options);
 /** @param {Peer} peer */
 const accepted = (peer) => async () => (await peer.count()).total;
 
@@ -56,6 +56,24 @@ export const peerAccept = (kind, connections) => ({
         await checkLoad(result, '202', accepted(peer));
         await peer.clear();
         return { ...costs, rate: result.rate, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us };
+    },
+});
+
+/** Likewise by batches. @param {import('./peer.js').Peer['kind']} kind @param {number} connections */
+export const peerBatch = (kind, connections) => ({
+    name: `peer_${kind}_batch_${connections}`, title: `${kind}: accept by batches of ${BATCH}, ${connections} connections`, peer: kind,
+    /** @param {Run} run */
+    async run(run) {
+        const peer = peerOf(run, kind), { platform } = run;
+        await peer.clear();
+        let result = /** @type {any} */ (null);
+        const costs = await withCosts(platform, async () => {
+            result = await runForJson(platform.program('load'), loadWords(run, `${kind}-batch`, postsTo(peer.workspace, { batch: BATCH }), connections, undefined, peer.url));
+            return { count: result.statuses_all['202'] * BATCH, load_us: result.cpu_us };
+        }, peer.roles);
+        await checkLoad(result, '202', accepted(peer), BATCH);
+        await peer.clear();
+        return { ...costs, rate: result.rate * BATCH, p50_us: result.p50_us, p99_us: result.p99_us, max_us: result.max_us };
     },
 });
 

@@ -105,6 +105,11 @@ export async function startServer(program, words, env = {}) {
             child.stdin.write('count\n');
             return JSON.parse(await nextLine());
         },
+        /** Of messages that say when they were due; forgotten with it. */
+        async latency() {
+            child.stdin.write('latency\n');
+            return JSON.parse(await nextLine());
+        },
         async stop() {
             child.stdin.end();
             return JSON.parse(await nextLine());

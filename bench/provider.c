@@ -5,18 +5,24 @@
  *     provider [--delay-ms N]
  *
  * Serves as serve.h says. Commands by standard input: "statuses FILE" has the statuses of messages posted
- * from now on (callbacks.h), "count" prints what it has done so far, and so does the end.
+ * from now on (callbacks.h), "count" prints what it has done so far, and so does the end. "latency" prints,
+ * and forgets, how long messages whose text has "due=" and the microseconds of the monotonic clock were on
+ * their way until they were here.
  */
 #include "callbacks.h"
 #include "core/num.h"
+#include "histogram.h"
 #include "serve.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define DUE_DIGITS 16u
+
 static struct {
     uint64_t delay_us, taken;
+    struct histogram latency;
     struct serve_peer *first,
         **last; /* who wait for their answer, in the order of due_us, since every delay is the same */
 } provider = { .last = &provider.first };
@@ -74,6 +80,10 @@ on_request(struct serve_peer *peer, struct slice head, struct slice body)
         callbacks_add(number_of(head), slice_of(provider_id, (size_t)len),
                       member_of(body, "\"biz_opaque_callback_data\":\""), recipient);
     }
+    struct slice due = member_of(body, "due=");
+    uint64_t due_us = 0;
+    if (due.len >= DUE_DIGITS && num_u64_parse(slice_first(due, DUE_DIGITS), &due_us) == ERR_OK)
+        histogram_add(&provider.latency, serve_now_us() - due_us);
     if (provider.delay_us == 0) {
         message_answer(peer);
         return;
@@ -121,11 +131,27 @@ count_print(void)
 }
 
 static void
+latency_print(void)
+{
+    printf("{\"count\":%llu,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu}\n",
+           (unsigned long long)provider.latency.count,
+           (unsigned long long)histogram_at(&provider.latency, 500),
+           (unsigned long long)histogram_at(&provider.latency, 990),
+           (unsigned long long)provider.latency.max_us);
+    fflush(stdout);
+    provider.latency = (struct histogram){ .count = 0 };
+}
+
+static void
 on_command(struct slice line)
 {
     char path[1024];
     struct slice word = slice_take_until(&line, ' ');
 
+    if (slice_eq(word, SLICE("latency"))) {
+        latency_print();
+        return;
+    }
     if (slice_eq(word, SLICE("count"))) {
         count_print();
         return;

@@ -30,11 +30,11 @@ const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare',
 /** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
 export function scenarioTable(scenarios, medians) {
     return table([
-        ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', ...ROLES.map((role) => `${role} µs`), 'WAL B', 'a commit', 'others'],
+        ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', ...ROLES.map((role) => `${role} µs`), 'transactions', 'WAL B', 'a commit', 'others'],
         ...scenarios.filter(({ name }) => name in medians).map(({ name, title }) => {
             const figures = medians[name];
             return [title, whole(figures.rate), milli(figures.p50_us), milli(figures.p99_us), milli(figures.max_us),
-                ...ROLES.map((role) => tenth(figures.cpu_us[role])), whole(figures.wal_bytes), whole(figures.commit_rows), `${Math.round(figures.others * 100)} %`];
+                ...ROLES.map((role) => tenth(figures.cpu_us[role])), figures.transactions.toFixed(3), whole(figures.wal_bytes), whole(figures.commit_rows), `${Math.round(figures.others * 100)} %`];
         }),
     ]);
 }

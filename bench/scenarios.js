@@ -7,8 +7,9 @@ import { performance } from 'node:perf_hooks';
 import { requestUnix } from '../sandbox/demo/platform.js';
 import { bare } from './bare_scenarios.js';
 import { CONTENT_BYTES, checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
-import { peerAccept, peerEndToEnd, peerWebhooks } from './peer_scenarios.js';
+import { peerAccept, peerBatch, peerEndToEnd, peerWebhooks } from './peer_scenarios.js';
 import { runForJson } from './platform.js';
+import { batch, inbound, otp } from './traffic_scenarios.js';
 
 const HOOKED_MESSAGES = 1000;
 const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
@@ -182,6 +183,9 @@ export const SCENARIOS = [
     accept('accept_1000', 1000),
     peerAccept('bullmq', 1000),
     accept('accept_256_tenants', 256, 20),
+    batch(16),
+    peerBatch('bullmq', 16),
+    inbound(64),
     ceiling('plain', 500),
     ceiling('accept', 500),
     ceiling('plain', 50),
@@ -194,6 +198,8 @@ export const SCENARIOS = [
     peerEndToEnd('pg-boss', MESSAGES),
     webhooks(HOOKED_MESSAGES),
     peerWebhooks('bullmq', HOOKED_MESSAGES),
+    otp(false),
+    otp(true),
 ];
 export const TENANTS = 20;
 export const CHANNELS = 8; /* of the first workspace: each is a lane of its own */
@@ -214,6 +220,8 @@ export const RATIOS = [
     { name: 'p99 of accept_1000 / BullMQ', of: 'accept_1000', to: 'peer_bullmq_accept_1000', what: 'p99_us', bar: { most: 0.2 } },
     { name: 'end to end / BullMQ', of: 'end_to_end', to: 'peer_bullmq_end_to_end', bar: { least: 10 } },
     { name: 'with statuses and webhooks / BullMQ', of: 'webhooks', to: 'peer_bullmq_webhooks', bar: { least: 10 } },
+    { name: 'p99 of OTP: crowded / quiet', of: 'otp_crowded', to: 'otp_quiet', what: 'p99_us', bar: { most: 3 } },
+    { name: 'batches / BullMQ', of: 'batch_16', to: 'peer_bullmq_batch_16' },
     { name: 'accept_64 / pg-boss', of: 'accept_64', to: 'peer_pg-boss_accept_64' },
     { name: 'end to end / pg-boss', of: 'end_to_end', to: 'peer_pg-boss_end_to_end' },
     { name: 'accept_64 / ceiling', of: 'accept_64', to: 'ceiling_plain_500' },
