@@ -150,9 +150,11 @@ exchange_is_served_here(struct http_exchange *exchange, enum MHD_Result *sent_ou
         request->body.len > HTTP_LOOP_BODY_BYTES_MAX)
         return false;
     request->worker = server->config.loop_worker;
+    exchange->was_on_loop = true; /* first: from the handler on, the answer may come */
     enum err err = server->config.handle_on_loop(server->config.ctx, request, &exchange->response);
     if (err == ERR_WOULD_WAIT) {
         memset(&exchange->response, 0, sizeof(exchange->response));
+        exchange->was_on_loop = false;
         return false;
     }
     if (err == ERR_DEFERRED) { /* whoever answers it may do so now: only the loop touches the connection */

@@ -60,10 +60,12 @@ timers_check(struct http_server *server)
     }
 }
 
-/* Once, of what http_answer has answered. */
+/* Once, of what http_answer has answered: what it left to the loop. */
 static void
-completion_note(struct http_exchange *exchange)
+completion_take(struct http_exchange *exchange)
 {
+    if (exchange->was_on_loop && exchange->request.cleanup != NULL)
+        exchange->request.cleanup(&exchange->request);
     if (exchange->is_unnoted)
         http_answer_note(&exchange->request, &exchange->response, exchange->answered_at);
     exchange->is_unnoted = false;
@@ -80,7 +82,7 @@ completions_send(struct http_server *server)
         struct http_connection *connection = exchange->connection;
         next = exchange->next;
         server->in_flight--;
-        completion_note(exchange);
+        completion_take(exchange);
         if (connection == NULL) {
             http_exchange_release(server, exchange);
             continue;
@@ -342,7 +344,7 @@ http_server_free(struct http_server *server)
     for (; exchange != NULL; exchange = next) {
         next = exchange->next;
         server->in_flight--;
-        completion_note(exchange);
+        completion_take(exchange);
         if (exchange->stream != NULL)
             exchange->stream->is_settled = true;
         exchange->stage = HTTP_STAGE_DONE;

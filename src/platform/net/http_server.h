@@ -86,8 +86,9 @@ struct http_request {
     enum err error;    /* why it was refused */
     void *principal;   /* filled by the router's authenticate hook */
     void *router;      /* the router's own */
-    void (*cleanup)(
-        struct http_request *request); /* NULL, or called once, when it is answered: by whoever answers */
+    /* NULL, or called once, when it is answered: by whoever answers, or by the loop if it was served there.
+     */
+    void (*cleanup)(struct http_request *request);
 };
 
 struct http_response {

@@ -88,6 +88,7 @@ struct http_exchange {
     enum err refusal;           /* loop thread: known while the body was coming, answered at its end */
     size_t overrun;             /* body bytes swallowed since */
     atomic_bool is_answered;    /* whoever sets it has answered: http_answer or the watchdog */
+    bool was_on_loop;           /* its handler was: there its memory was taken, and there it is given back */
     bool is_unnoted;            /* http_answer was first, at answered_at: the loop logs and counts it */
     struct mono_time answered_at;
     struct http_exchange *next; /* in ready, queue, completions or spare */

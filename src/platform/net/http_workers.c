@@ -32,7 +32,7 @@ http_answer(struct http_request *request, const struct http_response *response)
     struct http_server *server = exchange->server;
 
     exchange->response = *response;
-    if (request->cleanup != NULL)
+    if (request->cleanup != NULL && !exchange->was_on_loop)
         request->cleanup(request);
     exchange->is_unnoted = !atomic_exchange(&exchange->is_answered, true);
     if (exchange->is_unnoted)
