@@ -132,6 +132,17 @@ MUST_CHECK enum err channel_generations(struct db_tx *tx, struct id channel,
 
 /* A provider's callback names only the channel. Across tenants ("provider.callback"); ERR_NOT_FOUND. */
 MUST_CHECK enum err channel_tenant(struct db *db, struct id channel, struct id *tenant_out);
+
+/* What a callback for a channel is verified with. */
+struct channel_callback {
+    struct id channel, tenant;
+    struct vault_sealed app_secret; /* for channel_credential_place with CHANNEL_APP_SECRET */
+    uint32_t generation;
+};
+/* Of these channels those that are there, in any order; across tenants ("provider.callback"). */
+MUST_CHECK enum err channel_callbacks_find(struct db *db, const struct id *channels, size_t count,
+                                           struct arena *arena, struct channel_callback **out,
+                                           size_t *count_out);
 /* The channels of this tenant at a WhatsApp Business account, oldest first; a list may be empty. */
 MUST_CHECK enum err channel_by_account(struct db_tx *tx, struct slice waba_id, struct arena *arena,
                                        struct channel **out, size_t *count_out);

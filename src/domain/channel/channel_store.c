@@ -477,6 +477,56 @@ channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
     return err;
 }
 
+static const struct db_stmt channel_callbacks_stmt = {
+    "channel_callbacks",
+    "SELECT c.id, c.tenant_id, w.app_secret_generation, w.app_secret_key_version, w.app_secret_ct, w.app_secret_iv,"
+    " w.app_secret_tag FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
+    " WHERE c.id = ANY ($1::uuid[]) AND c.state <> 'deleted' LIMIT 10000" /* as many as are asked for */
+};
+
+struct callbacks_of {
+    const struct id *channels;
+    size_t count;
+    struct arena *arena;
+    struct channel_callback *found;
+    size_t found_count;
+};
+
+static enum err
+callbacks_in(struct db_tx *tx, void *ctx)
+{
+    struct callbacks_of *of = ctx;
+    struct db_rows *rows = NULL;
+    enum err err =
+        db_query(tx, &channel_callbacks_stmt, DB_ARGS(DB_ID_ARRAY(of->channels, of->count)), &rows);
+
+    of->found_count = err == ERR_OK ? db_rows_count(rows) : 0;
+    of->found = arena_array(of->arena, of->found_count, sizeof(*of->found));
+    if (err == ERR_OK && of->found == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < of->found_count; i++) {
+        of->found[i] = (struct channel_callback){ .channel = db_id(rows, i, 0),
+                                                  .tenant = db_id(rows, i, 1),
+                                                  .generation = (uint32_t)db_i64(rows, i, 2) };
+        err =
+            sealed_column_read(rows, i, 4, (uint32_t)db_i64(rows, i, 3), of->arena, &of->found[i].app_secret);
+    }
+    db_rows_free(rows);
+    return err;
+}
+
+enum err
+channel_callbacks_find(struct db *db, const struct id *channels, size_t count, struct arena *arena,
+                       struct channel_callback **out, size_t *count_out)
+{
+    struct callbacks_of of = { .channels = channels, .count = count, .arena = arena };
+    enum err err = db_run_across(db, "provider.callback", callbacks_in, &of);
+
+    *out = of.found;
+    *count_out = err == ERR_OK ? of.found_count : 0;
+    return err;
+}
+
 static const struct db_stmt channel_by_account_stmt = {
     "channel_by_account",
     "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND w.waba_id = $2"

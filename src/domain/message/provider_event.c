@@ -1,5 +1,4 @@
 #include "domain/message/provider_event.h"
-#include "crypto/hash.h"
 #include "domain/tenant/sealed_column.h"
 
 static struct vault_place
@@ -9,46 +8,76 @@ body_place(struct id tenant, struct id event)
         struct vault_place){ .tenant = tenant, .table = "provider_event", .column = "body", .row = event };
 }
 
+/* Keyed, so that a reader of the table cannot test a guess at the body. */
+struct vault_seal_item
+provider_event_seal_item(struct id tenant, struct id event, struct slice body)
+{
+    return (struct vault_seal_item){ .place = body_place(tenant, event),
+                                     .plain = body,
+                                     .index_label = "provider_event" };
+}
+
+void
+provider_event_sealed(const struct vault_seal_item *item, struct provider_event_new *event)
+{
+    event->body = item->sealed;
+    memcpy(event->digest, item->index, sizeof(event->digest));
+}
+
 enum err
 provider_event_seal(const struct vault *vault, const struct clock *clock, struct id tenant, struct id channel,
                     struct slice body, struct arena *arena, struct provider_event_new *out)
 {
-    unsigned char hash[HASH_BYTES];
-
     *out = (struct provider_event_new){ .id = id_new(clock), .tenant = tenant, .channel = channel };
-    struct vault_place place = body_place(tenant, out->id);
-    /* Keyed, so that a reader of the table cannot test a guess at the body. */
-    enum err err = hash_sha256(body, hash);
+    struct vault_seal_item item = provider_event_seal_item(tenant, out->id, body);
+    enum err err = vault_seal_many(vault, VAULT_CONTENT, &item, 1, arena);
     if (err == ERR_OK)
-        err = vault_index(vault, tenant, "provider_event", slice_of(hash, sizeof(hash)), out->digest);
-    if (err == ERR_OK)
-        err = vault_seal(vault, VAULT_CONTENT, &place, body, arena, &out->body);
+        provider_event_sealed(&item, out);
     return err;
 }
 
-static const struct db_stmt provider_event_store_stmt = {
-    "provider_event_store",
-    "INSERT INTO provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv, body_tag)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, channel_id, digest) DO NOTHING"
-};
-static const struct db_stmt provider_event_notify_stmt = {
-    "provider_event_notify", "SELECT pg_notify('harkara_provider_event', '') WHERE $1::uuid IS NOT NULL"
+/* One notice, however many are stored; none when nothing is new. */
+static const struct db_stmt provider_events_store_stmt = {
+    "provider_events_store",
+    "WITH stored AS (INSERT INTO provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv,"
+    " body_tag) SELECT $1, n.id, n.channel_id, n.digest, n.key_version, n.ct, n.iv, n.tag"
+    " FROM unnest($2::uuid[], $3::uuid[], $4::bytea[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[])"
+    " AS n (id, channel_id, digest, key_version, ct, iv, tag) ON CONFLICT (tenant_id, channel_id, digest) DO NOTHING"
+    " RETURNING id), told AS MATERIALIZED (SELECT pg_notify('harkara_provider_event', '')"
+    " FROM (SELECT FROM stored LIMIT 1) s) SELECT s.id, (SELECT count(*) FROM told) FROM stored s"
 };
 
 enum err
-provider_event_store(struct db_tx *tx, const struct provider_event_new *event, bool *is_new_out)
+provider_events_store(struct db_tx *tx, const struct provider_event_new *events, size_t count,
+                      struct arena *arena, struct db_rows **stored_out)
 {
-    size_t stored = 0;
-    enum err err = db_exec(tx, &provider_event_store_stmt,
-                           DB_ARGS(DB_ID(event->id), DB_ID(event->channel),
-                                   DB_BYTES(slice_of(event->digest, sizeof(event->digest))),
-                                   DB_I64(event->body.key_version), SEALED_ARGS(&event->body)),
-                           &stored);
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    int64_t *versions = arena_array(arena, count, sizeof(*versions));
+    enum { DIGEST, CIPHER, IV, TAG, SLICES };
+    struct slice *slices[SLICES];
 
-    *is_new_out = stored > 0;
-    if (err == ERR_OK && stored > 0)
-        err = db_exec(tx, &provider_event_notify_stmt, DB_NO_ARGS, NULL);
-    return err;
+    *stored_out = NULL;
+    if (ids == NULL || channels == NULL || versions == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < SLICES; i++)
+        if ((slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+            return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = events[i].id;
+        channels[i] = events[i].channel;
+        versions[i] = events[i].body.key_version;
+        slices[DIGEST][i] = slice_of(events[i].digest, sizeof(events[i].digest));
+        slices[CIPHER][i] = events[i].body.cipher;
+        slices[IV][i] = slice_of(events[i].body.iv, VAULT_IV_BYTES);
+        slices[TAG][i] = slice_of(events[i].body.tag, VAULT_TAG_BYTES);
+    }
+    return db_later(tx, &provider_events_store_stmt,
+                    DB_ARGS(DB_ID_ARRAY(ids, count), DB_ID_ARRAY(channels, count),
+                            DB_BYTES_ARRAY(slices[DIGEST], count), DB_I64_ARRAY(versions, count),
+                            DB_BYTES_ARRAY(slices[CIPHER], count), DB_BYTES_ARRAY(slices[IV], count),
+                            DB_BYTES_ARRAY(slices[TAG], count)),
+                    stored_out);
 }
 
 static const struct db_stmt provider_event_claim_stmt = {
@@ -155,10 +184,13 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
     return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
 }
 
+/* Who holds a claim has a lease, also one that ran out. By the state, the planner would look at all that
+ * waits. */
 static const struct db_stmt provider_events_done_stmt = {
     "provider_events_done",
     "UPDATE provider_event e SET state = 'interpreted', lease_until = NULL FROM unnest($2::uuid[], $3::bigint[])"
-    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = o.id AND e.fence = o.fence AND e.state = 'stored' RETURNING e.id"
+    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = o.id AND e.fence = o.fence AND e.lease_until IS NOT NULL"
+    " RETURNING e.id"
 };
 
 enum err

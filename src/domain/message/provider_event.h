@@ -21,9 +21,16 @@ struct provider_event_new {
 MUST_CHECK enum err provider_event_seal(const struct vault *vault, const struct clock *clock,
                                         struct id tenant, struct id channel, struct slice body,
                                         struct arena *arena, struct provider_event_new *out);
-/* *is_new_out is false when these bytes were stored before: answer 200 all the same. */
-MUST_CHECK enum err provider_event_store(struct db_tx *tx, const struct provider_event_new *event,
-                                         bool *is_new_out);
+/* The same in two steps, for vault_ask_many: what is to be sealed, and what came of it. */
+struct vault_seal_item provider_event_seal_item(struct id tenant, struct id event, struct slice body);
+void provider_event_sealed(const struct vault_seal_item *item, struct provider_event_new *event);
+/*
+ * Events of the transaction's tenant, sent with its commit (db_later). *stored_out, owned: free it when the
+ * transaction is closed; it has a row for each that is new: those whose bytes were stored before have none,
+ * and are answered 200 all the same. Interpreters are told.
+ */
+MUST_CHECK enum err provider_events_store(struct db_tx *tx, const struct provider_event_new *events,
+                                          size_t count, struct arena *arena, struct db_rows **stored_out);
 
 struct provider_event {
     struct id id, tenant, channel;

@@ -55,13 +55,16 @@ static bool
 store(struct id tenant, struct slice body)
 {
     struct provider_event_new event;
+    struct db_rows *stored;
     bool is_new = false;
     struct db_tx tx;
 
     assert_ok(provider_event_seal(&vault, clock_system(), tenant, channel, body, arena, &event));
     assert_ok(db_begin(gateway, tenant, &tx));
-    assert_ok(provider_event_store(&tx, &event, &is_new));
+    assert_ok(provider_events_store(&tx, &event, 1, arena, &stored));
     assert_ok(db_commit(&tx));
+    is_new = db_rows_count(stored) == 1;
+    db_rows_free(stored);
     return is_new;
 }
 

@@ -8,6 +8,7 @@
 #include "platform/net/router.h"
 #include "platform/os/role.h"
 
+struct callback_stage;
 struct committer;
 struct gateway;
 
@@ -24,6 +25,7 @@ struct gateway {
     struct authentication *authentication;
     struct address_guard guard; /* for tenants' webhook URLs */
     struct committer *committer;
+    struct callback_stage *callbacks;
     struct router *router;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */

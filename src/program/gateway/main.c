@@ -7,6 +7,7 @@
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_address.h"
 #include "program/gateway/admin.h"
+#include "program/gateway/callback_stage.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
@@ -191,6 +192,14 @@ main(void)
                                                         .batch_max = (size_t)role.config.commit_batch_max },
                             &gateway.committer);
     if (err == ERR_OK)
+        err = callback_stage_new(
+            &(struct callback_stage_config){ .database = role_database(&role),
+                                             .clock = gateway.clock,
+                                             .vault_client = gateway.vault_client,
+                                             .queue_max = (size_t)role.config.http_queue_max,
+                                             .batch_max = (size_t)role.config.commit_batch_max },
+            &gateway.callbacks);
+    if (err == ERR_OK)
         err = interpreter_new(&(struct interpreter_config){ .database = role_database(&role),
                                                             .clock = gateway.clock,
                                                             .vault_client = gateway.vault_client,
@@ -211,7 +220,9 @@ main(void)
     role_watch_stop(&role);
     atomic_store(&api_server, NULL);
     committer_stop(gateway.committer); /* answers what it still holds; a worker that is late is refused */
+    callback_stage_stop(gateway.callbacks);
     http_server_free(server);
+    callback_stage_free(gateway.callbacks);
     committer_free(gateway.committer);
     interpreter_free(interpreter);
     admin_free(admin);

@@ -20,8 +20,8 @@ const struct roster_row roster[] = {
 };
 /* clang-format on */
 
-/* Beside the workers: the committer, the interpreter, the admin socket's worker, and one being replaced. */
-#define GATEWAY_CONNECTIONS    6
+/* Beside the workers: committer, callbacks, the interpreter, the admin socket's worker, and one being replaced. */
+#define GATEWAY_CONNECTIONS    7
 #define DISPATCHER_CONNECTIONS 3
 #define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
 
