@@ -205,6 +205,65 @@ message_seal(const struct vault *vault, struct id tenant, const struct message_p
     return err;
 }
 
+static struct vault_place
+content_place(struct id tenant, struct id message, const struct message_sealed *sealed)
+{
+    return sealed->content_of == 0 ? message_place(tenant, message, "content")
+                                   : sender_place(tenant, message, sealed->content_of);
+}
+
+#define OPEN_AT_ONCE  16u /* messages: so what is asked has its place on the stack */
+#define OPEN_ASKS_MAX 3u  /* of one message */
+
+static size_t
+opening_asks(struct id tenant, const struct message_opening *opening, struct vault_ask *asks)
+{
+    const struct message_sealed *sealed = opening->sealed;
+    struct vault_place place = message_place(tenant, opening->message, "peer");
+    size_t used = 0;
+
+    asks[used++] = vault_ask_open(VAULT_CONTENT, &place, &sealed->peer);
+    if (opening->wants_content) {
+        place = content_place(tenant, opening->message, sealed);
+        asks[used++] = vault_ask_open(VAULT_CONTENT, &place, &sealed->content);
+    }
+    if (opening->wants_metadata && sealed->has_metadata) {
+        place = message_place(tenant, opening->message, "metadata");
+        asks[used++] = vault_ask_open(VAULT_CONTENT, &place, &sealed->metadata);
+    }
+    return used;
+}
+
+static const struct vault_ask *
+opening_take(struct message_opening *opening, const struct vault_ask *ask)
+{
+    const struct vault_ask *first = ask;
+
+    opening->peer = (ask++)->plain;
+    opening->content = opening->wants_content ? (ask++)->plain : SLICE_EMPTY;
+    opening->metadata =
+        opening->wants_metadata && opening->sealed->has_metadata ? (ask++)->plain : SLICE_EMPTY;
+    opening->err = vault_asks_err(first, (size_t)(ask - first));
+    return ask;
+}
+
+void
+message_open_many(const struct vault *vault, struct id tenant, struct message_opening *openings, size_t count,
+                  struct arena *arena)
+{
+    struct vault_ask asks[OPEN_AT_ONCE * OPEN_ASKS_MAX];
+
+    for (size_t from = 0, to; from < count; from = to) {
+        const struct vault_ask *ask = asks;
+        size_t used = 0;
+        for (to = from; to < count && to - from < OPEN_AT_ONCE; to++)
+            used += opening_asks(tenant, &openings[to], asks + used);
+        vault_ask_many(vault, asks, used, arena);
+        for (size_t i = from; i < to; i++)
+            ask = opening_take(&openings[i], ask);
+    }
+}
+
 enum err
 message_open_metadata(const struct vault *vault, struct id tenant, struct id message,
                       const struct message_sealed *sealed, struct arena *arena, struct slice *metadata_out)
@@ -230,11 +289,12 @@ message_open(const struct vault *vault, struct id tenant, struct id message,
              const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,
              struct slice *content_out)
 {
-    struct vault_place place = sealed->content_of == 0 ? message_place(tenant, message, "content")
-                                                       : sender_place(tenant, message, sealed->content_of);
-    enum err err = message_open_peer(vault, tenant, message, sealed, arena, peer_out);
+    struct message_opening opening = { .message = message, .sealed = sealed, .wants_content = true };
 
-    return err == ERR_OK ? vault_open_content(vault, &place, &sealed->content, arena, content_out) : err;
+    message_open_many(vault, tenant, &opening, 1, arena);
+    *peer_out = opening.peer;
+    *content_out = opening.content;
+    return opening.err;
 }
 
 enum err

@@ -78,6 +78,17 @@ MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, st
                                  const struct message_sealed *sealed, struct arena *arena,
                                  struct slice *peer_out, struct slice *content_out);
 
+/* What is to be opened of one message, and what came of it. */
+struct message_opening {
+    struct id message;
+    const struct message_sealed *sealed;  /* borrowed */
+    bool wants_content, wants_metadata;   /* besides the address */
+    enum err err;                         /* out, with the next three */
+    struct slice peer, content, metadata; /* empty: not wanted, or there is none */
+};
+/* Messages of one tenant in few exchanges with the vault; one that does not open fails alone. */
+void message_open_many(const struct vault *vault, struct id tenant, struct message_opening *openings,
+                       size_t count, struct arena *arena);
 MUST_CHECK enum err message_open_peer(const struct vault *vault, struct id tenant, struct id message,
                                       const struct message_sealed *sealed, struct arena *arena,
                                       struct slice *peer_out);
@@ -123,11 +134,12 @@ struct message_accepted {
 };
 
 /*
- * The group commit: stores all of them, of whatever tenants, with queue entry, event and idempotency key, in one
- * transaction and one round trip; rows whose key was there take a second one. Sorts `messages` in place by tenant
- * and key; accepted[i] belongs to messages[i] afterwards. When it fails as a whole nothing was stored, unless it is
- * ERR_DB_UNAVAILABLE: then it is not known, and a client's retry with its idempotency key tells; an accepted[i].err
- * of the second round trip says no more than that of its own row. Two messages with one key must not be in one batch.
+ * The group commit: stores all of them, of whatever tenants, with queue entry, event and idempotency key, in
+ * one transaction and one round trip; rows whose key was there take a second one. Sorts `messages` in place
+ * by tenant and key; accepted[i] belongs to messages[i] afterwards. When it fails as a whole nothing was
+ * stored, unless it is ERR_DB_UNAVAILABLE: then it is not known, and a client's retry with its idempotency
+ * key tells; an accepted[i].err of the second round trip says no more than that of its own row. Two messages
+ * with one key must not be in one batch.
  */
 MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock,
                                          struct message_new *messages, struct message_accepted *accepted,

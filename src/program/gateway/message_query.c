@@ -45,15 +45,32 @@ message_query_read(struct http_request *request, struct message_filter *filter)
 }
 
 enum err
+messages_open(struct http_request *request, const struct message *messages, size_t count, bool wants_content,
+              struct arena *arena, struct message_opening **out)
+{
+    struct message_opening *openings = arena_array(arena, count, sizeof(*openings));
+    enum err err = openings == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    *out = openings;
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        openings[i] = (struct message_opening){ .message = messages[i].id,
+                                                .sealed = &messages[i].sealed,
+                                                .wants_content = wants_content,
+                                                .wants_metadata = true };
+    if (err == ERR_OK)
+        message_open_many(&gateway_worker_of(request)->vault, request->tenant, openings, count, arena);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = openings[i].err;
+    return err;
+}
+
+enum err
 message_opened_show(struct http_request *request, const struct message *message, struct arena *arena,
                     json_t **out)
 {
-    const struct vault *vault = &gateway_worker_of(request)->vault;
-    struct slice peer, metadata;
-    enum err err = message_open_peer(vault, request->tenant, message->id, &message->sealed, arena, &peer);
+    struct message_opening *opened;
+    enum err err = messages_open(request, message, 1, false, arena, &opened);
 
-    if (err == ERR_OK)
-        err = message_open_metadata(vault, request->tenant, message->id, &message->sealed, arena, &metadata);
-    *out = err == ERR_OK ? message_show(message, peer, metadata) : NULL;
+    *out = err == ERR_OK ? message_show(message, opened->peer, opened->metadata) : NULL;
     return err;
 }

@@ -7,8 +7,14 @@
 
 /* The request's filters, which the contract has checked; not the cursor. ERR_QUERY, or the vault's error. */
 MUST_CHECK enum err message_query_read(struct http_request *request, struct message_filter *filter);
-/* As in a list: with the address and the metadata, opened into the arena. *out is owned, NULL on an error or
- * without memory. */
+/*
+ * What is sealed of these, opened into the arena in few exchanges with the vault: addresses, metadata, and
+ * content if that is wanted. *out has one for each and lies in the arena. The first that does not open is the
+ * error.
+ */
+MUST_CHECK enum err messages_open(struct http_request *request, const struct message *messages, size_t count,
+                                  bool wants_content, struct arena *arena, struct message_opening **out);
+/* One as in a list. *out is owned, NULL on an error or without memory. */
 MUST_CHECK enum err message_opened_show(struct http_request *request, const struct message *message,
                                         struct arena *arena, json_t **out);
 

@@ -76,32 +76,16 @@ page_in(struct db_tx *tx, void *ctx)
                         &export->count);
 }
 
-/* The content beside what a list shows. */
+/* As a list shows it, with the content beside it when that was asked for. */
 static enum err
-content_add(const struct export *export, const struct message *message, json_t **shown)
+line_write(const struct export *export, const struct message *message, const struct message_opening *opened)
 {
-    const struct vault *vault = &gateway_worker_of(export->request)->vault;
-    struct slice peer, text;
-    json_t *content = NULL;
-    enum err err = message_open(vault, export->request->tenant, message->id, &message->sealed, export->arena,
-                                &peer, &text);
-
-    if (err == ERR_OK)
-        err = json_parse(text, &content);
-    if (err == ERR_OK)
-        show_set(shown, "content", content);
-    return err;
-}
-
-static enum err
-line_write(const struct export *export, const struct message *message)
-{
-    json_t *shown = NULL;
+    json_t *shown = message_show(message, opened->peer, opened->metadata), *content = NULL;
     struct buf line;
-    enum err err = message_opened_show(export->request, message, export->arena, &shown);
+    enum err err = export->has_content ? json_parse(opened->content, &content) : ERR_OK;
 
     if (err == ERR_OK && export->has_content)
-        err = content_add(export, message, &shown);
+        show_set(&shown, "content", content);
     if (err == ERR_OK && shown == NULL)
         err = ERR_NO_MEMORY;
     buf_init(&line, EXPORT_LINE_BYTES);
@@ -121,13 +105,15 @@ line_write(const struct export *export, const struct message *message)
 static enum err
 pages_write(struct export *export)
 {
-    enum err err = ERR_OK;
+    struct message_opening *opened = NULL;
 
     for (;;) {
         bool has_more = export->count > MESSAGE_LIST_MAX;
         size_t count = has_more ? MESSAGE_LIST_MAX : export->count;
+        enum err err = messages_open(export->request, export->messages, count, export->has_content,
+                                     export->arena, &opened);
         for (size_t i = 0; err == ERR_OK && i < count; i++) {
-            err = line_write(export, &export->messages[i]);
+            err = line_write(export, &export->messages[i], &opened[i]);
             export->given += err == ERR_OK;
         }
         if (err != ERR_OK || !has_more)

@@ -136,29 +136,24 @@ senders_show(struct http_request *request, const struct get *get, json_t **out)
 static enum err
 message_get_one(struct http_request *request, struct http_response *response)
 {
-    struct gateway_worker *worker = gateway_worker_of(request);
     struct get get = { .arena = request->arena };
-    struct slice peer, text, metadata;
+    struct message_opening *opened = NULL;
     json_t *content = NULL, *senders = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &get.id);
 
     if (err == ERR_OK)
         err = gateway_read(request, message_load, &get);
     if (err == ERR_OK)
-        err = message_open(&worker->vault, request->tenant, get.id, &get.message.sealed, request->arena,
-                           &peer, &text);
-    if (err == ERR_OK)
-        err = message_open_metadata(&worker->vault, request->tenant, get.id, &get.message.sealed,
-                                    request->arena, &metadata);
+        err = messages_open(request, &get.message, 1, true, request->arena, &opened);
     if (err == ERR_OK)
         err = senders_show(request, &get, &senders);
     if (err == ERR_OK)
-        err = json_parse(text, &content);
+        err = json_parse(opened->content, &content);
     if (err != ERR_OK) {
         json_decref(senders);
         return err;
     }
-    json_t *shown = message_show(&get.message, peer, metadata), *timeline = json_array();
+    json_t *shown = message_show(&get.message, opened->peer, opened->metadata), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
         show_append(&timeline, step_show(&get, &get.events[i]));
     show_set(&shown, "content", content);
@@ -200,16 +195,13 @@ message_get_list(struct http_request *request, struct http_response *response)
     if (err != ERR_OK)
         return err;
     size_t count = gateway_page_shown(&list.page, list.count);
-    json_t *items = json_array();
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
-        json_t *shown = NULL;
-        err = message_opened_show(request, &list.messages[i], request->arena, &shown);
-        show_append(&items, shown);
-    }
-    if (err != ERR_OK) {
-        json_decref(items);
+    struct message_opening *opened = NULL;
+    err = messages_open(request, list.messages, count, false, request->arena, &opened);
+    if (err != ERR_OK)
         return err;
-    }
+    json_t *items = json_array();
+    for (size_t i = 0; i < count; i++)
+        show_append(&items, message_show(&list.messages[i], opened[i].peer, opened[i].metadata));
     return gateway_page_reply(request, response, &list.page, list.count, items);
 }
 
