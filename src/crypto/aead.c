@@ -46,7 +46,7 @@ aead_seal(struct slice key, struct slice associated, struct slice plain, unsigne
 
     if (plain.len > AEAD_PLAIN_BYTES_MAX || associated.len > AEAD_PLAIN_BYTES_MAX)
         return ERR_LIMIT;
-    enum err err = random_fill(iv_out, AEAD_IV_BYTES);
+    enum err err = random_draw(iv_out, AEAD_IV_BYTES);
     if (err != ERR_OK)
         return err;
     EVP_CIPHER_CTX *ctx = gcm_begin(key, associated, iv_out, 1);
