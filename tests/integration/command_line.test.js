@@ -92,6 +92,17 @@ describe('tenants and keys', () => {
         assert.match(stdout, new RegExp(`^${made.id}\\s.*lucky-shrub-sons`, 'm'));
     });
 
+    test('a tenant weighs as much as the operator says', async () => {
+        const made = await platform.harkara.json('tenant', 'create', '--name', 'Heavy');
+        assert.equal(made.send_weight, 100);
+        for (const weight of ['0', '10001', '-1', 'much', ''])
+            assert.notEqual((await cli('tenant', 'weigh', made.slug, `--weight=${weight}`)).code, 0, weight);
+        assert.notEqual((await cli('tenant', 'weigh', 'nobody-of-that-name', '--weight', '5')).code, 0);
+        assert.equal((await platform.harkara.json('tenant', 'weigh', made.id, '--weight', '300')).send_weight, 300);
+        const listed = (await platform.harkara.json('tenant', 'list')).find(({ id }) => id === made.id);
+        assert.equal(listed.send_weight, 300);
+    });
+
     test('a key works until it is revoked', async () => {
         const shop = await platform.workspace({ channel: false });
         const { code, stdout } = await cli('key', 'create', '--tenant', shop.slug, '--name', 'First', '--scope', 'messages:read', '--expires', '90d', '--cidr', '127.0.0.0/8');

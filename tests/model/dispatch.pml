@@ -1,9 +1,9 @@
 /*
- * The protocol by which a message leaves: claims, leases, fences, outcomes that are not known. One message, two
+ * The protocol by which a message leaves: marks, leases, fences, outcomes that are not known. One message, two
  * dispatchers, a provider, an interpreter of the provider's events, and crashes at any step. Every "atomic" below is one
  * transaction of the program, and its comment names the function and the statement that it mirrors:
  *
- *   src/domain/message/message_queue.c      message_claim_due, message_begin_sending, message_record_outcomes
+ *   src/domain/message/message_queue.c      message_look, message_begin_sending, message_record_outcomes
  *   src/domain/message/message_take_over.c  message_take_over (suspects_claim, suspect_settle)
  *   src/domain/message/message_store.c      message_report_apply
  *   src/domain/message/message_change.c     message_cancel
@@ -43,7 +43,7 @@
 #define NOBODY 255
 #define FENCES 100 /* of one sender; the program keeps the position in the upper half of 64 bits */
 
-mtype = { GONE, READY, LEASED, SENDING, UNCERTAIN };                 /* of the queue's row */
+mtype = { GONE, READY, SENDING, UNCERTAIN };                         /* of the queue's row */
 mtype = { ACCEPTED, QUEUED, IN_SENDING, IS_UNCERTAIN, SENT, DELIVERED, FAILED, CANCELED, EXPIRED }; /* of the message */
 mtype = { V_SENT, V_RETRY, V_FAILED, V_UNCERTAIN, V_RETURNED };      /* verdicts, send_plan_of */
 
@@ -62,7 +62,7 @@ byte taken[SENDERS];   /* so often it took the message: two is a duplicate */
 bool owes_event[SENDERS];
 
 /* What only the proof sees. */
-byte holder = NOBODY;  /* whose claim the row is, kept apart from the fence; NOBODY once that one is dead */
+byte holder = NOBODY;  /* whose mark the row has, kept apart from the fence; NOBODY once that one is dead */
 byte excused[SENDERS]; /* of the times taken, those that were put in doubt afterwards */
 bool may_have_arrived = false; /* through a sender that was left, for all that we know */
 byte crashes = 0, lapses = 0;
@@ -73,8 +73,10 @@ byte crashes = 0, lapses = 0;
 
 #ifdef MUTATE_NO_FENCE
 #define HOLDS(mine) true
+#define MARKS(mine) true
 #else
 #define HOLDS(mine) (fence == mine)
+#define MARKS(mine) (fence + 1 == mine)
 #endif
 #ifdef MUTATE_FENCE_FROM_ZERO
 #define FENCE_OF_NEXT 0
@@ -85,6 +87,11 @@ byte crashes = 0, lapses = 0;
 #define IS_MINE(mine) true
 #else
 #define IS_MINE(mine) (mine / FENCES == sender)
+#endif
+#ifdef MUTATE_NO_MARK
+#define IF_UNMARKED || row == READY
+#else
+#define IF_UNMARKED
 #endif
 #define HAS_NEXT (sender + 1 < SENDERS)
 #ifdef MUTATE_FORGETS_DOUBT
@@ -129,7 +136,7 @@ active proctype time()
 {
 end:
     do
-    :: atomic { (row == LEASED || row == SENDING || (row == UNCERTAIN && suspected)) && !lease_is_over &&
+    :: atomic { (row == SENDING || (row == UNCERTAIN && suspected)) && !lease_is_over &&
                 (holder == NOBODY || lapses < LAPSES) ->
            lease_is_over = true; lapses = lapses + (holder == NOBODY -> 0 : 1) }
     :: atomic { row == UNCERTAIN && !wait_is_over -> wait_is_over = true }
@@ -179,10 +186,10 @@ active proctype tenant()
 {
 end:
     if
-    :: atomic { (row == READY || row == LEASED) && !DOUBTFUL -> /* message_cancel */
+    :: atomic { row == READY && !DOUBTFUL -> /* message_cancel */
            assert(taken[sender] == 0 && !may_have_arrived);
            row = GONE; holder = NOBODY; suspected = false; status = CANCELED }
-    :: atomic { row == READY || row == LEASED -> /* message_expire */
+    :: atomic { row == READY -> /* message_expire */
            assert((taken[sender] == 0 && !may_have_arrived) || DOUBTFUL);
            row = GONE; holder = NOBODY; suspected = false; status = (DOUBTFUL -> IS_UNCERTAIN : EXPIRED) }
     fi
@@ -198,14 +205,10 @@ idle:
     atomic { mine = 0; held = 0; had_waited = false; is_sending = false; verdict = V_UNCERTAIN };
 end:
     if
-    /* message_claim_due: statement message_claim */
-    :: atomic { row == READY && attempt < ATTEMPTS_MAX ->
-           row = LEASED; fence++; attempt++; mine = fence; lease_is_over = false; holder = _pid };
-       goto claimed
-
-    /* message_take_over, first transaction: message_release, what was never begun */
-    :: atomic { row == LEASED && lease_is_over -> row = READY; attempt--; lease_is_over = false; holder = NOBODY };
-       goto idle
+    /* message_look: what is due is remembered with the fence that it would be marked with. Nothing is taken: others may see it too,
+     * though a lane has one owner at a time (lane.pml), since nothing here hangs on that. */
+    :: atomic { row == READY && attempt < ATTEMPTS_MAX -> mine = fence + 1 };
+       goto seen
 
     /* message_take_over, first transaction: message_suspect. The fence grows, so that the old holder records nothing. A lease
      * of its own guards the step that follows, should we die before it: "suspected" until that runs out. */
@@ -257,13 +260,14 @@ suspects:
     fi;
     goto idle;
 
-claimed:
+seen:
     if
     /* message_begin_sending and message_unqueue_moved: the mark, in a commit of its own, before a byte leaves */
     :: atomic { true ->
            is_sending = false;
            if
-           :: row == LEASED && HOLDS(mine) ->
+           :: row == READY && MARKS(mine) ->
+                  fence++; attempt++; lease_is_over = false; holder = _pid; mine = fence;
                   if
                   :: MAY_BEGIN ->
                          /* Again only when every time it was taken has been put in doubt since, and the category says so. */
@@ -286,7 +290,7 @@ claimed:
 announced:
     if
     /* start_waiting: by assumption A1 a request leaves only while the lease lasts */
-    :: atomic { fence == mine && (row == SENDING || row == LEASED) && !lease_is_over ->
+    :: atomic { fence == mine && (row == SENDING IF_UNMARKED) && !lease_is_over ->
            if
            :: taken[sender]++; owes_event[sender] = true; verdict = V_SENT
            :: taken[sender]++; owes_event[sender] = true; verdict = V_UNCERTAIN /* the answer is lost */
@@ -296,7 +300,7 @@ announced:
            :: verdict = V_UNCERTAIN                             /* not taken, and nobody says so */
            fi;
            assert(taken[sender] <= 1 || RESENDS) }
-    :: atomic { fence != mine || (row != SENDING && row != LEASED) || lease_is_over -> verdict = V_RETURNED }
+    :: atomic { fence != mine || !(row == SENDING IF_UNMARKED) || lease_is_over -> verdict = V_RETURNED }
     :: atomic { die() }; goto idle
     fi;
 
@@ -305,7 +309,7 @@ record:
     /* message_record_outcomes: statement message_settle */
     :: atomic { true ->
            if
-           :: HOLDS(mine) && (row == LEASED || row == SENDING) ->
+           :: HOLDS(mine) && (row == SENDING IF_UNMARKED) ->
                   /* A dispatcher that was believed dead changes nothing of another's claim. */
                   assert(holder == _pid);
                   if
@@ -327,7 +331,7 @@ record:
                   fi;
                   lease_is_over = false; holder = NOBODY
            /* that the provider took the message is true whoever holds the row, unless somebody is sending it again */
-           :: !(HOLDS(mine) && (row == LEASED || row == SENDING)) && verdict == V_SENT && IS_MINE(mine) && (row == READY || row == UNCERTAIN) ->
+           :: !(HOLDS(mine) && (row == SENDING IF_UNMARKED)) && verdict == V_SENT && IS_MINE(mine) && (row == READY || row == UNCERTAIN) ->
                   assert(mine / FENCES == sender); /* what another sender did says nothing of this one */
                   row = GONE; suspected = false;
                   status = ((status == IN_SENDING || status == IS_UNCERTAIN || status == QUEUED) -> SENT : status)

@@ -284,6 +284,17 @@ message_open_peer(const struct vault *vault, struct id tenant, struct id message
     return vault_open_content(vault, &place, &sealed->peer, arena, peer_out);
 }
 
+void
+message_open_asks(struct id tenant, struct id message, const struct message_sealed *sealed,
+                  struct vault_ask asks[2])
+{
+    struct vault_place peer = message_place(tenant, message, "peer");
+    struct vault_place content = content_place(tenant, message, sealed);
+
+    asks[0] = vault_ask_open(VAULT_CONTENT, &peer, &sealed->peer);
+    asks[1] = vault_ask_open(VAULT_CONTENT, &content, &sealed->content);
+}
+
 enum err
 message_open(const struct vault *vault, struct id tenant, struct id message,
              const struct message_sealed *sealed, struct arena *arena, struct slice *peer_out,

@@ -12,6 +12,7 @@
 #include "domain/message/message_status.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
+#include "platform/ipc/vault_many.h"
 
 #define MESSAGE_LIST_MAX          100u
 #define MESSAGE_REFERENCE_MAX     255u
@@ -77,6 +78,9 @@ MUST_CHECK enum err message_peer_index(const struct vault *vault, struct id tena
 MUST_CHECK enum err message_open(const struct vault *vault, struct id tenant, struct id message,
                                  const struct message_sealed *sealed, struct arena *arena,
                                  struct slice *peer_out, struct slice *content_out);
+/* As message_open, of many in one go: asks[0] is for the address, asks[1] for the content (vault_many.h). */
+void message_open_asks(struct id tenant, struct id message, const struct message_sealed *sealed,
+                       struct vault_ask asks[2]);
 
 /* What is to be opened of one message, and what came of it. */
 struct message_opening {

@@ -5,12 +5,14 @@
 #include "platform/db/test_pair.h"
 #include <stdio.h>
 
-static struct id first, second, third;
+static struct id first, second, third, owner;
 
 static int
 opened(void **state UNUSED)
 {
-    test_pair_open("delete from harkara.dispatch_queue");
+    test_pair_open("delete from harkara.dispatch_queue; delete from harkara.dispatcher_lease;"
+                   " update harkara.dispatch_lane set dispatcher = null");
+    owner = id_new(clock_system());
     first = message_testing_channel(acme);
     second = message_testing_channel(acme);
     third = message_testing_channel(acme);
@@ -68,20 +70,16 @@ accepted(size_t fallback_count)
 static struct message_claim
 begun(struct id message, unsigned sender, struct message_job *job_out)
 {
-    struct message_claim_limits limits = {
-        .count_max = 10, .per_lane_max = 10, .lease_ms = 60000, .owner = id_new(clock_system())
-    };
     struct message_claim *claims;
     struct message_job *jobs;
     struct db_tx tx;
-    size_t count;
+    const struct id channels[] = { first, second, third };
 
-    assert_ok(message_claim_due(dispatcher, &limits, arena, &claims, &count));
-    assert_int_equal(count, 1);
+    assert_int_equal(message_testing_look(dispatcher, owner, channels[sender], arena, &claims), 1);
     assert_true(id_eq(claims[0].message, message));
     assert_int_equal(message_claim_sender(&claims[0]), sender);
     assert_ok(db_begin(dispatcher, acme, &tx));
-    assert_ok(message_begin_sending(&tx, clock_system(), claims, 1, arena, &jobs));
+    assert_ok(message_begin_sending(&tx, clock_system(), owner, 60000, claims, 1, arena, &jobs));
     assert_ok(db_commit(&tx));
     assert_true(jobs[0].is_mine);
     if (job_out != NULL)

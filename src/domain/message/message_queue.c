@@ -9,155 +9,142 @@ message_claim_sender(const struct message_claim *claim)
 }
 
 /*
- * Lanes are few, rows many: for each open lane its most urgent due rows are locked, then the whole is cut to
- * the limit by urgency. What this dispatcher has out of a lane counts against the lane's share, or else one
- * sender's many would fill it claim by claim. Rows that another dispatcher holds are skipped, not waited for.
+ * One walk through the lane's index for each wanted; what will be due next is the first row behind those that
+ * are due. What has expired is left to message_keep_times.
  */
-static const struct db_stmt message_claim_stmt = {
-    "message_claim",
-    "UPDATE dispatch_queue q SET state = 'leased', lease_owner = $1, lease_until = now() + "
-    "make_interval(secs => $2 / 1000.0),"
-    " fence = q.fence + 1, attempt = q.attempt + 1"
-    " FROM (SELECT w.tenant_id, w.message_id FROM dispatch_lane l"
-    " LEFT JOIN (SELECT channel_id, count(*) AS count FROM dispatch_queue WHERE lease_owner = $1"
-    " AND state IN ('leased', 'sending') GROUP BY channel_id) held ON held.channel_id = l.channel_id"
-    " CROSS JOIN LATERAL (SELECT d.tenant_id, d.message_id, d.priority, d.due_at FROM dispatch_queue d"
-    " WHERE d.channel_id = l.channel_id AND d.state = 'ready' AND d.due_at <= now()"
-    " AND (d.expires_at IS NULL OR d.expires_at > now())"
-    " ORDER BY d.priority, d.due_at LIMIT greatest(0, $3 - coalesce(held.count, 0)) FOR UPDATE SKIP LOCKED) w"
-    " WHERE l.is_open AND l.not_before <= now() ORDER BY w.priority, w.due_at LIMIT $4) due"
-    " WHERE q.tenant_id = due.tenant_id AND q.message_id = due.message_id"
-    " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority,"
-    " coalesce(q.expires_at, 'infinity')"
+static const struct db_stmt message_look_stmt = {
+    "message_look",
+    "SELECT c.n, d.tenant_id, d.message_id, c.channel_id, d.fence, d.attempt, c.priority,"
+    " coalesce(d.expires_at, 'infinity'), (extract(epoch FROM d.due_at - now()) * 1000000)::bigint"
+    " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS c (channel_id, priority, n) CROSS JOIN LATERAL"
+    " ((SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
+    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority::smallint AND q.due_at <= now()"
+    " AND (q.expires_at IS NULL OR q.expires_at > now()) ORDER BY q.due_at LIMIT $4)"
+    " UNION ALL (SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
+    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority::smallint AND q.due_at > now()"
+    " ORDER BY q.due_at LIMIT 1)) d ORDER BY c.n, d.due_at LIMIT $5"
 };
 
 enum err
-message_claim_due(struct db *db, const struct message_claim_limits *limits, struct arena *arena,
-                  struct message_claim **out, size_t *count_out)
+message_look(struct db *db, const struct message_wanted *wanted, size_t count, size_t per_wanted_max,
+             struct arena *arena, struct message_found **out, size_t *count_out)
 {
     struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
-    struct message_claim *claims = NULL;
-    size_t count = 0;
+    struct message_found *found = NULL;
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    int64_t *numbers = arena_array(arena, count, sizeof(*numbers));
+    int64_t *priorities = arena_array(arena, count, sizeof(*priorities));
+    size_t found_count = 0;
 
-    if (limits->count_max > MESSAGE_CLAIM_MAX)
-        return ERR_LIMIT;
+    if (channels == NULL || numbers == NULL || priorities == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        channels[i] = wanted[i].channel;
+        numbers[i] = (int64_t)i;
+        priorities[i] = wanted[i].category;
+    }
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
     if (err == ERR_OK)
-        err = db_query(&tx, &message_claim_stmt,
-                       DB_ARGS(DB_ID(limits->owner), DB_I64(limits->lease_ms),
-                               DB_I64((int64_t)limits->per_lane_max), DB_I64((int64_t)limits->count_max)),
+        err = db_query(&tx, &message_look_stmt,
+                       DB_ARGS(DB_ID_ARRAY(channels, count), DB_I64_ARRAY(priorities, count),
+                               DB_I64_ARRAY(numbers, count), DB_I64((int64_t)per_wanted_max),
+                               DB_I64(MESSAGE_LOOK_MAX)),
                        &rows);
     if (err != ERR_OK)
         goto done;
-    count = db_rows_count(rows);
-    claims = arena_array(arena, count, sizeof(*claims));
-    if (claims == NULL) {
+    found_count = db_rows_count(rows);
+    found = arena_array(arena, found_count, sizeof(*found));
+    if (found == NULL)
         err = ERR_NO_MEMORY;
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++)
-        claims[i] = (struct message_claim){ .tenant = db_id(rows, i, 0),
-                                            .message = db_id(rows, i, 1),
-                                            .channel = db_id(rows, i, 2),
-                                            .fence = db_i64(rows, i, 3),
-                                            .attempt = (int)db_i64(rows, i, 4),
-                                            .category = (enum message_category)db_i64(rows, i, 5),
-                                            .expires_at = db_time(rows, i, 6) };
-    err = db_commit(&tx);
-    if (err == ERR_OK) {
-        *out = claims;
-        *count_out = count;
-    }
+    for (size_t i = 0; err == ERR_OK && i < found_count; i++)
+        found[i] = (struct message_found){
+            .wanted = (size_t)db_i64(rows, i, 0),
+            .claim = { .tenant = db_id(rows, i, 1),
+                       .message = db_id(rows, i, 2),
+                       .channel = db_id(rows, i, 3),
+                       .fence = db_i64(rows, i, 4) + 1,
+                       .attempt = (int)db_i64(rows, i, 5) + 1,
+                       .category = (enum message_category)db_i64(rows, i, 6),
+                       .expires_at = db_time(rows, i, 7) },
+            .due_in_us = db_i64(rows, i, 8),
+        };
 done:
     db_rows_free(rows);
     db_rollback(&tx);
+    *out = found;
+    *count_out = found_count;
     return err;
 }
 
-/* Of each priority by itself: then the first row of the lane's index answers, and not all that waits. */
-static const struct db_stmt message_next_due_stmt = {
-    "message_next_due",
-    "SELECT least((SELECT min(greatest(d.due_at, l.not_before)) FROM dispatch_lane l"
-    " CROSS JOIN (VALUES (0::smallint), (1::smallint), (2::smallint), (3::smallint)) AS p (priority)"
-    " CROSS JOIN LATERAL (SELECT due_at FROM dispatch_queue q WHERE q.channel_id = l.channel_id"
-    " AND q.state = 'ready' AND q.priority = p.priority ORDER BY due_at LIMIT 1) d WHERE l.is_open),"
-    " (SELECT min(lease_until) FROM dispatch_queue WHERE state IN ('leased', 'sending')),"
-    " (SELECT min(due_at) FROM dispatch_queue WHERE state = 'uncertain'))"
-};
-
-enum err
-message_next_due(struct db *db, struct wall_time *out)
-{
-    struct db_tx tx = { .is_open = false };
-    struct db_rows *rows = NULL;
-    enum err err = db_begin_across(db, "dispatch.claim", &tx);
-
-    if (err == ERR_OK)
-        err = db_query(&tx, &message_next_due_stmt, DB_NO_ARGS, &rows);
-    if (err == ERR_OK && db_is_null(rows, 0, 0))
-        err = ERR_NOTHING;
-    if (err == ERR_OK)
-        *out = db_time(rows, 0, 0);
-    db_rows_free(rows);
-    db_rollback(&tx);
-    return err;
-}
-
-/* The same few columns of many claims. */
-struct claim_columns {
-    struct id *ids, *channels;
-    int64_t *fences;
-};
-
-static bool
-claim_columns_fill(struct claim_columns *columns, const struct message_claim *claims, size_t stride,
-                   size_t count, struct arena *arena)
-{
-    const char *at = (const char *)claims; /* claims lie inside larger structs, `stride` bytes apart */
-
-    columns->ids = arena_array(arena, count, sizeof(struct id));
-    columns->channels = arena_array(arena, count, sizeof(struct id));
-    columns->fences = arena_array(arena, count, sizeof(int64_t));
-    if (columns->ids == NULL || columns->channels == NULL || columns->fences == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++, at += stride) {
-        const struct message_claim *claim = (const void *)at;
-        columns->ids[i] = claim->message;
-        columns->channels[i] = claim->channel;
-        columns->fences[i] = claim->fence;
-    }
-    return true;
-}
+/* What an event of the dispatcher says of message `m`, as message_tell would; with the status and error. */
+#define EVENT_DATA(status, error)                                                                                            \
+    "jsonb_build_object('actor', 'dispatcher', 'direction', 'outbound', 'category', m.category, 'status', '" status          \
+    "', 'reference', m.reference, 'tags', m.tags, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error', " error \
+    ") || CASE WHEN m.pricing IS NULL THEN '{}' ELSE jsonb_build_object('pricing', m.pricing) END"
 
 /*
  * A message that its provider has reported on meanwhile is not sent again. A sender with a content of its own
  * sends that. What is answered or reacted to is known on its own channel only.
+ *
+ * The rows are named by an array and what belongs to each is found by its place there, and the lane's index
+ * is kept out of it (state || ''): on a table that has just filled the planner would join them the other way
+ * round, each row of the queue with each of the array's.
  */
 static const struct db_stmt message_begin_sending_stmt = {
     "message_begin_sending",
-    "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending' FROM unnest($2::uuid[], $3::bigint[]) AS c (id, fence)"
-    " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'leased'"
-    " AND (q.expires_at IS NULL OR q.expires_at > now()) RETURNING q.message_id, q.fence >> 32 AS sender)"
-    " UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
+    "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending', fence = q.fence + 1, attempt = q.attempt + 1,"
+    " lease_owner = $5, lease_until = now() + make_interval(secs => $6 / 1000.0)"
+    " WHERE q.tenant_id = $1 AND q.message_id = ANY ($2::uuid[]) AND q.state || '' = 'ready' AND q.due_at <= now()"
+    " AND q.fence + 1 = ($3::bigint[])[array_position($2::uuid[], q.message_id)]"
+    " AND (q.expires_at IS NULL OR q.expires_at > now())"
+    " AND (q.channel_id = ANY (ARRAY (SELECT l.channel_id FROM dispatch_lane l WHERE l.tenant_id = $1"
+    " AND l.dispatcher = $5 AND l.is_open AND l.not_before <= now()))) IS TRUE"
+    " RETURNING q.message_id, q.fence >> 32 AS sender),"
+    " marked AS (UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
     " error_title = NULL, error_class = NULL, updated_at = now()"
-    " FROM mine LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = mine.message_id"
-    " AND f.position = mine.sender AND mine.sender > 0"
+    " FROM mine LEFT JOIN LATERAL (SELECT f.kind, f.key_version, f.content_ct, f.content_iv, f.content_tag"
+    " FROM message_fallback f WHERE mine.sender > 0 AND f.tenant_id = $1 AND f.message_id = mine.message_id"
+    " AND f.position = mine.sender OFFSET 0) f ON true"
     " WHERE m.tenant_id = $1 AND m.id = mine.message_id AND m.sender = mine.sender"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
-    " RETURNING m.id, coalesce(f.kind, m.kind), m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
-    " coalesce(f.content_ct, m.content_ct), coalesce(f.content_iv, m.content_iv), coalesce(f.content_tag, m.content_tag),"
-    " (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id AND t.channel_id = m.channel_id),"
-    " m.peer_index, coalesce(f.kind, m.kind) <> 'template' AND window_is_over($1, m.channel_id, m.peer_index),"
-    " f.key_version"
+    " RETURNING m.id, coalesce(f.kind, m.kind) AS kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
+    " coalesce(f.content_ct, m.content_ct) AS content_ct, coalesce(f.content_iv, m.content_iv) AS content_iv,"
+    " coalesce(f.content_tag, m.content_tag) AS content_tag, m.target_id, m.channel_id, m.peer_index,"
+    " f.key_version AS own_key_version, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
+    " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
+    " SELECT $1, ($4::uuid[])[array_position($2::uuid[], m.id)], 'message.sending', m.id, m.channel_id, $7, " EVENT_DATA(
+        "sending",
+        "NULL") " FROM marked m)"
+                " SELECT m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
+                " m.content_tag, CASE WHEN m.target_id IS NOT NULL THEN (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1"
+                " AND t.id = m.target_id AND t.channel_id = m.channel_id) END, m.peer_index,"
+                /* window_is_over: as a function it would be a query of its own for each row */
+                " m.kind <> 'template' AND EXISTS (SELECT FROM channel_window w JOIN whatsapp_channel c ON c.tenant_id = $1"
+                " AND c.channel_id = w.channel_id WHERE w.tenant_id = $1 AND w.channel_id = m.channel_id"
+                " AND w.peer_index = m.peer_index AND c.window_check = 'enforce'"
+                " AND window_is_past(w.window_until, w.free_until)),"
+                " m.own_key_version FROM marked m LIMIT 10000"
 };
-/* What was claimed and is not to be sent leaves the queue: its message has moved on by itself. */
+/* What is queued and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
     "message_unqueue_moved",
     "DELETE FROM dispatch_queue q USING unnest($2::uuid[], $3::bigint[]) AS c (id, fence), message m"
     " WHERE q.tenant_id = $1 AND q.message_id = c.id AND q.fence = c.fence AND q.state = 'sending'"
     " AND m.tenant_id = $1 AND m.id = c.id AND m.status <> 'sending'"
 };
+
+/* Rows come back in the database's order, mostly that of the claims: where the one of an id is. */
+static size_t
+claim_index(const struct id *ids, size_t count, size_t guess, struct id id)
+{
+    for (size_t k = 0; k < count; k++) {
+        size_t at = (guess + k) % count;
+        if (id_eq(ids[at], id))
+            return at;
+    }
+    return count;
+}
 
 static enum err
 job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct message_job *job)
@@ -183,35 +170,39 @@ job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct
 }
 
 enum err
-message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct message_claim *claims,
-                      size_t count, struct arena *arena, struct message_job **out)
+message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dispatcher, int64_t lease_ms,
+                      const struct message_claim *claims, size_t count, struct arena *arena,
+                      struct message_job **out)
 {
-    struct claim_columns columns;
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    struct id *events = arena_array(arena, count, sizeof(*events));
+    int64_t *fences = arena_array(arena, count, sizeof(*fences));
     struct db_rows *rows = NULL;
     struct message_job *jobs = arena_array(arena, count, sizeof(*jobs));
-    struct message_step *steps = arena_array(arena, count, sizeof(*steps));
-    size_t step_count = 0;
+    size_t mine = 0;
 
-    if (jobs == NULL || steps == NULL || !claim_columns_fill(&columns, claims, sizeof(*claims), count, arena))
+    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL)
         return ERR_NO_MEMORY;
-    struct db_args both = DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_I64_ARRAY(columns.fences, count));
-    enum err err = db_query(tx, &message_begin_sending_stmt, both, &rows);
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct message_job){ .claim = claims[i] };
-        for (size_t r = 0; r < db_rows_count(rows); r++) {
-            if (!id_eq(db_id(rows, r, 0), claims[i].message))
-                continue;
-            err = job_from_row(rows, r, arena, &jobs[i]);
-            steps[step_count++] = (struct message_step){ .message = claims[i].message,
-                                                         .status = MESSAGE_SENDING,
-                                                         .at = clock_wall(clock) };
-            break;
-        }
+        ids[i] = claims[i].message;
+        events[i] = id_new(clock);
+        fences[i] = claims[i].fence;
     }
-    if (err == ERR_OK && step_count < count)
-        err = db_exec(tx, &message_unqueue_moved_stmt, both, NULL);
-    if (err == ERR_OK)
-        err = message_tell(tx, clock, steps, step_count, arena);
+    enum err err =
+        db_query(tx, &message_begin_sending_stmt,
+                 DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count), DB_ID_ARRAY(events, count),
+                         DB_ID(dispatcher), DB_I64(lease_ms), DB_TIME(clock_wall(clock))),
+                 &rows);
+    for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
+        size_t at = claim_index(ids, count, r, db_id(rows, r, 0));
+        if (at < count)
+            err = job_from_row(rows, r, arena, &jobs[at]);
+        mine++;
+    }
+    if (err == ERR_OK && mine < count)
+        err = db_exec(tx, &message_unqueue_moved_stmt,
+                      DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count)), NULL);
     db_rows_free(rows);
     if (err == ERR_OK)
         *out = jobs;
@@ -219,47 +210,62 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, const struct 
 }
 
 /*
- * One statement for all verdicts: the row's new state is chosen by the verdict, and only by the claim that
- * holds it. With one exception: that the provider took the message is true whoever holds it, unless somebody
- * is sending it again, or it is another sender's by now.
+ * What the provider took, which is what becomes of most: the row is gone, the message sent, and told. That it
+ * was taken is true whoever holds the row, unless somebody is sending it again, or it is another sender's by
+ * now. The provider's id is kept whatever became of the claim: it ties later events to the message.
  */
+static const struct db_stmt message_sent_stmt = {
+    "message_sent",
+    "WITH gone AS (DELETE FROM dispatch_queue q WHERE q.tenant_id = $1 AND q.message_id = ANY ($2::uuid[])"
+    " AND CASE q.state WHEN 'sending' THEN q.fence = ($3::bigint[])[array_position($2::uuid[], q.message_id)]"
+    " WHEN 'leased' THEN false WHEN 'held' THEN false"
+    " ELSE q.fence >> 32 = ($3::bigint[])[array_position($2::uuid[], q.message_id)] >> 32 END"
+    " RETURNING q.message_id, array_position($2::uuid[], q.message_id) AS n),"
+    " refs AS (INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender)"
+    " SELECT $1, o.channel_id, o.provider_id, o.id, o.fence >> 32 FROM unnest($2::uuid[], $3::bigint[], $4::text[],"
+    " $5::uuid[]) AS o (id, fence, provider_id, channel_id) WHERE o.provider_id IS NOT NULL ON CONFLICT DO NOTHING),"
+    " moved AS (UPDATE message m SET updated_at = now(), status = 'sent', known = m.known | 1," /* MESSAGE_FACT_SENT
+                                                                                                 */
+    " provider_id = coalesce(($4::text[])[g.n], m.provider_id), error_code = NULL, error_title = NULL,"
+    " error_class = NULL FROM gone g WHERE m.tenant_id = $1 AND m.id = g.message_id"
+    " AND m.sender = ($3::bigint[])[g.n] >> 32 AND m.status IN ('sending', 'uncertain', 'queued')"
+    " RETURNING m.id, g.n, m.channel_id, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
+    " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
+    " SELECT $1, ($6::uuid[])[m.n], 'message.sent', m.id, m.channel_id, ($7::timestamptz[])[m.n], " EVENT_DATA(
+        "sent", "NULL") " FROM moved m)"
+                        " SELECT id FROM moved LIMIT 10000"
+};
+/* When the provider's own event overtook our record, the message has moved on already and only the id is
+ * news. */
+static const struct db_stmt message_name_stmt = {
+    "message_name",
+    "UPDATE message m SET provider_id = o.provider_id FROM unnest($2::uuid[], $3::text[], $4::bigint[])"
+    " AS o (id, provider_id, fence) WHERE o.provider_id IS NOT NULL AND m.tenant_id = $1 AND m.id = o.id"
+    " AND m.sender = o.fence >> 32 AND m.provider_id IS NULL"
+};
+
+/* The other verdicts: the row's new state is chosen by the verdict, and only by the claim that holds it. */
 static const struct db_stmt message_settle_stmt = {
     "message_settle",
     "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],"
-    " $8::text[], $9::text[]) AS o (id, fence, verdict, due_at, provider_id, error_code, error_title, error_class)),"
+    " $8::text[]) AS o (id, fence, verdict, due_at, error_code, error_title, error_class)),"
     " gone AS (DELETE FROM dispatch_queue q USING o WHERE q.tenant_id = $1 AND q.message_id = o.id"
-    " AND ((q.fence = o.fence AND q.state IN ('leased', 'sending') AND o.verdict IN ('sent', 'failed'))"
-    " OR (o.verdict = 'sent' AND q.state IN ('ready', 'uncertain') AND q.fence >> 32 = o.fence >> 32))"
+    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' AND o.verdict = 'failed'"
     " RETURNING q.message_id),"
     " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
     " due_at = coalesce((SELECT now() + make_interval(secs => uncertain_wait_s) FROM message_settings"
-    " WHERE tenant_id = $1 AND o.verdict = 'uncertain'), o.due_at), lease_owner = NULL, lease_until = NULL, is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
+    " WHERE tenant_id = $1 AND o.verdict = 'uncertain'), o.due_at), lease_owner = NULL, lease_until = NULL,"
+    " is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
     " attempt = q.attempt - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE q.tenant_id = $1 AND q.message_id = o.id AND q.fence = o.fence AND q.state IN ('leased', 'sending')"
-    " AND o.verdict IN ('retry', 'uncertain', 'returned') RETURNING q.message_id)"
-    " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'sent' THEN 'sent'"
-    " WHEN 'failed' THEN 'failed' WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
-    " known = m.known | CASE o.verdict WHEN 'sent' THEN 1 WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_...
-                                                                                             */
-    " provider_id = coalesce(o.provider_id, m.provider_id), error_code = o.error_code, error_title = o.error_title,"
-    " error_class = o.error_class, attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND (m.status = 'sending'"
-    " OR (o.verdict = 'sent' AND m.status IN ('uncertain', 'queued')))"
-    " AND (m.id IN (SELECT message_id FROM gone) OR m.id IN (SELECT message_id FROM kept)) RETURNING m.id"
-};
-
-/*
- * The provider's id is kept whatever became of the claim: it ties later events to the message. When the
- * provider's own event overtook our record, the message has moved on already and only the id is news.
- */
-static const struct db_stmt message_ref_stmt = {
-    "message_ref",
-    "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[])"
-    " AS o (id, channel_id, provider_id, fence) WHERE o.provider_id IS NOT NULL),"
-    " named AS (UPDATE message m SET provider_id = o.provider_id FROM o WHERE m.tenant_id = $1 AND m.id = o.id"
-    " AND m.sender = o.fence >> 32 AND m.provider_id IS NULL)"
-    " INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender)"
-    " SELECT $1, channel_id, provider_id, id, fence >> 32 FROM o ON CONFLICT DO NOTHING"
+    " FROM o WHERE o.verdict <> 'failed' AND q.tenant_id = $1 AND q.message_id = o.id"
+    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' RETURNING q.message_id)"
+    " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'failed' THEN 'failed'"
+    " WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
+    " known = m.known | CASE o.verdict WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_... */
+    " error_code = o.error_code, error_title = o.error_title, error_class = o.error_class,"
+    " attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
+    " FROM o JOIN (SELECT message_id FROM gone UNION ALL SELECT message_id FROM kept) t ON t.message_id = o.id"
+    " WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND m.status = 'sending' RETURNING m.id"
 };
 
 static const struct {
@@ -273,34 +279,76 @@ static const struct {
     [MESSAGE_VERDICT_RETURNED] = { "returned", MESSAGE_QUEUED },
 };
 
-struct outcome_columns {
+/* Outcomes of one kind: all sent, or all not. */
+struct outcomes {
+    const struct message_outcome **of;
+    size_t count;
+    struct id *ids, *channels, *events;
+    int64_t *fences;
     struct slice *verdicts, *providers, *codes, *titles, *classes;
-    struct wall_time *dues;
+    struct wall_time *dues, *times;
 };
 
 static bool
-outcome_columns_fill(struct outcome_columns *columns, const struct message_outcome *outcomes, size_t count,
-                     struct arena *arena)
+outcomes_alloc(struct outcomes *o, size_t max, struct arena *arena)
 {
-    struct slice **slices[] = { &columns->verdicts, &columns->providers, &columns->codes, &columns->titles,
-                                &columns->classes };
+    struct id **ids[] = { &o->ids, &o->channels, &o->events };
+    struct slice **slices[] = { &o->verdicts, &o->providers, &o->codes, &o->titles, &o->classes };
 
-    columns->dues = arena_array(arena, count, sizeof(*columns->dues));
-    if (columns->dues == NULL)
-        return false;
-    for (size_t i = 0; i < COUNT_OF(slices); i++)
-        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        if ((*ids[i] = arena_array(arena, max, sizeof(struct id))) == NULL)
             return false;
-    for (size_t i = 0; i < count; i++) {
-        bool is_sent = outcomes[i].verdict == MESSAGE_VERDICT_SENT;
-        columns->verdicts[i] = slice_text(verdicts[outcomes[i].verdict].word);
-        columns->providers[i] = is_sent ? outcomes[i].provider_id : SLICE_EMPTY;
-        columns->codes[i] = is_sent ? SLICE_EMPTY : outcomes[i].error_code;
-        columns->titles[i] = is_sent ? SLICE_EMPTY : outcomes[i].error_title;
-        columns->classes[i] = is_sent ? SLICE_EMPTY : slice_text(outcomes[i].error_class);
-        columns->dues[i] = outcomes[i].due_at;
-    }
-    return true;
+    for (size_t i = 0; i < COUNT_OF(slices); i++)
+        if ((*slices[i] = arena_array(arena, max, sizeof(struct slice))) == NULL)
+            return false;
+    o->of = arena_array(arena, max, sizeof(const struct message_outcome *));
+    o->fences = arena_array(arena, max, sizeof(*o->fences));
+    o->dues = arena_array(arena, max, sizeof(*o->dues));
+    o->times = arena_array(arena, max, sizeof(*o->times));
+    return o->of != NULL && o->fences != NULL && o->dues != NULL && o->times != NULL;
+}
+
+static void
+outcomes_add(struct outcomes *o, const struct message_outcome *outcome, const struct clock *clock)
+{
+    size_t i = o->count++;
+
+    o->of[i] = outcome;
+    o->ids[i] = outcome->claim.message;
+    o->channels[i] = outcome->claim.channel;
+    o->events[i] = id_new(clock);
+    o->fences[i] = outcome->claim.fence;
+    o->verdicts[i] = slice_text(verdicts[outcome->verdict].word);
+    o->providers[i] = outcome->provider_id;
+    o->codes[i] = outcome->error_code;
+    o->titles[i] = outcome->error_title;
+    o->classes[i] = slice_text(outcome->error_class);
+    o->dues[i] = outcome->due_at;
+    o->times[i] = outcome->at;
+}
+
+static enum err
+record_sent(struct db_tx *tx, const struct outcomes *o)
+{
+    struct db_rows *rows = NULL;
+    size_t named = 0;
+
+    if (o->count == 0)
+        return ERR_OK;
+    enum err err = db_query(tx, &message_sent_stmt,
+                            DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_I64_ARRAY(o->fences, o->count),
+                                    DB_TEXT_ARRAY(o->providers, o->count), DB_ID_ARRAY(o->channels, o->count),
+                                    DB_ID_ARRAY(o->events, o->count), DB_TIME_ARRAY(o->times, o->count)),
+                            &rows);
+    for (size_t i = 0; i < o->count; i++)
+        named += o->providers[i].ptr != NULL;
+    if (err == ERR_OK && db_rows_count(rows) < named)
+        err = db_exec(tx, &message_name_stmt,
+                      DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_TEXT_ARRAY(o->providers, o->count),
+                              DB_I64_ARRAY(o->fences, o->count)),
+                      NULL);
+    db_rows_free(rows);
+    return err;
 }
 
 /* What failed and has a further sender did not fail: that it fell back is told instead. */
@@ -317,6 +365,8 @@ steps_fall_back(struct db_tx *tx, const struct clock *clock, struct message_step
     for (size_t i = 0; i < *count; i++)
         if (steps[i].status == MESSAGE_FAILED)
             failed[failed_count++] = steps[i].message;
+    if (failed_count == 0)
+        return ERR_OK;
     enum err err = message_fall_back(tx, clock,
                                      &(struct message_leave){ .messages = failed,
                                                               .count = failed_count,
@@ -331,51 +381,54 @@ steps_fall_back(struct db_tx *tx, const struct clock *clock, struct message_step
     return err;
 }
 
+/* What was not sent is told by itself: with a cause, or that it fell back. */
+static enum err
+record_not_sent(struct db_tx *tx, const struct clock *clock, const struct outcomes *o, struct arena *arena)
+{
+    struct message_step *steps = arena_array(arena, o->count, sizeof(*steps));
+    struct db_rows *rows = NULL;
+    size_t step_count = 0;
+
+    if (o->count == 0)
+        return ERR_OK;
+    if (steps == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = db_query(tx, &message_settle_stmt,
+                            DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_I64_ARRAY(o->fences, o->count),
+                                    DB_TEXT_ARRAY(o->verdicts, o->count), DB_TIME_ARRAY(o->dues, o->count),
+                                    DB_TEXT_ARRAY(o->codes, o->count), DB_TEXT_ARRAY(o->titles, o->count),
+                                    DB_TEXT_ARRAY(o->classes, o->count)),
+                            &rows);
+    for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
+        size_t at = claim_index(o->ids, o->count, r, db_id(rows, r, 0));
+        if (at == o->count)
+            continue;
+        enum message_verdict verdict = o->of[at]->verdict;
+        steps[step_count++] = (struct message_step){
+            .message = o->ids[at],
+            .status = verdicts[verdict].status,
+            .at = o->times[at],
+            .cause = verdict == MESSAGE_VERDICT_RETURNED ? "not-sent" : NULL,
+        };
+    }
+    db_rows_free(rows);
+    if (err == ERR_OK)
+        err = steps_fall_back(tx, clock, steps, &step_count, arena);
+    return err == ERR_OK ? message_tell(tx, clock, steps, step_count, arena) : err;
+}
+
 enum err
 message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struct message_outcome *outcomes,
                         size_t count, struct arena *arena)
 {
-    struct claim_columns claims;
-    struct outcome_columns columns;
-    struct message_step *steps = arena_array(arena, count, sizeof(*steps));
-    struct db_rows *rows = NULL;
-    size_t step_count = 0;
+    struct outcomes sent = { .count = 0 }, not_sent = { .count = 0 };
 
-    if (steps == NULL || !claim_columns_fill(&claims, &outcomes->claim, sizeof(*outcomes), count, arena) ||
-        !outcome_columns_fill(&columns, outcomes, count, arena))
+    if (!outcomes_alloc(&sent, count, arena) || !outcomes_alloc(&not_sent, count, arena))
         return ERR_NO_MEMORY;
-    enum err err =
-        db_query(tx, &message_settle_stmt,
-                 DB_ARGS(DB_ID_ARRAY(claims.ids, count), DB_I64_ARRAY(claims.fences, count),
-                         DB_TEXT_ARRAY(columns.verdicts, count), DB_TIME_ARRAY(columns.dues, count),
-                         DB_TEXT_ARRAY(columns.providers, count), DB_TEXT_ARRAY(columns.codes, count),
-                         DB_TEXT_ARRAY(columns.titles, count), DB_TEXT_ARRAY(columns.classes, count)),
-                 &rows);
-    for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
-        struct id id = db_id(rows, r, 0);
-        for (size_t i = 0; i < count; i++)
-            if (id_eq(outcomes[i].claim.message, id)) {
-                enum message_verdict verdict = outcomes[i].verdict;
-                steps[step_count++] = (struct message_step){
-                    .message = id,
-                    .status = verdicts[verdict].status,
-                    .at = outcomes[i].at,
-                    .cause = verdict == MESSAGE_VERDICT_RETURNED ? "not-sent" : NULL,
-                };
-                break;
-            }
-    }
-    db_rows_free(rows);
-    if (err == ERR_OK)
-        err = db_exec(tx, &message_ref_stmt,
-                      DB_ARGS(DB_ID_ARRAY(claims.ids, count), DB_ID_ARRAY(claims.channels, count),
-                              DB_TEXT_ARRAY(columns.providers, count), DB_I64_ARRAY(claims.fences, count)),
-                      NULL);
-    if (err == ERR_OK)
-        err = steps_fall_back(tx, clock, steps, &step_count, arena);
-    if (err == ERR_OK)
-        err = message_tell(tx, clock, steps, step_count, arena);
-    return err;
+    for (size_t i = 0; i < count; i++)
+        outcomes_add(outcomes[i].verdict == MESSAGE_VERDICT_SENT ? &sent : &not_sent, &outcomes[i], clock);
+    enum err err = record_sent(tx, &sent);
+    return err == ERR_OK ? record_not_sent(tx, clock, &not_sent, arena) : err;
 }
 
 static const struct db_stmt message_lane_hold_stmt = {

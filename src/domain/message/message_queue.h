@@ -1,19 +1,20 @@
 /*
- * The queue of outgoing messages: claimed by lane, recorded as `sending` before the request leaves, written
- * back with the claim's fence. A lease that ran out before `sending` is simply claimed again; after it the
- * outcome is unknown, and the message waits as `uncertain` for the provider's event until its category's rule
- * applies.
+ * The queue of outgoing messages. The owner of a lane (message_lane.h) looks what is due in it, and marks
+ * what it is about to send as `sending`, with a lease and a new fence; the outcome is written by that fence.
+ * When the lease runs out first, the outcome is unknown, and the message waits as `uncertain` for the
+ * provider's event until its category's rule applies.
  */
 #ifndef DOMAIN_MESSAGE_MESSAGE_QUEUE_H
 #define DOMAIN_MESSAGE_MESSAGE_QUEUE_H
 #include "domain/message/message.h"
 
-#define MESSAGE_CLAIM_MAX    512u
+#define MESSAGE_LOOK_MAX     8192u /* rows of one look */
 #define MESSAGE_ATTEMPTS_MAX 12
 
+/* One message as somebody is about to send it, or sends it. */
 struct message_claim {
     struct id tenant, message, channel;
-    int64_t fence; /* its upper half is the sender's position: message_claim_sender */
+    int64_t fence; /* that it is marked with; its upper half is the sender's position: message_claim_sender */
     int attempt;   /* 1 for the first */
     enum message_category category;
     struct wall_time expires_at; /* not sent from then on; INT64_MAX: never */
@@ -22,18 +23,25 @@ struct message_claim {
 /* Which of the message's senders the claim is for. */
 unsigned message_claim_sender(const struct message_claim *claim);
 
-struct message_claim_limits {
-    size_t count_max;    /* <= MESSAGE_CLAIM_MAX */
-    size_t per_lane_max; /* of one lane, with what the owner holds of it already */
-    int64_t lease_ms;
-    struct id owner; /* this process */
+/* What waits in a lane of one category. */
+struct message_wanted {
+    struct id channel;
+    enum message_category category;
 };
-
-/* Claims what is due on open lanes, urgent first, every lane its share. Across tenants ("dispatch.claim"). */
-MUST_CHECK enum err message_claim_due(struct db *db, const struct message_claim_limits *limits,
-                                      struct arena *arena, struct message_claim **out, size_t *count_out);
-/* When something will be due, to sleep until then: ERR_NOTHING when the queue is empty. */
-MUST_CHECK enum err message_next_due(struct db *db, struct wall_time *out);
+struct message_found {
+    struct message_claim claim; /* as it would be: nothing is marked yet */
+    size_t wanted;              /* for which of them */
+    int64_t due_in_us;          /* <= 0: it is due */
+};
+/*
+ * Looks, without a lock: of each wanted the first `per_wanted_max` that are due, in the order of their time,
+ * and the first one that is not due yet; in the order of `wanted`. Together at most MESSAGE_LOOK_MAX. Across
+ * tenants
+ * ("dispatch.claim").
+ */
+MUST_CHECK enum err message_look(struct db *db, const struct message_wanted *wanted, size_t count,
+                                 size_t per_wanted_max, struct arena *arena, struct message_found **out,
+                                 size_t *count_out);
 
 /* What is needed to send it. */
 struct message_job {
@@ -42,14 +50,15 @@ struct message_job {
     struct slice target_provider_id; /* of the message it answers or reacts to; NULL ptr: none */
     struct message_sealed sealed;
     bool is_window_over; /* not a template, and the provider takes no other for this person now */
-    bool is_mine;        /* false: the lease was lost meanwhile; leave it alone */
+    bool is_mine;        /* false: it went, moved on, or the lane is closed or another's; leave it alone */
 };
 /*
- * Records that these are about to be sent (one tenant's): status `sending`, an event each, queue state
- * `sending`; and loads their sealed parts. After the commit the requests may leave.
+ * Marks these (one tenant's, of lanes that `dispatcher` owns) as about to be sent: queue state `sending` with
+ * the claim's fence and a lease, status `sending`, an event each; and loads their sealed parts, in the same
+ * order. After the commit the requests may leave.
  */
-MUST_CHECK enum err message_begin_sending(struct db_tx *tx, const struct clock *clock,
-                                          const struct message_claim *claims, size_t count,
+MUST_CHECK enum err message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dispatcher,
+                                          int64_t lease_ms, const struct message_claim *claims, size_t count,
                                           struct arena *arena, struct message_job **out);
 
 enum message_verdict {

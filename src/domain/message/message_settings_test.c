@@ -4,12 +4,14 @@
 #include "domain/message/message_testing.h"
 #include "platform/db/test_pair.h"
 
-static struct id channel;
+static struct id channel, owner;
 
 static int
 opened(void **state UNUSED)
 {
-    test_pair_open("delete from harkara.dispatch_queue; delete from harkara.message_settings");
+    test_pair_open("delete from harkara.dispatch_queue; delete from harkara.message_settings;"
+                   " delete from harkara.dispatcher_lease; update harkara.dispatch_lane set dispatcher = null");
+    owner = id_new(clock_system());
     channel = message_testing_channel(acme);
     return 0;
 }
@@ -76,18 +78,13 @@ lost(enum message_category category)
 {
     struct message_new message = message_testing_new(acme, channel, category);
     struct id id = message_testing_accept(gateway, &message);
-    struct message_claim_limits limits = {
-        .count_max = 10, .per_lane_max = 10, .lease_ms = 60000, .owner = id_new(clock_system())
-    };
     struct message_claim *claims;
     struct message_job *jobs;
-    size_t count = 0;
     struct db_tx tx;
 
-    assert_ok(message_claim_due(dispatcher, &limits, arena, &claims, &count));
-    assert_int_equal(count, 1);
+    assert_int_equal(message_testing_look(dispatcher, owner, channel, arena, &claims), 1);
     assert_ok(db_begin(dispatcher, acme, &tx));
-    assert_ok(message_begin_sending(&tx, clock_system(), claims, 1, arena, &jobs));
+    assert_ok(message_begin_sending(&tx, clock_system(), owner, 60000, claims, 1, arena, &jobs));
     assert_ok(db_commit(&tx));
     test_cluster_sql("update harkara.dispatch_queue set lease_until = now() - interval '1 second'");
     assert_int_equal(take_over(), 1);

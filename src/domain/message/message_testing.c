@@ -1,4 +1,5 @@
 #include "domain/message/message_testing.h"
+#include "domain/message/message_lane.h"
 #include <stdio.h>
 
 struct id
@@ -76,4 +77,25 @@ message_testing_count(const char *format, ...)
     vsnprintf(text, sizeof(text), format, values);
     va_end(values);
     return test_cluster_number(text);
+}
+
+size_t
+message_testing_look(struct db *db, struct id dispatcher, struct id channel, struct arena *arena,
+                     struct message_claim **out)
+{
+    struct message_wanted wanted[4];
+    struct message_lanes lanes;
+    struct message_found *found;
+    size_t found_count = 0, count = 0;
+
+    assert_ok(message_lanes_keep(db, dispatcher, 60000, arena, &lanes));
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        wanted[i] = (struct message_wanted){ channel, (enum message_category)i };
+    assert_ok(message_look(db, wanted, COUNT_OF(wanted), 100, arena, &found, &found_count));
+    *out = arena_array(arena, found_count, sizeof(**out));
+    assert_non_null(*out);
+    for (size_t i = 0; i < found_count; i++)
+        if (found[i].due_in_us <= 0)
+            (*out)[count++] = found[i].claim;
+    return count;
 }

@@ -2,6 +2,7 @@
 #ifndef DOMAIN_MESSAGE_MESSAGE_TESTING_H
 #define DOMAIN_MESSAGE_MESSAGE_TESTING_H
 #include "domain/message/message.h"
+#include "domain/message/message_queue.h"
 #include "platform/db/test_cluster.h"
 
 /* A channel of the tenant with an open lane, straight into the tables. */
@@ -14,5 +15,12 @@ struct id message_testing_accept(struct db *db, const struct message_new *messag
 /* The message's status, read past row-level security. */
 void message_testing_assert_status(struct id message, const char *status);
 int64_t message_testing_count(const char *format, ...) FORMAT_LIKE(1, 2);
+
+/*
+ * Takes the lanes that wait for `dispatcher`, and gives what is due in this one, the urgent first, as it
+ * would be claimed.
+ */
+size_t message_testing_look(struct db *db, struct id dispatcher, struct id channel, struct arena *arena,
+                            struct message_claim **out);
 
 #endif

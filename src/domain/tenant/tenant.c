@@ -86,7 +86,10 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
               struct slice slug, struct arena *arena, struct tenant *out)
 {
     struct vault_wrapped_key keys[3];
-    struct tenant tenant = { .id = id_new(clock), .state = TENANT_ACTIVE, .created_at = clock_wall(clock) };
+    struct tenant tenant = { .id = id_new(clock),
+                             .state = TENANT_ACTIVE,
+                             .created_at = clock_wall(clock),
+                             .send_weight = TENANT_SEND_WEIGHT };
 
     tenant.name = arena_copy(arena, name);
     tenant.slug = slug.len == 0 ? slug_from_name(arena, name) : arena_copy(arena, slug);
@@ -113,6 +116,7 @@ tenant_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
     out->name = arena_copy(arena, db_text(rows, row, 1));
     out->slug = arena_copy(arena, db_text(rows, row, 2));
     out->created_at = db_time(rows, row, 4);
+    out->send_weight = db_i64(rows, row, 5);
     if (out->name.ptr == NULL || out->slug.ptr == NULL)
         return ERR_NO_MEMORY;
     return tenant_state_parse(db_text(rows, row, 3), &out->state);
@@ -120,8 +124,8 @@ tenant_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
 
 static const struct db_stmt tenant_list_stmt = {
     "tenant_list",
-    "SELECT tenant_id, name, slug, state, created_at FROM tenant ORDER BY tenant_id LIMIT 1000" /* TENANT_LIST_MAX
-                                                                                                 */
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant ORDER BY tenant_id"
+    " LIMIT 1000" /* TENANT_LIST_MAX */
 };
 
 enum err
@@ -155,7 +159,8 @@ done:
 
 static const struct db_stmt tenant_find_stmt = {
     "tenant_find",
-    "SELECT tenant_id, name, slug, state, created_at FROM tenant WHERE slug = $1 OR tenant_id = $2 LIMIT 1"
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE slug = $1 OR tenant_id = $2"
+    " LIMIT 1"
 };
 
 enum err
@@ -194,4 +199,19 @@ enum err
 tenant_close(struct db *db, struct id tenant)
 {
     return db_run(db, tenant, close_in, NULL);
+}
+
+static const struct db_stmt tenant_weigh_stmt = { "tenant_weigh",
+                                                  "UPDATE tenant SET send_weight = $2 WHERE tenant_id = $1" };
+
+static enum err
+weigh_in(struct db_tx *tx, void *ctx)
+{
+    return db_exec_one(tx, &tenant_weigh_stmt, DB_ARGS(DB_I64(*(const int64_t *)ctx)));
+}
+
+enum err
+tenant_weigh(struct db *db, struct id tenant, int64_t send_weight)
+{
+    return db_run(db, tenant, weigh_in, &send_weight);
 }

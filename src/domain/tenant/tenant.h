@@ -20,7 +20,10 @@ struct tenant {
     struct slice name, slug; /* in the arena they were loaded into */
     enum tenant_state state;
     struct wall_time created_at;
+    int64_t send_weight; /* its part of sending beside other tenants' */
 };
+#define TENANT_SEND_WEIGHT     100 /* of one that nobody has weighed */
+#define TENANT_SEND_WEIGHT_MAX 10000
 
 /*
  * Makes the tenant and its three data keys in one transaction, as harkara_admin. `slug` may be empty: it is
@@ -32,6 +35,9 @@ MUST_CHECK enum err tenant_create(struct db *db, const struct vault *vault, cons
 /* No API key of it is good any more, its senders rest, its endpoints get nothing. Done again it changes
  * nothing. ERR_NOT_FOUND. As harkara_admin. */
 MUST_CHECK enum err tenant_close(struct db *db, struct id tenant);
+/* While several wait to send, each gets its part by weight, 1 to TENANT_SEND_WEIGHT_MAX. ERR_NOT_FOUND,
+ * ERR_DB_CONSTRAINT. As harkara_admin. */
+MUST_CHECK enum err tenant_weigh(struct db *db, struct id tenant, int64_t send_weight);
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
  * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);

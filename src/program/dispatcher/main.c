@@ -155,6 +155,12 @@ start_waiting(struct dispatcher *dispatcher)
             mailbox_put(&dispatcher->settled, &job->item);
             continue;
         }
+        if (now.us >= job->leave_by.us) {
+            send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 0, "not-owned",
+                            "The sender may be another dispatcher's.", "retry");
+            mailbox_put(&dispatcher->settled, &job->item);
+            continue;
+        }
         if (job->claim.expires_at.us <= clock_wall(dispatcher->clock).us) {
             send_job_settle(job, dispatcher->clock, MESSAGE_VERDICT_RETURNED, 0, "expired",
                             "The message was not sent in time.", "permanent");

@@ -7,13 +7,13 @@
 #define SECOND_US   INT64_C(1000000)
 #define HOLD_WAYS   4u
 #define HOLD_SETS   (PACE_HOLDS_MAX / HOLD_WAYS)
+#define HEADS       1024u
 
 /* Rates are in thousandths of a message per second. */
 struct lane {
     struct id channel;
-    struct mono_time next_at;    /* the turn after the last one taken */
-    struct mono_time learned_at; /* what the store knew */
-    bool has_facts;
+    struct lane *next;        /* of the same head, or unused */
+    struct mono_time next_at; /* the turn after the last one taken */
     int64_t ceiling_milli, rate_milli;
     struct mono_time rate_at; /* when rate_milli was so; it has grown since */
     struct mono_time halved_at;
@@ -28,7 +28,7 @@ struct hold {
 struct pace {
     int64_t start_milli;
     size_t lane_count;
-    struct lane lanes[PACE_LANES_MAX];
+    struct lane lanes[PACE_LANES_MAX], *unused, *heads[HEADS];
     struct hold holds[PACE_HOLDS_MAX]; /* sets of HOLD_WAYS, chosen by the key's first bytes */
 };
 
@@ -62,32 +62,53 @@ pace_free(struct pace *pace)
     free(pace);
 }
 
-static const struct lane *
-lane_find(const struct pace *pace, struct id channel)
+/* Ids end in random bytes. */
+static struct lane **
+lane_place(struct pace *pace, struct id channel)
 {
-    for (size_t i = 0; i < pace->lane_count; i++)
-        if (id_eq(pace->lanes[i].channel, channel))
-            return &pace->lanes[i];
-    return NULL;
+    struct lane **at =
+        &pace->heads[((size_t)channel.bytes[ID_BYTES - 2] << 8 | channel.bytes[ID_BYTES - 1]) % HEADS];
+
+    while (*at != NULL && !id_eq((*at)->channel, channel))
+        at = &(*at)->next;
+    return at;
+}
+
+void
+pace_forget(struct pace *pace, struct id channel)
+{
+    struct lane **at = lane_place(pace, channel), *lane = *at;
+
+    if (lane == NULL)
+        return;
+    *at = lane->next;
+    lane->next = pace->unused;
+    pace->unused = lane;
 }
 
 static struct lane *
 lane_of(struct pace *pace, struct id channel)
 {
-    struct lane *quiet = &pace->lanes[0];
+    struct lane *lane = *lane_place(pace, channel), *quiet = &pace->lanes[0];
 
-    for (size_t i = 0; i < pace->lane_count; i++) {
-        if (id_eq(pace->lanes[i].channel, channel))
-            return &pace->lanes[i];
-        if (pace->lanes[i].next_at.us < quiet->next_at.us)
-            quiet = &pace->lanes[i];
+    if (lane != NULL)
+        return lane;
+    if (pace->unused == NULL && pace->lane_count == PACE_LANES_MAX) {
+        for (size_t i = 1; i < PACE_LANES_MAX; i++)
+            if (pace->lanes[i].next_at.us < quiet->next_at.us)
+                quiet = &pace->lanes[i];
+        pace_forget(pace, quiet->channel);
     }
-    if (pace->lane_count < PACE_LANES_MAX)
-        quiet = &pace->lanes[pace->lane_count++];
-    *quiet = (struct lane){ .channel = channel,
-                            .ceiling_milli = pace->start_milli,
-                            .rate_milli = pace->start_milli };
-    return quiet;
+    lane = pace->unused;
+    if (lane != NULL)
+        pace->unused = lane->next;
+    else
+        lane = &pace->lanes[pace->lane_count++];
+    *lane = (struct lane){ .channel = channel,
+                           .ceiling_milli = pace->start_milli,
+                           .rate_milli = pace->start_milli };
+    *lane_place(pace, channel) = lane;
+    return lane;
 }
 
 /* What the rate has grown to in so long; both bounded, so that nothing overflows. */
@@ -108,30 +129,53 @@ lane_grow(struct lane *lane, struct mono_time now)
     lane->rate_at = now;
 }
 
-bool
-pace_wants_facts(const struct pace *pace, struct id channel, struct mono_time now, int64_t age_ms)
+static int64_t
+gap_us(const struct lane *lane)
 {
-    const struct lane *lane = lane_find(pace, channel);
-
-    return lane == NULL || !lane->has_facts || now.us - lane->learned_at.us >= age_ms * 1000;
+    return (1000 * SECOND_US + lane->rate_milli - 1) / lane->rate_milli;
 }
 
 void
-pace_learn(struct pace *pace, struct id channel, int64_t ceiling, int64_t halved_to, int64_t halved_ms_ago,
-           struct mono_time now)
+pace_ceiling(struct pace *pace, struct id channel, int64_t ceiling, struct mono_time now)
 {
     struct lane *lane = lane_of(pace, channel);
-    bool is_first = !lane->has_facts;
 
     lane_grow(lane, now);
     lane->ceiling_milli = ceiling > 0 ? most(ceiling * 1000, FLOOR_MILLI) : pace->start_milli;
     lane->rate_milli = least(lane->rate_milli, lane->ceiling_milli);
-    if (is_first && halved_to > 0) /* of an earlier life: what it would have grown to by now */
+}
+
+void
+pace_begin(struct pace *pace, struct id channel, int64_t ceiling, int64_t halved_to, int64_t halved_ms_ago,
+           struct mono_time now)
+{
+    pace_forget(pace, channel);
+    struct lane *lane = lane_of(pace, channel);
+
+    pace_ceiling(pace, channel, ceiling, now);
+    lane->rate_milli = lane->ceiling_milli;
+    if (halved_to > 0) /* what it would have grown to by now */
         lane->rate_milli =
             least(lane->rate_milli, grown(most(halved_to * 1000, FLOOR_MILLI), lane->ceiling_milli,
                                           least(halved_ms_ago, PACE_RECOVERY_S * 1000) * 1000));
-    lane->has_facts = true;
-    lane->learned_at = now;
+    lane->rate_at = now;
+    lane->next_at.us = now.us + gap_us(lane);
+}
+
+/* A turn that was missed by less than its gap is caught up, so that the pace is kept. */
+static int64_t
+turn_from(struct lane *lane, struct mono_time now)
+{
+    lane_grow(lane, now);
+    return lane->next_at.us > now.us - gap_us(lane) ? lane->next_at.us : now.us;
+}
+
+bool
+pace_has_turn(struct pace *pace, struct id channel, struct mono_time now, struct mono_time until,
+              struct mono_time *at_out)
+{
+    at_out->us = most(turn_from(lane_of(pace, channel), now), now.us);
+    return at_out->us <= until.us;
 }
 
 bool
@@ -139,15 +183,12 @@ pace_turn(struct pace *pace, struct id channel, struct mono_time now, struct mon
           struct mono_time *at_out)
 {
     struct lane *lane = lane_of(pace, channel);
+    int64_t from_us = turn_from(lane, now);
 
-    lane_grow(lane, now);
-    int64_t gap_us = (1000 * SECOND_US + lane->rate_milli - 1) / lane->rate_milli;
-    /* A turn that was missed by less than its gap is caught up, so that the pace is kept. */
-    int64_t from_us = lane->next_at.us > now.us - gap_us ? lane->next_at.us : now.us;
     at_out->us = most(from_us, now.us);
     if (at_out->us > until.us)
         return false;
-    lane->next_at.us = from_us + gap_us;
+    lane->next_at.us = from_us + gap_us(lane);
     return true;
 }
 

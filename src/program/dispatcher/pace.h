@@ -23,16 +23,21 @@ struct pace;
 MUST_CHECK enum err pace_new(int64_t per_second, struct pace **out);
 void pace_free(struct pace *pace); /* accepts NULL */
 
-/* Whether nothing has been learned of the number for `age_ms`; then ask the store and tell with pace_learn.
- */
-bool pace_wants_facts(const struct pace *pace, struct id channel, struct mono_time now, int64_t age_ms);
 /*
- * What is known of a number: its ceiling (0: none, the setting counts) and, of an earlier life of this
- * process, the pace it was halved to (0: never) and how long ago.
+ * The number is this process's from now on: its ceiling (0: none is known, the setting counts), and the pace
+ * it was halved to under its last owner (0: never) and how long ago. Its first turn is one gap away, since
+ * that owner may just have taken one. What was known of the number is forgotten.
  */
-void pace_learn(struct pace *pace, struct id channel, int64_t ceiling, int64_t halved_to,
+void pace_begin(struct pace *pace, struct id channel, int64_t ceiling, int64_t halved_to,
                 int64_t halved_ms_ago, struct mono_time now);
+/* Another ceiling; 0 as above. */
+void pace_ceiling(struct pace *pace, struct id channel, int64_t ceiling, struct mono_time now);
+/* It is another process's. */
+void pace_forget(struct pace *pace, struct id channel);
 
+/* As pace_turn, but nothing is taken. */
+bool pace_has_turn(struct pace *pace, struct id channel, struct mono_time now, struct mono_time until,
+                   struct mono_time *at_out);
 /*
  * The next turn of the number: true, and it is taken, when it comes before `until`; *at_out is then no
  * earlier than now. false: *at_out is when to ask again.

@@ -154,33 +154,52 @@ it_finds_a_limit_that_it_was_not_told(void **state UNUSED)
 }
 
 static void
-what_was_learned_is_taken_up_after_a_restart(void **state UNUSED)
+what_was_learned_is_taken_up_by_the_next_owner(void **state UNUSED)
 {
     static const struct {
         int64_t ceiling, halved_to, ms_ago, want;
-    } rows[] = {
-        { 0, 0, 0, 80 },        { 0, 10, 0, 10 },        { 0, 10, 15000, 30 },
-        { 0, 10, 3600000, 80 }, { 0, 0, -5, 80 },        { 40, 0, 0, 40 },
-        { 40, 10, 0, 10 },      { 0, 1, INT64_MAX, 80 }, { 1000, 500, 0, 80 }
-    }; /* a higher ceiling is grown to, from the setting */
+    } rows[] = { { 0, 0, 0, 80 },       { 0, 10, 0, 10 },    { 0, 10, 15000, 30 }, { 0, 10, 3600000, 80 },
+                 { 0, 0, -5, 80 },      { 40, 0, 0, 40 },    { 40, 10, 0, 10 },    { 0, 1, INT64_MAX, 80 },
+                 { 1000, 500, 0, 500 }, { 1000, 0, 0, 1000 } };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct pace *pace = pace_at(80);
         struct id channel = channel_of(1);
-        assert_true(pace_wants_facts(pace, channel, us(0), 60000));
-        pace_learn(pace, channel, rows[i].ceiling, rows[i].halved_to, rows[i].ms_ago, us(0));
+        for (int again = 0; again < 2; again++) /* whatever was known here before */
+            pace_begin(pace, channel, rows[i].ceiling, rows[i].halved_to, rows[i].ms_ago, us(0));
         if (pace_per_second(pace, channel, us(0)) != rows[i].want)
             fail_msg("row %zu", i);
-        assert_false(pace_wants_facts(pace, channel, us(59 * SECOND_US), 60000));
-        assert_true(pace_wants_facts(pace, channel, us(60 * SECOND_US), 60000));
         pace_free(pace);
     }
     struct pace *pace = pace_at(80);
-    pace_learn(pace, channel_of(1), 1000, 0, 0, us(0));
+    pace_ceiling(pace, channel_of(1), 1000, us(0)); /* a higher one is grown to */
+    assert_int_equal(pace_per_second(pace, channel_of(1), us(0)), 80);
     assert_int_equal(pace_per_second(pace, channel_of(1), us(120 * SECOND_US)), 1000);
-    pace_learn(pace, channel_of(1), 0, 0, 0, us(121 * SECOND_US)); /* its level was taken away */
+    pace_ceiling(pace, channel_of(1), 0, us(121 * SECOND_US)); /* its level was taken away */
     assert_int_equal(pace_per_second(pace, channel_of(1), us(121 * SECOND_US)), 80);
     pace_free(pace);
+}
+
+/* One owner after the other: where they meet, no two turns are closer than the pace has them. */
+static void
+a_lane_that_changes_hands_keeps_its_pace(void **state UNUSED)
+{
+    struct pace *first = pace_at(80), *second = pace_at(80);
+    struct mono_time last = us(0), at;
+    size_t count = 0;
+
+    while (pace_turn(first, channel_of(1), us(0), us(SECOND_US), &at))
+        last = at, count++;
+    assert_int_equal(count, 81);
+    pace_begin(second, channel_of(1), 0, 0, 0, last);
+    assert_true(pace_has_turn(second, channel_of(1), last, us(2 * SECOND_US), &at));
+    assert_int_equal(at.us - last.us, 12500);
+    assert_true(pace_turn(second, channel_of(1), last, us(2 * SECOND_US), &at)); /* to look took nothing */
+    assert_int_equal(at.us - last.us, 12500);
+    pace_forget(first, channel_of(1));
+    assert_true(pace_turn(first, channel_of(1), us(0), us(0), &at)); /* nothing is known of it any more */
+    pace_free(first);
+    pace_free(second);
 }
 
 static void
@@ -228,5 +247,6 @@ UNIT_MAIN(cmocka_unit_test(no_window_has_more_turns_than_the_pace_allows),
           cmocka_unit_test(the_pace_is_kept_by_who_asks_in_time),
           cmocka_unit_test(a_refusal_halves_once_and_the_pace_grows_back),
           cmocka_unit_test(it_finds_a_limit_that_it_was_not_told),
-          cmocka_unit_test(what_was_learned_is_taken_up_after_a_restart),
+          cmocka_unit_test(what_was_learned_is_taken_up_by_the_next_owner),
+          cmocka_unit_test(a_lane_that_changes_hands_keeps_its_pace),
           cmocka_unit_test(a_held_key_holds_no_other), cmocka_unit_test(what_is_forgotten_is_bounded))

@@ -11,11 +11,15 @@
 #include "program/dispatcher/pace.h"
 #include "program/dispatcher/send_plan.h"
 
+struct send_lane;
+
 struct send_job {
     struct mailbox_item item;
     struct message_claim claim;
+    struct send_lane *lane;         /* borrowed: the store's */
     struct mono_time claimed_at;    /* its lease runs from here */
     struct mono_time leave_at;      /* its turn in its sender's pace */
+    struct mono_time leave_by;      /* not later: the lane may be another dispatcher's by then */
     struct pace_key pair, template; /* what else may be held with it */
     bool has_template;
     struct buf url, body;                        /* body holds message text: wiped */

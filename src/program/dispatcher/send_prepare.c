@@ -10,17 +10,18 @@
 #include "wire/json/json.h"
 #include <stdio.h>
 
-/* The messages of one tenant of a claim, and what is opened for them. */
-struct tenant_batch {
+/* Messages that leave together, sorted by tenant, and what is opened for them. */
+struct batch {
     struct send_store *store;
-    struct id tenant;
-    const struct claimed *from; /* `claims`, with their turns */
+    const struct claimed *from;
     const struct message_claim *claims;
     size_t count;
     struct message_job *jobs;
+    struct vault_ask *asks;   /* of each lane one, then of each message two */
+    struct vault_ask *opened; /* the messages' part of them */
     /* the channels among them */
     struct lane {
-        struct id channel;
+        struct id tenant, channel;
         enum err err;
         struct vault_sealed sealed;
         uint32_t generation;
@@ -31,109 +32,153 @@ struct tenant_batch {
 };
 
 static struct lane *
-lane_of(const struct tenant_batch *batch, struct id channel)
+lane_of(const struct batch *batch, struct id channel)
 {
-    for (size_t i = 0; i < batch->lane_count; i++)
+    for (size_t i = batch->lane_count; i-- > 0;)
         if (id_eq(batch->lanes[i].channel, channel))
             return &batch->lanes[i];
     return NULL;
 }
 
-/* In the tenant's transaction: the mark that they may leave, their sealed parts, and their channels' sealed
+/* In one tenant's transaction: the mark that they may leave, their sealed parts, and their channels' sealed
  * tokens. */
 static enum err
-batch_begin(struct db_tx *tx, void *ctx)
+tenant_begin(struct db_tx *tx, struct batch *batch, size_t from, size_t count)
 {
-    struct tenant_batch *batch = ctx;
-    struct arena *arena = batch->store->arena;
-    enum err err = message_begin_sending(tx, batch->store->config.clock, batch->claims, batch->count, arena,
-                                         &batch->jobs);
+    struct send_store *store = batch->store;
+    struct message_job *jobs = NULL;
+    enum err err = message_begin_sending(tx, store->config.clock, store->config.instance,
+                                         store->config.config->send_lease_ms, batch->claims + from, count,
+                                         store->arena, &jobs);
 
-    batch->lane_count = 0;
-    for (size_t i = 0; err == ERR_OK && i < batch->count; i++) {
-        if (lane_of(batch, batch->claims[i].channel) != NULL)
+    if (err == ERR_OK)
+        memcpy(batch->jobs + from, jobs, count * sizeof(*jobs));
+    for (size_t i = from; err == ERR_OK && i < from + count; i++) {
+        if (!batch->jobs[i].is_mine || lane_of(batch, batch->claims[i].channel) != NULL)
             continue;
         struct lane *lane = &batch->lanes[batch->lane_count++];
-        *lane = (struct lane){ .channel = batch->claims[i].channel };
-        lane->err = channel_credential_read(tx, lane->channel, CHANNEL_ACCESS_TOKEN, arena, &lane->sealed,
-                                            &lane->generation, &lane->phone_number_id);
+        *lane = (struct lane){ .tenant = batch->claims[i].tenant, .channel = batch->claims[i].channel };
+        lane->err = channel_credential_read(tx, lane->channel, CHANNEL_ACCESS_TOKEN, store->arena,
+                                            &lane->sealed, &lane->generation, &lane->phone_number_id);
         if (lane->err != ERR_NOT_FOUND)
             err = lane->err;
     }
     return err;
 }
 
-static void
-lanes_open(struct tenant_batch *batch)
+/* All tenants in one transaction: a commit costs as much for one as for many. */
+static enum err
+batch_begin(struct db_tx *tx, void *ctx)
 {
-    for (size_t i = 0; i < batch->lane_count; i++) {
-        struct lane *lane = &batch->lanes[i];
-        struct vault_place place =
-            channel_credential_place(batch->tenant, lane->channel, CHANNEL_ACCESS_TOKEN, lane->generation);
-        if (lane->err == ERR_OK)
-            lane->err =
-                vault_open(&batch->store->vault, VAULT_CREDENTIAL, &place, &lane->sealed, &lane->token);
-        if (lane->err == ERR_OK || lane->err == ERR_NOT_FOUND)
-            continue;
-        /* The vault is away, or memory short: that mends itself. A key that is missing was destroyed. */
-        bool is_passing = err_class(lane->err) == ERR_CLASS_UNAVAILABLE && lane->err != ERR_VAULT_KEY_MISSING;
-        if (is_passing)
-            log_event(LOG_WARN, "dispatch.credential_waits", LOG_ID("channel", ID_CHANNEL, lane->channel),
-                      LOG_ERR(lane->err));
-        else
-            log_event(LOG_ERROR, "dispatch.credential_unreadable",
-                      LOG_ID("channel", ID_CHANNEL, lane->channel), LOG_ERR(lane->err));
+    struct batch *batch = ctx;
+    enum err err = ERR_OK;
+
+    batch->lane_count = 0;
+    for (size_t from = 0, to; err == ERR_OK && from < batch->count; from = to) {
+        for (to = from + 1; to < batch->count && id_eq(batch->claims[to].tenant, batch->claims[from].tenant);)
+            to++;
+        err = db_tx_turn_to(tx, batch->claims[from].tenant);
+        if (err == ERR_OK)
+            err = tenant_begin(tx, batch, from, to - from);
     }
+    return err;
 }
 
-/* What may be held together with a message, as digests: `what` tells the kinds of key apart. */
-static enum err
-hold_key(char what, struct id channel, struct slice name, struct pace_key *out)
+static void
+lane_judge(struct lane *lane)
 {
+    if (lane->err == ERR_OK || lane->err == ERR_NOT_FOUND)
+        return;
+    /* The vault is away, or memory short: that mends itself. A key that is missing was destroyed. */
+    bool is_passing = err_class(lane->err) == ERR_CLASS_UNAVAILABLE && lane->err != ERR_VAULT_KEY_MISSING;
+    if (is_passing)
+        log_event(LOG_WARN, "dispatch.credential_waits", LOG_ID("channel", ID_CHANNEL, lane->channel),
+                  LOG_ERR(lane->err));
+    else
+        log_event(LOG_ERROR, "dispatch.credential_unreadable", LOG_ID("channel", ID_CHANNEL, lane->channel),
+                  LOG_ERR(lane->err));
+}
+
+/* Everything in one exchange with the vault: a token for each lane, address and content of each message. */
+static void
+batch_open(struct batch *batch)
+{
+    struct vault_ask *last = batch->asks;
+
+    for (size_t i = 0; i < batch->lane_count; i++) {
+        const struct lane *lane = &batch->lanes[i];
+        struct vault_place place =
+            channel_credential_place(lane->tenant, lane->channel, CHANNEL_ACCESS_TOKEN, lane->generation);
+        if (lane->err == ERR_OK)
+            *last++ = vault_ask_open(VAULT_CREDENTIAL, &place, &lane->sealed);
+    }
+    batch->opened = last;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct message_job *job = &batch->jobs[i];
+        if (!job->is_mine)
+            continue;
+        message_open_asks(job->claim.tenant, job->claim.message, &job->sealed, last);
+        last += 2;
+    }
+    vault_ask_many(&batch->store->vault, batch->asks, (size_t)(last - batch->asks), batch->store->arena);
+    last = batch->asks;
+    for (size_t i = 0; i < batch->lane_count; i++) {
+        struct lane *lane = &batch->lanes[i];
+        if (lane->err != ERR_OK)
+            continue;
+        lane->err = last->err;
+        lane->token = last->open;
+        last++;
+    }
+    for (size_t i = 0; i < batch->lane_count; i++)
+        lane_judge(&batch->lanes[i]);
+}
+
+/* With whom a message may be held: the recipient's blind index tells recipients of one tenant apart. */
+static void
+pair_key(const struct message_job *from, struct pace_key *out)
+{
+    for (size_t i = 0; i < PACE_KEY_BYTES; i++)
+        out->bytes[i] = (unsigned char)(from->sealed.peer_index[i] ^ from->claim.channel.bytes[i]);
+}
+
+static enum err
+template_key(const json_t *content, struct send_job *job)
+{
+    struct slice template = json_text_of(json_member(content, "template"), "name");
     unsigned char hash[HASH_BYTES];
     struct buf text;
 
+    job->has_template = template.len > 0;
+    if (!job->has_template)
+        return ERR_OK;
     buf_init(&text, 2048);
-    buf_add_byte(&text, what);
-    buf_add(&text, slice_of(channel.bytes, ID_BYTES));
-    buf_add(&text, name);
+    buf_add(&text, slice_of(job->claim.channel.bytes, ID_BYTES));
+    buf_add(&text, template);
     enum err err = buf_done(&text);
     if (err == ERR_OK)
         err = hash_sha256(buf_slice(&text), hash);
     if (err == ERR_OK)
-        memcpy(out->bytes, hash, sizeof(out->bytes));
-    buf_release_wiped(&text);
+        memcpy(job->template.bytes, hash, sizeof(job->template.bytes));
+    buf_release(&text);
     return err;
 }
 
+/* From opened content and address to the provider's request. */
 static enum err
-hold_keys(const json_t *content, struct slice peer, struct send_job *job)
-{
-    struct slice template = json_text_of(json_member(content, "template"), "name");
-    enum err err = hold_key('p', job->claim.channel, peer, &job->pair);
-
-    job->has_template = template.len > 0;
-    if (err == ERR_OK && job->has_template)
-        err = hold_key('t', job->claim.channel, template, &job->template);
-    return err;
-}
-
-/* Content and address opened, the provider's request printed. */
-static enum err
-request_print(struct tenant_batch *batch, const struct message_job *from, const struct lane *lane,
-              struct send_job *job, struct send_media *media_out)
+request_print(const struct batch *batch, const struct message_job *from, const struct vault_ask opened[2],
+              const struct lane *lane, struct send_job *job, struct send_media *media_out)
 {
     const struct config *config = batch->store->config.config;
     char mark[MESSAGE_MARK_BYTES];
-    struct slice peer, text;
     json_t *content = NULL;
-    enum err err = message_open(&batch->store->vault, batch->tenant, from->claim.message, &from->sealed,
-                                batch->store->arena, &peer, &text);
+    enum err err = vault_asks_err(opened, 2);
 
     if (err == ERR_OK)
-        err = json_parse(text, &content);
+        err = json_parse(opened[1].plain, &content);
+    pair_key(from, &job->pair);
     if (err == ERR_OK)
-        err = hold_keys(content, peer, job);
+        err = template_key(content, job);
     if (err == ERR_OK)
         err = send_media_replace(batch->store->db, batch->store->config.clock, &from->claim, content,
                                  batch->store->arena, media_out);
@@ -143,7 +188,7 @@ request_print(struct tenant_batch *batch, const struct message_job *from, const 
     }
     if (err == ERR_OK)
         err = whatsapp_send_print(
-            &(struct whatsapp_send){ .to = peer,
+            &(struct whatsapp_send){ .to = opened[0].plain,
                                      .refers_to = from->target_provider_id,
                                      .callback_data = message_mark_print(
                                          from->claim.message, message_claim_sender(&from->claim), mark),
@@ -217,16 +262,19 @@ is_without_media(const struct send_store *store, struct send_job *job, const str
 
 /* From a loaded message to a request on the loop, or to an outcome that needs no provider. */
 static void
-job_prepare(struct tenant_batch *batch, const struct message_job *from, const struct claimed *claimed)
+job_prepare(const struct batch *batch, const struct message_job *from, const struct vault_ask opened[2],
+            const struct claimed *claimed)
 {
     struct send_store *store = batch->store;
     const struct lane *lane = lane_of(batch, from->claim.channel);
     struct send_job *job = send_job_new(&from->claim, claimed->claimed_at);
 
     if (job == NULL) { /* the lease runs out, and the message is taken over */
+        send_lanes_done(store->lanes, claimed->lane, claimed->claim.category, claimed->claimed_at);
         atomic_fetch_sub(&store->out, 1);
         return;
     }
+    job->lane = claimed->lane;
     memcpy(job->peer_index, from->sealed.peer_index, sizeof(job->peer_index));
     if (lane->err == ERR_OK && from->is_window_over) {
         send_job_settle(job, store->config.clock, MESSAGE_VERDICT_FAILED, 0, "window-closed",
@@ -235,8 +283,9 @@ job_prepare(struct tenant_batch *batch, const struct message_job *from, const st
         return;
     }
     job->leave_at = claimed->leave_at;
+    job->leave_by = store->owned_until;
     struct send_media media = { .verdict = SEND_MEDIA_GO };
-    enum err err = lane->err == ERR_OK ? request_print(batch, from, lane, job, &media) : lane->err;
+    enum err err = lane->err == ERR_OK ? request_print(batch, from, opened, lane, job, &media) : lane->err;
     if (err == ERR_OK) {
         memcpy(job->media, media.media, sizeof(job->media));
         job->media_count = media.count;
@@ -259,25 +308,28 @@ enum err
 send_prepare(struct send_store *store, const struct claimed *from, size_t count)
 {
     struct message_claim *claims = arena_array(store->arena, count, sizeof(*claims));
-    struct tenant_batch batch = {
-        .store = store, .tenant = from[0].claim.tenant, .from = from, .claims = claims, .count = count
-    };
+    struct batch batch = { .store = store, .from = from, .claims = claims, .count = count };
 
     batch.lanes = arena_array(store->arena, count, sizeof(*batch.lanes));
-    if (claims == NULL || batch.lanes == NULL)
+    batch.jobs = arena_array(store->arena, count, sizeof(*batch.jobs));
+    batch.asks = arena_array(store->arena, 3 * count, sizeof(*batch.asks));
+    if (claims == NULL || batch.lanes == NULL || batch.jobs == NULL || batch.asks == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         claims[i] = from[i].claim;
-    enum err err = db_run(store->db, batch.tenant, batch_begin, &batch);
+    enum err err = db_run(store->db, claims[0].tenant, batch_begin, &batch);
     if (err != ERR_OK)
-        return err; /* nothing was marked as sending: the leases run out */
-    lanes_open(&batch);
+        return err; /* nothing was marked as sending */
+    batch_open(&batch);
+    const struct vault_ask *opened = batch.opened;
     for (size_t i = 0; i < count; i++) {
         if (!batch.jobs[i].is_mine) {
+            send_lanes_done(store->lanes, from[i].lane, claims[i].category, from[i].claimed_at);
             atomic_fetch_sub(&store->out, 1);
             continue;
         }
-        job_prepare(&batch, &batch.jobs[i], &from[i]);
+        job_prepare(&batch, &batch.jobs[i], opened, &from[i]);
+        opened += 2;
     }
     for (size_t i = 0; i < batch.lane_count; i++)
         secret_free(batch.lanes[i].token);

@@ -3,34 +3,23 @@
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
 #include "domain/media/media_provider.h"
-#include "domain/message/message_lane.h"
 #include "program/dispatcher/send_store_internal.h"
 #include <poll.h>
 #include <stdlib.h>
 
-#define ARENA_BYTES    (64u * 1024u * 1024u) /* MESSAGE_CLAIM_MAX messages of 64 KiB, sealed and opened */
-#define IDLE_MS_MAX    1000                  /* also finds what a lost notice left */
-#define TAKE_OVER_MS   1000                  /* between looks for what others left */
-#define DB_REOPEN_MS   5000
-#define OUTCOMES_MAX   512u
-#define TURNS_AHEAD_MS 250 /* turns that come so soon are prepared: the loop only waits for the moment */
-#define LANE_HELD_MS                                                                                         \
-    1000 /* what waits of a lane that was just held or closed goes back; the database holds the rest */
-#define LANE_FACTS_MS   60000
+#define ARENA_BYTES    (64u * 1024u * 1024u) /* PICK_MAX messages of 64 KiB, sealed and opened */
+#define LOOK_AROUND_MS 1000 /* for what others left, for times, and for what a lost notice left */
+#define LANE_LEASE_MS  4000 /* our lanes stay ours so long after the last look around */
+#define LEASE_MARGIN_MS                                                                                      \
+    1000 /* of it, for our own clock and for a request that is on its way to the provider */
+#define DB_REOPEN_MS    5000
+#define OUTCOMES_MAX    256u /* of one record */
+#define PICK_MAX        128u /* of one round: who comes in meanwhile waits for no more than these */
+#define FOUND_MAX       128u /* of one category of a lane, of one look */
+#define FEW             32u  /* less than that is not worth a transaction while more is on its way */
+#define GATHER_MS       3    /* so long it may gather; a notice ends it */
+#define LANES_AT_ONCE   256u
 #define HIGH_PER_SECOND 1000 /* what WhatsApp calls high throughput; otherwise the setting counts */
-
-/* The urgent first, then who waits longest. */
-static int
-waiting_order(const void *a, const void *b)
-{
-    const struct claimed *left = a, *right = b;
-
-    if (left->claim.category != right->claim.category)
-        return (int)left->claim.category - (int)right->claim.category;
-    if (left->claimed_at.us != right->claimed_at.us)
-        return left->claimed_at.us < right->claimed_at.us ? -1 : 1;
-    return memcmp(left->claim.message.bytes, right->claim.message.bytes, ID_BYTES);
-}
 
 static int
 tenant_order(const void *a, const void *b)
@@ -38,174 +27,159 @@ tenant_order(const void *a, const void *b)
     const struct claimed *left = a, *right = b;
     int order = memcmp(left->claim.tenant.bytes, right->claim.tenant.bytes, ID_BYTES);
 
-    return order != 0 ? order : waiting_order(a, b);
+    return order != 0 ? order : memcmp(left->claim.message.bytes, right->claim.message.bytes, ID_BYTES);
 }
 
+/* Lanes that were given up and have nothing out any more are anybody's. */
 static enum err
-claim_more(struct send_store *store, size_t *claimed_out)
+lanes_release(struct send_store *store)
+{
+    struct id channels[LANES_AT_ONCE];
+    size_t count = send_lanes_left(store->lanes, channels, LANES_AT_ONCE);
+
+    if (count == 0)
+        return ERR_OK;
+    enum err err = message_lanes_release(store->db, store->config.instance, channels, count);
+    if (err == ERR_OK)
+        send_lanes_forget(store->lanes, channels, count);
+    return err;
+}
+
+/* Our lease, and what is ours. The lease is counted from before it was asked for. */
+static enum err
+lanes_keep(struct send_store *store)
+{
+    struct mono_time began = clock_mono(store->config.clock);
+    struct message_lanes ours;
+    enum err err = message_lanes_keep(store->db, store->config.instance, LANE_LEASE_MS, store->arena, &ours);
+
+    if (err != ERR_OK)
+        return err;
+    store->owned_until = mono_after_ms(began, LANE_LEASE_MS - LEASE_MARGIN_MS);
+    return send_lanes_update(store->lanes, &ours, clock_mono(store->config.clock));
+}
+
+/* Once a second: our lanes, and what others or time have left. */
+static enum err
+look_around(struct send_store *store)
 {
     const struct config *config = store->config.config;
-    size_t out = atomic_load(&store->out), room = (size_t)config->send_in_flight_max;
     struct mono_time now = clock_mono(store->config.clock);
-    struct message_claim *claims = NULL;
-    size_t count = 0;
-    enum err err = ERR_OK;
-
-    *claimed_out = 0;
-    if (out >= room)
-        return ERR_OK;
-    room = room - out > MESSAGE_CLAIM_MAX ? MESSAGE_CLAIM_MAX : room - out;
-    /* Counted before it is claimed: who drains must not find nothing out while a claim is on its way. */
-    atomic_fetch_add(&store->out, room);
-    if (!atomic_load(&store->is_draining))
-        err = message_claim_due(
-            store->db,
-            &(struct message_claim_limits){ .count_max = room,
-                                            .per_lane_max = (size_t)config->lane_in_flight_max,
-                                            .lease_ms = config->send_lease_ms,
-                                            .owner = store->config.instance },
-            store->arena, &claims, &count);
-    if (err != ERR_OK)
-        count = 0;
-    atomic_fetch_sub(&store->out, room - count);
-    for (size_t i = 0; i < count; i++)
-        store->waiting[store->waiting_count++] = (struct claimed){ .claim = claims[i], .claimed_at = now };
-    *claimed_out = count;
-    return err;
-}
-
-struct lane_facts {
-    struct id channel;
-    struct message_lane lane;
-};
-
-static enum err
-lane_facts_in(struct db_tx *tx, void *ctx)
-{
-    struct lane_facts *facts = ctx;
-
-    return message_lane_read(tx, facts->channel, &facts->lane);
-}
-
-/* What the database knows of a sender's pace, once a minute. */
-static enum err
-lane_learn(struct send_store *store, const struct message_claim *claim, struct mono_time now)
-{
-    struct lane_facts facts = { .channel = claim->channel };
-    const struct message_lane *lane = &facts.lane;
-
-    if (!pace_wants_facts(store->pace, claim->channel, now, LANE_FACTS_MS))
-        return ERR_OK;
-    enum err err = db_run(store->db, claim->tenant, lane_facts_in, &facts);
-    if (err == ERR_NOT_FOUND)
-        err = ERR_OK; /* deleted: what waits for it fails when it is prepared */
-    int64_t ago_ms = (clock_wall(store->config.clock).us - lane->slowed_at.us) / 1000;
-    if (err == ERR_OK)
-        pace_learn(store->pace, claim->channel,
-                   lane->is_high && store->config.config->lane_per_second < HIGH_PER_SECOND ? HIGH_PER_SECOND
-                                                                                            : 0,
-                   lane->was_slowed ? lane->slowed_to : 0, lane->was_slowed ? ago_ms : 0, now);
-    return err;
-}
-
-/* Its turn has not come, and will not in time: back to the queue, as if it had never been claimed. */
-static void
-give_back(struct send_store *store, const struct claimed *claimed, const char *code, const char *title)
-{
-    struct send_job *job = send_job_new(&claimed->claim, claimed->claimed_at);
-
-    if (job == NULL) { /* the lease runs out */
-        atomic_fetch_sub(&store->out, 1);
-        return;
-    }
-    send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, 0, code, title, "retry");
-    mailbox_put(store->config.settled, &job->item);
-}
-
-static struct pace_key
-lane_key(struct id channel)
-{
-    struct pace_key key;
-
-    _Static_assert(sizeof(key.bytes) == ID_BYTES, "a channel's id is a key");
-    memcpy(key.bytes, channel.bytes, sizeof(key.bytes));
-    return key;
-}
-
-static bool
-is_lane_held(const struct send_store *store, struct id channel, struct mono_time now)
-{
-    struct pace_key key = lane_key(channel);
-
-    return pace_held_ms(store->pace, &key, now) > 0;
-}
-
-/* Takes from `waiting` those whose turn is near; what has waited for half its lease goes back. */
-static enum err
-turns_take(struct send_store *store, struct claimed *taken, size_t *count_out)
-{
-    struct mono_time now = clock_mono(store->config.clock), until = mono_after_ms(now, TURNS_AHEAD_MS);
     bool is_draining = atomic_load(&store->is_draining);
-    size_t kept = 0, count = 0;
+    struct message_around around = { .has_lanes = false };
+    size_t taken = 0, kept = 0;
+
+    if (!store->must_look_around && now.us - store->looked_around_at.us < LOOK_AROUND_MS * 1000)
+        return ERR_OK;
+    store->looked_around_at = now;
+    store->must_look_around = false;
+    enum err err = message_look_around(store->db, LANE_LEASE_MS, config->send_lease_ms, &around);
+    if (err == ERR_OK && around.has_lapsed && !is_draining)
+        err = message_take_over(store->db, store->config.clock, config->uncertain_wait_ms,
+                                config->send_lease_ms, store->arena, &taken);
+    if (err == ERR_OK && taken > 0)
+        log_event(LOG_INFO, "dispatch.taken_over", LOG_NUM("count", taken));
+    if (err == ERR_OK && around.has_times && !is_draining)
+        err = message_keep_times(store->db, store->config.clock, store->arena, &kept);
+    /* Whoever wants a part of the lanes says that he lives; who drains keeps his until they are empty. */
+    if (err == ERR_OK && (send_lanes_count(store->lanes) > 0 ||
+                          (!is_draining && (around.has_lanes || around.is_shared || taken + kept > 0))))
+        err = lanes_keep(store);
+    return err == ERR_OK ? lanes_release(store) : err;
+}
+
+/* What waits in our lanes, as far as it is not known. */
+static enum err
+look(struct send_store *store)
+{
+    struct message_wanted wanted[SEND_WANTED_MAX];
+    struct mono_time now = clock_mono(store->config.clock);
+    struct message_found *found = NULL;
+    size_t found_count = 0, count = send_lanes_wanted(store->lanes, now, wanted);
+
+    if (count == 0 || atomic_load(&store->is_draining))
+        return ERR_OK;
+    size_t each = MESSAGE_LOOK_MAX / count - 1;
+    each = each > FOUND_MAX ? FOUND_MAX : each;
+    enum err err = message_look(store->db, wanted, count, each, store->arena, &found, &found_count);
+    return err == ERR_OK ? send_lanes_found(store->lanes, wanted, count, found, found_count, each, now) : err;
+}
+
+/* A lane that is busy needs no notices: its owner looks anyway, and whoever accepts is not slowed by them. */
+static enum err
+lanes_rest(struct send_store *store)
+{
+    struct id channels[LANES_AT_ONCE];
     enum err err = ERR_OK;
 
-    store->turn_at.us = INT64_MAX;
-    qsort(store->waiting, store->waiting_count, sizeof(*store->waiting), waiting_order);
-    for (size_t i = 0; i < store->waiting_count; i++) {
-        struct claimed *claimed = &store->waiting[i];
-        if (err == ERR_OK && !is_draining)
-            err = lane_learn(store, &claimed->claim, now);
-        if (is_draining) {
-            give_back(store, claimed, "drained", "The dispatcher was stopping.");
-        } else if (now.us - claimed->claimed_at.us > store->config.config->send_lease_ms * 1000 / 2) {
-            /* The answer would come after the lease, and another would have taken the message over. */
-            give_back(store, claimed, "waited", "The message waited too long for its turn.");
-        } else if (is_lane_held(store, claimed->claim.channel, now)) {
-            give_back(store, claimed, "held", "The sender has to wait.");
-        } else if (claimed->claim.expires_at.us <= clock_wall(store->config.clock).us) {
-            give_back(store, claimed, "expired", "The message was not sent in time.");
-        } else if (err == ERR_OK &&
-                   pace_turn(store->pace, claimed->claim.channel, now, until, &claimed->leave_at)) {
-            taken[count++] = *claimed;
-        } else {
-            if (claimed->leave_at.us < store->turn_at.us)
-                store->turn_at = claimed->leave_at;
-            store->waiting[kept++] = *claimed;
-        }
+    for (int is_resting = 0; err == ERR_OK && is_resting < 2; is_resting++) {
+        size_t count = send_lanes_to_rest(store->lanes, is_resting, channels, LANES_AT_ONCE);
+        if (count > 0)
+            err = message_lanes_rest(store->db, store->config.instance, channels, count, is_resting);
+        if (err == ERR_OK)
+            send_lanes_rested(store->lanes, channels, count, is_resting, clock_mono(store->config.clock));
     }
-    store->waiting_count = kept;
-    *count_out = count;
+    return err;
+}
+
+/* Not to be sent after all: as if they had never been picked. */
+static void
+not_sent(struct send_store *store, const struct claimed *claimed, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        send_lanes_done(store->lanes, claimed[i].lane, claimed[i].claim.category, claimed[i].claimed_at);
+    atomic_fetch_sub(&store->out, count);
+}
+
+/* Together, or where that fails for what one of them holds, each workspace by itself. */
+static enum err
+prepare(struct send_store *store, const struct claimed *picked, size_t count)
+{
+    enum err err = send_prepare(store, picked, count);
+
+    if (err == ERR_OK)
+        return ERR_OK;
+    if (err_class(err) == ERR_CLASS_UNAVAILABLE ||
+        id_eq(picked[0].claim.tenant, picked[count - 1].claim.tenant)) {
+        not_sent(store, picked, count);
+        if (err_class(err) != ERR_CLASS_UNAVAILABLE) /* of this tenant alone */
+            log_event(LOG_ERROR, "dispatch.store_failed", LOG_ERR(err));
+        return err_class(err) == ERR_CLASS_UNAVAILABLE ? err : ERR_OK;
+    }
+    err = ERR_OK;
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && id_eq(picked[to].claim.tenant, picked[from].claim.tenant);)
+            to++;
+        if (err == ERR_OK)
+            err = prepare(store, picked + from, to - from);
+        else
+            not_sent(store, picked + from, to - from);
+    }
     return err;
 }
 
 static enum err
-claim_and_send(struct send_store *store, size_t *claimed_out)
+pick_and_send(struct send_store *store, size_t *done)
 {
-    struct claimed *taken =
-        arena_array(store->arena, (size_t)store->config.config->send_in_flight_max, sizeof(*taken));
+    struct claimed picked[PICK_MAX];
+    struct mono_time now = clock_mono(store->config.clock), until = mono_after_ms(now, SEND_AHEAD_MS);
     size_t count = 0;
-    enum err err = taken == NULL ? ERR_NO_MEMORY : claim_more(store, claimed_out);
 
-    if (err == ERR_OK)
-        err = turns_take(store, taken, &count);
-    if (count > 1)
-        qsort(taken, count, sizeof(*taken), tenant_order);
-    for (size_t from = 0, to; from < count; from = to) {
-        for (to = from + 1; to < count && id_eq(taken[to].claim.tenant, taken[from].claim.tenant);)
-            to++;
-        enum err one = err == ERR_OK ? send_prepare(store, taken + from, to - from) : err;
-        if (one == ERR_OK)
-            continue;
-        atomic_fetch_sub(&store->out, to - from);
-        if (err_class(one) == ERR_CLASS_UNAVAILABLE)
-            err = one;
-        else /* of this tenant alone */
-            log_event(LOG_ERROR, "dispatch.store_failed", LOG_ERR(one));
-    }
-    return err;
+    if (until.us >= store->owned_until.us)
+        return ERR_OK;
+    /* Counted before it is picked: who drains must not find nothing out while a pick is on its way. */
+    atomic_fetch_add(&store->out, PICK_MAX);
+    if (!atomic_load(&store->is_draining))
+        count = send_lanes_pick(store->lanes, now, clock_wall(store->config.clock), until, PICK_MAX, picked);
+    atomic_fetch_sub(&store->out, PICK_MAX - count);
+    if (count == 0)
+        return ERR_OK;
+    *done += count;
+    qsort(picked, count, sizeof(*picked), tenant_order);
+    return prepare(store, picked, count);
 }
 
-/* One tenant's outcomes, with what they mean for its channels. */
+/* Outcomes, sorted by tenant, with what they mean for its channels. */
 struct record {
     struct send_store *store;
     struct send_job **jobs;
@@ -255,9 +229,8 @@ media_again(struct db_tx *tx, const struct record *record, struct message_outcom
 }
 
 static enum err
-record_in(struct db_tx *tx, void *ctx)
+record_tenant(struct db_tx *tx, const struct record *record)
 {
-    const struct record *record = ctx;
     struct send_store *store = record->store;
     const struct clock *clock = store->config.clock;
     struct message_outcome *outcomes = arena_array(store->arena, record->count, sizeof(*outcomes));
@@ -286,6 +259,24 @@ record_in(struct db_tx *tx, void *ctx)
     return err;
 }
 
+/* All tenants in one transaction. */
+static enum err
+record_in(struct db_tx *tx, void *ctx)
+{
+    const struct record *all = ctx;
+    enum err err = ERR_OK;
+
+    for (size_t from = 0, to; err == ERR_OK && from < all->count; from = to) {
+        struct id tenant = all->jobs[from]->claim.tenant;
+        for (to = from + 1; to < all->count && id_eq(all->jobs[to]->claim.tenant, tenant);)
+            to++;
+        err = db_tx_turn_to(tx, tenant);
+        if (err == ERR_OK)
+            err = record_tenant(tx, &(struct record){ all->store, all->jobs + from, to - from });
+    }
+    return err;
+}
+
 /* What an answer means for those that follow; once, however often it takes to be recorded. */
 static void
 pace_tell(struct send_store *store, struct send_job *job)
@@ -295,10 +286,10 @@ pace_tell(struct send_store *store, struct send_job *job)
 
     if (plan->slows_number)
         job->slowed_to = pace_throttled(store->pace, job->claim.channel, job->leave_at, now);
-    if (plan->lane_hold_ms > 0 || plan->breaks_channel) {
-        struct pace_key lane = lane_key(job->claim.channel);
-        pace_hold(store->pace, &lane, now, mono_after_ms(now, LANE_HELD_MS));
-    }
+    if (plan->lane_hold_ms > 0)
+        send_lane_hold(job->lane, now, plan->lane_hold_ms);
+    if (plan->breaks_channel)
+        send_lane_hold(job->lane, now, 0);
     if (plan->pair_hold_ms > 0)
         pace_hold(store->pace, &job->pair, now, mono_after_ms(now, plan->pair_hold_ms));
     if (plan->template_hold_ms > 0 && job->has_template)
@@ -311,14 +302,31 @@ static int
 job_order(const void *a, const void *b)
 {
     struct send_job *const *left = a, *const *right = b;
+    int order = memcmp((*left)->claim.tenant.bytes, (*right)->claim.tenant.bytes, ID_BYTES);
 
-    return memcmp((*left)->claim.tenant.bytes, (*right)->claim.tenant.bytes, ID_BYTES);
+    return order != 0 ? order : memcmp((*left)->claim.message.bytes, (*right)->claim.message.bytes, ID_BYTES);
+}
+
+static void
+job_end(struct send_store *store, struct send_job *job)
+{
+    send_lanes_done(store->lanes, job->lane, job->claim.category, clock_mono(store->config.clock));
+    send_job_free(job);
+    atomic_fetch_sub(&store->out, 1);
+}
+
+static void
+outcome_keep(struct send_store *store, struct send_job *job)
+{
+    job->item.next = store->outcomes;
+    store->outcomes = &job->item;
+    store->outcome_count++;
 }
 
 /*
- * Records some outcomes of one tenant. What cannot be recorded now goes back to the queue: only the record
- * can be repeated, the send cannot. An outcome that can never be written would come again for ever, and
- * nothing else would be done: the others are recorded without it, and its lease makes it uncertain.
+ * Records some outcomes. What cannot be recorded now is kept: only the record can be repeated, the send
+ * cannot. An outcome that can never be written would come again for ever, and nothing else would be done: the
+ * others are recorded without it, and its lease makes it uncertain.
  */
 static enum err
 record_group(struct send_store *store, struct send_job **jobs, size_t count)
@@ -333,103 +341,105 @@ record_group(struct send_store *store, struct send_job **jobs, size_t count)
     }
     if (err_class(err) == ERR_CLASS_UNAVAILABLE) {
         for (size_t i = 0; i < count; i++)
-            mailbox_put(store->config.settled, &jobs[i]->item);
+            outcome_keep(store, jobs[i]);
         return err;
     }
     for (size_t i = 0; i < count; i++) {
         if (err != ERR_OK)
             log_event(LOG_ERROR, "dispatch.not_recorded",
                       LOG_ID("message", ID_MESSAGE, jobs[i]->claim.message), LOG_ERR(err));
-        send_job_free(jobs[i]);
-        atomic_fetch_sub(&store->out, 1);
+        job_end(store, jobs[i]);
     }
     return ERR_OK;
 }
 
 static enum err
-record_settled(struct send_store *store)
+record_settled(struct send_store *store, size_t *done)
 {
     struct send_job *jobs[OUTCOMES_MAX], *list = (struct send_job *)mailbox_take(store->config.settled);
     size_t count = 0;
-    enum err err = ERR_OK;
 
-    while (list != NULL && count < OUTCOMES_MAX) {
-        pace_tell(store, list);
-        jobs[count++] = list;
-        list = send_job_next(list);
-    }
     for (struct send_job *next; list != NULL; list = next) {
         next = send_job_next(list);
-        mailbox_put(store->config.settled, &list->item);
+        outcome_keep(store, list);
     }
-    qsort(jobs, count, sizeof(jobs[0]), job_order); /* NOLINT(bugprone-sizeof-expression): pointers */
-    for (size_t from = 0, to; from < count; from = to) {
-        for (to = from + 1; to < count && id_eq(jobs[to]->claim.tenant, jobs[from]->claim.tenant);)
-            to++;
-        if (err == ERR_OK) {
-            err = record_group(store, jobs + from, to - from);
-            continue;
-        }
-        for (size_t i = from; i < to; i++)
-            mailbox_put(store->config.settled, &jobs[i]->item);
+    while (store->outcomes != NULL && count < OUTCOMES_MAX) {
+        jobs[count] = (struct send_job *)store->outcomes;
+        store->outcomes = jobs[count]->item.next;
+        store->outcome_count--;
+        pace_tell(store, jobs[count++]);
     }
-    return err;
-}
-
-static enum err
-take_over(struct send_store *store)
-{
-    struct mono_time now = clock_mono(store->config.clock);
-    size_t taken = 0, kept = 0;
-
-    if (atomic_load(&store->is_draining) || now.us - store->took_over_at.us < TAKE_OVER_MS * 1000)
+    if (count == 0)
         return ERR_OK;
-    store->took_over_at = now;
-    enum err err = message_take_over(store->db, store->config.clock, store->config.config->uncertain_wait_ms,
-                                     store->config.config->send_lease_ms, store->arena, &taken);
-    if (err == ERR_OK && taken > 0)
-        log_event(LOG_INFO, "dispatch.taken_over", LOG_NUM("count", taken));
-    if (err == ERR_OK)
-        err = message_keep_times(store->db, store->config.clock, store->arena, &kept);
+    *done += count;
+    qsort(jobs, count, sizeof(jobs[0]), job_order); /* NOLINT(bugprone-sizeof-expression): pointers */
+    return record_group(store, jobs, count);
+}
+
+struct told {
+    struct send_store *store;
+    bool was_told;
+};
+
+/* "CHANNEL OWNER", "CHANNEL", or nothing: something came into this lane, or somewhere. */
+static void
+on_notice(void *ctx, struct slice channel UNUSED, struct slice payload)
+{
+    struct told *told = ctx;
+    struct send_store *store = told->store;
+    struct slice owner = payload.len > ID_UUID_BYTES ? slice_drop(payload, ID_UUID_BYTES) : SLICE_EMPTY;
+    struct id lane, dispatcher;
+    bool is_lane = payload.len >= ID_UUID_BYTES - 1 &&
+                   id_uuid_parse(slice_first(payload, ID_UUID_BYTES - 1), &lane) == ERR_OK;
+
+    if (!is_lane) {
+        send_lanes_told_all(store->lanes);
+        store->must_look_around = true;
+    } else if (send_lanes_told(store->lanes, lane)) {
+        told->was_told = true;
+    } else if (owner.len == 0 || id_uuid_parse(owner, &dispatcher) != ERR_OK ||
+               id_eq(dispatcher, store->config.instance)) {
+        store->must_look_around = true; /* nobody's yet */
+    }
+}
+
+static enum err
+notices(struct send_store *store, bool *was_told)
+{
+    struct told told = { .store = store };
+    enum err err = db_notifications(store->db, on_notice, &told);
+
+    *was_told = told.was_told;
     return err;
 }
 
-static void
-on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
-{
-    *(bool *)ctx = true;
-}
-
-/* Until an outcome or a notice comes, or something is due. */
+/*
+ * Until an outcome or a notice comes, or something is due. A few outcomes wait a little for more; a notice
+ * does not wait.
+ */
 static enum err
-store_wait(struct send_store *store)
+store_wait(struct send_store *store, bool may_gather)
 {
-    struct pollfd fds[] = { { .fd = store->config.settled->event_fd, .events = POLLIN },
-                            { .fd = db_fd(store->db), .events = POLLIN } };
-    bool has_room = atomic_load(&store->out) < (size_t)store->config.config->send_in_flight_max;
+    struct pollfd fds[] = { { .fd = db_fd(store->db), .events = POLLIN },
+                            { .fd = store->config.settled->event_fd, .events = POLLIN } };
     bool was_told = false;
-    struct wall_time due;
-    int64_t wait_ms = IDLE_MS_MAX;
-    enum err err = message_next_due(store->db, &due);
+    enum err err = notices(store, &was_told); /* what came with an answer makes no sound */
 
-    if (err != ERR_OK && err != ERR_NOTHING)
-        return err;
-    if (err == ERR_OK && has_room && !atomic_load(&store->is_draining)) {
-        int64_t until_ms = (due.us - clock_wall(store->config.clock).us) / 1000 + 1;
-        /* What is due and was not claimed waits for its lane, or another holds it: not a reason to spin. */
-        wait_ms = until_ms < 10 ? 10 : until_ms < IDLE_MS_MAX ? until_ms : IDLE_MS_MAX;
+    for (bool gathers = may_gather;; gathers = false) {
+        struct mono_time now = clock_mono(store->config.clock), next = send_lanes_next(store->lanes, now);
+        int64_t around_us = store->looked_around_at.us + LOOK_AROUND_MS * 1000;
+        int64_t until_us = atomic_load(&store->is_draining) || around_us < next.us ? around_us : next.us;
+        int64_t wait_ms = (until_us - now.us + 999) / 1000;
+
+        if (err != ERR_OK || store->must_look_around || was_told)
+            return err;
+        wait_ms = gathers ? GATHER_MS : wait_ms < 1 ? 1 : wait_ms;
+        int ready = poll(fds, gathers ? 1 : 2, (int)wait_ms);
+        if (ready > 0 && fds[0].revents != 0)
+            return notices(store, &was_told);
+        if (!gathers || store->outcomes != NULL || mailbox_count(store->config.settled) > 0)
+            return ERR_OK; /* interrupted, too: look again */
     }
-    if (store->waiting_count > 0) { /* a claimed one's turn comes near */
-        int64_t near_ms =
-            (store->turn_at.us - clock_mono(store->config.clock).us) / 1000 - TURNS_AHEAD_MS / 2;
-        wait_ms = near_ms < 1 ? 1 : near_ms < wait_ms ? near_ms : wait_ms;
-    }
-    err = db_notifications(store->db, on_notice, &was_told); /* what came with an answer makes no sound */
-    if (err != ERR_OK || was_told)
-        return err;
-    if (poll(fds, COUNT_OF(fds), (int)wait_ms) < 0)
-        return ERR_OK; /* interrupted: look again */
-    return db_notifications(store->db, on_notice, &was_told);
 }
 
 /* Nobody takes them any more, and none has left: back to the queue. */
@@ -438,9 +448,6 @@ return_unsent(struct send_store *store)
 {
     struct send_job *job = (struct send_job *)mailbox_take(store->config.ready);
 
-    for (size_t i = 0; i < store->waiting_count; i++)
-        give_back(store, &store->waiting[i], "drained", "The dispatcher was stopping.");
-    store->waiting_count = 0;
     for (struct send_job *next; job != NULL; job = next) {
         next = send_job_next(job);
         send_job_settle(job, store->config.clock, MESSAGE_VERDICT_RETURNED, 0, "drained",
@@ -449,21 +456,57 @@ return_unsent(struct send_store *store)
     }
 }
 
+/* One round: what came back, what is due, what may leave. */
+static enum err
+store_round(struct send_store *store, size_t *done)
+{
+    bool was_told = false;
+    enum err err = record_settled(store, done);
+
+    if (err == ERR_OK)
+        err = notices(store, &was_told);
+    if (err == ERR_OK)
+        err = look_around(store);
+    if (err == ERR_OK)
+        err = look(store);
+    if (err == ERR_OK)
+        err = pick_and_send(store, done);
+    return err == ERR_OK ? lanes_rest(store) : err;
+}
+
+/* The last round: what waits to be recorded is, and the lanes are anybody's at once. */
+static void
+store_end(struct send_store *store)
+{
+    size_t done = 1;
+    enum err err = ERR_OK;
+
+    return_unsent(store);
+    while (err == ERR_OK && done > 0) {
+        done = 0;
+        err = record_settled(store, &done);
+        arena_reset(store->arena);
+    }
+    if (err == ERR_OK)
+        err = message_dispatcher_leave(store->db, store->config.instance);
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "dispatch.store_failed", LOG_ERR(err));
+}
+
 static void *
 store_run(void *ctx)
 {
     struct send_store *store = ctx;
 
-    while (!atomic_load(&store->is_stopping) || mailbox_count(store->config.settled) > 0) {
-        size_t claimed = 0;
-        enum err err = record_settled(store);
+    while (!atomic_load(&store->is_stopping)) {
+        size_t done = 0;
+        bool was_draining = atomic_load(&store->is_draining);
+        if (was_draining)
+            send_lanes_drain(store->lanes);
+        enum err err = store_round(store, &done);
 
-        if (err == ERR_OK)
-            err = take_over(store);
-        if (err == ERR_OK)
-            err = claim_and_send(store, &claimed);
-        if (err == ERR_OK && claimed == 0 && mailbox_count(store->config.settled) == 0)
-            err = store_wait(store);
+        if (err == ERR_OK && done < FEW && store->outcome_count < FEW)
+            err = store_wait(store, done > 0 && !was_draining);
         arena_reset(store->arena);
         if (err == ERR_OK)
             continue;
@@ -471,13 +514,10 @@ store_run(void *ctx)
                   LOG_ERR(err));
         if (err != ERR_DB_UNAVAILABLE || db_reopen(store->db, DB_REOPEN_MS) != ERR_OK)
             (void)poll(NULL, 0, 200);
-        if (atomic_load(&store->is_stopping))
-            break; /* what is not recorded now is taken over as uncertain */
+        store->must_look_around = true; /* notices of the time without a connection are lost */
+        send_lanes_told_all(store->lanes);
     }
-    return_unsent(store);
-    enum err err = record_settled(store);
-    if (err != ERR_OK)
-        log_event(LOG_WARN, "dispatch.store_failed", LOG_ERR(err));
+    store_end(store); /* what cannot be recorded now is taken over as uncertain */
     return NULL;
 }
 
@@ -490,10 +530,18 @@ send_store_new(const struct send_store_config *config, struct send_store **out)
     if (store == NULL)
         return ERR_NO_MEMORY;
     store->config = *config;
+    store->must_look_around = true;
     store->arena = arena_new(ARENA_BYTES);
-    store->waiting = calloc((size_t)config->config->send_in_flight_max, sizeof(*store->waiting));
-    if (store->arena != NULL && store->waiting != NULL)
+    if (store->arena != NULL)
         err = pace_new(config->config->lane_per_second, &store->pace);
+    if (err == ERR_OK)
+        err = send_lanes_new(
+            &(struct send_lanes_config){
+                .pace = store->pace,
+                .in_flight_max = (size_t)config->config->send_in_flight_max,
+                .per_lane_max = (size_t)config->config->lane_in_flight_max,
+                .ceiling_high = config->config->lane_per_second < HIGH_PER_SECOND ? HIGH_PER_SECOND : 0 },
+            &store->lanes);
     if (err == ERR_OK)
         err = db_open(config->database, &store->db);
     if (err == ERR_OK)
@@ -506,8 +554,8 @@ send_store_new(const struct send_store_config *config, struct send_store **out)
         return ERR_OK;
     }
     db_close(store->db);
+    send_lanes_free(store->lanes);
     pace_free(store->pace);
-    free(store->waiting);
     arena_free(store->arena);
     free(store);
     return err;
@@ -536,13 +584,16 @@ send_store_free(struct send_store *store)
     mailbox_wake(store->config.settled);
     pthread_join(store->thread, NULL);
     struct send_job *job = (struct send_job *)mailbox_take(store->config.settled);
-    for (struct send_job *next; job != NULL; job = next) { /* the database is away */
-        next = send_job_next(job);
-        send_job_free(job);
+    for (int of_store = 0; of_store < 2; of_store++) { /* the database is away */
+        for (struct send_job *next; job != NULL; job = next) {
+            next = send_job_next(job);
+            send_job_free(job);
+        }
+        job = (struct send_job *)store->outcomes;
     }
     db_close(store->db);
+    send_lanes_free(store->lanes);
     pace_free(store->pace);
-    free(store->waiting);
     arena_free(store->arena);
     free(store);
 }

@@ -1,7 +1,7 @@
 /*
- * The dispatcher's thread for the database and the vault: claims what is due, records that it is about to be
- * sent, opens content and credential, hands the ready request to the loop; and writes back what became of it,
- * in batches.
+ * The dispatcher's thread for the database and the vault: owns lanes, looks what is due in them, records that
+ * it is about to be sent, opens content and credential, hands the ready request to the loop; and writes back
+ * what became of it, in batches.
  */
 #ifndef PROGRAM_DISPATCHER_SEND_STORE_H
 #define PROGRAM_DISPATCHER_SEND_STORE_H
@@ -23,9 +23,9 @@ struct send_store_config {
 };
 
 MUST_CHECK enum err send_store_new(const struct send_store_config *config, struct send_store **out);
-/* No more claims; what is out is still recorded. */
+/* Nothing more is sent; what is out is still recorded, and lanes are given back as they empty. */
 void send_store_drain(struct send_store *store);
-/* Claimed and not yet recorded, or being claimed just now: what the loop waits for while draining. */
+/* Picked and not yet recorded, or being picked just now: what the loop waits for while draining. */
 size_t send_store_out(const struct send_store *store);
 /*
  * Ends the thread after a last record; what the loop has not taken goes back to the queue. The loop must be

@@ -83,7 +83,7 @@ opened(void **state UNUSED)
     assert_int_equal(lseek(log_fd, 0, SEEK_SET), 0);
     test_cluster_sql(
         "delete from channel_window; delete from dispatch_queue; delete from message; delete from event; delete from provider_ref;"
-        "delete from whatsapp_channel; delete from dispatch_lane; delete from channel");
+        "delete from whatsapp_channel; delete from dispatch_lane; delete from dispatcher_lease; delete from channel");
     config_init(&config);
     snprintf(config.graph_url, sizeof(config.graph_url), "http://127.0.0.1:9");
     config.send_in_flight_max = 16;
@@ -311,31 +311,28 @@ queued(const char *condition)
 }
 
 /*
- * A message that waits for its sender's pace is leased and no more: nothing says that it is being sent, and
- * after half its lease it goes back as if it had never been claimed. Urgent ones pass those that wait.
+ * A message that waits for its sender's pace is untouched: nothing says that it is being sent. Urgent ones
+ * pass those that wait.
  */
 static void
-what_waits_for_its_turn_is_leased_and_goes_back_in_time(void **state UNUSED)
+what_waits_for_its_turn_is_untouched_and_passed_by_the_urgent(void **state UNUSED)
 {
     send_store_free(store);
     config.lane_per_second = 1;
-    config.send_lease_ms = 1000;
     store_open();
     struct id channel = channel_new(acme), first = accept_text(acme, channel);
     settle(take(), MESSAGE_VERDICT_SENT, NULL);
     comes_to(first, "sent");
-    test_cluster_sql("update dispatch_lane set is_open = false"); /* so that both are claimed together */
+    test_cluster_sql("update dispatch_lane set is_open = false"); /* so that both are seen together */
     struct id late = accept_text(acme, channel);
     struct id urgent = accept(acme, channel, MESSAGE_OTP, "{\"type\":\"text\",\"text\":{\"body\":\"1234\"}}");
     test_cluster_sql("update dispatch_lane set is_open = true; notify harkara_dispatch");
     struct send_job *job = take();
     assert_true(id_eq(job->claim.message, urgent));
+    assert_int_equal(queued("state = 'ready' and fence = 0 and attempt = 0"), 1);
+    assert_int_equal(
+        count("select count(*) from message where status = 'accepted' and attempt_count = 0", late), 1);
     settle(job, MESSAGE_VERDICT_SENT, NULL);
-    while (queued("fence >= 2") == 0) /* claimed, given back, claimed again */
-        assert_int_equal(test_cluster_number("select count(*) from dispatch_queue q join message m on m.id ="
-                                             " q.message_id where q.state = 'leased' and (m.status <>"
-                                             " 'accepted' or m.attempt_count > 0 or q.attempt > 1)"),
-                         0);
     job = take();
     assert_true(id_eq(job->claim.message, late));
     assert_int_equal(
@@ -346,9 +343,9 @@ what_waits_for_its_turn_is_leased_and_goes_back_in_time(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.queued'"), 0);
 }
 
-/* A refusal that holds the lane is for those too that were claimed already and wait for their turn. */
+/* A refusal that holds the lane is for those too that were seen already and wait for their turn. */
 static void
-what_waits_for_its_turn_goes_back_when_its_lane_is_held(void **state UNUSED)
+what_waits_for_its_turn_stays_when_its_lane_is_held(void **state UNUSED)
 {
     send_store_free(store);
     config.lane_per_second = 1;
@@ -477,23 +474,47 @@ static void
 one_lane_has_so_many_out_and_leaves_room_for_others(void **state UNUSED)
 {
     struct id busy = channel_new(acme), quiet = channel_new(bolt);
-    struct send_job *jobs[9];
-    size_t of_busy = 0;
+    struct send_job *jobs[8];
 
     for (size_t i = 0; i < 20; i++)
         accept_text(acme, busy);
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 7; i++) { /* one of its 8 places is kept for the urgent */
         jobs[i] = take();
-    struct id urgent = accept_text(bolt, quiet);
-    jobs[8] = take(); /* though 12 of the busy lane have been due for longer */
-    assert_true(id_eq(jobs[8]->claim.message, urgent));
-    for (size_t i = 0; i < 8; i++)
-        of_busy += id_eq(jobs[i]->claim.channel, busy);
-    assert_int_equal(of_busy, 8);
-    out_comes_to(9);
+        assert_true(id_eq(jobs[i]->claim.channel, busy));
+    }
+    struct id other = accept_text(bolt, quiet);
+    jobs[7] = take(); /* though 13 of the busy lane have been due for longer */
+    assert_true(id_eq(jobs[7]->claim.message, other));
+    out_comes_to(8);
     for (size_t i = 0; i < COUNT_OF(jobs); i++)
         settle(jobs[i], MESSAGE_VERDICT_SENT, NULL);
-    for (size_t i = 0; i < 12; i++)
+    for (size_t i = 0; i < 13; i++)
+        settle(take(), MESSAGE_VERDICT_SENT, NULL);
+    nothing_is_out();
+}
+
+/* Bulk holds every place that it may hold; nothing of it has come back. */
+static void
+a_place_is_kept_for_an_otp(void **state UNUSED)
+{
+    static const char code[] = "{\"type\":\"text\",\"text\":{\"body\":\"1234\"}}";
+    struct id busy[] = { channel_new(acme), channel_new(acme) }, quiet = channel_new(bolt);
+    struct send_job *jobs[16];
+
+    for (size_t i = 0; i < 40; i++)
+        accept(acme, busy[i % 2], MESSAGE_PROMOTIONAL, code);
+    for (size_t i = 0; i < 14; i++)
+        jobs[i] = take();
+    struct id of_other = accept(bolt, quiet, MESSAGE_OTP, code);
+    jobs[14] = take();
+    assert_true(id_eq(jobs[14]->claim.message, of_other));
+    struct id of_busy = accept(acme, busy[0], MESSAGE_OTP, code);
+    jobs[15] = take();
+    assert_true(id_eq(jobs[15]->claim.message, of_busy));
+    out_comes_to(16);
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        settle(jobs[i], MESSAGE_VERDICT_SENT, NULL);
+    for (size_t i = 0; i < 26; i++)
         settle(take(), MESSAGE_VERDICT_SENT, NULL);
     nothing_is_out();
 }
@@ -676,28 +697,6 @@ dispatchers_that_wait(const char *query)
     return test_cluster_number(sql);
 }
 
-/*
- * The loop that drains goes when nothing is out. A claim that is on its way at that moment must count: what
- * it brings would be recorded as being sent, by nobody. The lock holds the claim in its statement.
- */
-static void
-a_claim_on_its_way_is_out_already(void **state UNUSED)
-{
-    for (;;) {
-        test_cluster_sql("begin; lock table dispatch_queue in access exclusive mode");
-        mailbox_wake(&settled);
-        while (dispatchers_that_wait("%") == 0)
-            ;
-        if (dispatchers_that_wait("%lease_owner = $1, lease_until%") == 1)
-            break;
-        test_cluster_sql("commit"); /* it was about something else */
-    }
-    send_store_drain(store);
-    assert_int_equal(send_store_out(store), config.send_in_flight_max);
-    test_cluster_sql("commit");
-    nothing_is_out();
-}
-
 static enum err
 lanes_open(struct db_tx *tx, void *ctx UNUSED)
 {
@@ -720,7 +719,7 @@ what_the_loop_never_took_is_returned_at_the_end(void **state UNUSED)
     assert_ok(db_run(gateway, acme, lanes_open, NULL));
     mailbox_wake(&settled);
     while (dispatchers_that_wait("%state = ''sending''%") == 0)
-        ; /* claimed; it waits to record that it sends */
+        ; /* picked; it waits to record that it sends */
     assert_int_equal(send_store_out(store), 1);
     send_store_drain(store);
     test_cluster_sql("commit");
@@ -739,13 +738,14 @@ main(void)
         TEST(a_request_has_all_that_the_provider_wants),
         TEST(each_outcome_is_written_as_it_was_told),
         TEST(a_window_that_closed_meanwhile_fails_the_message),
-        TEST(what_waits_for_its_turn_is_leased_and_goes_back_in_time),
-        TEST(what_waits_for_its_turn_goes_back_when_its_lane_is_held),
+        TEST(what_waits_for_its_turn_is_untouched_and_passed_by_the_urgent),
+        TEST(what_waits_for_its_turn_stays_when_its_lane_is_held),
         TEST(a_held_pair_holds_no_other_recipient),
         TEST(a_held_template_holds_no_other),
         TEST(an_account_is_held_whole_and_a_number_is_slowed),
         TEST(a_throttled_lane_waits_and_a_refused_token_breaks_the_channel),
         TEST(one_lane_has_so_many_out_and_leaves_room_for_others),
+        TEST(a_place_is_kept_for_an_otp),
         TEST(an_outcome_that_cannot_be_written_is_given_up_alone),
         TEST(a_deleted_channel_fails_what_waits_for_it),
         TEST(a_message_that_does_not_open_is_retried_later_and_counted),
@@ -754,7 +754,6 @@ main(void)
         TEST(while_the_vault_is_away_messages_wait_uncounted),
         TEST(an_outcome_waits_for_a_database_that_is_away),
         TEST(draining_claims_nothing_more_and_still_records),
-        TEST(a_claim_on_its_way_is_out_already),
         TEST(what_the_loop_never_took_is_returned_at_the_end),
     };
 

@@ -1,4 +1,5 @@
-/* tenant create, list, close, shred. */
+/* tenant create, list, weigh, close, shred. */
+#include "core/num.h"
 #include "domain/tenant/tenant.h"
 #include "program/harkara/command.h"
 #include "program/harkara/command_vault.h"
@@ -24,6 +25,16 @@ static const struct argument_option create_options[] = {
 static const struct argument_option list_options[] = { COMMAND_JSON_OPTION,
                                                        COMMAND_COMMON_OPTIONS,
                                                        { .name = NULL } };
+
+static const struct argument_option weigh_options[] = {
+    { .name = "--weight",
+      .value_name = "WEIGHT",
+      .help = "1 to 10000; one that was never weighed has 100.",
+      .is_required = true },
+    COMMAND_JSON_OPTION,
+    COMMAND_COMMON_OPTIONS,
+    { .name = NULL },
+};
 
 static const struct argument_option close_options[] = {
     { .name = "--yes-really", .help = "It is meant.", .is_required = true },
@@ -51,9 +62,10 @@ tenant_json(const struct tenant *tenant)
 {
     char id[ID_TEXT_BYTES], at[WALL_TEXT_BYTES];
 
-    return json_pack("{s:s,s:s%,s:s%,s:s,s:s}", "id", id_print(ID_TENANT, tenant->id, id).ptr, "name",
+    return json_pack("{s:s,s:s%,s:s%,s:s,s:s,s:I}", "id", id_print(ID_TENANT, tenant->id, id).ptr, "name",
                      tenant->name.ptr, tenant->name.len, "slug", tenant->slug.ptr, tenant->slug.len, "state",
-                     state_word(tenant->state), "created_at", wall_print(tenant->created_at, at).ptr);
+                     state_word(tenant->state), "created_at", wall_print(tenant->created_at, at).ptr,
+                     "send_weight", (json_int_t)tenant->send_weight);
 }
 
 /* The data keys are drawn and wrapped in the vault of the running server: this process never sees a key. */
@@ -147,6 +159,41 @@ list(struct command_line *line)
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
 }
 
+/* The dispatchers know of it within a second. */
+static enum exit_code
+weigh(struct command_line *line)
+{
+    struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    struct tenant tenant;
+    struct db *db = NULL;
+    int weight = 0;
+    enum err err = arena == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK)
+        err = num_int_parse(slice_text(arguments_value(&line->arguments, "--weight")), 1,
+                            TENANT_SEND_WEIGHT_MAX, &weight);
+    if (err != ERR_OK && err != ERR_NO_MEMORY)
+        complaint_set(&line->complaint, "--weight is a number from 1 to %d", TENANT_SEND_WEIGHT_MAX);
+    if (err == ERR_OK)
+        err = database_open_admin(&line->config, &line->folders, &db, &line->complaint);
+    if (err == ERR_OK)
+        err = tenant_find(db, slice_text(arguments_word(&line->arguments, 0)), arena, &tenant);
+    if (err == ERR_NOT_FOUND)
+        complaint_set(&line->complaint, "there is no tenant %s", arguments_word(&line->arguments, 0));
+    if (err == ERR_OK)
+        err = tenant_weigh(db, tenant.id, weight);
+    if (err == ERR_OK) {
+        tenant.send_weight = weight;
+        if (arguments_has(&line->arguments, "--json"))
+            command_print_json(tenant_json(&tenant));
+        else
+            printf("%.*s weighs %d\n", SLICE_FMT(tenant.slug), weight);
+    }
+    db_close(db);
+    arena_free(arena);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
 /* Nothing of it is served or sent any more, and nothing is lost yet. */
 static enum exit_code
 close_tenant(struct command_line *line)
@@ -204,6 +251,9 @@ const struct command commands_tenant[] = {
       "Prints its id and slug. Needs a running server: its vault makes the keys.",
       create_options, 0, 0, true, create },
     { "tenant", "list", "[--json]", "List all tenants: id, state, creation, slug, name.", NULL, list_options, 0, 0, true, list },
+    { "tenant", "weigh", "TENANT --weight WEIGHT [--json]", "Give a tenant more or less of sending, beside others.",
+      "While several tenants wait to send, each gets its part by weight. TENANT is a slug or an id.",
+      weigh_options, 1, 1, true, weigh },
     { "tenant", "close", "TENANT --yes-really", "End a tenant's service; its data stays.",
       "Its API keys answer 403 from then on, and nothing is sent for it any more. TENANT is a slug or an id.",
       close_options, 1, 1, true, close_tenant },
