@@ -193,7 +193,7 @@ testing_receive(int fd, struct testing_reply *reply)
 const char *
 testing_header(const struct testing_reply *reply, const char *name)
 {
-    static char value[4096];
+    static _Thread_local char value[4096];
     struct slice rest = slice_text(reply->head);
 
     while (rest.len != 0) {

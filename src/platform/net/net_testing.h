@@ -39,7 +39,7 @@ struct testing_reply {
 bool testing_receive(int fd, struct testing_reply *reply);
 /* As testing_receive, for HEAD: no body follows. */
 bool testing_receive_head(int fd, struct testing_reply *reply);
-/* The field's value in a static buffer; NULL when there is none. */
+/* The field's value in a buffer of this thread's; NULL when there is none. */
 const char *testing_header(const struct testing_reply *reply, const char *name);
 void testing_reply_release(struct testing_reply *reply);
 

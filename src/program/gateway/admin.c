@@ -46,6 +46,8 @@ ready_get(struct http_request *request, struct http_response *response)
     enum err database = database_answers(worker->db), vault = vault_facts(&worker->vault, &facts);
     bool is_ready = database == ERR_OK && vault == ERR_OK;
 
+    if (!is_ready)
+        http_response_add(response, "Retry-After", SLICE("1"));
     return http_reply_json(request, response, is_ready ? 200 : 503,
                            json_pack("{s:s, s:s, s:s}", "status", is_ready ? "ready" : "unready", "database",
                                      database == ERR_OK ? "ok" : "away", "vault",

@@ -565,17 +565,37 @@ without_a_vault_it_is_503_and_then_it_goes_on(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-CLUSTER_MAIN(TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer),
-             TEST(a_bad_row_does_not_fail_its_neighbours),
-             TEST(an_unusable_channel_refuses_its_own_message_only),
-             TEST(a_request_behind_its_like_shares_its_answer_and_another_is_409),
-             TEST(many_are_taken_together_or_not_at_all), TEST(a_refused_request_leaves_its_key_unused),
-             TEST(a_full_queue_refuses), TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
-             TEST(a_connection_that_was_lost_while_idle_is_made_anew),
-             TEST(a_key_is_fetched_over_a_connection_that_was_lost),
-             TEST(a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells),
-             TEST(without_a_database_it_is_503_and_then_it_goes_on),
-             TEST(an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored),
-             TEST(what_was_stored_opens_for_its_own_message),
-             TEST(a_workspace_without_keys_fails_its_own_messages_only), TEST(a_batch_outlives_the_vault),
-             TEST(without_a_vault_it_is_503_and_then_it_goes_on))
+
+/* Its threads have ended with the clients; they are waited for all the same. */
+static int
+all_closed(void **state)
+{
+    vault_testing_stop();
+    return test_cluster_teardown(state);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer),
+        TEST(a_bad_row_does_not_fail_its_neighbours),
+        TEST(an_unusable_channel_refuses_its_own_message_only),
+        TEST(a_request_behind_its_like_shares_its_answer_and_another_is_409),
+        TEST(many_are_taken_together_or_not_at_all),
+        TEST(a_refused_request_leaves_its_key_unused),
+        TEST(a_full_queue_refuses),
+        TEST(stopping_answers_all_that_was_taken_and_refuses_the_rest),
+        TEST(a_connection_that_was_lost_while_idle_is_made_anew),
+        TEST(a_key_is_fetched_over_a_connection_that_was_lost),
+        TEST(a_connection_that_breaks_in_the_commit_is_503_and_the_key_tells),
+        TEST(without_a_database_it_is_503_and_then_it_goes_on),
+        TEST(an_answer_that_cannot_be_printed_is_503_for_a_message_that_is_stored),
+        TEST(what_was_stored_opens_for_its_own_message),
+        TEST(a_workspace_without_keys_fails_its_own_messages_only),
+        TEST(a_batch_outlives_the_vault),
+        TEST(without_a_vault_it_is_503_and_then_it_goes_on)
+    };
+
+    return cmocka_run_group_tests(tests, test_cluster_setup, all_closed);
+}
