@@ -85,11 +85,11 @@ static struct {
         statuses_window[600];              /* of all, and of those inside the window that is measured */
     uint64_t window_from_us, window_to_us; /* to: 0 when it ends with the last request */
     bool is_window, is_stopping;
-    struct connection *idle; /* --rate */
+    struct connection *idle, **idle_last; /* --rate: in turn */
     uint64_t began_us;
     struct histogram latency;
     char refusal[400];
-} load;
+} load = { .idle_last = &load.idle };
 
 NORETURN static void
 stop_because(const char *what)
@@ -304,8 +304,9 @@ connection_send(struct connection *connection)
         connection_send_at(connection, now_us());
         return;
     }
-    connection->next_idle = load.idle;
-    load.idle = connection;
+    connection->next_idle = NULL;
+    *load.idle_last = connection;
+    load.idle_last = &connection->next_idle;
 }
 
 /* --rate: what is due by now. While no connection is free it waits, and its wait counts. */
@@ -318,6 +319,8 @@ due_send(uint64_t now)
            (load.options.count == 0 || load.sent < load.options.count)) {
         struct connection *connection = load.idle;
         load.idle = connection->next_idle;
+        if (load.idle == NULL)
+            load.idle_last = &load.idle;
         connection_send_at(connection, load.began_us + load.sent * 1000000u / (uint64_t)load.options.rate);
     }
 }

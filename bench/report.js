@@ -29,12 +29,13 @@ const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare',
 
 /** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
 export function scenarioTable(scenarios, medians) {
+    const shown = scenarios.filter(({ name }) => name in medians), roles = ROLES.filter((role) => shown.some(({ name }) => tenth(medians[name].cpu_us[role]) !== ''));
     return table([
-        ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', ...ROLES.map((role) => `${role} µs`), 'transactions', 'WAL B', 'a commit', 'others'],
-        ...scenarios.filter(({ name }) => name in medians).map(({ name, title }) => {
+        ['', 'per second', 'p50 ms', 'p99 ms', 'max ms', ...roles.map((role) => `${role} µs`), 'transactions', 'WAL B', 'a commit', 'others'],
+        ...shown.map(({ name, title }) => {
             const figures = medians[name];
             return [title, whole(figures.rate), milli(figures.p50_us), milli(figures.p99_us), milli(figures.max_us),
-                ...ROLES.map((role) => tenth(figures.cpu_us[role])), figures.transactions.toFixed(3), whole(figures.wal_bytes), whole(figures.commit_rows), `${Math.round(figures.others * 100)} %`];
+                ...roles.map((role) => tenth(figures.cpu_us[role])), figures.transactions.toFixed(3), whole(figures.wal_bytes), whole(figures.commit_rows), `${Math.round(figures.others * 100)} %`];
         }),
     ]);
 }

@@ -3,19 +3,25 @@
 /**
  * `make bench`: starts a platform, runs every scenario once a round, and reports medians. Usage:
  *
- *     bench/run.js BUILD_FOLDER [--rounds N] [--seconds N] [--only PREFIX,PREFIX]
+ *     bench/run.js BUILD_FOLDER [--rounds N] [--seconds N] [--only PREFIX,PREFIX] [--no-peers] [--redis-fsync always]
+ *     bench/run.js BUILD_FOLDER --full [--steps 0,1,3,10]     the scenarios, and what they cost as the tables grow, by millions of messages
+ *     bench/run.js BUILD_FOLDER --soak MINUTES                mixed load, and whether anything grows; nothing else
  *
  * Everything stays on the loopback and is stopped at the end. No further round begins after the time limit.
  */
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { writeChart } from './chart.js';
+import { growthRatios, growthTable, measureGrowth } from './growth.js';
 import { describeMachine, memoryOf } from './machine.js';
+import { memoryBars, memoryOpen } from './memory.js';
 import { KINDS, Peer, PeerStores, isInstalled } from './peer.js';
 import { warmPeers } from './peer_scenarios.js';
 import { Platform } from './platform.js';
 import { mediansOf, median, memoryTable, ratioTable, scenarioTable, writeResult } from './report.js';
 import { CONTENT_BYTES } from './measure.js';
+import { soak, soakTable } from './soak.js';
 import { CHANNELS, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
 
 const TIME_LIMIT_MS = 540_000;
@@ -26,11 +32,13 @@ const SETTINGS = { HARKARA_LANE_PER_SECOND: '10000' };
 const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' },
-        'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' } },
+        'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' },
+        full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' } },
 });
 const build = path.resolve(positionals[0] ?? 'build/bench');
 const rounds = Number(options.rounds), seconds = Number(options.seconds);
-const withPeers = !options['no-peers'];
+const steps = options.steps.split(',').map(Number), minutes = Number(options.soak);
+const withPeers = !options['no-peers'] && options.soak === '';
 const prefixes = options.only.split(',').filter((prefix) => prefix !== '');
 const scenarios = SCENARIOS.filter(({ name, peer }) => (peer === undefined || withPeers) && (prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix))));
 const say = (text = '') => process.stdout.write(`${text}\n`);
@@ -86,8 +94,9 @@ const holds = ({ least = -Infinity, most = Infinity }, value) => value >= least 
 
 
 async function main() {
-    if (!(rounds >= 1 && rounds <= 100 && seconds >= 1 && seconds <= 600) || scenarios.length === 0)
-        throw new Error('--rounds wants 1 to 100, --seconds 1 to 600, --only the beginning of a scenario\'s name');
+    if (!(rounds >= 1 && rounds <= 100 && seconds >= 1 && seconds <= 600) || scenarios.length === 0 && !prefixes.includes('memory') ||
+        steps.some((step) => !(step >= 0 && step <= 100)) || options.soak !== '' && !(minutes >= 0.1 && minutes <= 600))
+        throw new Error('--rounds wants 1 to 100, --seconds 1 to 600, --only the beginning of a scenario\'s name, --steps millions of messages, --soak 0.1 to 600 minutes');
     platform = new Platform(build, SETTINGS);
     const starts = await measureStarts();
     const memory = { 'at idle': memoryOf(platform.roles) };
@@ -97,6 +106,12 @@ async function main() {
     await platform.hook(platform.hooked);
     await platform.setLanes(false);
     await fillTables(platform);
+    if (options.soak !== '') {
+        const soaked = await soak({ platform, peers, round: 0, seconds }, minutes, say);
+        writeResult(path.join(build, 'soak.json'), { at: new Date().toISOString(), machine: describeMachine(), minutes, ...soaked });
+        say(`\n${soakTable(soaked)}`);
+        return;
+    }
     await startPeers();
     await warmPeers({ platform, peers, round: 0, seconds });
     /** @type {Record<string, any[]>} */
@@ -112,18 +127,24 @@ async function main() {
     }
     if (process.stderr.isTTY)
         process.stderr.write('\r\x1b[K');
+    if (prefixes.length === 0 || prefixes.includes('memory'))
+        Object.assign(memory, await memoryOpen({ platform, peers, round, seconds }));
     memory['after load'] = memoryOf(platform.roles);
+    const growth = options.full ? await measureGrowth({ platform, peers, round, seconds }, SCENARIOS, steps, say) : null;
     const medians = Object.fromEntries(Object.entries(results).map(([name, of]) => [name, mediansOf(of)]));
-    const ratios = ratiosOf(results), machine = describeMachine();
-    const others = median(Object.values(results).flat().map((figures) => figures.others));
+    const ratios = [...ratiosOf(results), ...memoryBars(memory), ...(growth === null ? [] : growthRatios(growth))], machine = describeMachine();
+    const others = scenarios.length === 0 ? 0 : median(Object.values(results).flat().map((figures) => figures.others));
     writeResult(path.join(build, 'result.json'), {
         at: new Date().toISOString(), machine, options: { rounds: round, seconds, settings: SETTINGS, content_bytes: CONTENT_BYTES },
-        others, starts, memory, ratios, medians, rounds: results,
+        others, starts, memory, ratios, medians, rounds: results, growth,
     });
-    report({ machine, others, round, starts, memory, medians, ratios });
+    const hasChart = writeChart(path.join(build, 'result.svg'), medians, { title: 'Harkara beside a bare server and the stacks of others', subtitle: subtitleOf(machine, round) });
+    report({ machine, others, round, starts, memory, medians, ratios, growth, hasChart });
 }
 
-function report({ machine, others, round, starts, memory, medians, ratios }) {
+const subtitleOf = (machine, round) => `${machine.cores} × ${machine.cpu}, Linux ${machine.kernel.split('-')[0]}, commit ${machine.commit}; medians of ${round} interleaved rounds; load and servers on one machine`;
+
+function report({ machine, others, round, starts, memory, medians, ratios, growth, hasChart }) {
     say(`${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, commit ${machine.commit}${machine.is_changed ? ' with changes' : ''}; medians of ${round} rounds`);
     say();
     say(scenarioTable(scenarios, medians));
@@ -132,8 +153,13 @@ function report({ machine, others, round, starts, memory, medians, ratios }) {
     say();
     say(memoryTable(memory));
     say();
+    if (growth !== null)
+        say(`${growthTable(growth)}\n`);
     say(`start-up: ${Math.round(starts.first_ms)} ms the first time (the cluster is made), ${Math.round(starts.again_ms)} ms later`);
-    say(`${Math.round((performance.now() - began) / 1000)} s; all figures are in ${path.relative(process.cwd(), path.join(build, 'result.json'))}`);
+    say(`${Math.round((performance.now() - began) / 1000)} s; all figures are in ${path.relative(process.cwd(), path.join(build, 'result.json'))}${hasChart ? ', a chart beside it in result.svg' : ''}`);
+    const missed = ratios.filter(({ holds }) => holds === false).length, held = ratios.filter(({ holds }) => holds === true).length;
+    if (missed + held > 0)
+        say(`${held} bars hold, ${missed} are missed.`);
     if (others > 0.05)
         say(`Other processes took ${Math.round(others * 100)} % of this machine meanwhile: trust the ratios and the CPU times, not the rates.`);
 }
