@@ -388,6 +388,29 @@ a_connection_lost_while_idle_costs_nobody_an_answer(void **state UNUSED)
     assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
 }
 
+/* No new entry in any index: the four changes of status on a good day are the dearest part of a message's
+ * way. */
+static void
+a_change_of_status_stays_within_its_page(void **state UNUSED)
+{
+    struct message_accepted accepted = accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE));
+    char sql[512], id[ID_UUID_BYTES];
+
+    id_uuid_print(accepted.id, id);
+    snprintf(
+        sql, sizeof(sql),
+        "update message set status = 'sending' where id = '%s'; update message set status = 'sent' where id = '%s';"
+        " update message set status = 'delivered' where id = '%s'; select sum(pg_stat_get_xact_tuples_hot_updated("
+        "inhrelid)) from pg_inherits where inhparent = 'message'::regclass",
+        id, id, id);
+    assert_int_equal(test_cluster_number(sql), 3);
+    snprintf(sql, sizeof(sql),
+             "update message set status = 'failed' where id = '%s'; select count(*) from message"
+             " where id = '%s' and rare_status = 'failed'",
+             id, id);
+    assert_int_equal(test_cluster_number(sql), 1);
+}
+
 static void
 a_filtered_list_finds_and_pages(void **state UNUSED)
 {
@@ -442,15 +465,13 @@ a_filtered_list_finds_and_pages(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-CLUSTER_MAIN(TEST(an_accepted_message_is_stored_queued_and_told),
-             TEST(a_batch_of_several_tenants_commits_together),
-             TEST(outside_of_a_known_window_only_templates_are_accepted),
-             TEST(a_foreign_or_unknown_channel_refuses_only_its_own_message),
-             TEST(a_paused_channel_takes_nothing), TEST(the_same_key_and_request_give_the_same_message),
-             TEST(the_same_key_with_another_request_is_refused), TEST(a_key_belongs_to_its_tenant),
-             TEST(a_replay_does_not_ask_for_the_channel_again),
-             TEST(a_refused_message_does_not_use_up_its_key),
-             TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
-             TEST(what_only_some_have_is_stored_with_those), TEST(every_row_goes_to_its_own_channel),
-             TEST(a_batch_with_a_bad_row_stores_nothing),
-             TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_filtered_list_finds_and_pages))
+CLUSTER_MAIN(
+    TEST(an_accepted_message_is_stored_queued_and_told), TEST(a_batch_of_several_tenants_commits_together),
+    TEST(outside_of_a_known_window_only_templates_are_accepted),
+    TEST(a_foreign_or_unknown_channel_refuses_only_its_own_message), TEST(a_paused_channel_takes_nothing),
+    TEST(the_same_key_and_request_give_the_same_message), TEST(the_same_key_with_another_request_is_refused),
+    TEST(a_key_belongs_to_its_tenant), TEST(a_replay_does_not_ask_for_the_channel_again),
+    TEST(a_refused_message_does_not_use_up_its_key), TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
+    TEST(what_only_some_have_is_stored_with_those), TEST(every_row_goes_to_its_own_channel),
+    TEST(a_batch_with_a_bad_row_stores_nothing), TEST(a_connection_lost_while_idle_costs_nobody_an_answer),
+    TEST(a_change_of_status_stays_within_its_page), TEST(a_filtered_list_finds_and_pages))

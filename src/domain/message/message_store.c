@@ -133,8 +133,7 @@ static const struct db_stmt message_list_by_status_stmt = {
     "message_list_by_status",
     "SELECT " MESSAGE_COLUMNS
     " FROM unnest($4::text[]) AS s CROSS JOIN LATERAL (SELECT * FROM message m" LIST_BOUNDS
-    " AND m.status = s AND m.status IN ('held', 'queued', 'uncertain', 'failed', 'expired', 'canceled', 'blocked')" LIST_FILTERS
-        LIST_END ") m" LIST_END
+    " AND m.rare_status = s" LIST_FILTERS LIST_END ") m" LIST_END
 };
 
 static bool

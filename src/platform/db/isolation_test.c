@@ -198,8 +198,8 @@ reaches_read(bool logs_in, struct reach *out, size_t *count_out)
         sql, sizeof(sql),
         "select rolname, relname,"
         " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'select')), ''),"
-        " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'update')), ''),"
-        " coalesce(string_agg(attname::text, ', ') filter (where has_column_privilege(r.oid, c.oid, attnum, 'insert')), ''),"
+        " coalesce(min(attname::text) filter (where has_column_privilege(r.oid, c.oid, attnum, 'update') and attgenerated = ''), ''),"
+        " coalesce(string_agg(attname::text, ', ') filter (where has_column_privilege(r.oid, c.oid, attnum, 'insert') and attgenerated = ''), ''),"
         " coalesce(bool_or(has_column_privilege(r.oid, c.oid, attnum, 'select')) filter (where attname = 'tenant_id'), false)::integer,"
         " has_table_privilege(r.oid, c.oid, 'delete')::integer"
         " from pg_roles r cross join pg_class c join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped"
