@@ -131,9 +131,10 @@ struct message_new {
 
 /* What became of one of them. */
 struct message_accepted {
-    enum err err;   /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH;
-                       ERR_WINDOW_CLOSED: without fallbacks, else it falls back at once */
-    bool is_replay; /* the same request was accepted before: `id` is that message */
+    enum err err;     /* ERR_OK; ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_IDEMPOTENCY_MISMATCH;
+                         ERR_WINDOW_CLOSED: without fallbacks, else it falls back at once */
+    bool is_replay;   /* the same request was accepted before: `id` is that message */
+    bool is_doubtful; /* ERR_DB_UNAVAILABLE: the connection broke in the commit, which may have happened */
     struct id id;
 };
 

@@ -171,8 +171,11 @@ accept_once(struct db *db, const struct clock *clock, const struct message_new *
         err = send_accept(&tx, &columns, &rows);
     if (err == ERR_OK)
         err = send_senders(&tx, messages, count, arena);
+    bool is_at_commit = err == ERR_OK;
     if (err == ERR_OK)
         err = db_commit(&tx);
+    for (size_t i = 0; i < count; i++)
+        accepted[i].is_doubtful = is_at_commit && err == ERR_DB_UNAVAILABLE;
     db_rollback(&tx);
     if (err == ERR_OK && (db_rows_count(rows) != 1 || db_text(rows, 0, 0).len != count))
         bug("a batch was accepted with another number of verdicts");

@@ -94,6 +94,9 @@ event_of(enum event_type type)
                   " \"provider_id\": null, \"attempt\": 2, \"error\": {\"code\": \"whatsapp-131026\","
                   " \"title\": \"A title.\", \"class\": \"permanent\"}}");
     }
+    if (type == EVENT_QUOTA_THRESHOLD)
+        event.data = SLICE("{\"quota\":\"sender-day\",\"percent\":80,\"limit\":1000,\"used\":800,"
+                           "\"resets_at\":\"2026-11-23T00:00:00.000Z\"}");
     return event;
 }
 

@@ -170,6 +170,9 @@ http_response_dress(struct MHD_Response *made, const struct http_request *reques
     for (size_t i = 0; i < response->header_count; i++)
         is_whole =
             is_whole && header_put(made, room, response->headers[i].name.ptr, response->headers[i].value);
+    for (size_t i = 0; i < request->answer_header_count; i++)
+        is_whole = is_whole && header_put(made, room, request->answer_headers[i].name.ptr,
+                                          request->answer_headers[i].value);
     if (is_last)
         is_whole = is_whole && header_put(made, room, "Connection", SLICE("close"));
     return is_whole;

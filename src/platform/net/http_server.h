@@ -22,6 +22,7 @@
 #define HTTP_QUERY_MAX            32u
 #define HTTP_PATH_PARAMETERS_MAX  4u
 #define HTTP_RESPONSE_HEADERS_MAX 16u
+#define HTTP_ANSWER_HEADERS_MAX   2u
 #define HTTP_TARGET_BYTES_MAX     4096u
 #define HTTP_ARENA_BYTES_MAX      ((size_t)1 << 20)  /* besides the body itself */
 #define HTTP_BODIES_BYTES_MAX     ((size_t)64 << 20) /* all bodies being held together; beyond: 503 */
@@ -86,6 +87,10 @@ struct http_request {
     enum err error;    /* why it was refused */
     void *principal;   /* filled by the router's authenticate hook */
     void *router;      /* the router's own */
+    void *limits;      /* of the router's limit hook */
+    struct http_pair
+        answer_headers[HTTP_ANSWER_HEADERS_MAX]; /* of whatever answers it; as http_response_add's */
+    size_t answer_header_count;
     /* NULL, or called once, when it is answered: by whoever answers, or by the loop if it was served there.
      */
     void (*cleanup)(struct http_request *request);

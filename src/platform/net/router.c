@@ -34,7 +34,7 @@ struct router {
 };
 
 /* How far a request has come: a worker goes on where the loop stopped. */
-enum step { STEP_KEY, STEP_CONTENT, STEP_HANDLER };
+enum step { STEP_KEY, STEP_RATE, STEP_CONTENT, STEP_HANDLER };
 
 /* What the router keeps of a request, in its arena. */
 struct routed {
@@ -380,13 +380,25 @@ body_read(const struct row *row, struct http_request *request)
     return contract_check_body(row->operation, routed->json, request->arena, &request->problem);
 }
 
+static enum err
+limit_ask(const struct router *router, const struct row *row, struct http_request *request,
+          enum http_limit_step step)
+{
+    if (router->config.limit == NULL || (row != NULL && row->route->is_unlimited))
+        return ERR_OK;
+    return router->config.limit(request, step);
+}
+
 /* Finds the row and notes it in request->router; NULL there: the answer is made, or the error tells. */
 static enum err
 request_route(const struct router *router, struct http_request *request, struct http_response *response)
 {
     bool path_is_known;
     const struct row *row = row_find(router, request->method, request->path, &path_is_known);
+    enum err err = limit_ask(router, row, request, HTTP_LIMIT_ARRIVED);
 
+    if (err != ERR_OK)
+        return err;
     if (row == NULL) {
         bool is_whole_server = slice_eq(request->path, SLICE("*"));
         if (!path_is_known && !is_whole_server)
@@ -406,6 +418,16 @@ request_route(const struct router *router, struct http_request *request, struct 
     return parameters_read(row, request);
 }
 
+/* No stranger is to blame for what went well, nor for what is ours. */
+static void
+clear_if_ours(const struct router *router, const struct row *row, struct http_request *request, enum err err)
+{
+    enum err_class class = err_class(err);
+
+    if (err == ERR_OK || class == ERR_CLASS_UNAVAILABLE || class == ERR_CLASS_INTERNAL)
+        (void)limit_ask(router, row, request, HTTP_LIMIT_CLEARED);
+}
+
 /* The steps that are left. Each is done once, but for one that would wait on the loop. */
 static enum err
 request_serve(const struct router *router, struct http_request *request, struct http_response *response)
@@ -417,6 +439,15 @@ request_serve(const struct router *router, struct http_request *request, struct 
     if (routed->next == STEP_KEY) { /* before anything else is told about the request */
         if (row->route->access == HTTP_ACCESS_KEY)
             err = router->config.authenticate(request, row->route->scope);
+        if (err != ERR_OK && err != ERR_WOULD_WAIT)
+            clear_if_ours(router, row, request, err);
+        if (err != ERR_OK)
+            return err;
+        routed->next = STEP_RATE;
+    }
+    if (routed->next == STEP_RATE) {
+        if (row->route->access == HTTP_ACCESS_KEY)
+            err = limit_ask(router, row, request, HTTP_LIMIT_KNOWN);
         if (err != ERR_OK)
             return err;
         routed->next = STEP_CONTENT;
@@ -429,7 +460,11 @@ request_serve(const struct router *router, struct http_request *request, struct 
             return err;
         routed->next = STEP_HANDLER;
     }
-    return row->route->handler(request, response);
+    err = row->route->handler(request, response);
+    /* A deferred one may be gone by now: its handler has cleared it. */
+    if (row->route->access == HTTP_ACCESS_OPEN && err != ERR_WOULD_WAIT && err != ERR_DEFERRED)
+        clear_if_ours(router, row, request, err);
+    return err;
 }
 
 static enum err

@@ -31,6 +31,14 @@ struct http_route {
      * at that step, and calls it anew.
      */
     bool begins_on_loop;
+    bool is_unlimited; /* the limit hook is not asked: health */
+};
+
+/* When the limit hook is asked. */
+enum http_limit_step {
+    HTTP_LIMIT_ARRIVED, /* before anything else: nothing is known but the address */
+    HTTP_LIMIT_KNOWN,   /* a key was shown, and is good */
+    HTTP_LIMIT_CLEARED, /* no key was needed, or could be judged: it was no stranger's fault */
 };
 
 struct router;
@@ -44,6 +52,11 @@ struct router_config {
      * routes; may be NULL when there are no others.
      */
     enum err (*authenticate)(struct http_request *request, const char *scope);
+    /*
+     * Whether the request is within its limits: an error refuses it; what HTTP_LIMIT_CLEARED returns is not
+     * looked at. ERR_WOULD_WAIT on the loop: asked again by a worker. May be NULL.
+     */
+    enum err (*limit)(struct http_request *request, enum http_limit_step step);
 };
 
 /*

@@ -44,7 +44,29 @@ authenticate(struct http_request *request, const char *scope)
         return request->worker == &on_loop ? ERR_WOULD_WAIT : ERR_OK;
     if (slice_eq(token, SLICE("reader")))
         return strcmp(scope, "things:read") == 0 ? ERR_OK : ERR_SCOPE;
-    return slice_eq(token, SLICE("good")) ? ERR_OK : ERR_KEY_INVALID;
+    return slice_eq(token, SLICE("good")) || slice_eq(token, SLICE("often")) ? ERR_OK : ERR_KEY_INVALID;
+}
+
+/* Refuses an address whose header says so, and a key that is called "often". */
+static atomic_uint limit_steps[3];
+
+static enum err
+limit(struct http_request *request, enum http_limit_step step)
+{
+    struct slice token;
+
+    atomic_fetch_add(&limit_steps[step], 1);
+    if (step == HTTP_LIMIT_ARRIVED && http_header(request, "X-Too-Many").ptr != NULL)
+        return ERR_RATE_LIMITED;
+    if (step == HTTP_LIMIT_KNOWN) {
+        request->answer_headers[request->answer_header_count++] =
+            (struct http_pair){ SLICE("RateLimit"), SLICE("\"key\";r=1;t=1") };
+        if (request_bearer(request, &token) == ERR_OK && slice_eq(token, SLICE("often"))) {
+            request->problem.retry_after_s = 7;
+            return ERR_RATE_LIMITED;
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err
@@ -155,6 +177,7 @@ static const struct http_route others[] = {
     { HTTP_GET, "/pick/{any}/{other}", special_get, NULL, HTTP_ACCESS_OPEN, NULL, 0, false },
     { HTTP_GET, "/pick/this/{other}", special_get, NULL, HTTP_ACCESS_OPEN, NULL, 0, false },
     { HTTP_GET, "/", special_get, NULL, HTTP_ACCESS_OPEN, NULL, 0, false },
+    { HTTP_GET, "/health", special_get, NULL, HTTP_ACCESS_OPEN, NULL, 0, false, .is_unlimited = true },
     { .handler = NULL },
 };
 
@@ -189,7 +212,8 @@ group_setup(void **state UNUSED)
     enum err err = router_new(&(struct router_config){ .tables = tables,
                                                        .table_count = COUNT_OF(tables),
                                                        .contract = contract,
-                                                       .authenticate = authenticate },
+                                                       .authenticate = authenticate,
+                                                       .limit = limit },
                               &router);
     if (err != ERR_OK)
         return -1;
@@ -338,7 +362,6 @@ each_request_gets_the_answer_of_its_kind(void **state UNUSED)
         if (reply.status == 401)
             assert_string_equal(testing_header(&reply, "WWW-Authenticate"), "Bearer");
         assert_null(testing_header(&reply, "X-Half-Done"));
-        testing_reply_release(&reply);
     }
 }
 
@@ -379,7 +402,6 @@ the_other_methods_are_named(void **state UNUSED)
         ask(rows[i].line, "", SLICE_EMPTY, &reply);
         assert_int_equal(reply.status, rows[i].status);
         assert_string_equal(testing_header(&reply, "Allow"), rows[i].allow);
-        testing_reply_release(&reply);
     }
 }
 
@@ -486,7 +508,6 @@ a_worker_goes_on_where_the_loop_stopped(void **state UNUSED)
             assert_non_null(first);
             assert_null(strstr(first + 1, "is taken"));
         }
-        testing_reply_release(&reply);
     }
 }
 
@@ -532,6 +553,46 @@ tables_that_contradict_themselves_or_the_contract_are_refused(void **state UNUSE
     assert_int_equal(router_new(&config, &bad), ERR_CONFIG);
 }
 
+/* How often the hook was asked at each step for one request. */
+static void
+limits_are_asked_when_something_is_known(void **state UNUSED)
+{
+    static const struct {
+        const char *line, *head;
+        int status;
+        unsigned steps[3]; /* arrived, known, cleared */
+        bool has_rate;
+    } rows[] = {
+        { "GET /v1/things", KEY, 200, { 1, 1, 0 }, true },
+        { "POST /v1/things", KEY "Content-Type: application/json\r\n", 400, { 1, 1, 0 }, true },
+        { "GET /v1/things?limit=9", KEY, 422, { 1, 1, 0 }, true },
+        { "GET /v1/things", "Authorization: Bearer often\r\n", 429, { 1, 1, 0 }, true },
+        { "GET /v1/things", "Authorization: Bearer bad\r\n", 401, { 1, 0, 0 }, false },
+        { "GET /v1/things", "", 401, { 1, 0, 0 }, false },
+        { "GET /nothing", KEY, 404, { 1, 0, 0 }, false },
+        { "GET /v1/things", KEY "X-Too-Many: 1\r\n", 429, { 1, 0, 0 }, false },
+        { "GET /", "", 200, { 1, 0, 1 }, false },
+        { "GET /fault", "", 500, { 1, 0, 1 }, false },
+        { "GET /health", "X-Too-Many: 1\r\n", 200, { 0, 0, 0 }, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct testing_reply reply;
+        for (size_t step = 0; step < COUNT_OF(limit_steps); step++)
+            atomic_store(&limit_steps[step], 0);
+        bool has_body = strncmp(rows[i].line, "POST", 4) == 0;
+        ask(rows[i].line, rows[i].head, has_body ? SLICE("{") : SLICE_EMPTY, &reply);
+        assert_int_equal(reply.status, rows[i].status);
+        for (size_t step = 0; step < COUNT_OF(limit_steps); step++)
+            assert_int_equal(atomic_load(&limit_steps[step]), rows[i].steps[step]);
+        const char *rate = testing_header(&reply, "RateLimit");
+        assert_int_equal(rate != NULL && strcmp(rate, "\"key\";r=1;t=1") == 0, rows[i].has_rate);
+        const char *after = testing_header(&reply, "Retry-After");
+        if (reply.status == 429)
+            assert_string_equal(after, rows[i].has_rate ? "7" : "1");
+    }
+}
+
 int
 main(void)
 {
@@ -544,6 +605,7 @@ main(void)
         cmocka_unit_test(who_is_busy_says_for_how_long),
         cmocka_unit_test(a_deferred_request_may_fail_later),
         cmocka_unit_test(a_worker_goes_on_where_the_loop_stopped),
+        cmocka_unit_test(limits_are_asked_when_something_is_known),
         cmocka_unit_test(tables_that_contradict_themselves_or_the_contract_are_refused),
     };
 

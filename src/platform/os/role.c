@@ -193,6 +193,23 @@ all_pages_open(struct role *role)
     return count < 0 ? ERR_SYSTEM : ERR_OK;
 }
 
+/* The supervisor has sealed its size: nobody can shorten it under us. */
+static enum err
+limits_map(struct role *role)
+{
+    struct stat st;
+
+    if (fstat(ROLE_FD_LIMITS, &st) != 0 || st.st_size <= 0)
+        return ERR_SYSTEM;
+    void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, ROLE_FD_LIMITS, 0);
+    close(ROLE_FD_LIMITS);
+    if (memory == MAP_FAILED)
+        return ERR_SYSTEM;
+    role->limits = memory;
+    role->limits_bytes = (size_t)st.st_size;
+    return ERR_OK;
+}
+
 static enum err
 pool_make(const struct config *config, size_t bytes)
 {
@@ -235,6 +252,8 @@ role_begin(const char *name, enum config_role config_role, size_t secret_bytes, 
         err = own_page_open(out);
     if (err == ERR_OK && fd_is_open(ROLE_FD_PAGES))
         err = all_pages_open(out);
+    if (err == ERR_OK && fd_is_open(ROLE_FD_LIMITS))
+        err = limits_map(out);
     if (err == ERR_OK)
         log_event(LOG_INFO, "role.begun", LOG_NUM("index", out->index),
                   LOG_ID("instance", ID_INSTANCE, out->instance));

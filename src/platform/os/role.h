@@ -31,6 +31,7 @@ enum role_fd {
     ROLE_FD_LISTEN = 6,     /* the API's listening socket, non-blocking; shared by all gateways */
     ROLE_FD_ADMIN = 7,      /* the admin socket, listening: gateway 0 only */
     ROLE_FD_PAGES = 8,      /* the folder of all processes' pages: gateway 0 only */
+    ROLE_FD_LIMITS = 9,     /* memory in which all gateways count: gateways only */
     ROLE_FD_FREE            /* from here on nothing is open */
 };
 
@@ -49,6 +50,9 @@ struct role {
     /* Of all processes, mapped read-only, for metric_print; gateway 0 only. */
     const void *pages[ROLE_PAGES_MAX];
     size_t page_count;
+    /* Shared by all gateways, mapped for writing until the process ends; NULL for other roles. */
+    void *limits;
+    size_t limits_bytes;
     struct sandbox_facts sandbox; /* what role_lock_in achieved */
     struct role_private *private; /* the house's own */
 };

@@ -55,8 +55,9 @@ ready_get(struct http_request *request, struct http_response *response)
 }
 
 const struct http_route health_routes[] = {
-    { HTTP_GET, "/healthz", health_get, NULL, HTTP_ACCESS_OPEN, .begins_on_loop = true },
-    { HTTP_GET, "/readyz", ready_get, NULL, HTTP_ACCESS_OPEN },
+    { HTTP_GET, "/healthz", health_get, NULL, HTTP_ACCESS_OPEN, .begins_on_loop = true,
+      .is_unlimited = true },
+    { HTTP_GET, "/readyz", ready_get, NULL, HTTP_ACCESS_OPEN, .is_unlimited = true },
     { .handler = NULL },
 };
 

@@ -4,7 +4,7 @@
 #include "domain/channel/channel.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/net/router.h"
+#include "program/gateway/limiter.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -165,6 +165,7 @@ bodies_verify(struct batch *batch)
 {
     struct arena *arena = batch->stage->arena;
     struct vault_ask *asks = arena_array(arena, batch->count, sizeof(*asks));
+    struct limiter *limiter = batch->stage->config.limiter;
 
     if (asks == NULL)
         return ERR_NO_MEMORY;
@@ -185,6 +186,9 @@ bodies_verify(struct batch *batch)
             refuse(batch->callbacks[i]);
         else
             batch->callbacks[i]->err = asks[i].err;
+        if (asks[i].err == ERR_OK && limiter != NULL)
+            batch->callbacks[i]->err =
+                limiter_judge_callback(limiter, batch->callbacks[i]->request, batch->callbacks[i]->channel);
     }
     batch_sift(batch);
     return ERR_OK;
@@ -293,9 +297,13 @@ batch_store(struct batch *batch)
 }
 
 static void
-answer(struct callback *callback)
+answer(struct limiter *limiter, struct callback *callback)
 {
     struct http_response response = { 0 };
+    enum err_class class = err_class(callback->err);
+
+    if (limiter != NULL && (class == ERR_CLASS_UNAVAILABLE || class == ERR_CLASS_INTERNAL))
+        limiter_clear(limiter, callback->request); /* no stranger's fault */
     enum err err = callback->err == ERR_OK ? http_reply_empty(&response, 200) : callback->err;
 
     if (err == ERR_OK)
@@ -325,7 +333,7 @@ stage_run(void *ctx)
         for (size_t i = 0; i < batch.count && err != ERR_OK; i++)
             batch.callbacks[i]->err = err;
         for (size_t i = 0; i < count; i++)
-            answer(all[i]);
+            answer(stage->config.limiter, all[i]);
         arena_reset(stage->arena);
     }
     return NULL;

@@ -11,6 +11,7 @@
 
 struct callback_stage;
 struct channel_callback;
+struct limiter;
 
 /* One body on its way in. Lies in its request's arena. */
 struct callback {
@@ -27,6 +28,7 @@ struct callback_stage_config {
     const char *database; /* its own connection; borrowed while it runs */
     const struct clock *clock;
     struct vault_client *vault_client;
+    struct limiter *limiter; /* of those whose signature is good; may be NULL */
     size_t queue_max, batch_max;
 };
 

@@ -157,6 +157,8 @@ answer_one(struct commit *commit, const struct message_accepted *accepted)
     metric_add(METRIC_COMMITS_WAITING, UINT64_MAX); /* one less */
     if (err == ERR_OK)
         metric_add(accepted->is_replay ? METRIC_MESSAGES_REPLAYED : METRIC_MESSAGES_ACCEPTED, 1);
+    if (commit->told != NULL)
+        commit->told(commit, accepted);
     if (commit->done != NULL) {
         commit->done(commit, accepted);
         return;
@@ -215,7 +217,9 @@ commit_batch(struct committer *committer, struct message_new *messages, struct m
     }
     log_event(LOG_WARN, "commit.failed", LOG_NUM("count", count), LOG_ERR(err));
     for (size_t i = 0; i < count; i++)
-        accepted[i] = (struct message_accepted){ .err = err, .id = messages[i].id };
+        accepted[i] = (struct message_accepted){ .err = err,
+                                                 .is_doubtful = accepted[i].is_doubtful,
+                                                 .id = messages[i].id };
     if (err == ERR_DB_UNAVAILABLE && db_reopen(committer->db, DB_REOPEN_MS) != ERR_OK)
         log_event(LOG_WARN, "commit.database_away", LOG_ERR(ERR_DB_UNAVAILABLE));
 }

@@ -19,6 +19,8 @@ struct commit {
     /* Prints the answer for the id that the message finally has: its own, or of the request that it repeats.
      */
     enum err (*print)(struct commit *commit, struct id id, struct http_response *response);
+    /* May be NULL: told what became of it, before it is answered. */
+    void (*told)(struct commit *commit, const struct message_accepted *accepted);
     /*
      * For whoever answers by itself: called in place of print and answer, with what became of it; the commit
      * and all it points to are the caller's again.

@@ -10,6 +10,7 @@
 
 struct callback_stage;
 struct committer;
+struct limiter;
 struct gateway;
 
 struct gateway_worker {
@@ -26,6 +27,7 @@ struct gateway {
     struct address_guard guard; /* for tenants' webhook URLs */
     struct committer *committer;
     struct callback_stage *callbacks;
+    struct limiter *limiter;
     struct router *router;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */
@@ -113,6 +115,6 @@ void show_set(json_t **object, const char *member, json_t *value);
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
-    media_routes[], signup_routes[];
+    media_routes[], signup_routes[], usage_routes[];
 
 #endif

@@ -4,6 +4,7 @@
  * ready, loop.
  */
 #include "core/log.h"
+#include "domain/limit/limit_table.h"
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_address.h"
 #include "program/gateway/admin.h"
@@ -11,6 +12,7 @@
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
+#include "program/gateway/limiter.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -152,11 +154,13 @@ main(void)
                                                        template_routes,
                                                        media_routes,
                                                        signup_routes,
+                                                       usage_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
     struct interpreter *interpreter = NULL;
     struct admin *admin = NULL;
+    struct limit_table *table = NULL;
     char why[256] = "";
     enum err err = role_begin("gateway", CONFIG_GATEWAY, SECRET_POOL_BYTES, &role);
 
@@ -167,7 +171,8 @@ main(void)
         err = router_new(&(struct router_config){ .tables = tables,
                                                   .table_count = COUNT_OF(tables),
                                                   .contract = contract,
-                                                  .authenticate = gateway_authenticate },
+                                                  .authenticate = gateway_authenticate,
+                                                  .limit = limiter_judge },
                          &gateway.router);
     if (err == ERR_OK) /* the router has found it too */
         gateway.message_create = contract_find(contract, "createMessage");
@@ -185,6 +190,13 @@ main(void)
     if (err == ERR_OK)
         err = authentication_new(gateway.clock, &gateway.authentication);
     if (err == ERR_OK)
+        err = limit_table_open(role.limits, role.limits_bytes, gateway.clock, &table);
+    if (err == ERR_OK)
+        err = limiter_new(&(struct limiter_config){ .backend = limit_table_backend(table),
+                                                    .clock = gateway.clock,
+                                                    .database = role_database(&role) },
+                          &role.config, &gateway.limiter);
+    if (err == ERR_OK)
         err = committer_new(&(struct committer_config){ .database = role_database(&role),
                                                         .vault = gateway.vault_client,
                                                         .clock = gateway.clock,
@@ -196,6 +208,7 @@ main(void)
             &(struct callback_stage_config){ .database = role_database(&role),
                                              .clock = gateway.clock,
                                              .vault_client = gateway.vault_client,
+                                             .limiter = gateway.limiter,
                                              .queue_max = (size_t)role.config.http_queue_max,
                                              .batch_max = (size_t)role.config.commit_batch_max },
             &gateway.callbacks);
@@ -224,6 +237,8 @@ main(void)
     http_server_free(server);
     callback_stage_free(gateway.callbacks);
     committer_free(gateway.committer);
+    limiter_free(gateway.limiter); /* writes what was accepted */
+    limit_table_close(table);
     interpreter_free(interpreter);
     admin_free(admin);
     authentication_free(gateway.authentication);

@@ -2,6 +2,7 @@
 #include "domain/webhook/webhook_told.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/limiter.h"
 #include "program/gateway/message_ask.h"
 #include "program/gateway/message_query.h"
 #include "program/gateway/message_show.h"
@@ -13,7 +14,18 @@
 struct created {
     struct commit commit;
     struct message_ask ask;
+    struct limiter_share share;
+    struct limiter_hold *hold; /* of its quotas */
 };
+
+static void
+created_told(struct commit *commit, const struct message_accepted *accepted)
+{
+    struct created *created = commit->ctx;
+
+    created->share.accepted = limiter_counts(accepted);
+    limiter_settle(created->hold);
+}
 
 static enum err
 created_print(struct commit *commit, struct id id, struct http_response *response)
@@ -45,14 +57,22 @@ message_post(struct http_request *request, struct http_response *response UNUSED
         err = message_ask_read(request, key, ask);
     if (err != ERR_OK)
         return err;
+    created->share = (struct limiter_share){ .channel = ask->message.channel, .asked = 1 };
+    err = limiter_take(request, &created->share, 1, request->arena, &created->hold);
+    if (err != ERR_OK)
+        return err;
     created->commit = (struct commit){ .request = request,
                                        .message = ask->message,
                                        .plain = &ask->plain,
                                        .request_hash = ask->request_hash,
                                        .print = created_print,
+                                       .told = created_told,
                                        .ctx = created };
-    return committer_submit(worker->gateway->committer,
-                            &created->commit); /* from ERR_DEFERRED on it is the committer's */
+    err = committer_submit(worker->gateway->committer,
+                           &created->commit); /* from ERR_DEFERRED on it is the committer's */
+    if (err != ERR_DEFERRED)
+        limiter_settle(created->hold);
+    return err;
 }
 
 struct get {

@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/limiter.h"
 #include "program/gateway/message_ask.h"
 #include "wire/json/json.h"
 #include <stdatomic.h>
@@ -21,10 +22,10 @@ struct batch_item {
     struct commit commit;
     struct message_ask ask;
     struct problem problem;
-    json_t *body; /* owned: the message without its idempotency key */
-    enum err err; /* ERR_OK so far */
-    bool is_replay;
-    struct id id; /* what it became */
+    json_t *body;           /* owned: the message without its idempotency key */
+    enum err err;           /* ERR_OK so far */
+    bool is_replay, counts; /* the latter: in quotas */
+    struct id id;           /* what it became */
 };
 
 struct batch {
@@ -32,8 +33,11 @@ struct batch {
     struct arena *arena; /* owned; in it are the items, and this */
     struct batch_item *items;
     size_t count;
-    struct slice key_hash; /* of the key of the whole, in hexadecimal; NULL ptr: there is none */
-    atomic_size_t waiting; /* items that the committer has, and one for whoever still submits */
+    struct slice key_hash;        /* of the key of the whole, in hexadecimal; NULL ptr: there is none */
+    struct limiter_share *shares; /* one for each sender of those that are handed over */
+    size_t share_count;
+    struct limiter_hold *hold; /* of their quotas; NULL: nothing is handed over */
+    atomic_size_t waiting;     /* items that the committer has, and one for whoever still submits */
 };
 
 static void
@@ -148,6 +152,49 @@ item_show(const struct batch *batch, struct batch_item *item)
                      item->is_replay);
 }
 
+static struct limiter_share *
+share_of(const struct batch *batch, struct id channel)
+{
+    for (size_t i = 0; i < batch->share_count; i++)
+        if (id_eq(batch->shares[i].channel, channel))
+            return &batch->shares[i];
+    return NULL;
+}
+
+/* The quotas of all that are handed over, in one decision: all of them, or none. */
+static enum err
+batch_hold(struct batch *batch)
+{
+    batch->shares = arena_array(batch->arena, batch->count, sizeof(*batch->shares));
+    if (batch->shares == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].err != ERR_OK)
+            continue;
+        struct id channel = batch->items[i].ask.message.channel;
+        struct limiter_share *share = share_of(batch, channel);
+        if (share == NULL) {
+            share = &batch->shares[batch->share_count++];
+            *share = (struct limiter_share){ .channel = channel };
+        }
+        share->asked++;
+    }
+    return batch->share_count == 0
+               ? ERR_OK
+               : limiter_take(batch->request, batch->shares, batch->share_count, batch->arena, &batch->hold);
+}
+
+static void
+batch_settle(struct batch *batch)
+{
+    if (batch == NULL || batch->hold == NULL)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].counts)
+            share_of(batch, batch->items[i].ask.message.channel)->accepted++;
+    limiter_settle(batch->hold);
+}
+
 /* When nothing is under way any more: answers for all, and ends the batch. From any thread. */
 static void
 batch_finish(struct batch *batch)
@@ -157,6 +204,7 @@ batch_finish(struct batch *batch)
     json_t *results = json_array();
     size_t accepted = 0;
 
+    batch_settle(batch);
     for (size_t i = 0; i < batch->count; i++) {
         accepted += batch->items[i].err == ERR_OK;
         show_append(&results, item_show(batch, &batch->items[i]));
@@ -190,6 +238,7 @@ item_done(struct commit *commit, const struct message_accepted *accepted)
     item->err = accepted->err;
     item->id = accepted->id;
     item->is_replay = accepted->is_replay;
+    item->counts = limiter_counts(accepted);
     batch_release(batch);
 }
 
@@ -277,9 +326,12 @@ message_post_batch(struct http_request *request, struct http_response *response 
             err = batch->items[i].err;
     }
     if (err == ERR_OK)
+        err = batch_hold(batch);
+    if (err == ERR_OK)
         err = batch_submit(batch);
     if (err == ERR_OK)
         return ERR_DEFERRED;
+    batch_settle(batch); /* nothing was handed over: all is given back */
     batch_free(batch);
     return err;
 }

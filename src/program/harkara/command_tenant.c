@@ -1,4 +1,4 @@
-/* tenant create, list, weigh, close, shred. */
+/* tenant create, list, weigh, close, shred; limits is in a file of its own. */
 #include "core/num.h"
 #include "domain/tenant/tenant.h"
 #include "program/harkara/command.h"
@@ -260,6 +260,9 @@ const struct command commands_tenant[] = {
     { "tenant", "shred", "TENANT --yes-really", "Destroy a closed tenant's keys: nothing sealed opens again.",
       "There is no way back. Copies of the keys, wrapped, are in backups and write-ahead logs that were made before.",
       close_options, 1, 1, true, shred },
+    { "tenant", "limits", "TENANT [--messages-per-day N] [...] [--reset] [--json]", "Show or set what a tenant is limited to.",
+      "What is not given is as the settings HARKARA_RATE_... and HARKARA_QUOTA_... say. It holds within two seconds.",
+      command_limits_options, 1, 1, true, command_limits },
     { .group = NULL },
 };
 /* clang-format on */

@@ -6,7 +6,7 @@ const struct roster_row roster[] = {
     /* A gateway stops before what its requests need; the vault stops last, the database after it. */
     { .name = "vault", .settings = CONFIG_VAULT, .stage = 2 },
     { .name = "gateway", .settings = CONFIG_GATEWAY, .login = "harkara_gateway", .vault_role = VAULT_ROLE_GATEWAY,
-      .stage = 0, .has_listener = true, .has_admin = true, .follows = ROSTER_FOLLOWS_WITH_DATABASE },
+      .stage = 0, .has_listener = true, .has_admin = true, .has_limits = true, .follows = ROSTER_FOLLOWS_WITH_DATABASE },
     { .name = "dispatcher", .settings = CONFIG_DISPATCHER, .login = "harkara_dispatcher",
       .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
@@ -20,8 +20,9 @@ const struct roster_row roster[] = {
 };
 /* clang-format on */
 
-/* Beside the workers: committer, callbacks, the interpreter, the admin socket's worker, and one being replaced. */
-#define GATEWAY_CONNECTIONS    7
+/* Beside the workers: committer, callbacks, the interpreter, the admin socket's worker, the account of
+ * quotas, and one being replaced. */
+#define GATEWAY_CONNECTIONS    8
 #define DISPATCHER_CONNECTIONS 3
 #define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
 

@@ -1,5 +1,6 @@
 #include "core/log.h"
 #include "core/metric.h"
+#include "domain/limit/limit_table.h"
 #include "platform/ipc/link.h"
 #include "program/harkara/control.h"
 #include "program/harkara/roster.h"
@@ -174,6 +175,7 @@ start(struct supervisor *s, size_t at)
         .listen_fd = row->has_listener ? s->with->listen_fd : -1,
         .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
         .pages_fd = row->has_admin && is_first ? s->pages_fd : -1,
+        .limits_fd = row->has_limits ? s->limits_fd : -1,
         .clock = s->with->clock,
     };
 
@@ -482,6 +484,26 @@ own_page_open(const struct supervisor *s)
     return ERR_OK;
 }
 
+/* Memory without a name: nobody but the gateways has it, and it ends with the last of us. */
+static enum err
+limits_make(struct supervisor *s)
+{
+    size_t counters = (size_t)s->with->config->limit_counters, bytes = limit_table_bytes(counters);
+
+    s->limits_fd = memfd_create("harkara-limits", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (s->limits_fd < 0 || ftruncate(s->limits_fd, (off_t)bytes) != 0)
+        return ERR_SYSTEM;
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->limits_fd, 0);
+    if (memory == MAP_FAILED)
+        return ERR_SYSTEM;
+    enum err err = limit_table_init(memory, bytes, counters);
+    munmap(memory, bytes);
+    /* A shorter file would end whoever has it mapped. */
+    if (err == ERR_OK && fcntl(s->limits_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        err = ERR_SYSTEM;
+    return err;
+}
+
 static enum err
 prepare(struct supervisor *s)
 {
@@ -498,6 +520,10 @@ prepare(struct supervisor *s)
     s->pages_fd = open(with->folders->pages, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->signal_fd < 0 || s->pages_fd < 0 || own_page_open(s) != ERR_OK) {
         complaint_set(complaint, "%s: cannot be used (errno %d)", with->folders->pages, errno);
+        return ERR_SYSTEM;
+    }
+    if (limits_make(s) != ERR_OK) {
+        complaint_set(complaint, "the memory for limits cannot be had (errno %d)", errno);
         return ERR_SYSTEM;
     }
     for (const struct roster_row *row = roster; row->name != NULL; row++) {
@@ -542,7 +568,7 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
     }
     s->with = options;
     s->complaint = complaint;
-    s->signal_fd = s->pages_fd = s->kek_connection = s->secret_connection = -1;
+    s->signal_fd = s->pages_fd = s->limits_fd = s->kek_connection = s->secret_connection = -1;
     memcpy(s->masters, options->masters, sizeof(s->masters));
     s->pins = pins;
     enum err err = prepare(s);
@@ -566,6 +592,8 @@ supervisor_run(const struct supervisor_options *options, struct complaint *compl
         close(s->signal_fd);
     if (s->pages_fd >= 0)
         close(s->pages_fd);
+    if (s->limits_fd >= 0)
+        close(s->limits_fd);
     free(s);
     return err;
 }

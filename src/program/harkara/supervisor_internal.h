@@ -29,6 +29,7 @@ struct supervisor {
     uint32_t made_of;   /* what the key-encryption key that is being made is made of: 0, or a master secret */
     struct followed_files files;
     int signal_fd, pages_fd;
+    int limits_fd; /* memory in which the gateways count; made once, so that it outlives each of them */
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
     size_t port_count;
     struct restart database_restart;

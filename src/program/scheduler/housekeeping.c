@@ -58,6 +58,18 @@ static const struct db_stmt media_stmt = {
     " AND updated_at < now() - make_interval(hours => $1::int) LIMIT $2))"
 };
 
+/* By their day alone: whose they were is not ours to read. */
+static const struct db_stmt usage_stmt = {
+    "housekeeping_usage",
+    "DELETE FROM usage_day WHERE day <= (SELECT max(day) FROM (SELECT day FROM usage_day"
+    " WHERE day < current_date - $1::int ORDER BY day LIMIT $2) oldest)"
+};
+static const struct db_stmt told_stmt = {
+    "housekeeping_told",
+    "DELETE FROM quota_told WHERE begins_on <= (SELECT max(begins_on) FROM (SELECT begins_on FROM quota_told"
+    " WHERE begins_on < current_date - $1::int ORDER BY begins_on LIMIT $2) oldest)"
+};
+
 static enum err
 partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
 {
@@ -96,6 +108,7 @@ run_in(struct db_tx *tx, void *ctx)
     struct run *run = ctx;
     struct housekeeping_result *result = &run->result;
     struct db_rows *rows = NULL;
+    size_t told = 0;
     enum err err = db_query(tx, &leader_stmt, DB_NO_ARGS, &rows);
 
     *result = (struct housekeeping_result){ .was_leader = err == ERR_OK && db_bool(rows, 0, 0) };
@@ -123,6 +136,11 @@ run_in(struct db_tx *tx, void *ctx)
         err = remove_old(tx, &tasks_stmt, PROVIDER_TASK_DAYS, &result->tasks_removed, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &windows_stmt, WINDOW_DAYS, &result->windows_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &usage_stmt, USAGE_DAYS, &result->usage_removed, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &told_stmt, USAGE_DAYS, &told, &result->has_more);
+    result->usage_removed += told;
     return err;
 }
 

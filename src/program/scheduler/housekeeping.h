@@ -14,13 +14,14 @@
 #define MEDIA_BATCH_MAX        100 /* with all their chunks, each up to 100 MiB */
 #define MEDIA_LEFT_HOURS       1   /* an upload of which nothing was heard for so long is over */
 #define WINDOW_DAYS            90 /* after it ended; whose is not known any more is left to WhatsApp to judge */
+#define USAGE_DAYS             400 /* what was used of quotas: a year can be compared with the last */
 #define PARTITION_MONTHS_AHEAD 3
 
 struct housekeeping_result {
     bool was_leader; /* false: another scheduler is at it; nothing was done */
     size_t partitions_made;
     size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed, replays_removed;
-    size_t media_removed, windows_removed;
+    size_t media_removed, windows_removed, usage_removed;
     bool has_more; /* a batch was full: come again soon */
 };
 

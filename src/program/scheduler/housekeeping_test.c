@@ -177,6 +177,24 @@ windows_that_ended_long_ago_go(void **state UNUSED)
     assert_int_equal(run(clock_system()).windows_removed, 0);
 }
 
+static void
+usage_of_more_than_a_year_ago_goes(void **state UNUSED)
+{
+    char text[1024];
+
+    snprintf(text, sizeof(text),
+             "insert into usage_day select '%s', current_date - a, gen_random_uuid(), 1 from"
+             " (values (401), (500), (399), (0)) v (a);"
+             " insert into quota_told select '%s', '%s', 'sender-day', current_date - a, 80 from"
+             " (values (401), (399)) v (a)",
+             tenant, tenant, tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).usage_removed, 3);
+    assert_int_equal(test_cluster_number("select count(*) from usage_day"), 2);
+    assert_int_equal(test_cluster_number("select count(*) from quota_told"), 1);
+    assert_int_equal(run(clock_system()).usage_removed, 0);
+}
+
 /* A year from now: the months that no migration made. */
 static void
 partitions_are_there_before_they_are_needed(void **state UNUSED)
@@ -218,6 +236,6 @@ one_scheduler_works_at_a_time(void **state UNUSED)
 CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_media_goes_with_its_chunks),
              TEST(old_deliveries_go_with_their_attempts),
              TEST(finished_tasks_go_after_a_month_and_waiting_ones_never),
-             TEST(windows_that_ended_long_ago_go), TEST(replaced_keys_go_when_they_have_run_out),
-             TEST(what_was_never_interpreted_is_kept), TEST(partitions_are_there_before_they_are_needed),
-             TEST(one_scheduler_works_at_a_time))
+             TEST(windows_that_ended_long_ago_go), TEST(usage_of_more_than_a_year_ago_goes),
+             TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
+             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))

@@ -114,6 +114,10 @@ problem_print(struct buf *out, enum err err, const struct problem *problem, stru
         buf_add_text(out, ",\"detail\":");
         json_add_string(out, problem->detail);
     }
+    if (problem != NULL && problem->limit.len != 0) {
+        buf_add_text(out, ",\"limit\":");
+        json_add_string(out, problem->limit);
+    }
     buf_add_text(out, ",\"instance\":\"/requests/");
     buf_add(out, request_id);
     buf_add_byte(out, '"');

@@ -19,6 +19,7 @@ struct problem {
     struct problem_error errors[PROBLEM_ERRORS_MAX];
     size_t count;
     struct slice detail;    /* optional: what to do, in a sentence */
+    struct slice limit;     /* which limit refused it, a word of ours; empty: none did */
     uint32_t retry_after_s; /* 0: no Retry-After */
 };
 
