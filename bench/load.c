@@ -515,9 +515,9 @@ result_print(void)
     for (int status = 200; status < 300; status++)
         good += load.statuses_window[status];
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"connections\":%d,\"window_us\":%llu,\"good\":%llu,\"rate\":%llu,", load.options.connections,
+    printf("{\"connections\":%d,\"window_us\":%llu,\"good\":%llu,\"rate\":%.2f,", load.options.connections,
            (unsigned long long)window_us, (unsigned long long)good,
-           (unsigned long long)(window_us == 0 ? 0 : good * 1000000u / window_us));
+           window_us == 0 ? 0.0 : (double)good * 1000000.0 / (double)window_us);
     statuses_print("statuses", load.statuses_window);
     printf(",");
     statuses_print("statuses_all", load.statuses);

@@ -45,7 +45,7 @@ export async function withCosts(platform, work, more = new Map()) {
     const spent = new Map([...after].map(([name, us]) => [name, us - (before.get(name) ?? 0)]));
     const ours = [...spent].reduce((sum, [name, us]) => (name.includes('.') ? sum : sum + us), 0) + load_us + ownUsed.user + ownUsed.system;
     return {
-        cpu_us: Object.fromEntries([...spent, ['load', load_us]].map(([name, us]) => [name, us / Math.max(count, 1)])),
+        cpu_us: Object.fromEntries([...spent.set('load', load_us)].map(([name, us]) => [name, us / Math.max(count, 1)])),
         transactions: (xidAfter - xidBefore) / Math.max(count, 1),
         others: Math.max(0, (busyUs() - busyBefore - ours) / (elapsedUs * os.cpus().length)),
     };
@@ -103,7 +103,7 @@ export async function untilHooked(run, roles, messages, words, count) {
 }
 
 /** Looks every 20 ms. @param {() => Promise<boolean>} look @param {string} what */
-export async function until(look, what, timeoutMs = 120_000) {
+export async function until(look, what, timeoutMs = 300_000) {
     const end = performance.now() + timeoutMs;
     while (!await look()) {
         if (performance.now() > end)

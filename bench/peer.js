@@ -20,7 +20,7 @@ function startChild(command, words, env = {}) {
     return { child, nextLine: linesOf(child) };
 }
 
-/** @typedef {{tenant: string, key: string, number: import('./platform.js').Number}} PeerWorkspace */
+/** @typedef {{tenant: string, key: string, number: import('./platform.js').Sender}} PeerWorkspace */
 
 /** Redis and the database that the peers share. */
 export class PeerStores {

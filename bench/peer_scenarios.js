@@ -27,7 +27,7 @@ export async function warmPeers(run) {
 }
 
 /** Until every message is with the provider and its outcome is recorded. @param {Peer} peer @param {number} count */
-async function sent(peer, count, timeoutMs = 120_000) {
+async function sent(peer, count, timeoutMs = 300_000) {
     const end = performance.now() + timeoutMs;
     for (;;) {
         const { total, at } = await peer.count('sent');
@@ -77,12 +77,12 @@ export const peerBatch = (kind, connections) => ({
     },
 });
 
-/** From POST to the recorded outcome, accepting and sending at once. @param {import('./peer.js').Peer['kind']} kind @param {number} messages */
-export const peerEndToEnd = (kind, messages) => ({
+/** From POST to the recorded outcome, accepting and sending at once. @param {import('./peer.js').Peer['kind']} kind @param {number} each messages for each second of other scenarios */
+export const peerEndToEnd = (kind, each) => ({
     name: `peer_${kind}_end_to_end`, title: `${kind}: accepted and sent at once, 64 connections`, peer: kind, rounds: 3,
     /** @param {Run} run */
     async run(run) {
-        const peer = peerOf(run, kind), { platform } = run;
+        const peer = peerOf(run, kind), { platform } = run, messages = each * run.seconds;
         await peer.clear();
         await peer.tell('resume');
         let us = 0;
@@ -99,12 +99,12 @@ export const peerEndToEnd = (kind, messages) => ({
     },
 });
 
-/** Likewise with all that follows: three statuses by the provider, each a signed webhook. @param {import('./peer.js').Peer['kind']} kind @param {number} messages */
-export const peerWebhooks = (kind, messages) => ({
+/** Likewise with all that follows: three statuses by the provider, each a signed webhook. @param {import('./peer.js').Peer['kind']} kind @param {number} each likewise */
+export const peerWebhooks = (kind, each) => ({
     name: `peer_${kind}_webhooks`, title: `${kind}: sent, 3 statuses, 3 signed webhooks`, peer: kind, rounds: 3,
     /** @param {Run} run */
     async run(run) {
-        const peer = peerOf(run, kind), { platform } = run;
+        const peer = peerOf(run, kind), { platform } = run, messages = each * run.seconds;
         await peer.clear();
         await peer.tell('resume');
         platform.setStatuses([peer.hooked.number], /** @type {string} */ (peer.url));

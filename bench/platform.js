@@ -117,8 +117,8 @@ export async function startServer(program, words, env = {}) {
     };
 }
 
-/** @typedef {{channel: string, phoneNumberId: string, accountId: string, secret: string}} Number a sender, as the provider knows it */
-/** @typedef {{id: string, key: string, channels: string[], numbers: Number[]}} Workspace */
+/** @typedef {{channel: string, phoneNumberId: string, accountId: string, secret: string}} Sender, as the provider knows it */
+/** @typedef {{id: string, key: string, channels: string[], numbers: Sender[]}} Workspace */
 
 export class Platform {
     /** @param {string} build @param {Record<string, string>} env */
@@ -135,7 +135,7 @@ export class Platform {
         this.provider = null;
         /** @type {Awaited<ReturnType<typeof startServer>> | null} */
         this.receiver = null;
-        this.workspaceCount = this.numberCount = 0;
+        this.workspaceCount = this.numberCount = this.port = 0;
         /** @type {ReturnType<typeof openSql> | null} */
         this.openedSql = null;
         /** @type {{socketFolder: string, password: string} | null} */
@@ -156,7 +156,7 @@ export class Platform {
     async start() {
         this.provider ??= await startServer(this.program('provider'), []);
         this.receiver ??= await startServer(this.program('receiver'), []);
-        this.port ??= await freePort();
+        this.port = this.port || await freePort();
         const began = performance.now();
         this.harkara = await startHarkara({
             build: this.build, stateDir: this.stateDir, runDir: this.runDir, port: this.port, logFile: path.join(this.folder, 'harkara.log'),
@@ -211,7 +211,7 @@ export class Platform {
             made.push(...await Promise.all(Array.from({ length: Math.min(4, count - n) }, async () => {
                 const slug = `bench-${this.workspaceCount++}`, tenant = await harkara.json('tenant', 'create', '--name', slug, '--slug', slug);
                 const key = await harkara.json('key', 'create', '--tenant', tenant.id, '--name', 'Bench', ...SCOPES.flatMap((scope) => ['--scope', scope]));
-                return { id: tenant.id, key: key.key, channels: /** @type {string[]} */ ([]), numbers: /** @type {Number[]} */ ([]) };
+                return { id: tenant.id, key: key.key, channels: /** @type {string[]} */ ([]), numbers: /** @type {Sender[]} */ ([]) };
             })));
         for (const workspace of made)
             for (let i = 0; i < channels; i++) {

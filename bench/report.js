@@ -43,7 +43,7 @@ export function scenarioTable(scenarios, medians) {
 /** @param {{name: string, value: number, by_cpu?: number, from: number, to: number, bar?: {least?: number, most?: number}, holds?: boolean}[]} ratios */
 export function ratioTable(ratios) {
     const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3));
-    const barOf = ({ bar }) => (bar === undefined ? '' : bar.least !== undefined ? `≥ ${bar.least}` : `≤ ${bar.most}`);
+    const barOf = (/** @type {{bar?: {least?: number, most?: number}}} */ { bar }) => (bar === undefined ? '' : bar.least !== undefined ? `≥ ${bar.least}` : `≤ ${bar.most}`);
     return table([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''],
         ...ratios.map((ratio) => [ratio.name, digits(ratio.value), digits(ratio.from), digits(ratio.to), ratio.by_cpu === undefined ? '' : digits(ratio.by_cpu),
             barOf(ratio), ratio.holds === undefined ? '' : ratio.holds ? 'holds' : 'MISSED'])]);

@@ -7,6 +7,8 @@
  *     bench/run.js BUILD_FOLDER --full [--steps 0,1,3,10]     the scenarios, and what they cost as the tables grow, by millions of messages
  *     bench/run.js BUILD_FOLDER --soak MINUTES                mixed load, and whether anything grows; nothing else
  *
+ * It writes result.json and result.svg, or soak.json, into the build folder, or where --out says.
+ *
  * Everything stays on the loopback and is stopped at the end. No further round begins after the time limit.
  */
 import path from 'node:path';
@@ -25,7 +27,7 @@ import { soak, soakTable } from './soak.js';
 import { CHANNELS, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
 
 const TIME_LIMIT_MS = 540_000;
-const STARTS = 3;
+const STARTS_MAX = 3;
 /** Sending must not be paced here: by default a WhatsApp number sends 80 a second. The rest is as delivered. */
 const SETTINGS = { HARKARA_LANE_PER_SECOND: '10000' };
 
@@ -33,9 +35,10 @@ const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' },
         'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' },
-        full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' } },
+        full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' }, out: { type: 'string', default: '' } },
 });
 const build = path.resolve(positionals[0] ?? 'build/bench');
+const out = path.resolve(options.out === '' ? build : options.out);
 const rounds = Number(options.rounds), seconds = Number(options.seconds);
 const steps = options.steps.split(',').map(Number), minutes = Number(options.soak);
 const withPeers = !options['no-peers'] && options.soak === '';
@@ -66,12 +69,13 @@ async function startPeers() {
 }
 
 async function measureStarts() {
+    const starts = Math.min(rounds, STARTS_MAX);
     const first = await /** @type {Platform} */ (platform).start();
     /** @type {number[]} */
     const again = [];
-    for (let i = 0; i < STARTS; i++) {
+    for (let i = 0; i < starts; i++) {
         await /** @type {Platform} */ (platform).stop();
-        if (i === STARTS - 1)
+        if (i === starts - 1)
             /** @type {Platform} */ (platform).configureCluster();
         again.push(await /** @type {Platform} */ (platform).start());
     }
@@ -108,7 +112,7 @@ async function main() {
     await fillTables(platform);
     if (options.soak !== '') {
         const soaked = await soak({ platform, peers, round: 0, seconds }, minutes, say);
-        writeResult(path.join(build, 'soak.json'), { at: new Date().toISOString(), machine: describeMachine(), minutes, ...soaked });
+        writeResult(path.join(out, 'soak.json'), { at: new Date().toISOString(), machine: describeMachine(), minutes, ...soaked });
         say(`\n${soakTable(soaked)}`);
         return;
     }
@@ -134,11 +138,11 @@ async function main() {
     const medians = Object.fromEntries(Object.entries(results).map(([name, of]) => [name, mediansOf(of)]));
     const ratios = [...ratiosOf(results), ...memoryBars(memory), ...(growth === null ? [] : growthRatios(growth))], machine = describeMachine();
     const others = scenarios.length === 0 ? 0 : median(Object.values(results).flat().map((figures) => figures.others));
-    writeResult(path.join(build, 'result.json'), {
+    writeResult(path.join(out, 'result.json'), {
         at: new Date().toISOString(), machine, options: { rounds: round, seconds, settings: SETTINGS, content_bytes: CONTENT_BYTES },
         others, starts, memory, ratios, medians, rounds: results, growth,
     });
-    const hasChart = writeChart(path.join(build, 'result.svg'), medians, { title: 'Harkara beside a bare server and the stacks of others', subtitle: subtitleOf(machine, round) });
+    const hasChart = writeChart(path.join(out, 'result.svg'), medians, { title: 'Harkara beside a bare server and the stacks of others', subtitle: subtitleOf(machine, round) });
     report({ machine, others, round, starts, memory, medians, ratios, growth, hasChart });
 }
 
@@ -156,7 +160,7 @@ function report({ machine, others, round, starts, memory, medians, ratios, growt
     if (growth !== null)
         say(`${growthTable(growth)}\n`);
     say(`start-up: ${Math.round(starts.first_ms)} ms the first time (the cluster is made), ${Math.round(starts.again_ms)} ms later`);
-    say(`${Math.round((performance.now() - began) / 1000)} s; all figures are in ${path.relative(process.cwd(), path.join(build, 'result.json'))}${hasChart ? ', a chart beside it in result.svg' : ''}`);
+    say(`${Math.round((performance.now() - began) / 1000)} s; all figures are in ${path.relative(process.cwd(), path.join(out, 'result.json'))}${hasChart ? ', a chart beside it in result.svg' : ''}`);
     const missed = ratios.filter(({ holds }) => holds === false).length, held = ratios.filter(({ holds }) => holds === true).length;
     if (missed + held > 0)
         say(`${held} bars hold, ${missed} are missed.`);

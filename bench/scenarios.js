@@ -11,8 +11,8 @@ import { peerAccept, peerBatch, peerEndToEnd, peerWebhooks } from './peer_scenar
 import { runForJson } from './platform.js';
 import { batch, inbound, otp } from './traffic_scenarios.js';
 
-const HOOKED_MESSAGES = 1000;
-const MESSAGES = 4000; /* of a scenario that follows each of them to the provider */
+/* Of scenarios that follow each message to its end, for each second that the others are given. */
+const MESSAGES = 2000, HOOKED_MESSAGES = 500;
 
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {import('./measure.js').Run} Run */
@@ -96,7 +96,7 @@ const ceiling = (way, batch, { connections = 1, tenants = 1 } = {}) => ({
 });
 
 /** Until every message is with the provider and its outcome is recorded. @param {Platform} platform */
-async function dispatched(platform, count, timeoutMs = 60_000) {
+async function dispatched(platform, count, timeoutMs = 300_000) {
     const end = performance.now() + timeoutMs;
     while (await platform.sql.number('select count(*) from dispatch_queue') > 0) {
         if (performance.now() > end)
@@ -113,9 +113,9 @@ const dispatch = (name, title, { isBehind }) => ({
     name, title, rounds: 3,
     /** @param {Run} run */
     async run(run) {
-        const { platform } = run;
+        const { platform } = run, messages = MESSAGES * run.seconds;
         const lines = posts(platform.workspaces.slice(0, 1));
-        const words = loadWords(run, name, lines, 64, ['--count', String(MESSAGES)]);
+        const words = loadWords(run, name, lines, 64, ['--count', String(messages)]);
         await platform.clear();
         await platform.setLanes(!isBehind);
         if (isBehind)
@@ -130,21 +130,21 @@ const dispatch = (name, title, { isBehind }) => ({
                 const result = await runForJson(platform.program('load'), words);
                 load_us = result.cpu_us;
             }
-            await dispatched(platform, MESSAGES);
+            await dispatched(platform, messages);
             us = (performance.now() - began) * 1000;
-            return { count: MESSAGES, load_us };
+            return { count: messages, load_us };
         });
         await platform.setLanes(false);
-        return { ...costs, rate: MESSAGES / us * 1_000_000 };
+        return { ...costs, rate: messages / us * 1_000_000 };
     },
 });
 
-/** With all that follows: three statuses by the provider, each a signed webhook to the customer. @param {number} messages */
-const webhooks = (messages) => ({
+/** With all that follows: three statuses by the provider, each a signed webhook to the customer. */
+const webhooks = () => ({
     name: 'webhooks', title: 'sent, 3 statuses, 3 signed webhooks', rounds: 3,
     /** @param {Run} run */
     async run(run) {
-        const { platform } = run, hooked = /** @type {import('./platform.js').Workspace} */ (platform.hooked);
+        const { platform } = run, messages = HOOKED_MESSAGES * run.seconds, hooked = /** @type {import('./platform.js').Workspace} */ (platform.hooked);
         await platform.clear();
         const before = await countDelivered(platform);
         await platform.setLanes(true);
@@ -196,7 +196,7 @@ export const SCENARIOS = [
     dispatch('end_to_end', 'accepted and sent at once, 64 connections', { isBehind: false }),
     peerEndToEnd('bullmq', MESSAGES),
     peerEndToEnd('pg-boss', MESSAGES),
-    webhooks(HOOKED_MESSAGES),
+    webhooks(),
     peerWebhooks('bullmq', HOOKED_MESSAGES),
     otp(false),
     otp(true),

@@ -29,7 +29,7 @@ export const batch = (connections) => ({
     },
 });
 
-/** A message from somebody, as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Number} number @param {string} prefix */
+/** A message from somebody, as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Sender} number @param {string} prefix */
 export const incoming = ({ phoneNumberId, accountId }, prefix) => JSON.stringify({
     object: 'whatsapp_business_account',
     entry: [{
