@@ -6,6 +6,9 @@
 #define UNUSED               __attribute__((unused))
 #define NORETURN             __attribute__((noreturn))
 #define FORMAT_LIKE(fmt, va) __attribute__((format(printf, fmt, va)))
-#define COUNT_OF(array)      (sizeof(array) / sizeof((array)[0]))
+/* Of a large variable on a hot path that is written before it is read: not cleared first, as all others are.
+ */
+#define UNCLEARED       __attribute__((uninitialized))
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -281,7 +281,7 @@ line_hold(const struct line *line)
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    struct line line; /* not cleared: only what was added is read */
+    struct line line UNCLEARED; /* only what was added is read */
     char at[WALL_TEXT_BYTES];
 
     line.len = 0;

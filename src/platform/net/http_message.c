@@ -159,7 +159,7 @@ http_response_dress(struct MHD_Response *made, const struct http_request *reques
         { "X-Content-Type-Options", "nosniff" },
         { "Content-Security-Policy", "default-src 'none'" },
     };
-    char id[ID_TEXT_BYTES], room[HTTP_RESPONSE_VALUE_BYTES_MAX + 1];
+    char id[ID_TEXT_BYTES], room[HTTP_RESPONSE_VALUE_BYTES_MAX + 1] UNCLEARED;
     bool is_whole = header_put(made, room, "X-Request-Id", id_print(ID_REQUEST, request->id, id)) &&
                     header_put(made, room, "Content-Type", response->content_type) &&
                     traceparent_put(made, room, request);

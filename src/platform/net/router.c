@@ -340,7 +340,7 @@ parameters_read(const struct row *row, struct http_request *request)
 static enum err
 query_check(const struct row *row, struct http_request *request)
 {
-    struct contract_parameter parameters[HTTP_QUERY_MAX];
+    struct contract_parameter parameters[HTTP_QUERY_MAX] UNCLEARED;
 
     if (row->operation == NULL)
         return ERR_OK;

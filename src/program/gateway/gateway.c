@@ -70,6 +70,7 @@ gateway_request_hash(const char *operation, const json_t *body, size_t bytes_max
 
     _Static_assert(HASH_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is made of a hash as long");
     buf_init(&canonical, bytes_max);
+    (void)buf_reserve(&canonical, bytes_max < 1000 ? bytes_max : 1000); /* mostly enough */
     buf_add_format(&canonical, "%s\n", operation);
     enum err err = json_print_canonical(body, &canonical);
     if (err == ERR_OK)
@@ -143,11 +144,14 @@ void
 gateway_locate(struct http_request *request, struct http_response *response, const char *collection,
                enum id_kind kind, struct id id)
 {
-    char text[ID_TEXT_BYTES];
-    struct slice location =
-        arena_format(request->arena, "%s%.*s", collection, SLICE_FMT(id_print(kind, id, text)));
+    size_t len = strlen(collection);
+    char *text = arena_alloc(request->arena, len + ID_TEXT_BYTES);
 
-    http_response_add(response, "Location", location); /* without room in the arena it is left out */
+    if (text == NULL) /* without room in the arena it is left out */
+        return;
+    memcpy(text, collection, len);
+    struct slice printed = id_print(kind, id, text + len);
+    http_response_add(response, "Location", slice_of(text, len + printed.len));
 }
 
 enum err

@@ -15,10 +15,12 @@
 /* A repeated request is still the same one after its times have passed; keys are kept as long. */
 #define PAST_S_MAX 86400
 
-/* "/messages/3" and "/send_at": the pointer of a member. */
+/* "/messages/3" and "/send_at": the pointer of a member, which is borrowed as long as the pointer is used. */
 static struct slice
 pointer_of(const struct message_ask *ask, const char *member)
 {
+    if (ask->at.len == 0)
+        return slice_text(member);
     return arena_format(ask->arena, "%.*s%s", SLICE_FMT(ask->at), member);
 }
 

@@ -222,7 +222,7 @@ enum err
 contract_check_body(const struct contract_operation *operation, const json_t *body, struct arena *arena,
                     struct problem *problem)
 {
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct schema_check check = { .arena = arena, .problem = problem, .scratch = &scratch };
 
     if (operation->body == NULL || body == NULL)

@@ -130,7 +130,7 @@ answer_find(const struct contract_responses *responses, const char *operation_id
 static enum err
 answer_check(const struct answer *answer, const json_t *body, struct arena *arena, struct problem *problem)
 {
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct schema_check check = { .arena = arena, .problem = problem, .scratch = &scratch };
 
     if (answer == NULL)

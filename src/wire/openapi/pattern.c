@@ -1,4 +1,5 @@
 #include "wire/openapi/pattern.h"
+#include <pthread.h>
 #include <stdlib.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -79,23 +80,59 @@ pattern_free(struct pattern *pattern)
     free(pattern);
 }
 
+/*
+ * A search works in 20 KiB that hang on its match data: taken anew for each check they cost more than the
+ * check. So each thread keeps one; what it holds are offsets, not text.
+ */
+static pthread_key_t kept_key;
+static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
+static bool is_kept; /* written once, by kept_make */
+
+static void
+kept_free(void *match)
+{
+    pcre2_match_data_free(match);
+}
+
+static void
+kept_make(void)
+{
+    is_kept = pthread_key_create(&kept_key, kept_free) == 0;
+}
+
+static pcre2_match_data *
+match_take(void)
+{
+    (void)pthread_once(&kept_once, kept_make);
+    pcre2_match_data *match = is_kept ? pthread_getspecific(kept_key) : NULL;
+    if (match == NULL)
+        return pcre2_match_data_create(1, NULL);
+    return pthread_setspecific(kept_key, NULL) == 0 ? match : NULL;
+}
+
 enum err
 pattern_match(const struct pattern *pattern, struct slice text, struct pattern_scratch *scratch)
 {
     if (scratch->match == NULL)
-        scratch->match = pcre2_match_data_create(1, NULL);
+        scratch->match = match_take();
     if (scratch->match == NULL)
         return ERR_NO_MEMORY;
     int found = pcre2_match(pattern->code, (PCRE2_SPTR)(text.len == 0 ? "" : text.ptr), text.len, 0, 0,
                             scratch->match, pattern->limits);
     if (found == PCRE2_ERROR_NOMEMORY)
         return ERR_NO_MEMORY;
+    if (found != PCRE2_ERROR_NOMATCH && found < 0)
+        scratch->has_grown = true; /* it came to a limit: up to HEAP_KIB_MAX is more than one keeps */
     return found >= 0 ? ERR_OK : ERR_CONTRACT;
 }
 
 void
 pattern_scratch_release(struct pattern_scratch *scratch)
 {
-    pcre2_match_data_free(scratch->match);
-    scratch->match = NULL;
+    bool may_keep = scratch->match != NULL && !scratch->has_grown && is_kept;
+
+    if (!may_keep || pthread_getspecific(kept_key) != NULL ||
+        pthread_setspecific(kept_key, scratch->match) != 0)
+        pcre2_match_data_free(scratch->match);
+    *scratch = (struct pattern_scratch){ .match = NULL };
 }

@@ -7,10 +7,12 @@
 #define WIRE_OPENAPI_PATTERN_H
 #include "core/err.h"
 #include "core/slice.h"
+#include <stdbool.h>
 
 struct pattern; /* immutable: shared by all threads */
 struct pattern_scratch {
-    void *match; /* owned; made at the first use */
+    void *match;    /* owned; made at the first use, or what this thread has kept */
+    bool has_grown; /* beyond what is worth keeping */
 };
 
 /* ERR_CONTRACT: not a regular expression, or one with \s, \S, \b, \B, \p or a dot, which the two read
@@ -24,6 +26,7 @@ void pattern_free(struct pattern *pattern);
  */
 MUST_CHECK enum err pattern_match(const struct pattern *pattern, struct slice text,
                                   struct pattern_scratch *scratch);
+/* Keeps one for the next check on this thread, until the thread ends. */
 void pattern_scratch_release(struct pattern_scratch *scratch);
 
 #endif

@@ -30,7 +30,7 @@ patterns_match_as_json_schema_means_them(void **state UNUSED)
         { "^(?:(?! {5})[^\\n\\r\\t])*$", SLICE("a\tb"), ERR_CONTRACT },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct pattern_scratch scratch = { NULL };
+        struct pattern_scratch scratch = { .match = NULL };
         struct pattern *pattern;
         assert_ok(pattern_compile(slice_text(rows[i].pattern), &pattern));
         if (pattern_match(pattern, rows[i].text, &scratch) != rows[i].err) {
@@ -64,7 +64,7 @@ what_the_two_dialects_read_differently_does_not_compile(void **state UNUSED)
 static void
 a_search_that_explodes_is_given_up(void **state UNUSED)
 {
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct pattern *pattern;
     const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaab";
 
@@ -81,7 +81,7 @@ a_search_that_explodes_is_given_up(void **state UNUSED)
 static void
 the_limit_is_out_of_reach_of_allowed_texts(void **state UNUSED)
 {
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct pattern *pattern;
     char *text = calloc(1024, 4);
 

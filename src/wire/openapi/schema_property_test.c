@@ -277,7 +277,7 @@ try_one(uint64_t seed, size_t fault)
     struct made made = make(&maker, "", 0);
     json_t *document = json_pack("{so so}", "it", made.schema, "others", maker.others);
     struct arena *arena = arena_new(256 * 1024);
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct problem problem = { .count = 0 };
     struct schema_check check = { .arena = arena, .problem = &problem, .scratch = &scratch };
     const struct schema *schema = NULL;

@@ -220,7 +220,7 @@ applies_itself(const struct schema_set *set, struct compiled *one)
 enum err
 schema_set_seal(struct schema_set *set)
 {
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     enum err err = ERR_OK;
 
     for (struct compiled *one = set->compiled; one != NULL; one = one->next)

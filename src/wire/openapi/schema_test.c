@@ -25,7 +25,7 @@ static void
 check(const char *schema, const char *others, const char *value_text, bool is_closed, const char *want)
 {
     json_t *document = document_with(schema, others), *value;
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct problem problem = { .count = 0 };
     struct arena *arena = arena_new(64 * 1024);
     struct schema_check check = { .arena = arena, .problem = &problem, .scratch = &scratch };
@@ -358,7 +358,7 @@ a_value_that_is_too_deep_is_refused(void **state UNUSED)
 {
     json_t *document =
         document_with("{\"$ref\":\"#/others/list\"}", "{\"list\":{\"items\":{\"$ref\":\"#/others/list\"}}}");
-    struct pattern_scratch scratch = { NULL };
+    struct pattern_scratch scratch = { .match = NULL };
     struct schema_check check = { .scratch = &scratch };
     const struct schema *schema;
     struct schema_set *set;
