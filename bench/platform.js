@@ -181,8 +181,8 @@ export class Platform {
     }
 
     /** The peers and the bench itself connect too: more connections than the platform's own, from the next start on. */
-    configureCluster() {
-        writeFileSync(path.join(this.stateDir, 'postgres/local.conf'), 'max_connections = 200\n');
+    configureCluster(countsStatements = false) {
+        writeFileSync(path.join(this.stateDir, 'postgres/local.conf'), `max_connections = 200\n${countsStatements ? "shared_preload_libraries = 'pg_stat_statements'\n" : ''}`);
     }
 
     /** The last lines of its log. */

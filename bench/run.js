@@ -4,6 +4,7 @@
  * `make bench`: starts a platform, runs every scenario once a round, and reports medians. Usage:
  *
  *     bench/run.js BUILD_FOLDER [--rounds N] [--seconds N] [--only PREFIX,PREFIX] [--no-peers] [--redis-fsync always]
+ *         [--statements]                                      besides, of the last round: which SQL statements took how long
  *     bench/run.js BUILD_FOLDER --full [--steps 0,1,3,10]     the scenarios, and what they cost as the tables grow, by millions of messages
  *     bench/run.js BUILD_FOLDER --soak MINUTES                mixed load, and whether anything grows; nothing else
  *
@@ -24,6 +25,7 @@ import { Platform } from './platform.js';
 import { mediansOf, median, memoryTable, ratioTable, scenarioTable, writeResult } from './report.js';
 import { CONTENT_BYTES } from './measure.js';
 import { soak, soakTable } from './soak.js';
+import { startStatements, withStatements } from './statements.js';
 import { CHANNELS, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
 
 const TIME_LIMIT_MS = 540_000;
@@ -35,7 +37,8 @@ const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' },
         'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' },
-        full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' }, out: { type: 'string', default: '' } },
+        full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' }, out: { type: 'string', default: '' },
+        statements: { type: 'boolean', default: false } },
 });
 const build = path.resolve(positionals[0] ?? 'build/bench');
 const out = path.resolve(options.out === '' ? build : options.out);
@@ -76,7 +79,7 @@ async function measureStarts() {
     for (let i = 0; i < starts; i++) {
         await /** @type {Platform} */ (platform).stop();
         if (i === starts - 1)
-            /** @type {Platform} */ (platform).configureCluster();
+            /** @type {Platform} */ (platform).configureCluster(options.statements);
         again.push(await /** @type {Platform} */ (platform).start());
     }
     return { first_ms: first, again_ms: median(again), again };
@@ -110,6 +113,8 @@ async function main() {
     await platform.hook(platform.hooked);
     await platform.setLanes(false);
     await fillTables(platform);
+    if (options.statements)
+        await startStatements(platform);
     if (options.soak !== '') {
         const soaked = await soak({ platform, peers, round: 0, seconds }, minutes, say);
         writeResult(path.join(out, 'soak.json'), { at: new Date().toISOString(), machine: describeMachine(), minutes, ...soaked });
@@ -123,10 +128,16 @@ async function main() {
     let round = 0;
     for (; round < rounds && (round === 0 || performance.now() - began < TIME_LIMIT_MS); round++) {
         for (const scenario of scenarios)
-            if (round < (scenario.rounds ?? rounds)) {
+            if (round < (scenario.rounds ?? rounds) || options.statements && round === rounds - 1) {
                 if (process.stderr.isTTY)
                     process.stderr.write(`\r\x1b[Kround ${round + 1} of ${rounds}: ${scenario.title}`);
-                results[scenario.name].push(await scenario.run({ platform, peers, round, seconds }));
+                const work = () => scenario.run({ platform: /** @type {Platform} */ (platform), peers, round, seconds });
+                if (options.statements && round === rounds - 1) {
+                    const { result, text } = await withStatements(platform, work);
+                    results[scenario.name].push(result);
+                    say(`${scenario.title}\n${text}\n`);
+                } else
+                    results[scenario.name].push(await work());
             }
     }
     if (process.stderr.isTTY)

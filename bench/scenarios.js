@@ -51,9 +51,11 @@ async function commits(platform) {
 
 /** Before the first round: rows in the tables, and statistics of them, as on a platform that is in use. @param {Platform} platform */
 export async function fillTables(platform) {
-    const run = { platform, peers: new Map(), round: 0, seconds: 1 };
+    const run = { platform, peers: new Map(), round: -1, seconds: 1 };
     await platform.clear();
     await checkLoad(await runForJson(platform.program('load'), loadWords(run, 'fill', posts(platform.workspaces), 256)), '202', accepted(platform));
+    await webhooks().run(run);
+    await inbound(16).run(run);
     await platform.sql.run('analyze');
 }
 

@@ -10,7 +10,7 @@ import { memoryOf } from './machine.js';
 import { loadWords, posts, until } from './measure.js';
 import { linesOf } from './platform.js';
 import { median, table } from './report.js';
-import { incoming } from './traffic_scenarios.js';
+import { callbacks } from './traffic_scenarios.js';
 
 const SAMPLE_MS = 10_000;
 const RATES = { plain: 100, hooked: 20, inbound: 20 };
@@ -37,11 +37,10 @@ export async function soak(run, minutes, say) {
     await platform.clear();
     await platform.setLanes(true);
     platform.setStatuses(hooked.numbers, platform.url);
-    const callbacks = [[`POST /callbacks/whatsapp/${number.channel}`, 'Content-Type: application/json', incoming(number, `SOAK${process.pid}N`)].join('\t')];
     const loads = [
         loadWords(run, 'soak-plain', posts(platform.workspaces), 64, more(RATES.plain)),
         loadWords(run, 'soak-hooked', posts([hooked]), 16, more(RATES.hooked)),
-        [...loadWords(run, 'soak-inbound', callbacks, 16, more(RATES.inbound)), '--sign', number.secret],
+        [...loadWords(run, 'soak-inbound', callbacks(number, `SOAK${process.pid}N`), 16, more(RATES.inbound)), '--sign', number.secret],
     ].map((words) => {
         const child = spawn(platform.program('load'), words, { stdio: ['ignore', 'pipe', 'inherit'] });
         return linesOf(child)();

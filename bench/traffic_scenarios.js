@@ -10,6 +10,7 @@ import { runForJson } from './platform.js';
 const OTP_A_SECOND = 100;
 const OTP_SECONDS = 5;
 const CROWD = 100_000;
+const CALLERS = 1000;
 const OTP_TEXT = '482913 is your code. due=~~~~~~~~~~~~~~~~';
 
 /** Durable accepts by the batch endpoint. @param {number} connections */
@@ -29,8 +30,8 @@ export const batch = (connections) => ({
     },
 });
 
-/** A message from somebody, as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Sender} number @param {string} prefix */
-export const incoming = ({ phoneNumberId, accountId }, prefix) => JSON.stringify({
+/** A message from person n, as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Sender} number @param {string} prefix @param {number} n */
+const incoming = ({ phoneNumberId, accountId }, prefix, n) => JSON.stringify({
     object: 'whatsapp_business_account',
     entry: [{
         id: accountId,
@@ -38,12 +39,15 @@ export const incoming = ({ phoneNumberId, accountId }, prefix) => JSON.stringify
             field: 'messages',
             value: {
                 messaging_product: 'whatsapp', metadata: { display_phone_number: '15550000001', phone_number_id: phoneNumberId },
-                contacts: [{ profile: { name: 'Ann' }, wa_id: '14155550123' }],
-                messages: [{ from: '14155550123', id: `wamid.${prefix}@@@@@@@@@@@@`, timestamp: '1700000000', type: 'text', text: { body: 'When does it arrive?' } }],
+                contacts: [{ profile: { name: 'Ann' }, wa_id: `1415555${String(n).padStart(4, '0')}` }],
+                messages: [{ from: `1415555${String(n).padStart(4, '0')}`, id: `wamid.${prefix}@@@@@@@@@@@@`, timestamp: '1700000000', type: 'text', text: { body: 'When does it arrive?' } }],
             },
         }],
     }],
 });
+
+/** Lines of `load`'s file: messages from many people. @param {import('./platform.js').Sender} number @param {string} prefix */
+export const callbacks = (number, prefix) => Array.from({ length: CALLERS }, (_, n) => [`POST /callbacks/whatsapp/${number.channel}`, 'Content-Type: application/json', incoming(number, prefix, n)].join('\t'));
 
 /** Signed callbacks with a message each: answered when stored, and then read by the interpreter, whose work is part of the costs. @param {number} connections */
 export const inbound = (connections) => ({
@@ -51,13 +55,12 @@ export const inbound = (connections) => ({
     /** @param {Run} run */
     async run(run) {
         const { platform, round } = run, [number] = platform.workspaces[0].numbers, prefix = `BENCH${process.pid}R${round}C${connections}N`;
-        const lines = [[`POST /callbacks/whatsapp/${number.channel}`, 'Content-Type: application/json', incoming(number, prefix)].join('\t')];
         const stored = () => platform.sql.number('select count(*) from provider_event'), received = () => platform.sql.number("select count(*) from message where direction = 'in'");
         const before = await stored(), receivedBefore = await received();
         let result = /** @type {any} */ (null), appliedUs = 0;
         const costs = await withCosts(platform, async () => {
             const began = performance.now();
-            result = await runForJson(platform.program('load'), [...loadWords(run, 'inbound', lines, connections), '--sign', number.secret]);
+            result = await runForJson(platform.program('load'), [...loadWords(run, 'inbound', callbacks(number, prefix), connections), '--sign', number.secret]);
             await until(async () => await platform.sql.number("select count(*) from (select from provider_event where state = 'stored' limit 1) as one") === 0, 'every callback to be read');
             appliedUs = (performance.now() - began) * 1000;
             return { count: result.statuses_all['200'], load_us: result.cpu_us };
