@@ -35,16 +35,25 @@ struct block {
 struct arena {
     struct block *last; /* owned, with all before it; NULL at first */
     size_t bytes_max, used;
+    size_t first_bytes; /* of the first block */
 };
+
+struct arena *
+arena_new_keeping(size_t bytes_max, size_t kept_bytes)
+{
+    struct arena *arena = calloc(1, sizeof(*arena));
+
+    if (arena != NULL) {
+        arena->bytes_max = bytes_max;
+        arena->first_bytes = kept_bytes;
+    }
+    return arena;
+}
 
 struct arena *
 arena_new(size_t bytes_max)
 {
-    struct arena *arena = calloc(1, sizeof(*arena));
-
-    if (arena != NULL)
-        arena->bytes_max = bytes_max;
-    return arena;
+    return arena_new_keeping(bytes_max, BLOCK_BYTES);
 }
 
 static void
@@ -83,11 +92,12 @@ arena_free(struct arena *arena)
 }
 
 static struct block *
-block_new(struct block *before, size_t need)
+block_new(const struct arena *arena, size_t need)
 {
-    size_t bytes = before == NULL ? BLOCK_BYTES : before->bytes * 2, whole;
+    struct block *before = arena->last;
+    size_t bytes = before == NULL ? arena->first_bytes : before->bytes * 2, whole;
 
-    if (bytes > BLOCK_BYTES_MAX)
+    if (before != NULL && bytes > BLOCK_BYTES_MAX)
         bytes = BLOCK_BYTES_MAX;
     if (bytes < need)
         bytes = need;
@@ -114,7 +124,7 @@ arena_alloc(struct arena *arena, size_t bytes)
     if (padded > arena->bytes_max - arena->used)
         return NULL;
     if (arena->last == NULL || padded > arena->last->bytes - arena->last->used) {
-        struct block *block = block_new(arena->last, padded);
+        struct block *block = block_new(arena, padded);
         if (block == NULL)
             return NULL;
         arena->last = block;

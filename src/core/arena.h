@@ -11,6 +11,11 @@ struct arena; /* not thread-safe: it belongs to one request or job at a time */
 
 /* bytes_max counts what is handed out, padding included. NULL: no memory. Owned: arena_free. */
 struct arena *arena_new(size_t bytes_max);
+/*
+ * The same for large jobs that follow one another: its first block, which arena_reset keeps, has kept_bytes,
+ * so that each job finds the memory of the one before.
+ */
+struct arena *arena_new_keeping(size_t bytes_max, size_t kept_bytes);
 /* Wipes every byte that was handed out, then frees. Accepts NULL. */
 void arena_free(struct arena *arena);
 /* Wipes, and keeps the first block for the next job. */

@@ -179,6 +179,30 @@ a_reset_wipes_and_hands_the_first_block_out_again(void **state UNUSED)
 }
 
 static void
+a_large_first_block_is_kept_too(void **state UNUSED)
+{
+    struct arena *arena = arena_new_keeping(1u << 22, 1u << 20);
+    char *pieces[8];
+
+    assert_non_null(arena);
+    for (int job = 0; job < 3; job++) {
+        for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+            char *piece = arena_alloc(arena, 100000);
+            assert_non_null(piece);
+            assert_true(job == 0 || piece == pieces[i]);
+            pieces[i] = piece;
+            for (size_t k = 0; k < 100000; k++)
+                assert_int_equal(piece[k], 0);
+            memset(piece, 'x', 100000);
+        }
+        assert_non_null(arena_alloc(arena, 2000000)); /* beyond it, and given back */
+        arena_reset(arena);
+        assert_int_equal(arena_used(arena), 0);
+    }
+    arena_free(arena);
+}
+
+static void
 an_arena_that_was_never_used_is_freed_too(void **state UNUSED)
 {
     arena_free(NULL);
@@ -199,4 +223,5 @@ UNIT_MAIN(cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
           cmocka_unit_test(a_c_string_is_made_only_of_text_without_nul),
           cmocka_unit_test(formatted_text_fits_or_is_nothing),
           cmocka_unit_test(a_reset_wipes_and_hands_the_first_block_out_again),
+          cmocka_unit_test(a_large_first_block_is_kept_too),
           cmocka_unit_test(an_arena_that_was_never_used_is_freed_too))

@@ -7,6 +7,7 @@
 
 #define IN_FLIGHT_BUCKETS 4096u
 #define BATCH_ARENA_BYTES (64u * 1024u * 1024u)
+#define KEPT_ARENA_BYTES  (2u * 1024u * 1024u)  /* what a batch of some hundred takes */
 #define BATCH_PLAIN_BYTES (16u * 1024u * 1024u) /* of one batch at the most; the first is always taken */
 #define DB_REOPEN_MS      2000
 
@@ -341,8 +342,8 @@ committer_new(const struct committer_config *config, struct committer **out)
     committer->last = &committer->first;
     pthread_mutex_init(&committer->lock, NULL);
     pthread_cond_init(&committer->queued, NULL);
-    committer->arena = arena_new(BATCH_ARENA_BYTES);
-    committer->scratch = arena_new(BATCH_ARENA_BYTES);
+    committer->arena = arena_new_keeping(BATCH_ARENA_BYTES, KEPT_ARENA_BYTES);
+    committer->scratch = arena_new_keeping(BATCH_ARENA_BYTES, KEPT_ARENA_BYTES);
     if (committer->arena != NULL && committer->scratch != NULL)
         err = db_open(config->database, &committer->db);
     if (err == ERR_OK && pthread_create(&committer->thread, NULL, committer_run, committer) != 0)
