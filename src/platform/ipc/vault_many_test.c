@@ -22,6 +22,7 @@ struct fake {
     size_t mute_after; /* likewise: from then on it answers nothing */
     bool is_held[TENANTS];
     size_t requests, loads; /* served; read when the thread has ended */
+    char turned[2][2048];   /* the values of the answer being made */
 };
 
 static enum vault_result
@@ -47,7 +48,6 @@ fake_judge(const struct fake *fake, const struct vault_request *request, struct 
 static void
 fake_answer(struct fake *fake, const struct vault_request *request, struct buf *frame)
 {
-    static char turned[VAULT_SEAL_ITEMS_MAX][2048]; /* one fake at a time */
     struct vault_answer answer = { .op = request->op, .id = request->id };
 
     if (request->op == VAULT_OP_KEY_LOAD) {
@@ -59,10 +59,11 @@ fake_answer(struct fake *fake, const struct vault_request *request, struct buf *
     answer.sealed_count = request->item_count;
     for (size_t i = 0; i < request->item_count; i++) {
         struct slice plain = request->items[i].plain;
+        char *turned = fake->turned[i];
+        assert_true(i < COUNT_OF(fake->turned) && plain.len <= sizeof(fake->turned[i]));
         for (size_t k = 0; k < plain.len; k++)
-            turned[i][k] = (char)~plain.ptr[k];
-        answer.sealed[i] =
-            (struct vault_sealed){ .cipher = slice_of(turned[i], plain.len), .key_version = 3 };
+            turned[k] = (char)~plain.ptr[k];
+        answer.sealed[i] = (struct vault_sealed){ .cipher = slice_of(turned, plain.len), .key_version = 3 };
         answer.indexes[i].is_made = request->items[i].index_label.len > 0;
         memset(answer.indexes[i].mac, plain.len > 0 ? plain.ptr[0] : 0, VAULT_INDEX_BYTES);
     }
