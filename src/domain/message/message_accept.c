@@ -60,8 +60,6 @@ static const struct db_stmt message_accept_stmt = {
     " nullif(target_id, '00000000-0000-0000-0000-000000000000'), starts_at, nullif(expires_at, 'infinity'),"
     " CASE WHEN tags IS NULL THEN '{}' ELSE string_to_array(tags, E'\n') END, coalesce(fallbacks, 0)"
     " FROM settled WHERE is_fresh),"
-    " tagged AS (INSERT INTO message_tag (tenant_id, tag, message_id) SELECT tenant_id, t, id FROM settled,"
-    " unnest(string_to_array(tags, E'\n')) AS t WHERE is_fresh AND tags IS NOT NULL ON CONFLICT DO NOTHING),"
     " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at,"
     " has_fallback) SELECT tenant_id, id, channel_id, category::smallint,"
     " CASE WHEN starts_at IS NULL THEN 'ready' ELSE 'held' END, coalesce(starts_at, now()),"
@@ -100,7 +98,26 @@ send_accept(struct db_tx *tx, const struct accept_columns *c, struct db_rows **r
         rows_out);
 }
 
-/* Those whose message was not stored find none to join. */
+/* Of a batch that has any. Those whose message was not stored find none to join, here and below. */
+static const struct db_stmt message_tags_accept_stmt = {
+    "message_tags_accept", "INSERT INTO message_tag (tenant_id, tag, message_id) SELECT m.tenant_id, t, m.id"
+                           " FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (id, channel, tags)"
+                           " JOIN message m ON m.tenant_id = ($2::uuid[])[i.channel] AND m.id = i.id"
+                           " CROSS JOIN unnest(string_to_array(i.tags, E'\n')) AS t ON CONFLICT DO NOTHING"
+};
+
+static enum err
+send_tags(struct db_tx *tx, const struct accept_columns *c)
+{
+    return c->tag_count == 0
+               ? ERR_OK
+               : db_later(tx, &message_tags_accept_stmt,
+                          DB_ARGS(DB_ID_ARRAY(c->channel_tenants, c->channel_count),
+                                  DB_ID_ARRAY(c->ids, c->count), DB_I64_ARRAY(c->channels, c->count),
+                                  DB_TEXT_ARRAY(c->tags, c->tag_count)),
+                          NULL);
+}
+
 static const struct db_stmt message_senders_accept_stmt = {
     "message_senders_accept",
     "INSERT INTO message_fallback (tenant_id, message_id, position, channel_id, kind, after_s, due_at, key_version,"
@@ -169,6 +186,8 @@ accept_once(struct db *db, const struct clock *clock, const struct message_new *
     }
     if (err == ERR_OK)
         err = send_accept(&tx, &columns, &rows);
+    if (err == ERR_OK)
+        err = send_tags(&tx, &columns);
     if (err == ERR_OK)
         err = send_senders(&tx, messages, count, arena);
     bool is_at_commit = err == ERR_OK;

@@ -23,8 +23,11 @@ static const char conf_fixed[] =
     "max_connections = %d\n"
     "unix_socket_permissions = %s\n"
     "shared_buffers = 128MB\n"
-    "min_wal_size = 128MB\n"
-    "max_wal_size = 1GB\n"
+    /* Log files that lie ready: a commit that has to make one first takes ten times as long. And checkpoints
+       far apart, since after each of them every page that changes goes into the log whole. */
+    "min_wal_size = 512MB\n"
+    "max_wal_size = 2GB\n"
+    "checkpoint_timeout = 15min\n"
     "jit = off\n"                           /* short statements: compiling costs more than it saves */
     "max_parallel_workers_per_gather = 0\n" /* likewise; and /dev/shm is small in containers */
     /* A new month's partition has no statistics, and plans that were made on it while it was empty read all
