@@ -77,11 +77,27 @@ each_word_is_one_type(void **state UNUSED)
     assert_true(event_type_is_public(EVENT_WEBHOOK_ENDPOINT_DISABLED));
 }
 
+/* It says only what not every accepted message says of itself; what it says goes before. */
+static void
+what_every_accepted_message_says_is_added_for_the_reader(void **state UNUSED)
+{
+    struct id subject = id_new(clock_system());
+    struct event event = event_of(EVENT_MESSAGE_ACCEPTED, subject), *found;
+
+    event.data = SLICE("{\"category\": \"otp\", \"tags\": [\"a\"]}");
+    assert_ok(append(acme, &event));
+    assert_int_equal(timeline(acme, subject, &found), 1);
+    assert_true(slice_eq(
+        found[0].data, SLICE("{\"tags\": [\"a\"], \"error\": null, \"status\": \"accepted\", \"attempt\": 0,"
+                             " \"category\": \"otp\", \"direction\": \"outbound\", \"reference\": null,"
+                             " \"provider_id\": null}")));
+}
+
 static void
 a_timeline_is_read_in_order_and_by_its_tenant_only(void **state UNUSED)
 {
     struct id subject = id_new(clock_system()), other = id_new(clock_system());
-    static const enum event_type types[] = { EVENT_MESSAGE_ACCEPTED, EVENT_MESSAGE_SENDING,
+    static const enum event_type types[] = { EVENT_MESSAGE_QUEUED, EVENT_MESSAGE_SENDING,
                                              EVENT_MESSAGE_SENT };
     struct event *found;
 
@@ -166,6 +182,6 @@ content_is_sealed_whole_or_not_at_all(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-CLUSTER_MAIN(TEST(each_word_is_one_type), TEST(a_timeline_is_read_in_order_and_by_its_tenant_only),
-             TEST(what_is_told_is_an_event_of_now), TEST(a_word_of_a_newer_build_is_passed_over),
-             TEST(content_is_sealed_whole_or_not_at_all))
+CLUSTER_MAIN(TEST(each_word_is_one_type), TEST(what_every_accepted_message_says_is_added_for_the_reader),
+             TEST(a_timeline_is_read_in_order_and_by_its_tenant_only), TEST(what_is_told_is_an_event_of_now),
+             TEST(a_word_of_a_newer_build_is_passed_over), TEST(content_is_sealed_whole_or_not_at_all))

@@ -132,7 +132,10 @@ channel_number(struct accept_columns *c, struct channel_table *table, const stru
     }
 }
 
-/* The event's data, but for what only few have (reference, tags): the statement adds that. */
+/*
+ * The event's data, but for what all of them have (event_data in the database adds it for who reads) and for
+ * what only few have (reference, tags: the statement adds them).
+ */
 static struct slice
 data_print(const struct data_key *key, struct arena *arena)
 {
@@ -145,12 +148,8 @@ data_print(const struct data_key *key, struct arena *arena)
     if (key->send_at.us != 0)
         snprintf(time_part, sizeof(time_part), ",\"send_at\":\"%.*s\"",
                  SLICE_FMT(wall_print(key->send_at, time)));
-    int len = snprintf(text, sizeof(text),
-                       "{\"actor\":\"api-key\"%s%s,\"direction\":\"outbound\",\"category\":\"%s\","
-                       "\"status\":\"%s\",\"reference\":null,\"tags\":[],\"provider_id\":null,\"attempt\":0,"
-                       "\"error\":null}",
-                       key_part, time_part, message_category_word(key->category),
-                       key->send_at.us == 0 ? "accepted" : "held");
+    int len = snprintf(text, sizeof(text), "{\"actor\":\"api-key\",\"category\":\"%s\"%s%s}",
+                       message_category_word(key->category), key_part, time_part);
     return arena_copy(arena, slice_of(text, (size_t)len));
 }
 

@@ -60,11 +60,13 @@ an_accepted_message_is_stored_queued_and_told(void **state UNUSED)
     message_testing_assert_status(accepted.id, "accepted");
     assert_int_equal(
         message_testing_count("select priority from harkara.dispatch_queue where message_id = '%s'", id), 0);
-    assert_int_equal(message_testing_count("select count(*) from harkara.event where subject_id = '%s'"
-                                           " and type = 'message.accepted' and data->>'status' = 'accepted'"
-                                           " and data->>'direction' = 'outbound' and data ? 'reference'",
-                                           id),
-                     1);
+    assert_int_equal(
+        message_testing_count("select count(*) from harkara.event where subject_id = '%s'"
+                              " and type = 'message.accepted' and event_data(type, data)->>'status' ="
+                              " 'accepted' and event_data(type, data)->>'direction' = 'outbound' and"
+                              " event_data(type, data) ? 'reference'",
+                              id),
+        1);
 }
 
 static void
@@ -309,16 +311,17 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
     assert_int_equal(
         message_testing_count("select count(*) from message_fallback where message_id = '%s'", bare_text), 0);
     assert_int_equal(
-        message_testing_count("select count(*) from event where subject_id = '%s' and type ="
-                              " 'message.held' and data->>'reference' = 'a \"quoted\" word' and"
-                              " data->'tags' = '[\"blue\", \"re\\\"d\"]' and data->>'key_id' like"
-                              " 'key\\_%%' and data->>'send_at' is not null and data->>'category' ="
-                              " 'promotional'",
-                              rich_text),
+        message_testing_count(
+            "select count(*) from event where subject_id = '%s' and type ="
+            " 'message.held' and data->>'reference' = 'a \"quoted\" word' and"
+            " data->'tags' = '[\"blue\", \"re\\\"d\"]' and data->>'key_id' like"
+            " 'key\\_%%' and data->>'send_at' is not null and event_data(type, data)->>'status' = 'held' and data->>'category' ="
+            " 'promotional'",
+            rich_text),
         1);
     assert_int_equal(
         message_testing_count(
-            "select count(*) from event where subject_id = '%s' and data = '{\"actor\": \"api-key\", \"direction\":"
+            "select count(*) from event where subject_id = '%s' and event_data(type, data) = '{\"actor\": \"api-key\", \"direction\":"
             " \"outbound\", \"category\": \"service\", \"status\": \"accepted\", \"reference\": null, \"tags\": [],"
             " \"provider_id\": null, \"attempt\": 0, \"error\": null}'",
             bare_text),

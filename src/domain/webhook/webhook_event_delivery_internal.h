@@ -34,7 +34,7 @@ struct taken {
  * not *is_known.
  */
 #define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                \
-    "e.tenant_id, e.id, e.xid, e.type, e.subject_id, e.channel_id, e.occurred_at, e.data::text,"             \
+    "e.tenant_id, e.id, e.xid, e.type, e.subject_id, e.channel_id, e.occurred_at, event_data(e.type, e.data)::text,"             \
     " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                \
     " THEN e.content_ct END, e.content_iv,"                                                                  \
     " e.content_tag"
