@@ -40,14 +40,17 @@ export function scenarioTable(scenarios, medians) {
     ]);
 }
 
-/** @param {{name: string, value: number, by_cpu?: number, from: number, to: number, bar?: {least?: number, most?: number}, holds?: boolean}[]} ratios */
-export function ratioTable(ratios) {
-    const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3));
-    const barOf = (/** @type {{bar?: {least?: number, most?: number}}} */ { bar }) => (bar === undefined ? '' : bar.least !== undefined ? `≥ ${bar.least}` : `≤ ${bar.most}`);
-    return table([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''],
-        ...ratios.map((ratio) => [ratio.name, digits(ratio.value), digits(ratio.from), digits(ratio.to), ratio.by_cpu === undefined ? '' : digits(ratio.by_cpu),
-            barOf(ratio), ratio.holds === undefined ? '' : ratio.holds ? 'holds' : 'MISSED'])]);
+/** @typedef {{name: string, value: number, by_cpu?: number, from: number, to: number, bar?: {least?: number, most?: number}, holds?: boolean}} Ratio */
+
+/** @param {Ratio} ratio */
+function ratioRow({ name, value, by_cpu, from, to, bar, holds }) {
+    const digits = (number) => (number >= 100 ? number.toFixed(0) : number >= 10 ? number.toFixed(1) : number.toFixed(3));
+    const barText = bar === undefined ? '' : bar.least !== undefined ? `≥ ${bar.least}` : `≤ ${bar.most}`;
+    return [name, digits(value), digits(from), digits(to), by_cpu === undefined ? '' : digits(by_cpu), barText, holds === undefined ? '' : holds ? 'holds' : 'MISSED'];
 }
+
+/** @param {Ratio[]} ratios */
+export const ratioTable = (ratios) => table([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''], ...ratios.map(ratioRow)]);
 
 /** @param {Record<string, Record<string, {rss_mb: number, pss_mb: number}>>} memory by moment */
 export function memoryTable(memory) {
@@ -59,6 +62,23 @@ export function memoryTable(memory) {
         ...roles.map((role) => [role, ...cells((of) => `${of[role].pss_mb.toFixed(1)} (${of[role].rss_mb.toFixed(1)})`)]),
         ['all without PostgreSQL', ...cells((of) => `${sum(of, 'pss_mb').toFixed(1)} (${sum(of, 'rss_mb').toFixed(1)})`)],
     ]);
+}
+
+/** For a document. @param {string[][]} rows */
+const markdown = (rows) => [rows[0], rows[0].map((_, column) => (column === 0 ? '---' : '---:')), ...rows.slice(1)].map((row) => `| ${row.join(' | ')} |`).join('\n');
+
+/** Rates, latencies and CPU times, then ratios. @param {import('./measure.js').Scenario[]} scenarios @param {Record<string, any>} medians @param {any[]} ratios */
+export function documentTables(scenarios, medians, ratios) {
+    const peer = (cpu_us) => tenth(['bare', 'api', 'worker', 'redis'].reduce((sum, role) => sum + (cpu_us[role] ?? 0), 0));
+    return `${markdown([['', 'per second', 'p50 ms', 'p99 ms', ...['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks'].map((role) => `${role} µs`), 'peer, bare µs', 'all µs', 'transactions'],
+        ...scenarios.filter(({ name }) => name in medians).map(({ name, title }) => {
+            const { rate, p50_us, p99_us, cpu_us, transactions } = medians[name];
+            const all = Object.entries(cpu_us).reduce((sum, [role, us]) => (role.includes('.') ? sum : sum + us), 0);
+            return [title, whole(rate), milli(p50_us), milli(p99_us), ...['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks'].map((role) => tenth(cpu_us[role])), peer(cpu_us), whole(all), transactions.toFixed(3)];
+        })])}
+
+${markdown([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''], ...ratios.map(ratioRow)])}
+`;
 }
 
 /** @param {string} file @param {unknown} result */
