@@ -30,7 +30,7 @@ export const batch = (connections) => ({
     },
 });
 
-/** A message from person n, as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Sender} number @param {string} prefix @param {number} n */
+/** A message from person n, whom nobody writes to (the window from its old date is over), as WhatsApp posts it; its id is the request's number. @param {import('./platform.js').Sender} number @param {string} prefix @param {number} n */
 const incoming = ({ phoneNumberId, accountId }, prefix, n) => JSON.stringify({
     object: 'whatsapp_business_account',
     entry: [{
@@ -39,8 +39,8 @@ const incoming = ({ phoneNumberId, accountId }, prefix, n) => JSON.stringify({
             field: 'messages',
             value: {
                 messaging_product: 'whatsapp', metadata: { display_phone_number: '15550000001', phone_number_id: phoneNumberId },
-                contacts: [{ profile: { name: 'Ann' }, wa_id: `1415555${String(n).padStart(4, '0')}` }],
-                messages: [{ from: `1415555${String(n).padStart(4, '0')}`, id: `wamid.${prefix}@@@@@@@@@@@@`, timestamp: '1700000000', type: 'text', text: { body: 'When does it arrive?' } }],
+                contacts: [{ profile: { name: 'Ann' }, wa_id: `1416555${String(n).padStart(4, '0')}` }],
+                messages: [{ from: `1416555${String(n).padStart(4, '0')}`, id: `wamid.${prefix}@@@@@@@@@@@@`, timestamp: '1700000000', type: 'text', text: { body: 'When does it arrive?' } }],
             },
         }],
     }],
