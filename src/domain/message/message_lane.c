@@ -80,6 +80,13 @@ lanes_read(struct db_tx *tx, struct id dispatcher, struct arena *arena, struct m
     return err;
 }
 
+/*
+ * Statements are planned for any values, and the plan is kept. What waits may grow from nothing to a million
+ * in a minute; a plan that was made for nothing reads all of a tenant's rows for each one that it wants. So
+ * plans are made anew once a second while there is something to do: with the tables' sizes of that moment.
+ */
+static const struct db_stmt plans_discard_stmt = { "plans_discard", "DISCARD PLANS" };
+
 enum err
 message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms, struct arena *arena,
                    struct message_lanes *out)
@@ -98,6 +105,8 @@ message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms, struct
         out->share = (size_t)db_i64(rows, 0, 0);
     if (err == ERR_OK)
         err = lanes_read(&tx, dispatcher, arena, out);
+    if (err == ERR_OK)
+        err = db_exec(&tx, &plans_discard_stmt, DB_NO_ARGS, NULL);
     if (err == ERR_OK)
         err = db_commit(&tx);
     db_rows_free(rows);

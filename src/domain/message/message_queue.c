@@ -16,12 +16,12 @@ static const struct db_stmt message_look_stmt = {
     "message_look",
     "SELECT c.n, d.tenant_id, d.message_id, c.channel_id, d.fence, d.attempt, c.priority,"
     " coalesce(d.expires_at, 'infinity'), (extract(epoch FROM d.due_at - now()) * 1000000)::bigint"
-    " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS c (channel_id, priority, n) CROSS JOIN LATERAL"
+    " FROM unnest($1::uuid[], $2::bigint[]::smallint[], $3::bigint[]) AS c (channel_id, priority, n) CROSS JOIN LATERAL"
     " ((SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
-    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority::smallint AND q.due_at <= now()"
+    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority AND q.due_at <= now()"
     " AND (q.expires_at IS NULL OR q.expires_at > now()) ORDER BY q.due_at LIMIT $4)"
     " UNION ALL (SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
-    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority::smallint AND q.due_at > now()"
+    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority AND q.due_at > now()"
     " ORDER BY q.due_at LIMIT 1)) d ORDER BY c.n, d.due_at LIMIT $5"
 };
 

@@ -19,7 +19,6 @@
 #define VAULT_TIMEOUT_MS   5000
 #define RESPONSE_BYTES_MAX (64u * 1024u)
 #define CONNECT_TIMEOUT_MS 5000
-#define HOST_CONNECTIONS   8
 #define LOOP_MS_MAX        250
 
 static const int dispatcher_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
@@ -302,7 +301,8 @@ main(void)
             &(struct http_client_config){ .ca_file = role.config.ca_file,
                                           .guard = &dispatcher.guard,
                                           .in_flight_max = (size_t)role.config.send_in_flight_max,
-                                          .connections_per_host_max = HOST_CONNECTIONS,
+                                          .connections_per_host_max =
+                                              (size_t)role.config.send_in_flight_max, /* over HTTP/2, few */
                                           .response_bytes_max = RESPONSE_BYTES_MAX,
                                           .user_agent = "Harkara/" HARKARA_VERSION },
             &dispatcher.http);

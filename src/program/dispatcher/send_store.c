@@ -12,9 +12,13 @@
 #define LANE_LEASE_MS  4000 /* our lanes stay ours so long after the last look around */
 #define LEASE_MARGIN_MS                                                                                      \
     1000 /* of it, for our own clock and for a request that is on its way to the provider */
-#define DB_REOPEN_MS    5000
-#define OUTCOMES_MAX    256u /* of one record */
-#define PICK_MAX        128u /* of one round: who comes in meanwhile waits for no more than these */
+#define DB_REOPEN_MS 5000
+#define PICK_MAX     128u /* of one round; twice as many outcomes */
+#define PICK_MIN     16u
+#define ROUND_MS     60 /* a round may take so long ... */
+#define ROUND_URGENT_MS                                                                                      \
+    20 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
+#define URGENT_MS       60000
 #define FOUND_MAX       128u /* of one category of a lane, of one look */
 #define FEW             32u  /* less than that is not worth a transaction while more is on its way */
 #define GATHER_MS       3    /* so long it may gather; a notice ends it */
@@ -170,11 +174,15 @@ pick_and_send(struct send_store *store, size_t *done)
     /* Counted before it is picked: who drains must not find nothing out while a pick is on its way. */
     atomic_fetch_add(&store->out, PICK_MAX);
     if (!atomic_load(&store->is_draining))
-        count = send_lanes_pick(store->lanes, now, clock_wall(store->config.clock), until, PICK_MAX, picked);
+        count = send_lanes_pick(store->lanes, now, clock_wall(store->config.clock), until, store->pick_max,
+                                picked);
     atomic_fetch_sub(&store->out, PICK_MAX - count);
     if (count == 0)
         return ERR_OK;
-    *done += count;
+    for (size_t i = 0; i < count; i++)
+        if (picked[i].claim.category <= MESSAGE_TRANSACTIONAL)
+            store->urgent_at = now;
+    *done += count == store->pick_max ? count + FEW : count; /* there may be more: no pause */
     qsort(picked, count, sizeof(*picked), tenant_order);
     return prepare(store, picked, count);
 }
@@ -356,14 +364,14 @@ record_group(struct send_store *store, struct send_job **jobs, size_t count)
 static enum err
 record_settled(struct send_store *store, size_t *done)
 {
-    struct send_job *jobs[OUTCOMES_MAX], *list = (struct send_job *)mailbox_take(store->config.settled);
+    struct send_job *jobs[2 * PICK_MAX], *list = (struct send_job *)mailbox_take(store->config.settled);
     size_t count = 0;
 
     for (struct send_job *next; list != NULL; list = next) {
         next = send_job_next(list);
         outcome_keep(store, list);
     }
-    while (store->outcomes != NULL && count < OUTCOMES_MAX) {
+    while (store->outcomes != NULL && count < 2 * store->pick_max) {
         jobs[count] = (struct send_job *)store->outcomes;
         store->outcomes = jobs[count]->item.next;
         store->outcome_count--;
@@ -456,10 +464,24 @@ return_unsent(struct send_store *store)
     }
 }
 
+/* So many that a round takes no longer: on a slow machine, or a database that has much to do, fewer. */
+static void
+round_judge(struct send_store *store, struct mono_time began)
+{
+    int64_t took_us = clock_mono(store->config.clock).us - began.us;
+    int64_t may_us = 1000 * (began.us - store->urgent_at.us < URGENT_MS * 1000 ? ROUND_URGENT_MS : ROUND_MS);
+
+    if (took_us > may_us && store->pick_max > PICK_MIN)
+        store->pick_max /= 2;
+    else if (took_us < may_us / 2 && store->pick_max < PICK_MAX)
+        store->pick_max *= 2;
+}
+
 /* One round: what came back, what is due, what may leave. */
 static enum err
 store_round(struct send_store *store, size_t *done)
 {
+    struct mono_time began = clock_mono(store->config.clock);
     bool was_told = false;
     enum err err = record_settled(store, done);
 
@@ -471,6 +493,7 @@ store_round(struct send_store *store, size_t *done)
         err = look(store);
     if (err == ERR_OK)
         err = pick_and_send(store, done);
+    round_judge(store, began);
     return err == ERR_OK ? lanes_rest(store) : err;
 }
 
@@ -531,6 +554,8 @@ send_store_new(const struct send_store_config *config, struct send_store **out)
         return ERR_NO_MEMORY;
     store->config = *config;
     store->must_look_around = true;
+    store->pick_max = PICK_MAX;
+    store->urgent_at.us = INT64_MIN / 2;
     store->arena = arena_new(ARENA_BYTES);
     if (store->arena != NULL)
         err = pace_new(config->config->lane_per_second, &store->pace);

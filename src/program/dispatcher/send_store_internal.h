@@ -15,9 +15,10 @@ struct send_store {
     pthread_t thread;
     atomic_size_t out;
     atomic_bool is_draining, is_stopping;
-    struct mono_time owned_until; /* the lanes are ours, by the monotonic clock */
-    struct mono_time looked_around_at;
+    struct mono_time owned_until;                 /* the lanes are ours, by the monotonic clock */
+    struct mono_time looked_around_at, urgent_at; /* urgent_at: an otp or transactional one was picked */
     bool must_look_around;
+    size_t pick_max; /* of a round, as long as rounds take now */
     struct pace *pace;
     struct send_lanes *lanes;
     struct mailbox_item *outcomes; /* taken from `settled`, not recorded yet */
