@@ -103,6 +103,7 @@ connect_once(struct db *db)
     enum err err = ERR_DB_UNAVAILABLE;
 
     db_prepared_clear(db);
+    db_plans_begin(db);
     db->has_farewell = false;
     db->conn = db_connect(secret_slice(db->conninfo).ptr);
     if (db->conn == NULL || PQsetnonblocking(db->conn, 1) != 0)

@@ -87,8 +87,10 @@ struct db {
     bool has_turned;  /* tx's scope is new; the server is told with the next statement */
     bool has_batch;   /* a round trip of the transaction was begun and not ended */
     struct db_batch batch;
-    bool has_farewell; /* the server said why it ends the connection */
-    bool must_forget;  /* prepared plans no longer fit the tables */
+    bool has_farewell;         /* the server said why it ends the connection */
+    bool must_forget;          /* prepared plans no longer fit the tables */
+    struct mono_time plans_at; /* since when plans are kept; db_plans_begin */
+    int64_t plans_ms;          /* ... and for how long */
     int answer_ms_max;
     atomic_flag in_use; /* a connection belongs to one thread and is not entered twice */
 };
@@ -96,6 +98,9 @@ struct db {
 /* Held between entering and leaving the room: a second thread or a call from within a callback is our bug. */
 void db_enter(struct db *db);
 void db_leave(struct db *db);
+
+/* A connection is new: its plans are young. */
+void db_plans_begin(struct db *db);
 
 /* A connection with the house's timeouts, blocking and quiet. NULL when there is none. */
 PGconn *db_connect(const char *conninfo);

@@ -174,6 +174,34 @@ db_tx_turn_to(struct db_tx *tx, struct id tenant)
     return ERR_OK;
 }
 
+/*
+ * A plan is kept for the connection's life, or until the server has statistics of the table, a minute or more
+ * later. One that was made while the table was empty reads the whole of it for every row that is looked for.
+ * So plans are made anew after 1, 2, 4, ... seconds, up to five minutes: a table is at most about twice as
+ * large as its plans believe.
+ */
+#define PLANS_MS_MIN 1000
+#define PLANS_MS_MAX 300000
+
+void
+db_plans_begin(struct db *db)
+{
+    db->plans_at = clock_mono(clock_system());
+    db->plans_ms = PLANS_MS_MIN;
+}
+
+static enum err
+plans_renew(struct db *db)
+{
+    struct mono_time now = clock_mono(clock_system());
+
+    if (now.us - db->plans_at.us < db->plans_ms * 1000)
+        return ERR_OK;
+    db->plans_at = now;
+    db->plans_ms = db->plans_ms < PLANS_MS_MAX / 2 ? db->plans_ms * 2 : PLANS_MS_MAX;
+    return db_batch_plain(&db->batch, "discard plans", "DISCARD PLANS");
+}
+
 /* Begins a round trip, unless one is begun: with what the server has not heard of the transaction yet. */
 static enum err
 batch_open(struct db_tx *tx)
@@ -184,8 +212,10 @@ batch_open(struct db_tx *tx)
     if (!db->has_batch) {
         err = db_batch_begin(&db->batch, db);
         db->has_batch = err == ERR_OK;
-        if (err == ERR_OK && !db->is_begun)
+        if (err == ERR_OK && !db->is_begun) {
             err = db_batch_plain(&db->batch, "begin", "BEGIN");
+            err = err == ERR_OK ? plans_renew(db) : err;
+        }
     }
     if (err == ERR_OK && db->has_turned)
         err = tx->tenants != NULL ? scope_of_many(tx, &db->batch) : scope_of_one(tx, &db->batch);

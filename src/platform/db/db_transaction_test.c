@@ -328,6 +328,26 @@ an_error_of_what_was_sent_later_is_the_commits(void **state UNUSED)
 }
 
 /* The server is stopped: whoever asked it anything would wait. */
+/* What was planned for an empty table is planned again when there may be something in it; less and less
+ * often. */
+static void
+plans_of_a_young_connection_are_made_anew(void **state UNUSED)
+{
+    struct db_tx tx;
+
+    for (int64_t round = 1; round <= 3; round++) {
+        int64_t kept_ms = db->plans_ms;
+        for (int again = 0; again < 2; again++) { /* an hour later */
+            assert_ok(db_begin(db, acme, &tx));
+            assert_ok(insert_note(&tx));
+            assert_ok(db_commit(&tx));
+            db->plans_at.us -= again == 0 ? INT64_C(3600) * 1000000 : 0;
+        }
+        assert_in_range(db->plans_ms, 2 * kept_ms, 4 * kept_ms);
+    }
+    assert_int_equal(stored(), 6);
+}
+
 static void
 a_transaction_without_a_statement_asks_nobody(void **state UNUSED)
 {
@@ -743,6 +763,7 @@ main(void)
         test(what_is_sent_later_goes_with_the_next_answer_that_is_wanted),
         test(more_than_a_round_trip_holds_takes_several),
         test(an_error_of_what_was_sent_later_is_the_commits),
+        test(plans_of_a_young_connection_are_made_anew),
         test(a_transaction_without_a_statement_asks_nobody),
         test(a_conflict_is_tried_again_and_not_for_ever),
         test(a_real_deadlock_is_resolved_by_trying_again),
