@@ -241,7 +241,7 @@ static const struct db_stmt reports_lock_stmt = {
     " coalesce(i.pricing IS NOT NULL AND (m.pricing IS NULL OR (i.is_final = 1 AND m.pricing <> i.pricing::jsonb)), false)"
     " FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])"
     " AS i (at, message_id, channel_id, sender, provider_id, pricing, is_final)"
-    " JOIN message m ON m.tenant_id = $1 AND m.id = i.message_id AND m.channel_id = i.channel_id"
+    " JOIN message m ON m.tenant_id = $1 AND m.id = ANY ($3::uuid[]) AND m.id = i.message_id AND m.channel_id = i.channel_id"
     " AND m.sender = i.sender AND m.direction = 'out' ORDER BY m.id FOR UPDATE OF m"
 };
 /* A status NULL: it stays. */
@@ -254,7 +254,7 @@ static const struct db_stmt reports_write_stmt = {
     " pricing = coalesce(o.pricing::jsonb, m.pricing),"
     " updated_at = CASE WHEN o.status IS NULL THEN m.updated_at ELSE now() END"
     " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[]) AS o (id, status, provider_id, known,"
-    " pricing) WHERE m.tenant_id = $1 AND m.id = o.id"
+    " pricing) WHERE m.tenant_id = $1 AND m.id = ANY ($2::uuid[]) AND m.id = o.id"
 };
 static const struct db_stmt reports_unqueue_stmt = {
     "message_reports_unqueue",

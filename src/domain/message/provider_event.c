@@ -189,7 +189,7 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
 static const struct db_stmt provider_events_done_stmt = {
     "provider_events_done",
     "UPDATE provider_event e SET state = 'interpreted', lease_until = NULL FROM unnest($2::uuid[], $3::bigint[])"
-    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = o.id AND e.fence = o.fence AND e.lease_until IS NOT NULL"
+    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = ANY ($2::uuid[]) AND e.id = o.id AND e.fence = o.fence AND e.lease_until IS NOT NULL"
     " RETURNING e.id"
 };
 

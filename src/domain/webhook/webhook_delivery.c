@@ -146,44 +146,32 @@ done:
     return err;
 }
 
-enum err
-webhook_body_open(const struct vault *vault, const struct webhook_claim *claim, struct arena *arena,
-                  struct slice *out)
+struct vault_ask
+webhook_body_ask(const struct webhook_claim *claim)
 {
     struct vault_place place = {
         .tenant = claim->tenant, .table = "webhook_delivery", .column = "body", .row = claim->delivery
     };
 
-    return vault_open_content(vault, &place, &claim->body, arena, out);
+    return vault_ask_open(VAULT_CONTENT, &place, &claim->body);
 }
 
-enum err
-webhook_headers_open(const struct vault *vault, const struct webhook_target *target, struct secret **out)
+struct vault_ask
+webhook_headers_ask(const struct webhook_target *target)
 {
     struct vault_place place =
         webhook_headers_place(target->tenant, target->endpoint, target->headers_generation);
 
-    *out = NULL;
-    return target->has_headers ? vault_open(vault, VAULT_CREDENTIAL, &place, &target->headers, out) : ERR_OK;
+    return vault_ask_open(VAULT_CREDENTIAL, &place, &target->headers);
 }
 
-enum err
-webhook_client_key_open(const struct vault *vault, const struct webhook_target *target, struct secret **out)
+struct vault_ask
+webhook_client_key_ask(const struct webhook_target *target)
 {
     struct vault_place place =
         webhook_client_key_place(target->tenant, target->endpoint, target->client_generation);
 
-    *out = NULL;
-    return target->has_client ? vault_open(vault, VAULT_CREDENTIAL, &place, &target->client_key, out)
-                              : ERR_OK;
-}
-
-enum err
-webhook_sign(const struct vault *vault, const struct webhook_target *target, struct slice content,
-             struct buf *out)
-{
-    return webhook_keys_sign(vault, target->tenant, target->endpoint, target->keys, target->key_count,
-                             target->signing, content, out);
+    return vault_ask_open(VAULT_CREDENTIAL, &place, &target->client_key);
 }
 
 struct vault_place

@@ -54,18 +54,14 @@ struct webhook_claim_limits {
  */
 MUST_CHECK enum err webhook_claim_due(struct db *db, const struct webhook_claim_limits *limits,
                                       struct arena *arena, struct webhook_claim **out, size_t *count_out);
-/* The body's octets, in an arena that is wiped. */
-MUST_CHECK enum err webhook_body_open(const struct vault *vault, const struct webhook_claim *claim,
-                                      struct arena *arena, struct slice *out);
-/* The endpoint's own fields, as webhook_headers_lines takes them; NULL when it has none. *out is owned. */
-MUST_CHECK enum err webhook_headers_open(const struct vault *vault, const struct webhook_target *target,
-                                         struct secret **out);
-/* The private key of its client certificate, in PEM; NULL when it has none. *out is owned. */
-MUST_CHECK enum err webhook_client_key_open(const struct vault *vault, const struct webhook_target *target,
-                                            struct secret **out);
-/* Appends the value of webhook-signature, made in the vault. */
-MUST_CHECK enum err webhook_sign(const struct vault *vault, const struct webhook_target *target,
-                                 struct slice content, struct buf *out);
+/*
+ * Requests for vault_ask_many: the body's octets; the endpoint's own fields, as webhook_headers_lines takes
+ * them, when it has any; and the private key of its client certificate, in PEM, when it has one. The
+ * signature is asked for with webhook_sign_asks. What is given must live as long as the request.
+ */
+struct vault_ask webhook_body_ask(const struct webhook_claim *claim);
+struct vault_ask webhook_headers_ask(const struct webhook_target *target);
+struct vault_ask webhook_client_key_ask(const struct webhook_target *target);
 
 struct webhook_outcome {
     struct id tenant, delivery, endpoint;

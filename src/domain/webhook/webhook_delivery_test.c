@@ -103,11 +103,11 @@ a_claim_has_all_that_a_signed_request_needs(void **state UNUSED)
     assert_true(id_eq(claims[0].endpoint, endpoint.id));
     assert_true(slice_eq(claims[0].target->url, endpoint.url));
     assert_int_equal(claims[0].attempt, 1);
-    assert_ok(webhook_body_open(&webhook_testing_signer, &claims[0], webhook_testing_arena, &body));
+    assert_ok(webhook_testing_body(&claims[0], &body));
     assert_true(slice_starts_with(body, SLICE("{\"id\":\"evt_")));
     buf_init(&signature, 1024);
     buf_init(&wanted, 1024);
-    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
+    assert_ok(webhook_testing_sign(claims[0].target, SLICE("signed"), &signature));
     assert_ok(mac_sha256(WEBHOOK_TESTING_KEY, SLICE("signed"), want));
     webhook_signature_add(&wanted, "v1", slice_of(want, sizeof(want)));
     assert_true(slice_eq(buf_slice(&signature), buf_slice(&wanted)));
@@ -139,7 +139,7 @@ all_live_keys_sign(void **state UNUSED)
     test_cluster_sql("update webhook_endpoint set signature = 'both'");
     assert_int_equal(claim(10, 10, &claims), 1);
     buf_init(&signature, 1024);
-    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
+    assert_ok(webhook_testing_sign(claims[0].target, SLICE("signed"), &signature));
     struct slice rest = buf_slice(&signature);
     assert_true(slice_starts_with(slice_take_until(&rest, ' '), SLICE("v1,")));
     struct slice ed25519 = slice_take_until(&rest, ' ');
@@ -155,7 +155,7 @@ all_live_keys_sign(void **state UNUSED)
     let_everything_be_due();
     assert_int_equal(claim(10, 10, &claims), 1);
     buf_clear(&signature);
-    assert_ok(webhook_sign(&webhook_testing_signer, claims[0].target, SLICE("signed"), &signature));
+    assert_ok(webhook_testing_sign(claims[0].target, SLICE("signed"), &signature));
     assert_true(slice_starts_with(buf_slice(&signature), SLICE("v1a,")));
     assert_int_equal(slice_find(buf_slice(&signature), ' '), signature.len);
     buf_release(&signature);
@@ -171,8 +171,7 @@ a_body_opens_only_in_its_own_row(void **state UNUSED)
     endpoint_with(2);
     assert_int_equal(claim(10, 10, &claims), 2);
     claims[0].body = claims[1].body;
-    assert_int_equal(webhook_body_open(&webhook_testing_signer, &claims[0], webhook_testing_arena, &body),
-                     ERR_SEAL_CORRUPT);
+    assert_int_equal(webhook_testing_body(&claims[0], &body), ERR_SEAL_CORRUPT);
 }
 
 static void

@@ -1,3 +1,4 @@
+#include "core/log.h"
 #include "domain/tenant/sealed_column.h"
 #include "domain/webhook/webhook_event_delivery_internal.h"
 #include "domain/webhook/webhook_render.h"
@@ -97,13 +98,43 @@ has_payload(const struct taken *taken, bool is_thin)
     return false;
 }
 
-/* One of the two bodies, sealed for each delivery that wants it: the seal is bound to the row. */
-static enum err
-body_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct taken *taken,
-          bool is_thin)
+static bool
+must_open(const struct taken *taken)
 {
-    struct vault_place content_place = event_content_place(taken->tenant, taken->event.id);
-    struct slice content = SLICE_EMPTY;
+    return !taken->is_oversized && taken->content.cipher.ptr != NULL && has_payload(taken, false);
+}
+
+/* What is personal of these events, each in the arena; err tells what became of it. */
+static enum err
+contents_open(const struct vault *vault, struct arena *arena, struct taken *taken, size_t count)
+{
+    struct vault_ask *asks = arena_array(arena, count, sizeof(*asks));
+    size_t asked = 0, of = 0;
+
+    if (asks == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct vault_place place = event_content_place(taken[i].tenant, taken[i].event.id);
+        taken[i].err = ERR_OK;
+        taken[i].delivery_count = 0;
+        if (must_open(&taken[i]))
+            asks[asked++] = vault_ask_open(VAULT_CONTENT, &place, &taken[i].content);
+    }
+    vault_ask_many(vault, asks, asked, arena);
+    for (size_t i = 0; i < count; i++) {
+        if (!must_open(&taken[i]))
+            continue;
+        taken[i].err = asks[of].err;
+        taken[i].opened = asks[of++].plain;
+    }
+    return ERR_OK;
+}
+
+/* One of the two bodies: a delivery for each endpoint that wants it, with the body as what is to be sealed.
+ */
+static enum err
+body_make(const struct clock *clock, struct arena *arena, struct taken *taken, bool is_thin)
+{
     struct buf body;
     enum err err = ERR_OK;
 
@@ -111,47 +142,97 @@ body_seal(const struct vault *vault, const struct clock *clock, struct arena *ar
         return ERR_OK;
     if (!is_thin && taken->is_oversized)
         return ERR_LIMIT;
+    if (!is_thin && taken->err != ERR_OK)
+        return taken->err;
     buf_init(&body, WEBHOOK_BODY_BYTES_MAX);
-    if (!is_thin && taken->content.cipher.ptr != NULL)
-        err = vault_open_content(vault, &content_place, &taken->content, arena, &content);
-    if (err == ERR_OK)
-        err = is_thin ? webhook_render_thin(&taken->event, &body)
-                      : webhook_render(&taken->event, content, &body);
+    err = is_thin ? webhook_render_thin(&taken->event, &body)
+                  : webhook_render(&taken->event, taken->opened, &body);
+    struct slice plain = err == ERR_OK ? arena_copy(arena, buf_slice(&body)) : SLICE_EMPTY;
+    if (err == ERR_OK && plain.ptr == NULL)
+        err = ERR_NO_MEMORY;
     for (size_t i = 0; err == ERR_OK && i < taken->endpoint_count; i++) {
-        struct id id = id_new(clock);
-        struct vault_place place = {
-            .tenant = taken->tenant, .table = "webhook_delivery", .column = "body", .row = id
-        };
         if (taken->is_thin[i] != is_thin)
             continue;
-        taken->deliveries[taken->delivery_count].delivery = id;
+        struct id id = id_new(clock);
         taken->deliveries[taken->delivery_count].endpoint = taken->endpoints[i];
-        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&body), arena,
-                         &taken->deliveries[taken->delivery_count].body);
-        taken->delivery_count += err == ERR_OK;
+        taken->deliveries[taken->delivery_count++].body = (struct vault_seal_item){
+            .place = { .tenant = taken->tenant, .table = "webhook_delivery", .column = "body", .row = id },
+            .plain = plain
+        };
     }
     buf_release_wiped(&body);
     return err;
 }
 
-/* Rendered once for all endpoints, twice when some want it thin. */
-enum err
-deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
-                struct taken *taken)
+/* Rendered once for all endpoints, twice when some want it thin; an error in the one leaves the other alone.
+ */
+static enum err
+bodies_make(const struct clock *clock, struct arena *arena, struct taken *taken)
 {
-    taken->delivery_count = 0;
-    if (taken->endpoint_count == 0)
-        return ERR_OK;
     taken->deliveries = arena_array(arena, taken->endpoint_count, sizeof(*taken->deliveries));
     if (taken->deliveries == NULL)
         return ERR_NO_MEMORY;
-    enum err err = body_seal(vault, clock, arena, taken, true);
-    size_t whole =
-        err == ERR_OK ? taken->delivery_count : 0; /* those that an error in the other leaves alone */
-    if (err == ERR_OK)
-        err = body_seal(vault, clock, arena, taken, false);
-    if (err != ERR_OK)
-        taken->delivery_count = whole;
+    enum err thin = body_make(clock, arena, taken, true), full = body_make(clock, arena, taken, false);
+    taken->err = thin != ERR_OK ? thin : full;
+    return is_lost(taken->err) ? ERR_OK : taken->err;
+}
+
+/* A seal is bound to its row, so each delivery has its own. */
+static enum err
+bodies_seal(const struct vault *vault, struct arena *arena, struct taken *taken, size_t count)
+{
+    size_t asked = 0, of = 0;
+
+    for (size_t i = 0; i < count; i++)
+        asked += taken[i].delivery_count;
+    struct vault_ask *asks = arena_array(arena, asked, sizeof(*asks));
+    if (asks == NULL)
+        return ERR_NO_MEMORY;
+    asked = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t d = 0; d < taken[i].delivery_count; d++)
+            asks[asked++] = vault_ask_seal(VAULT_CONTENT, &taken[i].deliveries[d].body, 1);
+    vault_ask_many(vault, asks, asked, arena);
+    for (size_t i = 0; i < count; i++)
+        for (size_t d = 0, all = taken[i].delivery_count; d < all; d++) {
+            enum err err = asks[of++].err;
+            if (err == ERR_OK)
+                continue;
+            if (!is_lost(err))
+                return err;
+            taken[i].err = err; /* of its tenant's keys: none of its bodies is sealed */
+            taken[i].delivery_count = 0;
+        }
+    return ERR_OK;
+}
+
+static enum err
+seal_once(const struct vault *vault, const struct clock *clock, struct arena *arena, struct taken *taken,
+          size_t count)
+{
+    enum err err = contents_open(vault, arena, taken, count);
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (taken[i].endpoint_count > 0)
+            err = bodies_make(clock, arena, &taken[i]);
+    return err == ERR_OK ? bodies_seal(vault, arena, taken, count) : err;
+}
+
+enum err
+deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
+                struct taken *taken, size_t count)
+{
+    bool lacks_key = false;
+    enum err err = seal_once(vault, clock, arena, taken, count);
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        lacks_key |= taken[i].err == ERR_VAULT_KEY_MISSING;
+    if (lacks_key) /* also said by a vault that began anew in between: ask once more */
+        err = seal_once(vault, clock, arena, taken, count);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (taken[i].err != ERR_OK) /* one damaged or oversized event must not stop all that come after it */
+            log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, taken[i].event.id),
+                      LOG_ERR(taken[i].err));
     return err;
 }
 
@@ -200,8 +281,8 @@ deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *con
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < taken_count; i++)
         for (size_t d = 0; d < taken[i]->delivery_count; d++, at++) {
-            const struct vault_sealed *body = &taken[i]->deliveries[d].body;
-            ids[at] = taken[i]->deliveries[d].delivery;
+            const struct vault_sealed *body = &taken[i]->deliveries[d].body.sealed;
+            ids[at] = taken[i]->deliveries[d].body.place.row;
             endpoints[at] = taken[i]->deliveries[d].endpoint;
             events[at] = taken[i]->event.id;
             types[at] = slice_text(event_type_word(taken[i]->event.type));

@@ -5,6 +5,7 @@
 #ifndef DOMAIN_WEBHOOK_WEBHOOK_EVENT_DELIVERY_INTERNAL_H
 #define DOMAIN_WEBHOOK_WEBHOOK_EVENT_DELIVERY_INTERNAL_H
 #include "domain/webhook/webhook_delivery.h"
+#include "platform/ipc/vault_many.h"
 
 struct cursor {
     int64_t xid;
@@ -21,9 +22,11 @@ struct taken {
     struct id *endpoints;
     bool *is_thin; /* of the endpoint beside it */
     size_t endpoint_count;
+    struct slice opened; /* of it */
+    enum err err;        /* what kept a body from being made; is_lost */
     struct {
-        struct id delivery, endpoint;
-        struct vault_sealed body;
+        struct id endpoint;
+        struct vault_seal_item body; /* its place's row is the delivery */
     } * deliveries;
     size_t delivery_count;
 };
@@ -57,10 +60,13 @@ MUST_CHECK enum err wish_from_row(const struct db_rows *rows, size_t row, struct
 bool is_wished(const struct wish *wish, const struct taken *taken);
 MUST_CHECK enum err taken_add(struct taken *taken, const struct wish *wish, struct arena *arena);
 
-/* Renders and seals for each endpoint of `taken`. is_lost: of the event, or of its tenant's keys, which may
- * have been destroyed: it will not get better by itself. */
+/*
+ * Renders and seals for each endpoint of these events, in two exchanges with the vault. One that is_lost is
+ * told on the log, and has no deliveries of what is lost; an error is of all of them.
+ */
 MUST_CHECK enum err deliveries_seal(const struct vault *vault, const struct clock *clock, struct arena *arena,
-                                    struct taken *taken);
+                                    struct taken *taken, size_t count);
+/* Of the event, or of its tenant's keys, which may have been destroyed: it will not get better by itself. */
 bool is_lost(enum err err);
 /* The rows of these events, in a transaction of their tenant. An endpoint that was disabled since it was read
  * gets none. Adds to *queued_out how many were made. */

@@ -10,6 +10,7 @@
  * endpoint. One event more than this is at most WEBHOOK_ENDPOINT_PER_TENANT_MAX bodies.
  */
 #define BATCH_BYTES_MAX (32u * 1024u * 1024u)
+#define PART_BYTES_MAX  (8u * 1024u * 1024u) /* of it in one exchange with the vault */
 
 /* What the cursor passes at once at the most; of these WEBHOOK_FANOUT_MAX that somebody may want. */
 #define PAGE_MAX "2000"
@@ -157,27 +158,31 @@ batch_read(struct db *db, struct arena *arena, struct batch *batch)
     return err;
 }
 
-/* Seals for one event after the other, and cuts the batch where the arena has had enough. */
+/* As much as this is opened, rendered and sealed at once: content and what it becomes for each endpoint. */
+static size_t
+taken_bytes(const struct taken *taken)
+{
+    return taken->endpoint_count == 0
+               ? 0
+               : (taken->endpoint_count + 2) * (taken->content.cipher.len + taken->event.data.len + 1024);
+}
+
+/* Part by part, and cuts the batch where the arena has had enough. */
 static enum err
 batch_seal(const struct vault *vault, const struct clock *clock, struct arena *arena, struct batch *batch)
 {
     size_t used = arena_used(arena);
 
-    for (size_t i = 0; i < batch->count; i++) {
-        struct taken *taken = &batch->taken[i];
-        enum err err = deliveries_seal(vault, clock, arena, taken);
-        if (err == ERR_VAULT_KEY_MISSING) /* also said by a vault that began anew in between: ask once more */
-            err = deliveries_seal(vault, clock, arena, taken);
-        if (is_lost(err)) {
-            /* One damaged or oversized event must not stop all that come after it: it is told on the log. */
-            log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, taken->event.id),
-                      LOG_ERR(err));
-        } else if (err != ERR_OK) {
+    for (size_t from = 0, end; from < batch->count; from = end) {
+        size_t bytes = taken_bytes(&batch->taken[from]);
+        for (end = from + 1; end < batch->count && bytes <= PART_BYTES_MAX; end++)
+            bytes += taken_bytes(&batch->taken[end]);
+        enum err err = deliveries_seal(vault, clock, arena, batch->taken + from, end - from);
+        if (err != ERR_OK)
             return err;
-        }
-        if (i + 1 < batch->count && arena_used(arena) - used > BATCH_BYTES_MAX) {
-            batch->after = taken->cursor;
-            batch->count = batch->passed = i + 1;
+        if (end < batch->count && arena_used(arena) - used > BATCH_BYTES_MAX) {
+            batch->after = batch->taken[end - 1].cursor;
+            batch->count = batch->passed = end;
         }
     }
     return ERR_OK;

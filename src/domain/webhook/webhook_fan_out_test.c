@@ -46,7 +46,7 @@ body_of(struct id event)
         if (!id_eq(claims[i].event, event))
             continue;
         assert_null(body);
-        assert_ok(webhook_body_open(&webhook_testing_signer, &claims[i], webhook_testing_arena, &text));
+        assert_ok(webhook_testing_body(&claims[i], &text));
         assert_ok(json_parse(text, &body));
     }
     return body;

@@ -271,16 +271,7 @@ webhook_replay_step(struct db *db, const struct vault *vault, const struct clock
     err = step_read(db, arena, &step);
     if (err != ERR_OK || (step.is_enabled && step.is_waiting))
         return err;
-    for (size_t i = 0; err == ERR_OK && i < step.taken_count; i++) {
-        err = deliveries_seal(vault, clock, arena, &step.taken[i]);
-        if (err == ERR_VAULT_KEY_MISSING) /* also said by a vault that began anew in between: ask once more */
-            err = deliveries_seal(vault, clock, arena, &step.taken[i]);
-        if (!is_lost(err))
-            continue;
-        log_event(LOG_ERROR, "webhook.event_unreadable", LOG_ID("event", ID_EVENT, step.taken[i].event.id),
-                  LOG_ERR(err));
-        err = ERR_OK;
-    }
+    err = deliveries_seal(vault, clock, arena, step.taken, step.taken_count);
     if (err == ERR_OK)
         err = step_write(db, arena, &step, queued_out);
     *is_busy_out = err == ERR_OK;

@@ -202,30 +202,35 @@ done:
     return err;
 }
 
-enum err
-webhook_keys_sign(const struct vault *vault, struct id tenant, struct id endpoint,
-                  const struct webhook_keys *keys, size_t count, enum webhook_signing signing,
-                  struct slice content, struct buf *out)
+size_t
+webhook_sign_asks(struct id tenant, struct id endpoint, const struct webhook_keys *keys, size_t count,
+                  enum webhook_signing signing, struct slice content,
+                  struct vault_ask asks[static WEBHOOK_SIGN_ASKS_MAX])
 {
-    unsigned char mac[WEBHOOK_MAC_BYTES], signature[VAULT_SIGNATURE_BYTES];
-    size_t signatures = 0;
-    enum err err = ERR_OK;
+    size_t asked = 0;
 
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    for (size_t i = 0; i < count && i < WEBHOOK_GENERATIONS_MAX; i++) {
         if (keys[i].has_secret && webhook_signing_has_hmac(signing)) {
             struct vault_place place = webhook_secret_place(tenant, endpoint, keys[i].generation);
-            err = vault_sign_mac(vault, &place, &keys[i].secret, content, mac);
-            webhook_signature_add(out, "v1", slice_of(mac, sizeof(mac)));
-            signatures++;
+            asks[asked++] = vault_ask_sign_mac(&place, &keys[i].secret, content);
         }
-        if (err == ERR_OK && keys[i].has_private_key && webhook_signing_has_ed25519(signing)) {
+        if (keys[i].has_private_key && webhook_signing_has_ed25519(signing)) {
             struct vault_place place = webhook_private_key_place(tenant, endpoint, keys[i].generation);
-            err = vault_sign_ed25519(vault, &place, &keys[i].private_key, content, signature);
-            webhook_signature_add(out, "v1a", slice_of(signature, sizeof(signature)));
-            signatures++;
+            asks[asked++] = vault_ask_sign_ed25519(&place, &keys[i].private_key, content);
         }
     }
-    if (err == ERR_OK)
-        err = signatures == 0 ? ERR_STATE_CONFLICT : buf_done(out);
-    return err;
+    return asked;
+}
+
+enum err
+webhook_signatures_add(const struct vault_ask *asks, size_t count, struct buf *out)
+{
+    enum err err = count == 0 ? ERR_STATE_CONFLICT : vault_asks_err(asks, count);
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        if (asks[i].op == VAULT_OP_SIGN_MAC)
+            webhook_signature_add(out, "v1", slice_of(asks[i].mac, sizeof(asks[i].mac)));
+        else
+            webhook_signature_add(out, "v1a", slice_of(asks[i].signature, sizeof(asks[i].signature)));
+    return err == ERR_OK ? buf_done(out) : err;
 }

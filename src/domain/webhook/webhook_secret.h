@@ -11,7 +11,7 @@
 #include "core/id.h"
 #include "core/secret.h"
 #include "platform/db/db.h"
-#include "platform/ipc/vault_client.h"
+#include "platform/ipc/vault_many.h"
 
 #define WEBHOOK_GENERATIONS_MAX   3u /* that sign at once: a delivery's field of signatures stays short */
 #define WEBHOOK_OVERLAP_S_DEFAULT 86400
@@ -74,12 +74,14 @@ MUST_CHECK enum err webhook_keys_live(struct db_tx *tx, const struct id *endpoin
                                       struct arena *arena, struct id **endpoints_out,
                                       struct webhook_keys **out, size_t *count_out);
 
-/*
- * Appends "v1,..." and "v1a,..." for each of the keys that `signing` speaks of, with spaces between, newest
- * first. ERR_STATE_CONFLICT: there is no such key. In the vault; as the webhooks role.
- */
-MUST_CHECK enum err webhook_keys_sign(const struct vault *vault, struct id tenant, struct id endpoint,
-                                      const struct webhook_keys *keys, size_t count,
-                                      enum webhook_signing signing, struct slice content, struct buf *out);
+/* The requests for vault_ask_many that sign `content` with each of the keys that `signing` speaks of, newest
+ * first; how many. As the webhooks role. */
+#define WEBHOOK_SIGN_ASKS_MAX (2u * WEBHOOK_GENERATIONS_MAX)
+size_t webhook_sign_asks(struct id tenant, struct id endpoint, const struct webhook_keys *keys, size_t count,
+                         enum webhook_signing signing, struct slice content,
+                         struct vault_ask asks[static WEBHOOK_SIGN_ASKS_MAX]);
+/* Appends what came of them, "v1,..." and "v1a,...", with spaces between. ERR_STATE_CONFLICT: there is no
+ * such key. */
+MUST_CHECK enum err webhook_signatures_add(const struct vault_ask *asks, size_t count, struct buf *out);
 
 #endif

@@ -118,6 +118,27 @@ webhook_testing_fan_out(size_t *queued_out)
     return taken;
 }
 
+enum err
+webhook_testing_body(const struct webhook_claim *claim, struct slice *out)
+{
+    struct vault_ask ask = webhook_body_ask(claim);
+
+    vault_ask_many(&webhook_testing_signer, &ask, 1, webhook_testing_arena);
+    *out = ask.plain;
+    return ask.err;
+}
+
+enum err
+webhook_testing_sign(const struct webhook_target *target, struct slice content, struct buf *out)
+{
+    struct vault_ask asks[WEBHOOK_SIGN_ASKS_MAX];
+    size_t count = webhook_sign_asks(target->tenant, target->endpoint, target->keys, target->key_count,
+                                     target->signing, content, asks);
+
+    vault_ask_many(&webhook_testing_signer, asks, count, webhook_testing_arena);
+    return webhook_signatures_add(asks, count, out);
+}
+
 int64_t
 webhook_testing_count(const char *format, ...)
 {

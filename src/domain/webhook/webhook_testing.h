@@ -30,6 +30,9 @@ struct webhook_endpoint webhook_testing_endpoint(struct id tenant, const char *c
 struct id webhook_testing_event(struct id tenant, enum event_type type, const char *content);
 /* One fan-out; how many events were taken and deliveries made. */
 size_t webhook_testing_fan_out(size_t *queued_out);
+/* As the webhooks role: the body of what was claimed, and the value of webhook-signature. */
+enum err webhook_testing_body(const struct webhook_claim *claim, struct slice *out);
+enum err webhook_testing_sign(const struct webhook_target *target, struct slice content, struct buf *out);
 int64_t webhook_testing_count(const char *format, ...) FORMAT_LIKE(1, 2);
 
 /* The key of every endpoint made here: what a receiver verifies with. */

@@ -4,35 +4,37 @@
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_replay.h"
 #include "domain/webhook/webhook_rest.h"
+#include "program/webhooks/delivery_prepare.h"
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ARENA_BYTES                                                                                          \
-    (128u * 1024u * 1024u)       /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many             \
-                                  */
-#define FAULT_MS             250 /* after an error */
-#define HELD_MS              250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
-#define CLAIM_AHEAD          8 /* times as much is claimed as may be posted at once: so it is done in batches */
-#define GATHER_MS            3   /* while more is out, outcomes are left to come together for so long ... */
-#define GATHER_MAX           64  /* ... or until there are so many */
-#define PASS_MS              10  /* between two looks at the log while nobody wants what is in it */
-#define TELL_MS              4   /* while somebody does */
-#define LINGER_MS            50  /* without an event, until notices are asked for */
-#define LOOK_MS_MIN          4   /* an event is not to be read yet: doubled each time ... */
-#define LOOK_MS_MAX          500 /* ... up to this: somebody's transaction is long */
-#define LEASE_MARGIN_MS      10000
-#define SIGNATURES_BYTES_MAX 900u
-#define DB_REOPEN_MS         5000
-#define RETURN_MS            1000
-#define UNREADABLE_MS        60000 /* what does not open now will hardly open in a second */
+    (128u * 1024u * 1024u)    /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many                \
+                               */
+#define FAULT_MS          250 /* after an error */
+#define HELD_MS           250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
+#define CLAIM_AHEAD       8  /* times as much is claimed as may be posted at once: so it is done in batches */
+#define GATHER_MS         3  /* while more is out, outcomes are left to come together for so long ... */
+#define GATHER_MAX        64 /* ... or until there are so many */
+#define PASS_MS           10 /* between two looks at the log while nobody wants what is in it */
+#define TELL_MS           4  /* while somebody does */
+#define LINGER_MS         50 /* without an event, until notices are asked for */
+#define LOOK_MS_MIN       4  /* an event is not to be read yet: doubled each time ... */
+#define LOOK_MS_MAX       500 /* ... up to this: somebody's transaction is long */
+#define LEASE_MARGIN_MS   10000
+#define PREPARE_MAX       64u                  /* prepared at once, and ... */
+#define PREPARE_BYTES_MAX (4u * 1024u * 1024u) /* ... of bodies, when it is more than one */
+#define SCRATCH_BYTES     (16u * 1024u * 1024u)
+#define DB_REOPEN_MS      5000
+#define RETURN_MS         1000
+#define UNREADABLE_MS     60000 /* what does not open now will hardly open in a second */
 
 struct delivery_store {
     struct delivery_store_config config;
     struct db *db;
     struct vault vault;
-    struct arena *arena;
+    struct arena *arena, *scratch;
     pthread_t thread;
     atomic_size_t out;
     size_t failing_out; /* of these, those to endpoints that fail; this thread's, as the next */
@@ -45,81 +47,47 @@ struct delivery_store {
     atomic_bool is_draining, is_stopping;
 };
 
-/* The certificate that the endpoint's server asks for, and its key. */
-static enum err
-client_fill(struct delivery_store *store, const struct webhook_target *target, struct wall_time now,
-            struct delivery_job *job)
-{
-    job->has_expired = target->has_client && target->client_not_after.us <= now.us;
-    if (!target->has_client || job->has_expired)
-        return ERR_OK;
-    buf_add(&job->client_certificate, target->client_certificate);
-    enum err err = buf_done(&job->client_certificate);
-    return err == ERR_OK ? webhook_client_key_open(&store->vault, target, &job->client_key) : err;
-}
-
-/* Body opened, content signed in the vault, headers written. `now` is the time of this attempt. */
-static enum err
-job_fill(struct delivery_store *store, const struct webhook_claim *claim, struct delivery_job *job)
-{
-    struct wall_time now = clock_wall(store->config.clock);
-    char event_text[ID_TEXT_BYTES];
-    struct slice body, id = id_print(ID_EVENT, claim->event, event_text);
-    struct buf content, signature;
-    enum err err = webhook_body_open(&store->vault, claim, store->arena, &body);
-
-    if (err != ERR_OK)
-        return err;
-    buf_init(&content, WEBHOOK_CONTENT_MAX);
-    buf_init(&signature, SIGNATURES_BYTES_MAX);
-    webhook_signed_content(id, now, body, &content);
-    err = buf_done(&content);
-    if (err == ERR_OK)
-        err = webhook_sign(&store->vault, claim->target, buf_slice(&content), &signature);
-    buf_release_wiped(&content);
-    if (err == ERR_OK)
-        err = webhook_headers_open(&store->vault, claim->target, &job->headers);
-    if (err == ERR_OK)
-        err = client_fill(store, claim->target, now, job);
-    buf_add_text(&job->signature_header, "webhook-signature: ");
-    buf_add(&job->signature_header, buf_slice(&signature));
-    buf_add_byte(&job->signature_header, '\0');
-    buf_release(&signature);
-    if (err == ERR_OK)
-        err = buf_done(&job->signature_header);
-    if (err != ERR_OK)
-        return err;
-    buf_add(&job->body, body);
-    buf_add(&job->url, claim->target->url);
-    buf_add_byte(&job->url, '\0');
-    snprintf(job->id_header, sizeof(job->id_header), "webhook-id: %.*s", SLICE_FMT(id));
-    snprintf(job->timestamp_header, sizeof(job->timestamp_header), "webhook-timestamp: %lld",
-             (long long)(now.us / 1000000));
-    job->outcome.began_at = now;
-    err = buf_done(&job->body);
-    return err == ERR_OK ? buf_done(&job->url) : err;
-}
-
+/* To the loop, or back when it could not be prepared. */
 static void
-job_hand_over(struct delivery_store *store, const struct webhook_claim *claim)
+job_hand_over(struct delivery_store *store, struct delivery_job *job, enum err err)
 {
-    struct delivery_job *job = delivery_job_new(claim);
-
-    if (job == NULL) { /* the lease runs out, and it is claimed again */
-        store->failing_out -= claim->target->is_failing;
-        atomic_fetch_sub(&store->out, 1);
-        return;
-    }
-    enum err err = job_fill(store, claim, job);
     if (err == ERR_OK) {
         mailbox_put(store->config.ready, &job->item);
         return;
     }
-    log_event(LOG_WARN, "webhook.not_prepared", LOG_ID("delivery", ID_DELIVERY, claim->delivery),
+    log_event(LOG_WARN, "webhook.not_prepared", LOG_ID("delivery", ID_DELIVERY, job->outcome.delivery),
               LOG_ERR(err));
     job->is_released = true;
     job->release_ms = err_class(err) == ERR_CLASS_UNAVAILABLE ? RETURN_MS : UNREADABLE_MS;
     mailbox_put(store->config.settled, &job->item);
+}
+
+/* In parts, so that not too many opened bodies lie in memory at once. */
+static void
+claims_hand_over(struct delivery_store *store, const struct webhook_claim *claims, size_t count)
+{
+    struct delivery_job *jobs[PREPARE_MAX];
+    enum err errs[PREPARE_MAX];
+
+    for (size_t from = 0, end; from < count; from = end) {
+        size_t bytes = 0, made = 0;
+        for (end = from; end < count && made < PREPARE_MAX; end++) {
+            bytes += claims[end].body.cipher.len;
+            if ((end > from && bytes > PREPARE_BYTES_MAX) ||
+                (jobs[made] = delivery_job_new(&claims[end])) == NULL)
+                break;
+            made++;
+        }
+        delivery_prepare(&store->vault, clock_wall(store->config.clock), claims + from, jobs, made,
+                         store->scratch, errs);
+        for (size_t i = 0; i < made; i++)
+            job_hand_over(store, jobs[i], errs[i]);
+        if (made == 0) { /* no memory: the lease runs out, and it is claimed again */
+            store->failing_out -= claims[end].target->is_failing;
+            atomic_fetch_sub(&store->out, 1);
+            end++;
+        }
+    }
 }
 
 /* At most `room`: so many places are kept for what is being claimed. */
@@ -146,10 +114,9 @@ claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *c
         count = 0;
     atomic_fetch_sub(&store->out, limits.count_max - count);
     *claimed_out += count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         store->failing_out += claims[i].target->is_failing;
-        job_hand_over(store, &claims[i]);
-    }
+    claims_hand_over(store, claims, count);
     return err;
 }
 
@@ -177,23 +144,44 @@ claim_and_send(struct delivery_store *store, size_t *claimed_out)
     return err;
 }
 
-/* What the endpoint answered, sealed for the row of this attempt. What cannot be sealed is left out of the
- * log. */
+/*
+ * What the endpoints answered, sealed for the rows of these attempts. What cannot be sealed is left out of
+ * the log. An error: the vault is away, and none is recorded yet.
+ */
 static enum err
-answer_seal(struct delivery_store *store, struct delivery_job *job)
+answers_seal(struct delivery_store *store, struct delivery_job *const *jobs, size_t count)
 {
-    struct webhook_outcome *outcome = &job->outcome;
+    struct vault_ask *asks = arena_array(store->arena, count, sizeof(*asks));
+    struct vault_seal_item *items = arena_array(store->arena, count, sizeof(*items));
+    size_t asked = 0, of = 0;
 
-    outcome->attempt_row = id_new(store->config.clock);
-    outcome->address = slice_text(job->address);
-    outcome->has_answer = false;
-    if (job->is_released || job->answer_len == 0)
-        return ERR_OK;
-    struct vault_place place = webhook_answer_place(outcome->tenant, outcome->attempt_row);
-    enum err err = vault_seal(&store->vault, VAULT_CONTENT, &place, slice_of(job->answer, job->answer_len),
-                              store->arena, &outcome->answer);
-    outcome->has_answer = err == ERR_OK;
-    return err_class(err) == ERR_CLASS_UNAVAILABLE && err != ERR_VAULT_KEY_MISSING ? err : ERR_OK;
+    if (asks == NULL || items == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        struct webhook_outcome *outcome = &jobs[i]->outcome;
+        outcome->attempt_row = id_new(store->config.clock);
+        outcome->address = slice_text(jobs[i]->address);
+        outcome->has_answer = !jobs[i]->is_released && jobs[i]->answer_len > 0;
+        if (!outcome->has_answer)
+            continue;
+        items[asked] =
+            (struct vault_seal_item){ .place = webhook_answer_place(outcome->tenant, outcome->attempt_row),
+                                      .plain = slice_of(jobs[i]->answer, jobs[i]->answer_len) };
+        asks[asked] = vault_ask_seal(VAULT_CONTENT, &items[asked], 1);
+        asked++;
+    }
+    vault_ask_many(&store->vault, asks, asked, store->arena);
+    for (size_t i = 0; i < count; i++) {
+        struct webhook_outcome *outcome = &jobs[i]->outcome;
+        if (!outcome->has_answer)
+            continue;
+        if (asks[of].err != ERR_OK && asks[of].err != ERR_VAULT_KEY_MISSING &&
+            err_class(asks[of].err) == ERR_CLASS_UNAVAILABLE)
+            return asks[of].err;
+        outcome->has_answer = asks[of].err == ERR_OK;
+        outcome->answer = items[of++].sealed;
+    }
+    return ERR_OK;
 }
 
 /* Some of what has settled, by tenant, for one transaction. */
@@ -293,28 +281,25 @@ static enum err
 record_settled(struct delivery_store *store, size_t *recorded_out)
 {
     struct delivery_job *list = (struct delivery_job *)mailbox_take(store->config.settled);
-    size_t count = 0, sealed = 0;
-    enum err err = ERR_OK;
+    size_t count = 0;
 
     for (struct delivery_job *job = list; job != NULL; job = delivery_job_next(job))
         job->settled = count++;
     *recorded_out = count;
+    if (count == 0)
+        return ERR_OK;
     struct delivery_job **jobs = arena_array(store->arena, count, sizeof(struct delivery_job *));
     if (jobs == NULL)
         bug("the arena holds as many jobs as are out");
-    for (struct delivery_job *job = list, *next; job != NULL; job = next) {
-        next = delivery_job_next(job);
-        if (err == ERR_OK)
-            err = answer_seal(store, job);
-        if (err == ERR_OK)
-            jobs[sealed++] = job;
-        else
-            mailbox_put(store->config.settled, &job->item); /* the vault is away */
-    }
-    if (sealed > 0) {
-        qsort(jobs, sealed, sizeof(struct delivery_job *), job_compare);
-        enum err recorded = record_some(store, jobs, sealed);
-        err = err == ERR_OK ? recorded : err;
+    for (struct delivery_job *job = list; job != NULL; job = delivery_job_next(job))
+        jobs[job->settled] = job;
+    enum err err = answers_seal(store, jobs, count);
+    if (err == ERR_OK) {
+        qsort(jobs, count, sizeof(struct delivery_job *), job_compare);
+        err = record_some(store, jobs, count);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            mailbox_put(store->config.settled, &jobs[i]->item);
     }
     arena_reset(store->arena);
     return err;
@@ -517,7 +502,8 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     store->config = *config;
     store->must_claim = store->must_replay = true;
     store->arena = arena_new(ARENA_BYTES);
-    if (store->arena != NULL)
+    store->scratch = arena_new(SCRATCH_BYTES);
+    if (store->arena != NULL && store->scratch != NULL)
         err = db_open(config->database, &store->db);
     if (err == ERR_OK)
         err = db_listen(store->db, WEBHOOK_CHANNEL);
@@ -530,6 +516,7 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     }
     db_close(store->db);
     arena_free(store->arena);
+    arena_free(store->scratch);
     free(store);
     return err;
 }
@@ -563,5 +550,6 @@ delivery_store_free(struct delivery_store *store)
     }
     db_close(store->db);
     arena_free(store->arena);
+    arena_free(store->scratch);
     free(store);
 }
