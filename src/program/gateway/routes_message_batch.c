@@ -1,7 +1,6 @@
 /*
  * POST /v1/messages/batch: up to 1,000 messages in one request, each with its own result in order. One
- * request is a few round trips to the vault and a few group commits. What is wrong with one message is said
- * of that one.
+ * request is a few group commits. What is wrong with one message is said of that one.
  */
 #include "core/metric.h"
 #include "crypto/encode.h"
