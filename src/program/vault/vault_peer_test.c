@@ -76,8 +76,8 @@ a_peer_with_much_to_ask_does_not_hold_up_another(void **state UNUSED)
 {
     struct vault_process process = vault_process_ready();
     struct vault gateway = vault_process_client(&process, VAULT_ROLE_GATEWAY);
-    int greedy = vault_process_link(&process, VAULT_ROLE_SCHEDULER);
     int modest = vault_process_link(&process, VAULT_ROLE_GATEWAY);
+    int greedy = vault_process_link(&process, VAULT_ROLE_SCHEDULER); /* the latest has the first turn */
     struct vault_request load = { .op = VAULT_OP_KEY_LOAD, .id = 1, .is_newest = true };
     static struct vault_answer answer;
     struct vault_facts facts;
@@ -107,7 +107,7 @@ a_peer_with_much_to_ask_does_not_hold_up_another(void **state UNUSED)
         assert_ok(vault_answer_decode(buf_slice(&frame), &answer));
         before += answer.keys_held == facts.keys_held;
     }
-    assert_true(before <= 64);
+    assert_true(before > 0 && before <= 64);
     buf_release(&frame);
     close(greedy);
     close(modest);
