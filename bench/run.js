@@ -53,7 +53,7 @@ const withPeers = !options['no-peers'] && options.soak === '';
 const prefixes = options.only.split(',').filter((prefix) => prefix !== '');
 const scenarios = SCENARIOS.filter(({ name, peer }) => (peer === undefined || withPeers) && (prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix))));
 const say = (text = '') => process.stdout.write(`${text}\n`);
-const began = performance.now();
+const began = performance.now(), machine = describeMachine(); /* of the beginning: the tree may change meanwhile */
 
 /** @type {Platform | null} */
 let platform = null, isStopping = false;
@@ -122,7 +122,7 @@ async function main() {
         await startStatements(platform);
     if (options.soak !== '') {
         const soaked = await soak({ platform, peers, round: 0, seconds }, minutes, say);
-        writeResult(path.join(out, 'soak.json'), { at: new Date().toISOString(), machine: describeMachine(), minutes, ...soaked });
+        writeResult(path.join(out, 'soak.json'), { at: new Date().toISOString(), machine, minutes, ...soaked });
         say(`\n${soakTable(soaked)}`);
         return;
     }
@@ -152,20 +152,20 @@ async function main() {
     memory['after load'] = memoryOf(platform.roles);
     const growth = options.full ? await measureGrowth({ platform, peers, round, seconds }, SCENARIOS, steps, say) : null;
     const medians = Object.fromEntries(Object.entries(results).map(([name, of]) => [name, mediansOf(of)]));
-    const ratios = [...ratiosOf(results), ...memoryBars(memory), ...(growth === null ? [] : growthRatios(growth))], machine = describeMachine();
+    const ratios = [...ratiosOf(results), ...memoryBars(memory), ...(growth === null ? [] : growthRatios(growth))];
     const others = scenarios.length === 0 ? 0 : median(Object.values(results).flat().map((figures) => figures.others));
     writeResult(path.join(out, 'result.json'), {
         at: new Date().toISOString(), machine, options: { rounds: round, seconds, settings: SETTINGS, content_bytes: CONTENT_BYTES },
         others, starts, memory, ratios, medians, rounds: results, growth,
     });
     writeFileSync(path.join(out, 'result.md'), documentTables(scenarios, medians, ratios));
-    const hasChart = writeChart(path.join(out, 'result.svg'), medians, { title: 'Harkara beside a bare server and the stacks of others', subtitle: subtitleOf(machine, round) });
-    report({ machine, others, round, starts, memory, medians, ratios, growth, hasChart });
+    const hasChart = writeChart(path.join(out, 'result.svg'), medians, { title: 'Harkara beside a bare server and the stacks of others', subtitle: subtitleOf(round) });
+    report({ others, round, starts, memory, medians, ratios, growth, hasChart });
 }
 
-const subtitleOf = (machine, round) => `${machine.cores} × ${machine.cpu}, Linux ${machine.kernel.split('-')[0]}, commit ${machine.commit}; medians of ${round} interleaved rounds; load and servers on one machine`;
+const subtitleOf = (round) => `${machine.cores} × ${machine.cpu}, Linux ${machine.kernel.split('-')[0]}, commit ${machine.commit}; medians of ${round} interleaved rounds; load and servers on one machine`;
 
-function report({ machine, others, round, starts, memory, medians, ratios, growth, hasChart }) {
+function report({ others, round, starts, memory, medians, ratios, growth, hasChart }) {
     say(`${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, commit ${machine.commit}${machine.is_changed ? ' with changes' : ''}; medians of ${round} rounds`);
     say();
     say(scenarioTable(scenarios, medians));
