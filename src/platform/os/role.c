@@ -26,7 +26,7 @@
 
 /* One per process. */
 struct role_private {
-    struct secret *database; /* NUL-terminated; NULL: none */
+    struct secret *database, *redis; /* NUL-terminated; NULL: none */
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
     size_t port_count;
     char ca_file[ROLE_PATH_BYTES_MAX + 1];
@@ -107,6 +107,19 @@ settings_read(struct config *config, enum config_role config_role, enum log_leve
     return err == ERR_OK ? log_level_parse(slice_text(config->log_level), level_out) : err;
 }
 
+/* With a NUL behind it; nothing is kept of nothing. */
+static enum err
+secret_keep(struct slice text, struct secret **out)
+{
+    if (text.len == 0)
+        return ERR_OK;
+    *out = secret_new(text.len + 1);
+    if (*out == NULL)
+        return ERR_NO_MEMORY;
+    memcpy(secret_bytes(*out), text.ptr, text.len);
+    return ERR_OK;
+}
+
 static enum err
 settings_receive(struct role *role)
 {
@@ -115,7 +128,7 @@ settings_receive(struct role *role)
     struct buf frame;
     int fd = -1;
 
-    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + 64);
+    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + ROLE_PASSWORD_BYTES_MAX + 64);
     enum err err = link_receive(ROLE_FD_SUPERVISOR, &frame, &fd, SETTINGS_TIMEOUT_MS);
     if (fd >= 0)
         close(fd);
@@ -128,13 +141,9 @@ settings_receive(struct role *role)
     memcpy(own->ports, settings.ports, sizeof(own->ports));
     own->port_count = settings.port_count;
     snprintf(own->ca_file, sizeof(own->ca_file), "%.*s", SLICE_FMT(settings.ca_file));
-    if (settings.conninfo.len > 0) {
-        own->database = secret_new(settings.conninfo.len + 1);
-        if (own->database == NULL)
-            err = ERR_NO_MEMORY;
-        else
-            memcpy(secret_bytes(own->database), settings.conninfo.ptr, settings.conninfo.len);
-    }
+    err = secret_keep(settings.conninfo, &own->database);
+    if (err == ERR_OK)
+        err = secret_keep(settings.redis_password, &own->redis);
 done:
     buf_release_wiped(&frame);
     return err;
@@ -264,6 +273,12 @@ const char *
 role_database(const struct role *role)
 {
     return role->private->database == NULL ? NULL : (const char *)secret_bytes(role->private->database);
+}
+
+const char *
+role_redis_password(const struct role *role)
+{
+    return role->private->redis == NULL ? NULL : (const char *)secret_bytes(role->private->redis);
 }
 
 enum err
@@ -450,7 +465,8 @@ role_end(struct role *role, enum err err)
     }
     link_reader_release(&own->reader);
     secret_free(own->database);
-    own->database = NULL;
+    secret_free(own->redis);
+    own->database = own->redis = NULL;
     if (is_leak_hunt() && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
         code = ROLE_EXIT_FAILED;
     return code;

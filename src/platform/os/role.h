@@ -86,6 +86,9 @@ MUST_CHECK enum err role_begin(const char *name, enum config_role config_role, s
 /* The libpq connection string of this role's own database user, with its password. Borrowed; vault: NULL. */
 const char *role_database(const struct role *role);
 
+/* The password that Redis wants, NUL-terminated; NULL: none. Borrowed. */
+const char *role_redis_password(const struct role *role);
+
 /*
  * The next frame from the supervisor, blocking: for the vault's boot frame, before role_lock_in and
  * role_watch_start. *fd_out as link_receive. Errors as link_receive.

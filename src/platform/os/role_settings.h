@@ -1,7 +1,8 @@
 /*
  * The first frame of the supervisor's link to a role: who it is, and how it reaches the database. One byte of
  * LINK_SETTINGS, two of index, sixteen of instance, one that counts ports and two for each, two that count
- * the octets of a path and the path, the rest is the connection string.
+ * the octets of a path and the path, two that count those of Redis' password and it, the rest is the
+ * connection string.
  */
 #ifndef PLATFORM_OS_ROLE_SETTINGS_H
 #define PLATFORM_OS_ROLE_SETTINGS_H
@@ -13,6 +14,7 @@
 #define ROLE_CONNINFO_BYTES_MAX 4096u
 #define ROLE_PATH_BYTES_MAX     1024u
 #define ROLE_DATABASE_PORTS_MAX 4u
+#define ROLE_PASSWORD_BYTES_MAX 512u
 
 struct role_settings {
     uint16_t index;
@@ -20,8 +22,9 @@ struct role_settings {
     uint16_t
         ports[ROLE_DATABASE_PORTS_MAX]; /* where the database is reached by TCP; unix sockets have none */
     size_t port_count;
-    struct slice ca_file;  /* borrowed; which its certificate is checked against; empty: none */
-    struct slice conninfo; /* borrowed; empty: no database. Holds a password: wipe what it lies in. */
+    struct slice ca_file;        /* borrowed; which its certificate is checked against; empty: none */
+    struct slice redis_password; /* borrowed; empty: none */
+    struct slice conninfo;       /* borrowed; empty: no database. Holds a password: wipe what it lies in. */
 };
 
 /* The buffer holds the password afterwards: buf_release_wiped. */

@@ -12,6 +12,7 @@
 struct limiter {
     struct limiter_config with;
     struct limit_values defaults;
+    uint64_t strangers; /* of LIMIT_STRANGER, this host's part */
     struct limit_book *book;
     struct usage_keeper *keeper;
 };
@@ -57,6 +58,9 @@ limiter_new(const struct limiter_config *with, const struct config *config, stru
         return ERR_NO_MEMORY;
     limiter->with = *with;
     limiter->defaults = limiter_defaults(config);
+    limiter->strangers = limiter->defaults.of[LIMIT_STRANGER];
+    if (with->is_shared && limiter->strangers >= 2 * (uint64_t)config->limit_hosts)
+        limiter->strangers /= (uint64_t)config->limit_hosts;
     enum err err = limit_book_new(with->clock, &limiter->defaults, &limiter->book);
     if (err == ERR_OK)
         err = usage_keeper_new(
@@ -108,10 +112,10 @@ static enum err
 decide(struct http_request *request, struct limit_counter *counters, size_t count)
 {
     struct limiter *limiter = limiter_of(request);
-    const struct limit_backend *backend = &limiter->with.backend;
+    const struct limit_backend *backend = &limiter->with.shared;
     enum err err = ERR_INCOMPLETE;
 
-    if (limiter->with.backend_waits && gateway_is_on_loop(request))
+    if (limiter->with.is_shared && gateway_is_on_loop(request))
         return ERR_WOULD_WAIT;
     for (int tries = 0; err == ERR_INCOMPLETE && tries < TRIES; tries++) {
         err = backend->decide(backend->ctx, counters, count);
@@ -264,21 +268,22 @@ tell(struct http_request *request, const struct limit_counter *const *counters, 
 
 /* Requests. */
 
+/* On this host alone, whatever counts the rest: it costs no trip. */
 static enum err
 judge_arrived(struct http_request *request)
 {
     const struct limiter *limiter = limiter_of(request);
+    const struct limit_backend *backend = &limiter->with.local;
     struct judged *judged = arena_alloc(request->arena, sizeof(*judged));
     struct limit_counter counters[] = {
         limit_counter_of_address(LIMIT_ADDRESS, request->peer_address, limiter->defaults.of[LIMIT_ADDRESS],
                                  1),
-        limit_counter_of_address(LIMIT_STRANGER, request->peer_address, limiter->defaults.of[LIMIT_STRANGER],
-                                 1),
+        limit_counter_of_address(LIMIT_STRANGER, request->peer_address, limiter->strangers, 1),
     };
 
     if (judged == NULL)
         return ERR_NO_MEMORY;
-    enum err err = decide(request, counters, COUNT_OF(counters));
+    enum err err = backend->decide(backend->ctx, counters, COUNT_OF(counters));
     if (err == ERR_RATE_LIMITED)
         return refuse(request, counters, COUNT_OF(counters));
     *judged = (struct judged){ .stranger = counters[1] };
@@ -289,7 +294,7 @@ judge_arrived(struct http_request *request)
 void
 limiter_clear(struct limiter *limiter, struct http_request *request)
 {
-    const struct limit_backend *backend = &limiter->with.backend;
+    const struct limit_backend *backend = &limiter->with.local;
     struct judged *judged = request->limits;
 
     if (judged == NULL || judged->is_cleared)
@@ -311,13 +316,18 @@ judge_known(struct http_request *request)
         limit_counter_of(LIMIT_KEY, principal->tenant, principal->key, values.of[LIMIT_KEY], 1),
         limit_counter_of(LIMIT_WORKSPACE, principal->tenant, (struct id){ { 0 } }, values.of[LIMIT_WORKSPACE],
                          1),
+        limit_counter_of_address(LIMIT_ADDRESS, request->peer_address,
+                                 limiter_of(request)->defaults.of[LIMIT_ADDRESS], 1),
     };
-    err = decide(request, counters, COUNT_OF(counters));
+    /* On one host the address was counted when the request arrived; on several now, by all of them. */
+    size_t count = limiter_of(request)->with.is_shared ? 3 : 2;
+    err = decide(request, counters, count);
+    if (err != ERR_WOULD_WAIT)
+        limiter_clear(limiter_of(request), request);
     if (err != ERR_OK && err != ERR_RATE_LIMITED)
         return err;
-    limiter_clear(limiter_of(request), request);
-    tell(request, (const struct limit_counter *[]){ &counters[0], &counters[1] }, COUNT_OF(counters));
-    return err == ERR_OK ? ERR_OK : refuse(request, counters, COUNT_OF(counters));
+    tell(request, (const struct limit_counter *[]){ &counters[0], &counters[1] }, 2);
+    return err == ERR_OK ? ERR_OK : refuse(request, counters, count);
 }
 
 enum err
@@ -338,7 +348,7 @@ limiter_judge(struct http_request *request, enum http_limit_step step)
 enum err
 limiter_judge_callback(struct limiter *limiter, struct http_request *request, struct id channel)
 {
-    const struct limit_backend *backend = &limiter->with.backend;
+    const struct limit_backend *backend = &limiter->with.shared;
     struct limit_counter counter =
         limit_counter_of(LIMIT_CALLBACK, request->tenant, channel, limiter->defaults.of[LIMIT_CALLBACK], 1);
 
@@ -474,7 +484,7 @@ limiter_counts(const struct message_accepted *accepted)
 void
 limiter_settle(struct limiter_hold *hold)
 {
-    struct limit_backend *backend = &hold->limiter->with.backend;
+    struct limit_backend *backend = &hold->limiter->with.shared;
     uint64_t rest = 0;
     size_t count = 0;
 

@@ -12,8 +12,9 @@
 struct limiter; /* one per process; thread-safe */
 
 struct limiter_config {
-    struct limit_backend backend; /* borrowed while it runs */
-    bool backend_waits;           /* it is asked over a connection: not on the loop */
+    struct limit_backend local;  /* of this host: addresses before anything else; borrowed while it runs */
+    struct limit_backend shared; /* the same, or of several hosts */
+    bool is_shared;              /* it is the latter: asked over a connection, so not on the loop */
     const struct clock *clock;
     const char *database;
 };

@@ -4,9 +4,11 @@
  * ready, loop.
  */
 #include "core/log.h"
+#include "domain/limit/limit_redis.h"
 #include "domain/limit/limit_table.h"
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_address.h"
+#include "platform/redis/redis.h"
 #include "program/gateway/admin.h"
 #include "program/gateway/callback_stage.h"
 #include "program/gateway/committer.h"
@@ -133,6 +135,51 @@ server_new(struct gateway *gateway, struct http_server **out)
         out);
 }
 
+/* And to Redis, where it is reached by TCP. */
+static enum err
+rules_make(const struct config *config, struct sandbox_rules *out)
+{
+    uint16_t port = 0;
+
+    *out = gateway_rules;
+    if (config->redis_url[0] == '\0')
+        return ERR_OK;
+    enum err err = redis_url_check(slice_text(config->redis_url), &port);
+    if (err == ERR_OK && port != 0)
+        out->ports[out->port_count++] = port;
+    return err;
+}
+
+/* Counted in this host's table alone, or with other hosts in Redis. */
+static enum err
+limits_open(struct gateway *gateway, struct limit_table *table, struct limit_redis **redis_out)
+{
+    const struct config *config = &gateway->role->config;
+    struct limiter_config with = { .local = limit_table_backend(table),
+                                   .shared = limit_table_backend(table),
+                                   .clock = gateway->clock,
+                                   .database = role_database(gateway->role) };
+    bool is_shared_out = strcmp(config->limits_without_redis, "share") == 0;
+
+    if (config->redis_url[0] != '\0') {
+        enum err err = limit_redis_new(
+            &(struct limit_redis_config){
+                .url = config->redis_url,
+                .user = config->redis_user,
+                .password = role_redis_password(gateway->role),
+                .timeout_ms = (int)config->redis_timeout_ms,
+                .shares = is_shared_out ? (unsigned)(config->limit_hosts * config->gateways) : 0,
+                .clock = gateway->clock },
+            redis_out);
+        if (err != ERR_OK)
+            return err;
+        gateway->limit_redis = *redis_out;
+        with.shared = limit_redis_backend(*redis_out);
+        with.is_shared = true;
+    }
+    return limiter_new(&with, config, &gateway->limiter);
+}
+
 int
 main(void)
 {
@@ -161,6 +208,8 @@ main(void)
     struct interpreter *interpreter = NULL;
     struct admin *admin = NULL;
     struct limit_table *table = NULL;
+    struct limit_redis *redis = NULL;
+    struct sandbox_rules rules;
     char why[256] = "";
     enum err err = role_begin("gateway", CONFIG_GATEWAY, SECRET_POOL_BYTES, &role);
 
@@ -181,7 +230,9 @@ main(void)
                                  slice_text(role.config.webhook_ports),
                                  slice_text(role.config.webhook_refuse), slice_text(role.config.public_url));
     if (err == ERR_OK)
-        err = role_lock_in(&role, &gateway_rules);
+        err = rules_make(&role.config, &rules);
+    if (err == ERR_OK)
+        err = role_lock_in(&role, &rules);
     if (err == ERR_OK)
         err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &gateway.vault_client);
     if (err == ERR_OK)
@@ -192,10 +243,7 @@ main(void)
     if (err == ERR_OK)
         err = limit_table_open(role.limits, role.limits_bytes, gateway.clock, &table);
     if (err == ERR_OK)
-        err = limiter_new(&(struct limiter_config){ .backend = limit_table_backend(table),
-                                                    .clock = gateway.clock,
-                                                    .database = role_database(&role) },
-                          &role.config, &gateway.limiter);
+        err = limits_open(&gateway, table, &redis);
     if (err == ERR_OK)
         err = committer_new(&(struct committer_config){ .database = role_database(&role),
                                                         .vault = gateway.vault_client,
@@ -238,6 +286,7 @@ main(void)
     callback_stage_free(gateway.callbacks);
     committer_free(gateway.committer);
     limiter_free(gateway.limiter); /* writes what was accepted */
+    limit_redis_free(redis);
     limit_table_close(table);
     interpreter_free(interpreter);
     admin_free(admin);

@@ -127,6 +127,7 @@ child_start(struct child *child, const struct child_start *with)
                                       .instance = id_new(with->clock),
                                       .port_count = with->port_count,
                                       .ca_file = with->ca_file,
+                                      .redis_password = with->redis_password,
                                       .conninfo = with->conninfo };
     struct buf frame;
     int fds[2];
@@ -155,7 +156,7 @@ child_start(struct child *child, const struct child_start *with)
     child->started_at = clock_wall(with->clock);
     child->heartbeat = (struct wall_time){ 0 };
     child->heartbeat_since = clock_mono(with->clock);
-    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + 64);
+    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + ROLE_PASSWORD_BYTES_MAX + 64);
     role_settings_print(&frame, &settings);
     if (buf_done(&frame) != ERR_OK)
         bug("a role's settings larger than their limit");

@@ -1,6 +1,8 @@
 #include "core/log.h"
 #include "domain/tenant/master_secret.h"
 #include "platform/os/role.h"
+#include "platform/os/role_settings.h"
+#include "platform/redis/redis.h"
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
 #include "program/harkara/hsm_init.h"
@@ -148,6 +150,30 @@ successor_given(struct command_line *line, struct secret **out)
     return kek_file_read(line->config.master_kek_new_file, out, &line->complaint);
 }
 
+/* What the gateways will need of Redis, if they are to count there. */
+static enum err
+redis_given(struct command_line *line, struct supervisor_options *options)
+{
+    const struct config *config = &line->config;
+    struct slice policy = slice_text(config->limits_without_redis);
+    uint16_t port;
+
+    if (!slice_eq(policy, SLICE("refuse")) && !slice_eq(policy, SLICE("share"))) {
+        complaint_set(&line->complaint, "HARKARA_LIMITS_WITHOUT_REDIS is refuse or share");
+        return ERR_CONFIG;
+    }
+    if (config->redis_url[0] == '\0')
+        return ERR_OK;
+    if (redis_url_check(slice_text(config->redis_url), &port) != ERR_OK) {
+        complaint_set(&line->complaint, "HARKARA_REDIS_URL is unix:/path or redis://host:port");
+        return ERR_CONFIG;
+    }
+    return config->redis_password_file[0] == '\0'
+               ? ERR_OK
+               : kek_pin_read(config->redis_password_file, ROLE_PASSWORD_BYTES_MAX, &options->redis_password,
+                              &line->complaint);
+}
+
 static enum err
 serve_on(struct command_line *line, struct supervisor_options *options)
 {
@@ -192,6 +218,8 @@ serve(struct command_line *line)
     if (err == ERR_OK)
         err = token_given(line, &options);
     if (err == ERR_OK)
+        err = redis_given(line, &options);
+    if (err == ERR_OK)
         err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
     if (err == ERR_OK)
         err = folders_lock(&line->folders, &lock_fd, &line->complaint);
@@ -210,6 +238,7 @@ serve(struct command_line *line)
     if (lock_fd >= 0)
         close(lock_fd);
     hsm_pins_free(&options.pins);
+    secret_free(options.redis_password);
     return err;
 }
 

@@ -152,7 +152,7 @@ kek_pin_read(const char *path, size_t max, struct secret **out, struct complaint
         is_one_line = is_one_line && (unsigned char)line.ptr[i] >= ' ';
     err = is_one_line ? ERR_OK : ERR_CONFIG;
     if (err != ERR_OK)
-        complaint_set(complaint, "%s: must hold one line with a PIN", path);
+        complaint_set(complaint, "%s: must hold one line with a PIN or a password", path);
     else if ((*out = secret_copy(line)) == NULL)
         err = ERR_NO_MEMORY;
 done:

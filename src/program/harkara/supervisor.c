@@ -176,6 +176,9 @@ start(struct supervisor *s, size_t at)
         .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
         .pages_fd = row->has_admin && is_first ? s->pages_fd : -1,
         .limits_fd = row->has_limits ? s->limits_fd : -1,
+        .redis_password = row->has_limits && s->with->redis_password != NULL
+                              ? secret_slice(s->with->redis_password)
+                              : SLICE_EMPTY,
         .clock = s->with->clock,
     };
 

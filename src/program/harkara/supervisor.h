@@ -22,6 +22,7 @@ struct supervisor_options {
     struct secret *masters[VAULT_MASTERS_GIVEN_MAX];
     /* With a token: its PIN, taken as the masters are, and that of a second one. The first NULL: no token. */
     struct hsm_pins pins;
+    struct secret *redis_password; /* the gateways'; NULL: none. Stays the caller's */
     bool is_master_of_environment; /* for status */
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */
