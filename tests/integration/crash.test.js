@@ -74,6 +74,8 @@ for (const role of ROLES)
             const told = new Set(shop.receiver.events().filter(({ type }) => type === 'message.read').map(({ data }) => data.message_id));
             return accepted.every(({ id }) => told.has(id));
         }, 'all webhooks', 150_000);
+        const twice = platform.sql(`select count(*) from (select from harkara.event e join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and type in ('message.delivered', 'message.read') group by subject_id, type having count(*) > 1) f`);
+        assert.equal(twice, '0', 'what the provider said is applied once');
         const { json } = await platform.sandbox.control('GET', `/messages?phone_number_id=${shop.account.phone_number_id}&limit=10000`);
         const sends = (json.messages ?? json.data ?? json).map((message) => message.biz_opaque_callback_data ?? message.callback_data);
         const distinct = new Set(sends);
