@@ -47,8 +47,8 @@ claim(size_t count_max, size_t per_endpoint_max, struct webhook_claim **out)
     return count > 0 ? count : claim_of(true, count_max, per_endpoint_max, out);
 }
 
-static void
-record(const struct webhook_claim *claimed, enum webhook_result result, int status)
+static struct webhook_outcome
+outcome_of(const struct webhook_claim *claimed, enum webhook_result result, int status)
 {
     struct webhook_outcome outcome = {
         .tenant = claimed->tenant,
@@ -62,13 +62,27 @@ record(const struct webhook_claim *claimed, enum webhook_result result, int stat
         .attempt_row = id_new(clock_system()),
         .address = SLICE("192.0.2.1")
     };
-    struct db_tx tx;
 
     outcome.plan = webhook_plan_of(&outcome.result, outcome.attempt, 0, 100);
-    assert_ok(db_begin(webhook_testing_webhooks, claimed->tenant, &tx));
-    assert_ok(webhook_record(&tx, clock_system(), (const struct webhook_outcome *const[]){ &outcome }, 1,
-                             webhook_testing_arena));
+    return outcome;
+}
+
+static void
+record_all(const struct webhook_outcome *const *outcomes, size_t count)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(webhook_testing_webhooks, outcomes[0]->tenant, &tx));
+    assert_ok(webhook_record(&tx, clock_system(), outcomes, count, webhook_testing_arena));
     assert_ok(db_commit(&tx));
+}
+
+static void
+record(const struct webhook_claim *claimed, enum webhook_result result, int status)
+{
+    struct webhook_outcome outcome = outcome_of(claimed, result, status);
+
+    record_all((const struct webhook_outcome *const[]){ &outcome }, 1);
 }
 
 static int64_t
@@ -88,6 +102,48 @@ let_everything_be_due(void)
 {
     test_cluster_sql("update webhook_delivery set due_at = now() - interval '1 second', lease_until = null");
     test_cluster_sql("update webhook_endpoint set not_before = '-infinity'");
+}
+
+/* Delivered, refused for now and for good; of a claim that was lost, and of a delivery that was removed. */
+static void
+outcomes_that_are_recorded_together_are_each_its_own(void **state UNUSED)
+{
+    enum { MANY = 6 };
+    struct webhook_outcome outcomes[MANY];
+    const struct webhook_outcome *all_of_them[MANY];
+    struct webhook_claim *claims;
+    char sql[128], id[ID_UUID_BYTES];
+
+    endpoint_with(MANY);
+    assert_int_equal(claim(MANY, MANY, &claims), MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        outcomes[i] = i == 1 ? outcome_of(&claims[i], WEBHOOK_RESULT_STATUS, 500)
+                             : outcome_of(&claims[i], WEBHOOK_RESULT_DELIVERED, 200);
+        all_of_them[i] = &outcomes[i];
+    }
+    outcomes[2].attempt = 8; /* the last one */
+    outcomes[2].result = (struct webhook_attempt){ .result = WEBHOOK_RESULT_TIMEOUT, .retry_after_s = -1 };
+    outcomes[2].plan = webhook_plan_of(&outcomes[2].result, outcomes[2].attempt, 0, 100);
+    outcomes[3].fence--;
+    id_uuid_print(outcomes[4].delivery, id);
+    snprintf(sql, sizeof(sql), "delete from webhook_delivery where id = '%s'", id);
+    test_cluster_sql(sql);
+    record_all(all_of_them, MANY);
+    assert_int_equal(deliveries("state = 'delivered' and finished_at is not null and lease_until is null"),
+                     2);
+    assert_int_equal(
+        deliveries("state = 'pending' and lease_until is null and due_at > now() + interval '1 second'"), 1);
+    assert_int_equal(deliveries("state = 'failed'"), 1);
+    assert_int_equal(deliveries("state = 'pending' and lease_until is not null"),
+                     1); /* whose claim was lost */
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt where number = 1"),
+                     MANY - 1);
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_attempt where status_code is null"),
+                     1);
+    /* In their order: the first was a success, two failures followed, and the last was a success again. */
+    assert_int_equal(endpoints("failures = 0 and failing_since is null"), 1);
+    record(&claims[3], WEBHOOK_RESULT_STATUS, 500);
+    assert_int_equal(endpoints("failures = 1 and failing_since is not null"), 1);
 }
 
 static void
@@ -580,6 +636,7 @@ the_log_shows_each_delivery_with_its_attempts(void **state UNUSED)
 }
 
 WEBHOOK_MAIN(
+    WEBHOOK_TEST(outcomes_that_are_recorded_together_are_each_its_own),
     WEBHOOK_TEST(a_claim_has_all_that_a_signed_request_needs), WEBHOOK_TEST(all_live_keys_sign),
     WEBHOOK_TEST(a_body_opens_only_in_its_own_row), WEBHOOK_TEST(an_endpoint_gets_so_many_at_a_time),
     WEBHOOK_TEST(one_endpoint_does_not_keep_another_waiting),
