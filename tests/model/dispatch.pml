@@ -5,7 +5,7 @@
  *
  *   src/domain/message/message_queue.c      message_look, message_begin_sending, message_record_outcomes
  *   src/domain/message/message_take_over.c  message_take_over (suspects_claim, suspect_settle)
- *   src/domain/message/message_store.c      message_report_apply
+ *   src/domain/message/message_report.c     message_report_apply
  *   src/domain/message/message_change.c     message_cancel
  *   src/domain/message/message_times.c      message_expire
  *   src/domain/message/message_fallback.c   message_fall_back

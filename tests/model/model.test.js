@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const model = fileURLToPath(new URL('dispatch.pml', import.meta.url));
+const model = fileURLToPath(new URL('dispatch.pml', import.meta.url)), laneModel = fileURLToPath(new URL('lane.pml', import.meta.url));
 /** @type {string} */
 let folder;
 before(() => {
@@ -17,30 +17,31 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /**
- * Every reachable state. @param {string} claim @param {Record<string, number|true>} defines
+ * Every reachable state. @param {string | null} claim null: its assertions alone @param {Record<string, number|true>} defines
  * @returns {{states: number, errors: number, text: string}}
  */
-function check(claim, defines) {
+function check(claim, defines, file = model) {
     const flags = Object.entries(defines).map(([name, value]) => `-D${name}=${Number(value)}`);
     const isLiveness = claim === 'comes_to_an_end';
-    execFileSync('spin', [...flags, '-a', model], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
-    execFileSync('gcc', ['-O2', '-w', '-DVECTORSZ=256', ...(isLiveness ? [] : ['-DSAFETY']), '-o', 'pan', 'pan.c'], { cwd: folder });
-    const { stdout } = spawnSync('./pan', ['-m1000000', '-N', claim, ...(isLiveness ? ['-a'] : [])], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
+    execFileSync('spin', [...flags, '-a', file], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('gcc', ['-O2', '-w', '-DVECTORSZ=256', ...(isLiveness ? [] : ['-DSAFETY']), ...(claim === null ? ['-DNOCLAIM'] : []), '-o', 'pan', 'pan.c'], { cwd: folder });
+    const { stdout } = spawnSync('./pan', ['-m1000000', ...(claim === null ? [] : ['-N', claim]), ...(isLiveness ? ['-a'] : [])], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
     const errors = Number(/errors: (\d+)/.exec(stdout)?.[1] ?? NaN), states = Number(/(\d+) states, stored/.exec(stdout)?.[1] ?? NaN);
     assert.ok(!/max search depth too small|out of memory/.test(stdout), 'the search was whole');
     return { states, errors, text: stdout.split('\n').filter((line) => /^pan/.test(line)).join('; ') };
 }
 
-test('what the model says that it mirrors is there', () => {
-    const text = readFileSync(model, 'utf8');
-    const lines = [...text.matchAll(/^ \* {3}(src\/\S+\.c)((?:,? +[a-z_]+(?: \([a-z_, ]+\))?)+)/gm)];
-    assert.ok(lines.length >= 4, `${lines.length} files are named`);
-    for (const [, file, names] of lines) {
-        const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
-        for (const [name] of names.matchAll(/[a-z_]{4,}/g))
-            assert.ok(source.includes(name), `${file} has ${name}`);
-    }
-});
+for (const mirror of [model, laneModel])
+    test(`what ${path.basename(mirror)} says that it mirrors is there`, () => {
+        const text = readFileSync(mirror, 'utf8');
+        const lines = [...text.matchAll(/^ \* {3}(src\/\S+\.c)((?:,? +[a-z_]+(?: \([a-z_, ]+\))?)+)/gm)];
+        assert.ok(lines.length >= 3, `${lines.length} files are named`);
+        for (const [, file, names] of lines) {
+            const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+            for (const [name] of names.matchAll(/[a-z_]{4,}/g))
+                assert.ok(source.includes(name), `${file} has ${name}`);
+        }
+    });
 
 for (const resends of [1, 0])
     describe(resends === 1 ? 'a category that is sent again' : 'a category that is not sent again', () => {
@@ -92,5 +93,19 @@ describe('a rule that is broken is found', () => {
         test(says, () => {
             const { errors } = check(claim, { [mutation]: 1, ...more });
             assert.ok(errors > 0, 'spin finds the violation');
+        });
+});
+
+describe('a lane', () => {
+    test('is sent through by its owner alone', () => {
+        const { states, errors, text } = check(null, {}, laneModel);
+        process.stdout.write(`# ${states} states\n`);
+        assert.equal(errors, 0, text);
+        assert.ok(states > 100, `${states} states were looked at`);
+    });
+
+    for (const mutation of ['MUTATE_NO_MARGIN', 'MUTATE_NO_LEAVE_BY', 'MUTATE_RELEASES_EARLY'])
+        test(`${mutation} is found`, () => {
+            assert.ok(check(null, { [mutation]: true }, laneModel).errors > 0);
         });
 });

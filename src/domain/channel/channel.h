@@ -118,6 +118,16 @@ MUST_CHECK enum err channel_credential_read(struct db_tx *tx, struct id channel,
                                             enum channel_credential credential, struct arena *arena,
                                             struct vault_sealed *sealed_out, uint32_t *generation_out,
                                             struct slice *phone_number_id_out);
+/* The access tokens of several channels, each once, in one query. Dispatcher only. */
+struct channel_token {
+    struct id channel;
+    enum err err; /* out: ERR_OK; ERR_NOT_FOUND: deleted; others are of this one alone */
+    struct vault_sealed sealed;
+    uint32_t generation;
+    struct slice phone_number_id;
+};
+MUST_CHECK enum err channel_tokens_read(struct db_tx *tx, struct channel_token *tokens, size_t count,
+                                        struct arena *arena);
 /* What a call to the provider on the channel's behalf needs; ERR_NOT_FOUND: deleted. Dispatcher only. */
 struct channel_access {
     struct slice waba_id, phone_number_id;

@@ -395,6 +395,45 @@ done:
     return err;
 }
 
+static const struct db_stmt channel_tokens_stmt = {
+    "channel_tokens",
+    "SELECT channel_id, access_token_generation, phone_number_id, access_token_ct,"
+    " access_token_iv, access_token_tag, access_token_key_version FROM whatsapp_channel"
+    " WHERE tenant_id = $1 AND channel_id = ANY ($2::uuid[]) AND access_token_ct IS NOT NULL"
+    " LIMIT 10000"
+};
+
+static enum err
+token_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel_token *token)
+{
+    token->generation = (uint32_t)db_i64(rows, row, 1);
+    token->phone_number_id = arena_copy(arena, db_text(rows, row, 2));
+    if (token->phone_number_id.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return sealed_column_read(rows, row, 3, (uint32_t)db_i64(rows, row, 6), arena, &token->sealed);
+}
+
+enum err
+channel_tokens_read(struct db_tx *tx, struct channel_token *tokens, size_t count, struct arena *arena)
+{
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    struct db_rows *rows = NULL;
+
+    if (ids == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        tokens[i].err = ERR_NOT_FOUND;
+        ids[i] = tokens[i].channel;
+    }
+    enum err err = db_query(tx, &channel_tokens_stmt, DB_ARGS(DB_ID_ARRAY(ids, count)), &rows);
+    for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++)
+        for (size_t i = 0; i < count; i++)
+            if (id_eq(tokens[i].channel, db_id(rows, r, 0)))
+                tokens[i].err = token_from_row(rows, r, arena, &tokens[i]);
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt channel_access_stmt = {
     "channel_access", "SELECT waba_id, phone_number_id, access_token_generation, access_token_key_version,"
                       " access_token_ct, access_token_iv, access_token_tag FROM whatsapp_channel"

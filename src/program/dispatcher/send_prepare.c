@@ -21,23 +21,22 @@ struct batch {
     struct vault_ask *opened; /* the messages' part of them */
     /* the channels among them */
     struct lane {
-        struct id tenant, channel;
+        struct id tenant;
         enum err err;
-        struct vault_sealed sealed;
-        uint32_t generation;
-        struct slice phone_number_id;
         struct secret *token; /* owned */
     } * lanes;
+    struct channel_token *tokens; /* the same ones */
     size_t lane_count;
 };
 
-static struct lane *
+/* Its place among the lanes; lane_count: it is not there. */
+static size_t
 lane_of(const struct batch *batch, struct id channel)
 {
     for (size_t i = batch->lane_count; i-- > 0;)
-        if (id_eq(batch->lanes[i].channel, channel))
-            return &batch->lanes[i];
-    return NULL;
+        if (id_eq(batch->tokens[i].channel, channel))
+            return i;
+    return batch->lane_count;
 }
 
 /* In one tenant's transaction: the mark that they may leave, their sealed parts, and their channels' sealed
@@ -51,17 +50,22 @@ tenant_begin(struct db_tx *tx, struct batch *batch, size_t from, size_t count)
                                          store->config.config->send_lease_ms, batch->claims + from, count,
                                          store->arena, &jobs);
 
+    size_t first = batch->lane_count;
+
     if (err == ERR_OK)
         memcpy(batch->jobs + from, jobs, count * sizeof(*jobs));
     for (size_t i = from; err == ERR_OK && i < from + count; i++) {
-        if (!batch->jobs[i].is_mine || lane_of(batch, batch->claims[i].channel) != NULL)
+        if (!batch->jobs[i].is_mine || lane_of(batch, batch->claims[i].channel) < batch->lane_count)
             continue;
-        struct lane *lane = &batch->lanes[batch->lane_count++];
-        *lane = (struct lane){ .tenant = batch->claims[i].tenant, .channel = batch->claims[i].channel };
-        lane->err = channel_credential_read(tx, lane->channel, CHANNEL_ACCESS_TOKEN, store->arena,
-                                            &lane->sealed, &lane->generation, &lane->phone_number_id);
-        if (lane->err != ERR_NOT_FOUND)
-            err = lane->err;
+        batch->lanes[batch->lane_count] = (struct lane){ .tenant = batch->claims[i].tenant };
+        batch->tokens[batch->lane_count++] = (struct channel_token){ .channel = batch->claims[i].channel };
+    }
+    if (err == ERR_OK && batch->lane_count > first)
+        err = channel_tokens_read(tx, batch->tokens + first, batch->lane_count - first, store->arena);
+    for (size_t i = first; err == ERR_OK && i < batch->lane_count; i++) {
+        batch->lanes[i].err = batch->tokens[i].err;
+        if (batch->lanes[i].err != ERR_NOT_FOUND)
+            err = batch->lanes[i].err;
     }
     return err;
 }
@@ -85,18 +89,20 @@ batch_begin(struct db_tx *tx, void *ctx)
 }
 
 static void
-lane_judge(struct lane *lane)
+lane_judge(const struct batch *batch, size_t i)
 {
-    if (lane->err == ERR_OK || lane->err == ERR_NOT_FOUND)
+    enum err err = batch->lanes[i].err;
+
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
         return;
     /* The vault is away, or memory short: that mends itself. A key that is missing was destroyed. */
-    bool is_passing = err_class(lane->err) == ERR_CLASS_UNAVAILABLE && lane->err != ERR_VAULT_KEY_MISSING;
+    bool is_passing = err_class(err) == ERR_CLASS_UNAVAILABLE && err != ERR_VAULT_KEY_MISSING;
     if (is_passing)
-        log_event(LOG_WARN, "dispatch.credential_waits", LOG_ID("channel", ID_CHANNEL, lane->channel),
-                  LOG_ERR(lane->err));
+        log_event(LOG_WARN, "dispatch.credential_waits",
+                  LOG_ID("channel", ID_CHANNEL, batch->tokens[i].channel), LOG_ERR(err));
     else
-        log_event(LOG_ERROR, "dispatch.credential_unreadable", LOG_ID("channel", ID_CHANNEL, lane->channel),
-                  LOG_ERR(lane->err));
+        log_event(LOG_ERROR, "dispatch.credential_unreadable",
+                  LOG_ID("channel", ID_CHANNEL, batch->tokens[i].channel), LOG_ERR(err));
 }
 
 /* Everything in one exchange with the vault: a token for each lane, address and content of each message. */
@@ -106,11 +112,11 @@ batch_open(struct batch *batch)
     struct vault_ask *last = batch->asks;
 
     for (size_t i = 0; i < batch->lane_count; i++) {
-        const struct lane *lane = &batch->lanes[i];
-        struct vault_place place =
-            channel_credential_place(lane->tenant, lane->channel, CHANNEL_ACCESS_TOKEN, lane->generation);
-        if (lane->err == ERR_OK)
-            *last++ = vault_ask_open(VAULT_CREDENTIAL, &place, &lane->sealed);
+        const struct channel_token *token = &batch->tokens[i];
+        struct vault_place place = channel_credential_place(batch->lanes[i].tenant, token->channel,
+                                                            CHANNEL_ACCESS_TOKEN, token->generation);
+        if (batch->lanes[i].err == ERR_OK)
+            *last++ = vault_ask_open(VAULT_CREDENTIAL, &place, &token->sealed);
     }
     batch->opened = last;
     for (size_t i = 0; i < batch->count; i++) {
@@ -131,7 +137,7 @@ batch_open(struct batch *batch)
         last++;
     }
     for (size_t i = 0; i < batch->lane_count; i++)
-        lane_judge(&batch->lanes[i]);
+        lane_judge(batch, i);
 }
 
 /* With whom a message may be held: the recipient's blind index tells recipients of one tenant apart. */
@@ -167,7 +173,7 @@ template_key(const json_t *content, struct send_job *job)
 /* From opened content and address to the provider's request. */
 static enum err
 request_print(const struct batch *batch, const struct message_job *from, const struct vault_ask opened[2],
-              const struct lane *lane, struct send_job *job, struct send_media *media_out)
+              size_t lane, struct send_job *job, struct send_media *media_out)
 {
     const struct config *config = batch->store->config.config;
     char mark[MESSAGE_MARK_BYTES];
@@ -196,14 +202,15 @@ request_print(const struct batch *batch, const struct message_job *from, const s
             &job->body);
     if (err == ERR_OK) {
         buf_add_text(&job->url, config->graph_url);
-        err = whatsapp_send_path(slice_text(config->graph_version), lane->phone_number_id, &job->url);
+        err = whatsapp_send_path(slice_text(config->graph_version), batch->tokens[lane].phone_number_id,
+                                 &job->url);
         buf_add_byte(&job->url, '\0'); /* curl's door wants a C string */
     }
     if (err == ERR_OK)
         err = buf_done(&job->url);
     if (err == ERR_OK)
         err = buf_done(&job->body);
-    if (err == ERR_OK && (job->token = secret_copy(secret_slice(lane->token))) == NULL)
+    if (err == ERR_OK && (job->token = secret_copy(secret_slice(batch->lanes[lane].token))) == NULL)
         err = ERR_NO_MEMORY;
     json_decref(content);
     return err;
@@ -266,7 +273,8 @@ job_prepare(const struct batch *batch, const struct message_job *from, const str
             const struct claimed *claimed)
 {
     struct send_store *store = batch->store;
-    const struct lane *lane = lane_of(batch, from->claim.channel);
+    size_t at = lane_of(batch, from->claim.channel);
+    const struct lane *lane = &batch->lanes[at];
     struct send_job *job = send_job_new(&from->claim, claimed->claimed_at);
 
     if (job == NULL) { /* the lease runs out, and the message is taken over */
@@ -285,7 +293,7 @@ job_prepare(const struct batch *batch, const struct message_job *from, const str
     job->leave_at = claimed->leave_at;
     job->leave_by = store->owned_until;
     struct send_media media = { .verdict = SEND_MEDIA_GO };
-    enum err err = lane->err == ERR_OK ? request_print(batch, from, opened, lane, job, &media) : lane->err;
+    enum err err = lane->err == ERR_OK ? request_print(batch, from, opened, at, job, &media) : lane->err;
     if (err == ERR_OK) {
         memcpy(job->media, media.media, sizeof(job->media));
         job->media_count = media.count;
@@ -311,9 +319,11 @@ send_prepare(struct send_store *store, const struct claimed *from, size_t count)
     struct batch batch = { .store = store, .from = from, .claims = claims, .count = count };
 
     batch.lanes = arena_array(store->arena, count, sizeof(*batch.lanes));
+    batch.tokens = arena_array(store->arena, count, sizeof(*batch.tokens));
     batch.jobs = arena_array(store->arena, count, sizeof(*batch.jobs));
     batch.asks = arena_array(store->arena, 3 * count, sizeof(*batch.asks));
-    if (claims == NULL || batch.lanes == NULL || batch.jobs == NULL || batch.asks == NULL)
+    if (claims == NULL || batch.lanes == NULL || batch.tokens == NULL || batch.jobs == NULL ||
+        batch.asks == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
         claims[i] = from[i].claim;
