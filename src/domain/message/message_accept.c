@@ -25,6 +25,11 @@ enum {
  * its parts: fingerprint, peer index, and IV and tag of peer and content. Of a channel: 1 takes all, 2 minds
  * the window, 3 takes nothing now.
  */
+/*
+ * Under row-level security an index is used with plain columns of the other side only, not with what is
+ * worked out of them: so that is done in a subquery first, and OFFSET 0 keeps it one. Else each row reads all
+ * windows of its tenant.
+ */
 static const struct db_stmt message_accept_stmt = {
     "message_accept_many",
     "WITH standing AS MATERIALIZED (SELECT array_agg((SELECT CASE c.state WHEN 'active' THEN"
@@ -32,18 +37,17 @@ static const struct db_stmt message_accept_stmt = {
     " WHEN 'enforce' THEN 2 ELSE 1 END WHEN 'deleted' THEN 0 ELSE 3 END"
     " FROM channel c WHERE c.tenant_id = a.tenant_id AND c.id = a.id) ORDER BY a.n) AS of"
     " FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS a (tenant_id, id, n)),"
-    " judged AS MATERIALIZED (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id, ($3::uuid[])[i.channel] AS channel_id,"
-    " CASE (SELECT of FROM standing)[i.channel] WHEN 1 THEN 'a' WHEN 2 THEN"
+    " judged AS MATERIALIZED (SELECT i.*, CASE (SELECT of FROM standing)[i.channel] WHEN 1 THEN 'a' WHEN 2 THEN"
     " CASE WHEN i.kind <> 'template' AND coalesce(i.send_at, 'infinity') = 'infinity' AND coalesce(i.fallbacks, 0) = 0"
     " AND (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
-    " WHERE w.tenant_id = ($2::uuid[])[i.channel] AND w.channel_id = ($3::uuid[])[i.channel]"
-    " AND w.peer_index = substr(i.fixed, 33, 32)) THEN 'w' ELSE 'a' END"
-    " WHEN 3 THEN 'p' ELSE 'u' END AS verdict"
-    " FROM unnest($4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[],"
+    " WHERE w.tenant_id = i.tenant_id AND w.channel_id = i.channel_id AND w.peer_index = i.peer_index)"
+    " THEN 'w' ELSE 'a' END WHEN 3 THEN 'p' ELSE 'u' END AS verdict"
+    " FROM (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id, ($3::uuid[])[i.channel] AS channel_id,"
+    " substr(i.fixed, 33, 32) AS peer_index FROM unnest($4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[],"
     " $11::text[], $12::bytea[], $13::bytea[], $14::bytea[], $15::uuid[], $16::text[], $17::bytea[], $18::bytea[],"
     " $19::text[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) WITH ORDINALITY"
     " AS i (id, event_id, channel, data, category, key_version, kind, key, fixed, peer_ct, content_ct, target_id,"
-    " reference, metadata_ct, metadata_seal, tags, send_at, expires_at, fallbacks, n)),"
+    " reference, metadata_ct, metadata_seal, tags, send_at, expires_at, fallbacks, n) OFFSET 0) i),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
     " SELECT tenant_id, key, substr(fixed, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
     " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id),"
@@ -54,7 +58,7 @@ static const struct db_stmt message_accept_stmt = {
     " metadata_tag, reference, target_id, send_at, expires_at, tags, fallbacks)"
     " SELECT tenant_id, id, channel_id, 'out', kind,"
     " ('{otp,transactional,service,promotional}'::text[])[category + 1],"
-    " CASE WHEN starts_at IS NULL THEN 'accepted' ELSE 'held' END, substr(fixed, 33, 32), key_version::int, peer_ct,"
+    " CASE WHEN starts_at IS NULL THEN 'accepted' ELSE 'held' END, peer_index, key_version::int, peer_ct,"
     " substr(fixed, 65, 12), substr(fixed, 77, 16), content_ct, substr(fixed, 93, 12), substr(fixed, 105, 16),"
     " metadata_ct, substr(metadata_seal, 1, 12), substr(metadata_seal, 13, 16), reference,"
     " nullif(target_id, '00000000-0000-0000-0000-000000000000'), starts_at, nullif(expires_at, 'infinity'),"
@@ -100,10 +104,12 @@ send_accept(struct db_tx *tx, const struct accept_columns *c, struct db_rows **r
 
 /* Of a batch that has any. Those whose message was not stored find none to join, here and below. */
 static const struct db_stmt message_tags_accept_stmt = {
-    "message_tags_accept", "INSERT INTO message_tag (tenant_id, tag, message_id) SELECT m.tenant_id, t, m.id"
-                           " FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (id, channel, tags)"
-                           " JOIN message m ON m.tenant_id = ($2::uuid[])[i.channel] AND m.id = i.id"
-                           " CROSS JOIN unnest(string_to_array(i.tags, E'\n')) AS t ON CONFLICT DO NOTHING"
+    "message_tags_accept",
+    "INSERT INTO message_tag (tenant_id, tag, message_id) SELECT m.tenant_id, t, m.id"
+    " FROM (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id"
+    " FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (id, channel, tags) OFFSET 0) i"
+    " JOIN message m ON m.tenant_id = i.tenant_id AND m.id = i.id"
+    " CROSS JOIN unnest(string_to_array(i.tags, E'\n')) AS t ON CONFLICT DO NOTHING"
 };
 
 static enum err
