@@ -306,13 +306,14 @@ processes_get_no_more_than_the_limit_though_they_are_killed(void **state UNUSED)
 {
     struct race *race = mmap(NULL, sizeof(*race), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const char *tries = getenv("HARKARA_TEST_LIMIT_TRIES"); /* a million takes a minute */
-    struct limit_redis *redis = redis_of(0);
+    struct limit_redis *redis = NULL;
     uint64_t killed = 0, missing = 0;
     pid_t pids[2];
 
 #ifdef HARKARA_SANITIZED /* forks of a process with threads are not for sanitizers */
     skip();
 #endif
+    redis = redis_of(0);
     wait_until_served(redis);
     race->tries_max = 40000;
     if (tries != NULL)

@@ -184,16 +184,27 @@ place_find(struct limit_table *table, const struct part *part, uint64_t print)
     return NULL;
 }
 
-static bool
-lock_take(pthread_mutex_t *lock)
+static int
+lock_wait(pthread_mutex_t *lock)
 {
+#ifdef HARKARA_SANITIZED /* ThreadSanitizer does not know the other one */
+    return pthread_mutex_lock(lock);
+#else
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += (long)LOCK_WAIT_MS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    int error = pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
+    return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &until);
+#endif
+}
+
+static bool
+lock_take(pthread_mutex_t *lock)
+{
+    int error = lock_wait(lock);
+
     if (error == EOWNERDEAD) /* a place is whole at any moment: there is nothing to mend */
         error = pthread_mutex_consistent(lock);
     return error == 0;

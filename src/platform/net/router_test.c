@@ -362,6 +362,7 @@ each_request_gets_the_answer_of_its_kind(void **state UNUSED)
         if (reply.status == 401)
             assert_string_equal(testing_header(&reply, "WWW-Authenticate"), "Bearer");
         assert_null(testing_header(&reply, "X-Half-Done"));
+        testing_reply_release(&reply);
     }
 }
 
@@ -402,6 +403,7 @@ the_other_methods_are_named(void **state UNUSED)
         ask(rows[i].line, "", SLICE_EMPTY, &reply);
         assert_int_equal(reply.status, rows[i].status);
         assert_string_equal(testing_header(&reply, "Allow"), rows[i].allow);
+        testing_reply_release(&reply);
     }
 }
 
@@ -508,6 +510,7 @@ a_worker_goes_on_where_the_loop_stopped(void **state UNUSED)
             assert_non_null(first);
             assert_null(strstr(first + 1, "is taken"));
         }
+        testing_reply_release(&reply);
     }
 }
 
@@ -590,6 +593,7 @@ limits_are_asked_when_something_is_known(void **state UNUSED)
         const char *after = testing_header(&reply, "Retry-After");
         if (reply.status == 429)
             assert_string_equal(after, rows[i].has_rate ? "7" : "1");
+        testing_reply_release(&reply);
     }
 }
 

@@ -10,7 +10,7 @@
 #include "core/err.h"
 #include "core/slice.h"
 
-#define REDIS_ARGUMENTS_MAX 16384u /* of a script: keys and values */
+#define REDIS_ARGUMENTS_MAX 32768u /* of a script: keys and values */
 
 struct redis;
 
