@@ -217,7 +217,6 @@ endpoints_that_fail_leave_half_of_the_places(void **state UNUSED)
         jobs[i]->release_ms = 60000;
         mailbox_put(&settled, &jobs[i]->item);
     }
-    config.webhook_in_flight_max = 64;
 }
 
 /* Shown to the endpoint's server while it holds; its key is opened for that alone. */
