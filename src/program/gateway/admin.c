@@ -1,6 +1,5 @@
 #include "program/gateway/admin.h"
 #include "core/metric.h"
-#include "domain/limit/limit_redis.h"
 #include "domain/tenant/tenant_key.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -39,22 +38,34 @@ database_answers(struct db *db)
                : err;
 }
 
+/* Of any gateway: not each of them has asked since it went. */
+static bool
+redis_is_away(const struct role *role)
+{
+    struct metric_view view;
+
+    for (size_t i = 0; i < role->page_count; i++)
+        if (metric_view(role->pages[i], metric_page_bytes(), &view) == ERR_OK &&
+            metric_read(role->pages[i], METRIC_REDIS_AWAY) != 0)
+            return true;
+    return false;
+}
+
 static enum err
 ready_get(struct http_request *request, struct http_response *response)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     struct vault_facts facts;
     enum err database = database_answers(worker->db), vault = vault_facts(&worker->vault, &facts);
-    const struct limit_redis *redis = worker->gateway->limit_redis;
     bool is_ready = database == ERR_OK && vault == ERR_OK;
 
     if (!is_ready)
         http_response_add(response, "Retry-After", SLICE("1"));
-    return http_reply_json(
-        request, response, is_ready ? 200 : 503,
-        json_pack("{s:s, s:s, s:s, s:s}", "status", is_ready ? "ready" : "unready", "limits",
-                  redis != NULL && limit_redis_is_away(redis) ? "redis-away" : "ok", "database",
-                  database == ERR_OK ? "ok" : "away", "vault", vault == ERR_OK ? "ok" : "away"));
+    return http_reply_json(request, response, is_ready ? 200 : 503,
+                           json_pack("{s:s, s:s, s:s, s:s}", "status", is_ready ? "ready" : "unready",
+                                     "limits", redis_is_away(worker->gateway->role) ? "redis-away" : "ok",
+                                     "database", database == ERR_OK ? "ok" : "away", "vault",
+                                     vault == ERR_OK ? "ok" : "away"));
 }
 
 const struct http_route health_routes[] = {

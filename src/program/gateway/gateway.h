@@ -11,7 +11,6 @@
 struct callback_stage;
 struct committer;
 struct limiter;
-struct limit_redis;
 struct gateway;
 
 struct gateway_worker {
@@ -29,7 +28,6 @@ struct gateway {
     struct committer *committer;
     struct callback_stage *callbacks;
     struct limiter *limiter;
-    struct limit_redis *limit_redis; /* NULL: limits are this host's alone */
     struct router *router;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */

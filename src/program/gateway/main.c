@@ -173,7 +173,6 @@ limits_open(struct gateway *gateway, struct limit_table *table, struct limit_red
             redis_out);
         if (err != ERR_OK)
             return err;
-        gateway->limit_redis = *redis_out;
         with.shared = limit_redis_backend(*redis_out);
         with.is_shared = true;
     }
