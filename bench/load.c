@@ -89,7 +89,7 @@ static struct {
     uint64_t began_us;
     struct histogram latency;
     char refusal[400];
-} load = { .idle_last = &load.idle };
+} load;
 
 NORETURN static void
 stop_because(const char *what)
@@ -194,6 +194,7 @@ connections_open(void)
 {
     size_t count = (size_t)load.options.connections;
 
+    load.idle_last = &load.idle;
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     load.connections = calloc(count, sizeof(*load.connections));
     if (load.epoll_fd < 0 || load.connections == NULL)
