@@ -186,7 +186,7 @@ break_scalar(struct walk *walk, const json_t *node, const char *pointer)
         expect(walk, json_true(), pointer, false);
     } else if (json_is_number(node)) {
         bool has_bound = !ends_with(at, unbounded, COUNT_OF(unbounded));
-        expect(walk, json_integer(1000000000), pointer, !has_bound);
+        expect(walk, json_integer(1000000000000000), pointer, !has_bound);
         expect(walk, json_integer(-1000000000), pointer, slice_ends_with(at, SLICE("/amount_1000")));
         expect(walk, json_real(1.5), pointer, ends_with(at, fractions, COUNT_OF(fractions)));
         expect(walk, json_true(), pointer, false);
@@ -290,8 +290,14 @@ walk_node(struct walk *walk, const json_t *node)
                                         "/beneficiaries/0",
                                         "/messages/0", /* of a batch: each is judged by itself */
                                         "/messages/1" };
-    static const char *const may_be_null[] = { "/send_at", "/expires_at", "/uncertain_wait_s",
-                                               "/client_certificate" };
+    static const char *const may_be_null[] = { "/send_at",
+                                               "/expires_at",
+                                               "/uncertain_wait_s",
+                                               "/client_certificate",
+                                               "/messages_per_second",
+                                               "/messages_per_day",
+                                               "/messages_per_month",
+                                               "/requests_per_second" };
     char pointer[1024];
     const char *name;
     json_t *child;
