@@ -235,26 +235,29 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
 
 /* Several reports at once: those that take the usual way. */
 
+/* Each message has its place in the lists: joined with them, all of them would be looked up for each. */
 static const struct db_stmt reports_lock_stmt = {
     "message_reports_lock",
-    "SELECT i.at, m.status, m.updated_at, m.known, coalesce(m.provider_id = i.provider_id, false),"
-    " coalesce(i.pricing IS NOT NULL AND (m.pricing IS NULL OR (i.is_final = 1 AND m.pricing <> i.pricing::jsonb)), false)"
-    " FROM unnest($2::bigint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::bigint[])"
-    " AS i (at, message_id, channel_id, sender, provider_id, pricing, is_final)"
-    " JOIN message m ON m.tenant_id = $1 AND m.id = ANY ($3::uuid[]) AND m.id = i.message_id AND m.channel_id = i.channel_id"
-    " AND m.sender = i.sender AND m.direction = 'out' ORDER BY m.id FOR UPDATE OF m"
+    "SELECT ($2::bigint[])[m.n], m.status, m.updated_at, m.known, coalesce(m.provider_id = ($6::text[])[m.n], false),"
+    " coalesce(($7::text[])[m.n] IS NOT NULL AND (m.pricing IS NULL OR (($8::bigint[])[m.n] = 1"
+    " AND m.pricing <> (($7::text[])[m.n])::jsonb)), false)"
+    " FROM (SELECT id, status, updated_at, known, provider_id, pricing, channel_id, sender,"
+    " array_position($3::uuid[], id) AS n FROM message WHERE tenant_id = $1 AND id = ANY ($3::uuid[]) AND direction = 'out'"
+    " ORDER BY id FOR UPDATE) m WHERE m.channel_id = ($4::uuid[])[m.n] AND m.sender = ($5::bigint[])[m.n] LIMIT 10000"
 };
+#define PLACE "[array_position($2::uuid[], m.id)]"
 /* A status NULL: it stays. */
 static const struct db_stmt reports_write_stmt = {
     "message_reports_write",
-    "UPDATE message m SET status = coalesce(o.status, m.status), provider_id = coalesce(o.provider_id, m.provider_id),"
-    " error_code = CASE WHEN o.status IS NULL THEN m.error_code END,"
-    " error_title = CASE WHEN o.status IS NULL THEN m.error_title END,"
-    " error_class = CASE WHEN o.status IS NULL THEN m.error_class END, known = o.known,"
-    " pricing = coalesce(o.pricing::jsonb, m.pricing),"
-    " updated_at = CASE WHEN o.status IS NULL THEN m.updated_at ELSE now() END"
-    " FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[]) AS o (id, status, provider_id, known,"
-    " pricing) WHERE m.tenant_id = $1 AND m.id = ANY ($2::uuid[]) AND m.id = o.id"
+    "UPDATE message m SET status = coalesce(($3::text[])" PLACE ", m.status),"
+    " provider_id = coalesce(($4::text[])" PLACE ", m.provider_id),"
+    " error_code = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.error_code END,"
+    " error_title = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.error_title END,"
+    " error_class = CASE WHEN ($3::text[])" PLACE
+    " IS NULL THEN m.error_class END, known = ($5::bigint[])" PLACE ","
+    " pricing = coalesce((($6::text[])" PLACE ")::jsonb, m.pricing),"
+    " updated_at = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.updated_at ELSE now() END"
+    " WHERE m.tenant_id = $1 AND m.id = ANY ($2::uuid[])"
 };
 static const struct db_stmt reports_unqueue_stmt = {
     "message_reports_unqueue",

@@ -184,13 +184,15 @@ provider_event_done(struct db_tx *tx, const struct provider_event *event)
     return err == ERR_NOT_FOUND ? ERR_STATE_CONFLICT : err;
 }
 
-/* Who holds a claim has a lease, also one that ran out. By the state, the planner would look at all that
- * waits. */
+/*
+ * Who holds a claim has a lease, also one that ran out. By the state, the planner would look at all that
+ * waits; and joined with the list, it would look up the whole list for each of its rows.
+ */
 static const struct db_stmt provider_events_done_stmt = {
     "provider_events_done",
-    "UPDATE provider_event e SET state = 'interpreted', lease_until = NULL FROM unnest($2::uuid[], $3::bigint[])"
-    " AS o (id, fence) WHERE e.tenant_id = $1 AND e.id = ANY ($2::uuid[]) AND e.id = o.id AND e.fence = o.fence AND e.lease_until IS NOT NULL"
-    " RETURNING e.id"
+    "UPDATE provider_event e SET state = 'interpreted', lease_until = NULL WHERE e.tenant_id = $1"
+    " AND e.id = ANY ($2::uuid[]) AND e.fence = ($3::bigint[])[array_position($2::uuid[], e.id)]"
+    " AND e.lease_until IS NOT NULL RETURNING e.id"
 };
 
 enum err

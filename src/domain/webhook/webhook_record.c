@@ -13,20 +13,25 @@ static const struct db_stmt attempts_insert_stmt = {
     " o.at, o.outcome, nullif(o.status, 0), o.latency_ms, o.address, nullif(o.key_version, 0), o.ct, o.iv, o.tag"
     " FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],"
     " $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[]) AS o (id, delivery_id, at, outcome, status, latency_ms,"
-    " address, key_version, ct, iv, tag) JOIN webhook_delivery d ON d.tenant_id = $1 AND d.id = ANY ($3::uuid[])"
-    " AND d.id = o.delivery_id"
+    " address, key_version, ct, iv, tag) CROSS JOIN LATERAL (SELECT d.id FROM webhook_delivery d WHERE d.tenant_id = $1"
+    " AND d.id = o.delivery_id OFFSET 0) d"
 };
 /*
+ * A delivery's place in the lists. Of two outcomes of one delivery, which only a lease that ran out can bring
+ * into one list, the second is passed over: at the worst the delivery is made again.
+ */
+#define PLACE "[array_position($2::uuid[], d.id)]"
+/*
  * Pending is what has not finished: by that word, the planner of a young table would look at all that waits.
- * And with the list beside the join it looks up these rows, whatever it believes of how many there are.
+ * And it looks up these rows once: joined with the lists, it would do so for each of their rows.
  */
 static const struct db_stmt deliveries_settle_stmt = {
     "webhook_deliveries_settle",
-    "UPDATE webhook_delivery d SET state = o.state, due_at = now() + make_interval(secs => o.delay_ms / 1000.0),"
-    " lease_until = NULL, finished_at = CASE WHEN o.state = 'pending' THEN NULL ELSE now() END"
-    " FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::bigint[]) AS o (id, fence, state, delay_ms)"
-    " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.id = o.id AND d.fence = o.fence AND d.finished_at IS NULL"
-    " RETURNING d.id"
+    "UPDATE webhook_delivery d SET state = ($4::text[])" PLACE ","
+    " due_at = now() + make_interval(secs => ($5::bigint[])" PLACE " / 1000.0), lease_until = NULL,"
+    " finished_at = CASE WHEN ($4::text[])" PLACE " = 'pending' THEN NULL ELSE now() END"
+    " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.fence = ($3::bigint[])" PLACE
+    " AND d.finished_at IS NULL RETURNING d.id"
 };
 /* What a success changes at an endpoint that had failed; of the others no row is touched. */
 static const struct db_stmt endpoints_well_stmt = {
@@ -251,9 +256,9 @@ webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook
 static const struct db_stmt deliveries_release_stmt = {
     "webhook_deliveries_release",
     "UPDATE webhook_delivery d SET lease_until = NULL, attempt = d.attempt - 1,"
-    " due_at = now() + make_interval(secs => o.delay_ms / 1000.0)"
-    " FROM unnest($2::uuid[], $3::bigint[], $4::bigint[]) AS o (id, fence, delay_ms)"
-    " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.id = o.id AND d.fence = o.fence AND d.finished_at IS NULL"
+    " due_at = now() + make_interval(secs => ($4::bigint[])" PLACE " / 1000.0)"
+    " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.fence = ($3::bigint[])" PLACE
+    " AND d.finished_at IS NULL"
 };
 
 enum err
