@@ -33,6 +33,7 @@ begin(const char *script)
                                       .listen_fd = -1,
                                       .admin_fd = -1,
                                       .pages_fd = -1,
+                                      .limits_fd = -1,
                                       .clock = &hands.clock };
     int fd = open(script_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
 
@@ -196,6 +197,7 @@ a_program_that_is_not_there_is_an_error(void **state UNUSED)
                                       .listen_fd = -1,
                                       .admin_fd = -1,
                                       .pages_fd = -1,
+                                      .limits_fd = -1,
                                       .clock = &hands.clock };
 
     assert_int_equal(child_start(&child, &with), ERR_SYSTEM);
