@@ -4,17 +4,23 @@
 static const struct db_stmt rest_look_stmt = {
     "webhook_rest_look",
     "SELECT c.is_resting, (SELECT e.id FROM event e WHERE (e.xid, e.id) > (c.xid, c.id) ORDER BY e.xid, e.id LIMIT 1)"
-    " IS NOT NULL, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
-    " pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM consumer_cursor c WHERE c.consumer = 'webhooks'"
+    " IS NOT NULL, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM consumer_cursor c"
+    " WHERE c.consumer = 'webhooks'"
 };
 static const struct db_stmt rest_begin_stmt = {
     "webhook_rest_begin",
     "UPDATE consumer_cursor SET is_resting = true WHERE consumer = 'webhooks' AND NOT is_resting"
 };
+/*
+ * A number that is given out now, so above that of each who has one already. A snapshot does not tell as
+ * much: its upper end is the number after the last that has ended, and one that runs may be above it.
+ */
+static const struct db_stmt rest_number_stmt = { "webhook_rest_number",
+                                                 "SELECT pg_current_xact_id()::text::bigint" };
 
 struct look {
     bool is_resting, has_event;
-    int64_t oldest, next; /* transaction that runs; transaction that will begin */
+    int64_t oldest; /* transaction that runs */
 };
 
 static enum err
@@ -31,8 +37,7 @@ rest_look(struct db *db, struct look *out)
     if (err == ERR_OK)
         *out = (struct look){ .is_resting = db_bool(rows, 0, 0),
                               .has_event = db_bool(rows, 0, 1),
-                              .oldest = db_i64(rows, 0, 2),
-                              .next = db_i64(rows, 0, 3) };
+                              .oldest = db_i64(rows, 0, 2) };
     db_rows_free(rows);
     db_rollback(&tx);
     return err;
@@ -52,6 +57,25 @@ rest_begin(struct db *db)
     return err;
 }
 
+/* Nothing is written: no need to commit. */
+static enum err
+rest_number(struct db *db, int64_t *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "webhook.fanout", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &rest_number_stmt, DB_NO_ARGS, &rows);
+    if (err == ERR_OK && db_rows_count(rows) != 1)
+        err = ERR_DB_STATEMENT;
+    if (err == ERR_OK)
+        *out = db_i64(rows, 0, 0);
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
 enum err
 webhook_rest(struct db *db, int64_t *horizon, bool *is_quiet_out)
 {
@@ -59,12 +83,14 @@ webhook_rest(struct db *db, int64_t *horizon, bool *is_quiet_out)
     enum err err = rest_look(db, &look);
 
     *is_quiet_out = false;
-    if (err == ERR_OK && !look.is_resting && !look.has_event) {
-        err = rest_begin(db);
+    /* A flag that somebody else has raised, who is gone, is no older than the number that is taken now. */
+    if (err == ERR_OK && !look.has_event && (!look.is_resting || *horizon == 0)) {
+        if (!look.is_resting)
+            err = rest_begin(db);
+        if (err == ERR_OK)
+            err = rest_number(db, horizon); /* who saw the flag down has one below it */
         if (err == ERR_OK)
             err = rest_look(db, &look);
-        if (err == ERR_OK) /* who saw the flag down has a number below this */
-            *horizon = look.next;
     }
     *is_quiet_out = err == ERR_OK && !look.has_event && look.oldest >= *horizon;
     return err;

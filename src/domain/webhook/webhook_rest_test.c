@@ -2,6 +2,7 @@
 #include "domain/webhook/webhook_rest.h"
 #include "domain/webhook/webhook_testing.h"
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 static const char *const all[] = { "*", NULL };
@@ -91,6 +92,53 @@ who_looked_before_the_flag_was_up_is_waited_for(void **state UNUSED)
     assert_true(is_quiet());
 }
 
+static void *
+lie_down(void *quiet)
+{
+    *(bool *)quiet = is_quiet();
+    return NULL;
+}
+
+/*
+ * The flag is on its way up while one with a higher number looks: when it is up, no number above it has been
+ * used up.
+ */
+static void
+who_began_while_the_flag_went_up_is_waited_for_too(void **state UNUSED)
+{
+    pthread_t sleeper;
+    struct db_tx slow;
+    bool was_quiet = true;
+
+    test_cluster_sql("begin; select from consumer_cursor where consumer = 'webhooks' for update");
+    assert_int_equal(pthread_create(&sleeper, NULL, lie_down, &was_quiet), 0);
+    while (webhook_testing_count("select count(*) from pg_locks where not granted") == 0)
+        ;
+    write_slowly(&slow);
+    test_cluster_sql("commit");
+    assert_int_equal(pthread_join(sleeper, NULL), 0);
+    assert_false(was_quiet);
+    assert_ok(db_commit(&slow));
+    assert_false(is_quiet());
+    assert_int_equal(taken(), 1);
+    assert_true(is_quiet());
+}
+
+/* Of one that was ended while it lay there, and had not waited long enough. */
+static void
+a_flag_that_was_left_up_does_not_tell_who_looked_before(void **state UNUSED)
+{
+    struct db_tx slow;
+
+    write_slowly(&slow);
+    assert_false(is_quiet());
+    horizon = 0; /* the next one's */
+    assert_false(is_quiet());
+    assert_ok(db_commit(&slow));
+    assert_int_equal(taken(), 1);
+    assert_true(is_quiet());
+}
+
 static void
 on_notice(void *ctx, struct slice channel, struct slice payload UNUSED)
 {
@@ -154,5 +202,7 @@ the_next_delivery_is_told_with_its_endpoints_hold(void **state UNUSED)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 WEBHOOK_MAIN(TEST(an_event_behind_an_older_transaction_keeps_it_awake),
              TEST(who_looked_before_the_flag_was_up_is_waited_for),
+             TEST(who_began_while_the_flag_went_up_is_waited_for_too),
+             TEST(a_flag_that_was_left_up_does_not_tell_who_looked_before),
              TEST(an_event_sends_a_notice_only_while_somebody_rests),
              TEST(the_next_delivery_is_told_with_its_endpoints_hold))
