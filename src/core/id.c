@@ -143,6 +143,30 @@ id_prefix(enum id_kind kind)
         return SLICE("med_");
     case ID_TEMPLATE:
         return SLICE("tpl_");
+    case ID_PERSON:
+        return SLICE("usr_");
+    case ID_SESSION:
+        return SLICE("ses_");
+    case ID_CEREMONY:
+        return SLICE("cer_");
+    case ID_ENROLMENT:
+        return SLICE("enr_");
+    case ID_PASSKEY:
+        return SLICE("pky_");
+    case ID_ISSUER:
+        return SLICE("idp_");
+    case ID_ROLE:
+        return SLICE("rol_");
+    case ID_MEMBERSHIP:
+        return SLICE("mbr_");
+    case ID_TEAM:
+        return SLICE("tem_");
+    case ID_INVITATION:
+        return SLICE("inv_");
+    case ID_REVIEW:
+        return SLICE("rev_");
+    case ID_AUDIT:
+        return SLICE("aud_");
     }
     bug("an id kind that does not exist");
 }

@@ -30,6 +30,18 @@ enum id_kind {
     ID_MEDIA,          /* med_ */
     ID_TEMPLATE,       /* tpl_ */
     ID_REPLAY,         /* whr_: events made again for an endpoint */
+    ID_PERSON,         /* usr_ */
+    ID_SESSION,        /* ses_: of a person's browser */
+    ID_CEREMONY,       /* cer_: one sign-in or registration that has begun */
+    ID_ENROLMENT,      /* enr_: a link that lets a first owner in */
+    ID_PASSKEY,        /* pky_ */
+    ID_ISSUER,         /* idp_: an OpenID provider */
+    ID_ROLE,           /* rol_ */
+    ID_MEMBERSHIP,     /* mbr_: a person in a workspace */
+    ID_TEAM,           /* tem_ */
+    ID_INVITATION,     /* inv_ */
+    ID_REVIEW,         /* rev_: a review of who has what */
+    ID_AUDIT,          /* aud_: an entry of the audit log */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

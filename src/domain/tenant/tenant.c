@@ -1,5 +1,7 @@
 #include "domain/tenant/tenant.h"
 
+const struct id tenant_platform = { { [6] = 0x70, [8] = 0x80 } };
+
 enum err
 tenant_state_parse(struct slice word, enum tenant_state *out)
 {
@@ -62,23 +64,29 @@ struct tenant_insert {
 };
 
 static enum err
-tenant_insert(struct db_tx *tx, void *ctx)
+keys_insert(struct db_tx *tx, const struct vault_wrapped_key keys[3])
 {
-    const struct tenant_insert *insert = ctx;
-    enum err err = db_exec_one(tx, &tenant_insert_stmt,
-                               DB_ARGS(DB_TEXT(insert->tenant->name), DB_TEXT(insert->tenant->slug)));
+    enum err err = ERR_OK;
 
     for (size_t i = 0; err == ERR_OK && i < 3; i++) {
-        const struct vault_wrapped_key *key = &insert->keys[i];
+        const struct vault_wrapped_key *key = &keys[i];
         err = db_exec_one(tx, &tenant_key_insert_stmt,
                           DB_ARGS(DB_I64(key->purpose), DB_I64(key->version), DB_I64(key->kek_version),
                                   DB_BYTES(slice_of(key->cipher, sizeof(key->cipher))),
                                   DB_BYTES(slice_of(key->iv, sizeof(key->iv))),
                                   DB_BYTES(slice_of(key->tag, sizeof(key->tag)))));
     }
-    if (err == ERR_OK)
-        err = db_exec_one(tx, &tenant_wraps_stmt, DB_ARGS(DB_I64(insert->keys[0].kek_version)));
-    return err;
+    return err == ERR_OK ? db_exec_one(tx, &tenant_wraps_stmt, DB_ARGS(DB_I64(keys[0].kek_version))) : err;
+}
+
+static enum err
+tenant_insert(struct db_tx *tx, void *ctx)
+{
+    const struct tenant_insert *insert = ctx;
+    enum err err = db_exec_one(tx, &tenant_insert_stmt,
+                               DB_ARGS(DB_TEXT(insert->tenant->name), DB_TEXT(insert->tenant->slug)));
+
+    return err == ERR_OK ? keys_insert(tx, insert->keys) : err;
 }
 
 enum err
@@ -109,6 +117,47 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
     return err;
 }
 
+/* The row is locked: two hosts that start together make one set. */
+static const struct db_stmt platform_keys_stmt = {
+    "tenant_platform_keys",
+    "SELECT EXISTS (SELECT FROM tenant_key k WHERE k.tenant_id = $1) FROM tenant WHERE tenant_id = $1 FOR UPDATE"
+};
+
+struct platform_keys {
+    const struct vault *vault;
+    struct vault_wrapped_key keys[3];
+    bool are_made;
+};
+
+static enum err
+platform_keys_in(struct db_tx *tx, void *ctx)
+{
+    struct platform_keys *platform = ctx;
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &platform_keys_stmt, DB_NO_ARGS, &rows);
+    bool are_there = false;
+
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : ERR_OK;
+    if (err == ERR_OK)
+        are_there = db_bool(rows, 0, 0);
+    db_rows_free(rows);
+    if (err != ERR_OK || are_there)
+        return err;
+    if (!platform->are_made)
+        err = vault_make_keys(platform->vault, tenant_platform, platform->keys);
+    platform->are_made = err == ERR_OK;
+    return err == ERR_OK ? keys_insert(tx, platform->keys) : err;
+}
+
+enum err
+tenant_platform_keys(struct db *db, const struct vault *vault)
+{
+    struct platform_keys platform = { .vault = vault };
+
+    return db_run(db, tenant_platform, platform_keys_in, &platform);
+}
+
 static enum err
 tenant_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct tenant *out)
 {
@@ -124,7 +173,8 @@ tenant_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
 
 static const struct db_stmt tenant_list_stmt = {
     "tenant_list",
-    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant ORDER BY tenant_id"
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE tenant_id <> $1"
+    " ORDER BY tenant_id"
     " LIMIT 1000" /* TENANT_LIST_MAX */
 };
 
@@ -136,7 +186,7 @@ tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *cou
     enum err err = db_begin_across(db, "admin.tenant", &tx);
 
     if (err == ERR_OK)
-        err = db_query(&tx, &tenant_list_stmt, DB_NO_ARGS, &rows);
+        err = db_query(&tx, &tenant_list_stmt, DB_ARGS(DB_ID(tenant_platform)), &rows);
     if (err != ERR_OK)
         goto done;
     size_t count = db_rows_count(rows);
@@ -159,8 +209,8 @@ done:
 
 static const struct db_stmt tenant_find_stmt = {
     "tenant_find",
-    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE slug = $1 OR tenant_id = $2"
-    " LIMIT 1"
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE (slug = $1 OR tenant_id = $2)"
+    " AND tenant_id <> $3 LIMIT 1"
 };
 
 enum err
@@ -174,7 +224,8 @@ tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct 
         id = (struct id){ { 0 } }; /* then it is a slug */
     enum err err = db_begin_across(db, "admin.tenant", &tx);
     if (err == ERR_OK)
-        err = db_query(&tx, &tenant_find_stmt, DB_ARGS(DB_TEXT(slug_or_id), DB_ID(id)), &rows);
+        err = db_query(&tx, &tenant_find_stmt,
+                       DB_ARGS(DB_TEXT(slug_or_id), DB_ID(id), DB_ID(tenant_platform)), &rows);
     if (err == ERR_OK)
         err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : tenant_from_row(rows, 0, arena, out);
     db_rows_free(rows);

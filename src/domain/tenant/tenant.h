@@ -38,6 +38,14 @@ MUST_CHECK enum err tenant_close(struct db *db, struct id tenant);
 /* While several wait to send, each gets its part by weight, 1 to TENANT_SEND_WEIGHT_MAX. ERR_NOT_FOUND,
  * ERR_DB_CONSTRAINT. As harkara_admin. */
 MUST_CHECK enum err tenant_weigh(struct db *db, struct id tenant, int64_t send_weight);
+/*
+ * Harkara itself is a workspace too: of people, who belong to no customer's. A migration makes its row; here
+ * it is nobody's to list, to find, to close or to send for.
+ */
+extern const struct id tenant_platform;
+/* Makes its data keys where they are missing; done again it changes nothing. As harkara_admin, with the vault
+ * in the administrator's role. */
+MUST_CHECK enum err tenant_platform_keys(struct db *db, const struct vault *vault);
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
  * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);

@@ -175,6 +175,42 @@ keys_are_fetched_by_version_and_of_the_own_tenant(void **state UNUSED)
                      ERR_NOT_FOUND);
 }
 
+static void
+the_platform_has_keys_made_once(void **state UNUSED)
+{
+    struct vault sealer = tenant_vault(client, gateway);
+    struct vault_place place = {
+        .tenant = tenant_platform, .table = "message", .column = "content", .row = id_new(clock_system())
+    };
+    struct vault_sealed sealed;
+
+    assert_int_equal(vault_seal(&sealer, VAULT_CONTENT, &place, SLICE("hello"), arena, &sealed),
+                     ERR_VAULT_KEY_MISSING);
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(tenant_platform_keys(admin, &vault));
+        assert_int_equal(test_cluster_number("select count(*) from tenant_key where tenant_id ="
+                                             " '00000000-0000-7000-8000-000000000000'"),
+                         3);
+    }
+    assert_ok(vault_seal(&sealer, VAULT_CONTENT, &place, SLICE("hello"), arena, &sealed));
+}
+
+static void
+the_platform_is_nobodys_tenant(void **state UNUSED)
+{
+    struct tenant *list = NULL, found;
+    char id[ID_TEXT_BYTES];
+    size_t count = 0;
+
+    assert_ok(tenant_list(admin, arena, &list, &count));
+    for (size_t i = 0; i < count; i++)
+        assert_false(id_eq(list[i].id, tenant_platform));
+    assert_int_equal(tenant_find(admin, SLICE("harkara"), arena, &found), ERR_NOT_FOUND);
+    assert_int_equal(tenant_find(admin, id_print(ID_TENANT, tenant_platform, id), arena, &found),
+                     ERR_NOT_FOUND);
+    assert_int_equal(create("Harkara", NULL, &found), ERR_EXISTS);
+}
+
 /* Destroyed keys are what is left of a tenant whose data must go. */
 static void
 without_keys_nothing_is_sealed(void **state UNUSED)
@@ -211,6 +247,8 @@ main(void)
         TEST(a_slug_is_taken_once),
         TEST(it_is_found_by_slug_and_by_id_and_listed),
         TEST(keys_are_fetched_by_version_and_of_the_own_tenant),
+        TEST(the_platform_has_keys_made_once),
+        TEST(the_platform_is_nobodys_tenant),
         TEST(without_keys_nothing_is_sealed),
         TEST(only_the_administrator_makes_tenants),
     };

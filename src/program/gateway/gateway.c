@@ -12,9 +12,10 @@ enum err
 gateway_authenticate(struct http_request *request, const char *scope)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
-    struct api_principal *principal = arena_alloc(request->arena, sizeof(*principal));
+    struct principal *principal = arena_alloc(request->arena, sizeof(*principal));
     struct slice presented;
     enum api_scope wanted;
+    struct api_principal key;
 
     if (principal == NULL)
         return ERR_NO_MEMORY;
@@ -23,12 +24,15 @@ gateway_authenticate(struct http_request *request, const char *scope)
     enum err err = request_bearer(request, &presented);
     if (err == ERR_OK)
         err = authentication_check(worker->gateway->authentication, worker->db, presented,
-                                   request->peer_address, wanted, principal);
+                                   request->peer_address, wanted, &key);
     if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
         err = authentication_check(worker->gateway->authentication, worker->db, presented,
-                                   request->peer_address, wanted, principal);
+                                   request->peer_address, wanted, &key);
     if (err != ERR_OK)
         return err;
+    *principal = (struct principal){
+        .kind = PRINCIPAL_KEY, .tenant = key.tenant, .actor = key.key, .scopes = key.scopes, .mode = key.mode
+    };
     request->principal = principal;
     request->tenant = principal->tenant;
     return ERR_OK;

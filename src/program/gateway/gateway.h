@@ -3,6 +3,7 @@
 #define PROGRAM_GATEWAY_GATEWAY_H
 #include "core/clock.h"
 #include "domain/identity/authentication.h"
+#include "domain/identity/principal.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 #include "platform/net/router.h"
@@ -51,7 +52,7 @@ gateway_is_on_loop(const struct http_request *request)
     return gateway_worker_of(request)->db == NULL;
 }
 
-/* The router's hook: a Bearer key to request->principal (a struct api_principal in the request's arena). */
+/* The router's hook: a Bearer key to request->principal (a struct principal in the request's arena). */
 enum err gateway_authenticate(struct http_request *request, const char *scope);
 
 /*

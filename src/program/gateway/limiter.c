@@ -306,14 +306,14 @@ limiter_clear(struct limiter *limiter, struct http_request *request)
 static enum err
 judge_known(struct http_request *request)
 {
-    const struct api_principal *principal = request->principal;
+    const struct principal *principal = request->principal;
     struct limit_values values;
-    enum err err = limiter_values(request, principal->key, &values);
+    enum err err = limiter_values(request, principal->actor, &values);
 
     if (err != ERR_OK)
         return err;
     struct limit_counter counters[] = {
-        limit_counter_of(LIMIT_KEY, principal->tenant, principal->key, values.of[LIMIT_KEY], 1),
+        limit_counter_of(LIMIT_KEY, principal->tenant, principal->actor, values.of[LIMIT_KEY], 1),
         limit_counter_of(LIMIT_WORKSPACE, principal->tenant, (struct id){ { 0 } }, values.of[LIMIT_WORKSPACE],
                          1),
         limit_counter_of_address(LIMIT_ADDRESS, request->peer_address,

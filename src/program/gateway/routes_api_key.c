@@ -76,16 +76,16 @@ cidrs_read(struct http_request *request, const json_t *list, struct api_key_new 
 static enum err
 scopes_read(struct http_request *request, const json_t *list, struct api_key_new *with)
 {
-    const struct api_principal *principal = request->principal;
+    const struct principal *principal = request->principal;
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
         enum api_scope scope;
         if (api_scope_parse(slice_of(json_string_value(item), json_string_length(item)), &scope) != ERR_OK)
             return ERR_CONTRACT;
-        if ((principal->scopes & (UINT64_C(1) << scope)) == 0) {
+        if (!principal_may(principal, scope)) {
             problem_add(&request->problem, request->arena, arena_format(request->arena, "/scopes/%zu", i),
-                        SLICE("is a scope that the asking key does not have"));
+                        SLICE("is a permission that the one who asks does not have"));
             return ERR_SCOPE;
         }
         with->scopes |= UINT64_C(1) << scope;

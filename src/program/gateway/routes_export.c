@@ -31,11 +31,14 @@ struct export
 static enum err
 event_data(const struct export *export, struct buf *out)
 {
-    const struct api_principal *principal = export->request->principal;
-    char key[ID_TEXT_BYTES];
+    const struct principal *principal = export->request->principal;
+    bool is_key = principal->kind == PRINCIPAL_KEY;
+    char actor[ID_TEXT_BYTES];
 
-    buf_add_format(out, "{\"actor\":\"api-key\",\"key_id\":\"%.*s\",\"content\":%s,\"filters\":[",
-                   SLICE_FMT(id_print(ID_KEY, principal->key, key)), export->has_content ? "true" : "false");
+    buf_add_format(out, "{\"actor\":\"%s\",\"%s\":\"%.*s\",\"content\":%s,\"filters\":[",
+                   is_key ? "api-key" : "person", is_key ? "key_id" : "person_id",
+                   SLICE_FMT(id_print(is_key ? ID_KEY : ID_PERSON, principal->actor, actor)),
+                   export->has_content ? "true" : "false");
     for (size_t i = 0; i < export->request->query_count; i++) {
         buf_add_text(out, i == 0 ? "" : ",");
         json_add_string(out, export->request->query[i].name);

@@ -257,13 +257,13 @@ static enum err
 change_make(struct http_request *request, struct http_response *response, struct change *change,
             enum err (*work)(struct db_tx *tx, void *ctx))
 {
-    const struct api_principal *principal = request->principal;
+    const struct principal *principal = request->principal;
     json_t *shown = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &change->to.message);
 
     change->clock = gateway_worker_of(request)->gateway->clock;
     change->arena = request->arena;
-    change->to.api_key = principal->key;
+    change->to.api_key = principal_key(principal);
     if (err == ERR_OK)
         err = gateway_write(request, work, change);
     if (err == ERR_STATE_CONFLICT)

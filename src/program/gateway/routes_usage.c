@@ -130,20 +130,20 @@ usage_get_keys(struct http_request *request, struct http_response *response)
 static enum err
 usage_get(struct http_request *request, struct http_response *response)
 {
-    const struct api_principal *principal = request->principal;
+    const struct principal *principal = request->principal;
     const struct id none = { { 0 } };
     json_t *workspace = NULL, *key = NULL;
     enum err err = limits_show(request, none, workspace_names, COUNT_OF(workspace_names), &workspace);
 
     if (err == ERR_OK)
-        err = limits_show(request, principal->key, key_names, COUNT_OF(key_names), &key);
+        err = limits_show(request, principal->actor, key_names, COUNT_OF(key_names), &key);
     if (err != ERR_OK) {
         json_decref(workspace);
         return err;
     }
     return http_reply_json(request, response, 200,
                            json_pack("{s:o, s:o, s:o}", "workspace", workspace, "key_id",
-                                     show_id(ID_KEY, principal->key), "key", key));
+                                     show_id(ID_KEY, principal->actor), "key", key));
 }
 
 /* What a workspace sets itself. */

@@ -251,6 +251,7 @@ frame_take(struct supervisor *s, struct child *child, struct slice frame)
         if (child == s->vault && is_new) {
             s->has_booted = true;
             supervisor_vault_links_renew(s);
+            supervisor_platform_keys(s);
         }
         s->is_status_stale = true;
         return true;
@@ -412,6 +413,7 @@ tick(struct supervisor *s)
     metric_heartbeat(clock_wall(s->with->clock));
     for (size_t i = 0; i < s->child_count; i++)
         (void)child_tick(&s->children[i], s->with->clock);
+    supervisor_platform_keys(s);
     if (s->is_stopping || !followed_files_changed(&s->files))
         return;
     log_event(LOG_INFO, "supervisor.files_replaced");

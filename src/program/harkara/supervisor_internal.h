@@ -37,8 +37,10 @@ struct supervisor {
     uint64_t database_restarts;
     struct wall_time started_at, database_started_at;
     struct mono_time tick_at;
-    bool has_booted; /* the vault has served once: the master key is the right one */
-    bool is_serving; /* said so */
+    bool has_platform_keys; /* Harkara's own workspace has its data keys: looked at once */
+    enum err platform_err;  /* why not; said once each */
+    bool has_booted;        /* the vault has served once: the master key is the right one */
+    bool is_serving;        /* said so */
     bool is_stopping, is_status_stale;
     struct mono_time stopping_since;
     unsigned stage;
@@ -59,6 +61,9 @@ void supervisor_vault_links_renew(struct supervisor *s);
 void supervisor_vault_boot(struct supervisor *s);
 /* Its answer to that. */
 void supervisor_vault_booted(struct supervisor *s, struct slice frame);
+/* Data keys of Harkara's own workspace, made where they are missing; tried again by the next call if that
+ * fails. Does nothing while the vault does not serve. */
+void supervisor_platform_keys(struct supervisor *s);
 /* After the start of the token's process: the PINs, and the keys that have to be there. */
 void supervisor_hsm_open(struct supervisor *s);
 /* Its answer to that. */

@@ -1,8 +1,11 @@
 #include "core/log.h"
+#include "domain/tenant/tenant.h"
 #include "platform/ipc/link.h"
 #include "program/harkara/kek.h"
 #include "program/harkara/supervisor_internal.h"
 #include <unistd.h>
+
+#define PLATFORM_KEYS_MS 2000 /* nothing else is watched meanwhile */
 
 bool
 supervisor_vault_serves(const struct supervisor *s)
@@ -91,6 +94,28 @@ supervisor_vault_booted(struct supervisor *s, struct slice frame)
     else
         complaint_set(s->complaint, "the vault did not start: %s", err_title(err));
     supervisor_stop(s, err);
+}
+
+void
+supervisor_platform_keys(struct supervisor *s)
+{
+    struct vault_client *client = NULL;
+    struct db *db = NULL;
+
+    if (s->has_platform_keys || s->is_stopping || !supervisor_vault_serves(s))
+        return;
+    int link = supervisor_vault_link(s, VAULT_ROLE_ADMIN);
+    enum err err = link < 0 ? ERR_VAULT_UNAVAILABLE : vault_client_new(link, PLATFORM_KEYS_MS, &client);
+    if (err == ERR_OK)
+        err = database_connect_admin(s->with->database, &db);
+    if (err == ERR_OK)
+        err = tenant_platform_keys(db, &(struct vault){ .client = client });
+    db_close(db);
+    vault_client_free(client);
+    if (err != ERR_OK && err != s->platform_err)
+        log_event(LOG_ERROR, "supervisor.platform_keys_missing", LOG_ERR(err));
+    s->platform_err = err;
+    s->has_platform_keys = err == ERR_OK;
 }
 
 /* The database is asked each time: another command, or another host, may have changed them. */
