@@ -26,22 +26,45 @@ channel_window_read(struct db_tx *tx, struct id channel, struct slice peer_index
     return err;
 }
 
-static const struct db_stmt channel_window_open_stmt = {
-    "channel_window_open",
+/*
+ * Each window once, in the order of their index: so transactions that open the same wait for each other, and
+ * do not cross. What says nothing new is not written.
+ */
+static const struct db_stmt channel_windows_open_stmt = {
+    "channel_windows_open",
     "INSERT INTO channel_window AS w (tenant_id, channel_id, peer_index, window_until, answer_until)"
-    " VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN $4 END) ON CONFLICT (tenant_id, channel_id, peer_index)"
+    " SELECT $1, o.channel_id, o.peer_index, max(o.until), max(CASE o.is_referred WHEN 1 THEN o.until END)"
+    " FROM unnest($2::uuid[], $3::bytea[], $4::timestamptz[], $5::bigint[]) AS o (channel_id, peer_index, until, is_referred)"
+    " GROUP BY o.channel_id, o.peer_index ORDER BY o.channel_id, o.peer_index"
+    " ON CONFLICT (tenant_id, channel_id, peer_index)"
     " DO UPDATE SET window_until = greatest(w.window_until, excluded.window_until),"
     " answer_until = greatest(w.answer_until, excluded.answer_until)" /* of NULL and a time: the time */
+    " WHERE excluded.window_until > w.window_until OR excluded.answer_until > coalesce(w.answer_until, '-infinity')"
 };
 
 enum err
-channel_window_open(struct db_tx *tx, struct id channel, struct slice peer_index, struct wall_time at,
-                    bool is_referred)
+channel_windows_open(struct db_tx *tx, const struct channel_window_opening *openings, size_t count,
+                     struct arena *arena)
 {
-    return db_exec_one(tx, &channel_window_open_stmt,
-                       DB_ARGS(DB_ID(channel), DB_BYTES(peer_index),
-                               DB_TIME(wall_after_ms(at, CHANNEL_WINDOW_HOURS * HOUR_MS)),
-                               DB_BOOL(is_referred)));
+    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    struct slice *peers = arena_array(arena, count, sizeof(*peers));
+    struct wall_time *ends = arena_array(arena, count, sizeof(*ends));
+    int64_t *referred = arena_array(arena, count, sizeof(*referred));
+
+    if (count == 0)
+        return ERR_OK;
+    if (channels == NULL || peers == NULL || ends == NULL || referred == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        channels[i] = openings[i].channel;
+        peers[i] = openings[i].peer_index;
+        ends[i] = wall_after_ms(openings[i].at, CHANNEL_WINDOW_HOURS * HOUR_MS);
+        referred[i] = openings[i].is_referred;
+    }
+    return db_later(tx, &channel_windows_open_stmt,
+                    DB_ARGS(DB_ID_ARRAY(channels, count), DB_BYTES_ARRAY(peers, count),
+                            DB_TIME_ARRAY(ends, count), DB_I64_ARRAY(referred, count)),
+                    NULL);
 }
 
 static const struct db_stmt channel_window_answered_stmt = {

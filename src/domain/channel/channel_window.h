@@ -24,8 +24,15 @@ MUST_CHECK enum err channel_window_read(struct db_tx *tx, struct id channel, str
                                         struct channel_window *out);
 
 /* They wrote `at`, or came through an advertisement with it. Later ends stay: events come in any order. */
-MUST_CHECK enum err channel_window_open(struct db_tx *tx, struct id channel, struct slice peer_index,
-                                        struct wall_time at, bool is_referred);
+struct channel_window_opening {
+    struct id channel;
+    struct slice peer_index;
+    struct wall_time at;
+    bool is_referred;
+};
+/* Sent with what comes next (db_later). */
+MUST_CHECK enum err channel_windows_open(struct db_tx *tx, const struct channel_window_opening *openings,
+                                         size_t count, struct arena *arena);
 /* Messages that the provider took `at`: the first answer to a referral opens the free entry point. */
 struct channel_window_answer {
     struct id channel;

@@ -43,7 +43,8 @@ wrote(struct wall_time at, bool is_referred)
     struct db_tx tx;
 
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(channel_window_open(&tx, channel, peer, at, is_referred));
+    assert_ok(channel_windows_open(&tx, &(struct channel_window_opening){ channel, peer, at, is_referred }, 1,
+                                   arena));
     assert_ok(db_commit(&tx));
 }
 

@@ -102,6 +102,12 @@ message_peer_index(const struct vault *vault, struct id tenant, struct slice pee
     return vault_index(vault, tenant, PEER_INDEX_LABEL, peer, out);
 }
 
+struct vault_ask
+message_peer_ask(struct id tenant, struct slice peer)
+{
+    return vault_ask_index(tenant, PEER_INDEX_LABEL, peer);
+}
+
 static size_t
 values_count(const struct message_plain *plain)
 {
@@ -112,9 +118,9 @@ values_count(const struct message_plain *plain)
     return count;
 }
 
-/* The values of one message, in one request: so all of its row have one key version. Returns how many. */
-static size_t
-values_of(struct id tenant, const struct message_plain *plain, struct vault_seal_item *items)
+size_t
+message_seal_items(struct id tenant, const struct message_plain *plain,
+                   struct vault_seal_item items[static MESSAGE_SEAL_ITEMS_MAX])
 {
     size_t used = 0;
 
@@ -133,9 +139,9 @@ values_of(struct id tenant, const struct message_plain *plain, struct vault_seal
     return used;
 }
 
-static void
-sealed_take(const struct message_plain *plain, const struct vault_seal_item *items,
-            struct message_sealed *out)
+void
+message_sealed_take(const struct message_plain *plain, const struct vault_seal_item *items,
+                    struct message_sealed *out)
 {
     *out = (struct message_sealed){ .has_metadata = plain->metadata.ptr != NULL };
     memcpy(out->peer_index, items->index, sizeof(out->peer_index));
@@ -163,7 +169,7 @@ message_seal_many(const struct vault *vault, struct message_seal *seals, size_t 
     if (count == 0 || asks == NULL || items == NULL)
         return;
     for (size_t i = 0; i < count; i++) {
-        size_t used = values_of(seals[i].tenant, seals[i].plain, item);
+        size_t used = message_seal_items(seals[i].tenant, seals[i].plain, item);
         *ask++ = vault_ask_seal(VAULT_CONTENT, item, used);
         item += used;
         if (seals[i].request_hash != NULL)
@@ -182,7 +188,7 @@ message_seal_many(const struct vault *vault, struct message_seal *seals, size_t 
             ask++;
         }
         if (seals[i].err == ERR_OK)
-            sealed_take(seals[i].plain, seal->items, &seals[i].sealed);
+            message_sealed_take(seals[i].plain, seal->items, &seals[i].sealed);
     }
 }
 

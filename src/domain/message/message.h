@@ -24,6 +24,7 @@
 #define MESSAGE_EXPIRY_S_MAX      (30 * 86400)  /* how long after that it may still be sent */
 #define MESSAGE_FALLBACKS_MAX     3u            /* senders after the first */
 #define MESSAGE_SENDERS_MAX       (1u + MESSAGE_FALLBACKS_MAX)
+#define MESSAGE_SEAL_ITEMS_MAX    (3u + MESSAGE_FALLBACKS_MAX)
 #define MESSAGE_MARK_BYTES        (ID_TEXT_BYTES + 2u) /* with its terminating NUL */
 
 enum message_direction { MESSAGE_OUT, MESSAGE_IN };
@@ -68,10 +69,19 @@ struct message_seal {
  */
 void message_seal_many(const struct vault *vault, struct message_seal *seals, size_t count,
                        struct arena *arena);
+/*
+ * The same in two steps, for whoever asks the vault for more at once: what is to be sealed of one message, in
+ * one request, so that all of its row have one key version; and what came of it.
+ */
+size_t message_seal_items(struct id tenant, const struct message_plain *plain,
+                          struct vault_seal_item items[static MESSAGE_SEAL_ITEMS_MAX]);
+void message_sealed_take(const struct message_plain *plain, const struct vault_seal_item *items,
+                         struct message_sealed *out);
 /* The same for messages of one tenant, without fingerprints: all or the first error. */
 MUST_CHECK enum err message_seal(const struct vault *vault, struct id tenant,
                                  const struct message_plain *plain, size_t count, struct arena *arena,
                                  struct message_sealed *out);
+struct vault_ask message_peer_ask(struct id tenant, struct slice peer);
 MUST_CHECK enum err message_peer_index(const struct vault *vault, struct id tenant, struct slice peer,
                                        unsigned char out[VAULT_INDEX_BYTES]);
 /* The opened address and content, in an arena that is wiped. */
@@ -260,16 +270,21 @@ struct slice message_mark_print(struct id message, unsigned sender, char out[sta
 /* ERR_ID_SYNTAX for what is none of ours. */
 MUST_CHECK enum err message_mark_parse(struct slice mark, struct id *message_out, unsigned *sender_out);
 
-/* An incoming message, once: a provider id that was seen before gives ERR_EXISTS and changes nothing. */
 struct message_received {
     struct id id, channel, event_id;
-    struct id target; /* the message of ours that it answers; zero: none or not known */
-    bool is_echo;     /* not received but sent, by the business itself and elsewhere: outbound, and `sent` */
+    bool is_echo; /* not received but sent, by the business itself and elsewhere: outbound, and `sent` */
     struct slice kind, provider_id;
+    struct slice quoted_id; /* the provider's, of the message that it answers; empty: none */
     struct message_sealed sealed;
     struct vault_sealed event_content; /* sealed for event_content_place(tenant, event_id) */
     struct wall_time at;               /* by the provider */
+    bool is_fresh; /* out: it is stored and told; false: its provider id was seen before, nothing changes */
 };
-MUST_CHECK enum err message_receive(struct db_tx *tx, const struct message_received *with);
+/*
+ * Incoming messages of the transaction's tenant, each once, by a few statements for all of them; the last is
+ * sent with what comes next (db_later), and its error is that one's.
+ */
+MUST_CHECK enum err message_receive_many(struct db_tx *tx, struct message_received *const *messages,
+                                         size_t count, struct arena *arena);
 
 #endif

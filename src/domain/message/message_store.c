@@ -1,7 +1,6 @@
-/* Reading messages, and receiving them. */
+/* Reading messages. */
 #include "domain/message/message_report_internal.h"
 #include "domain/tenant/sealed_column.h"
-#include "wire/json/json.h"
 
 #define MESSAGE_COLUMNS                                                                                      \
     "m.id, m.channel_id, m.direction, m.kind, m.category, m.status, m.reference, m.provider_id,"             \
@@ -271,68 +270,5 @@ message_by_provider_id(struct db_tx *tx, struct id channel, struct slice provide
         *sender_out = (unsigned)db_i64(rows, 0, 1);
     }
     db_rows_free(rows);
-    return err;
-}
-
-static const struct db_stmt message_receive_stmt = {
-    "message_receive",
-    "INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, "
-    "key_version, peer_ct,"
-    " peer_iv, peer_tag, content_ct, content_iv, content_tag, provider_id, target_id)"
-    " VALUES ($1, $2, $3, $15, $4, 'service', $16, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-};
-
-enum err
-message_receive(struct db_tx *tx, const struct message_received *with)
-{
-    const int64_t sender = 0;
-    size_t claimed = 0;
-    enum err err = provider_refs_keep(tx,
-                                      &(struct provider_refs){ .channels = &with->channel,
-                                                               .messages = &with->id,
-                                                               .ids = &with->provider_id,
-                                                               .senders = &sender,
-                                                               .count = 1 },
-                                      &claimed);
-
-    if (err != ERR_OK)
-        return err;
-    if (claimed == 0)
-        return ERR_EXISTS; /* this provider id was received before */
-    err = db_exec_one(tx, &message_receive_stmt,
-                      DB_ARGS(DB_ID(with->id), DB_ID(with->channel), DB_TEXT(with->kind),
-                              DB_BYTES(slice_of(with->sealed.peer_index, VAULT_INDEX_BYTES)),
-                              DB_I64(with->sealed.content.key_version), SEALED_ARGS(&with->sealed.peer),
-                              SEALED_ARGS(&with->sealed.content), DB_TEXT(with->provider_id),
-                              id_is_zero(with->target) ? DB_NULL : DB_ID(with->target),
-                              DB_TEXT_Z(message_direction_word(with->is_echo ? MESSAGE_OUT : MESSAGE_IN)),
-                              DB_TEXT(message_status_name(with->is_echo ? MESSAGE_SENT : MESSAGE_RECEIVED))));
-    if (err != ERR_OK)
-        return err;
-    struct buf
-        data; /* the kind is a word of ours, the provider's id is checked for its alphabet by the caller */
-    char target[ID_TEXT_BYTES];
-    buf_init(&data, 1024);
-    buf_add_format(
-        &data,
-        "{\"actor\": \"provider\", \"direction\": \"%s\", \"status\": \"%s\", \"type\": \"%.*s\", \"provider_id\": ",
-        with->is_echo ? "outbound" : "inbound", with->is_echo ? "sent" : "received", SLICE_FMT(with->kind));
-    json_add_string(&data, with->provider_id);
-    buf_add_text(&data, ", \"reply_to\": ");
-    if (id_is_zero(with->target))
-        buf_add_text(&data, "null}");
-    else
-        buf_add_format(&data, "\"%.*s\"}", SLICE_FMT(id_print(ID_MESSAGE, with->target, target)));
-    err = buf_done(&data);
-    struct event event = { .id = with->event_id,
-                           .type = with->is_echo ? EVENT_MESSAGE_ECHOED : EVENT_MESSAGE_RECEIVED,
-                           .subject = with->id,
-                           .channel = with->channel,
-                           .occurred_at = with->at,
-                           .data = buf_slice(&data),
-                           .content = &with->event_content };
-    if (err == ERR_OK)
-        err = event_append(tx, &event);
-    buf_release(&data);
     return err;
 }

@@ -49,36 +49,6 @@ status_apply(struct db_tx *tx, struct reading *reading, struct step *step)
     return err;
 }
 
-static enum err
-windows_apply(struct db_tx *tx, const struct step *step, struct id channel)
-{
-    enum err err = ERR_OK;
-
-    for (size_t i = 0; err == ERR_OK && i < step->window_count; i++)
-        err = channel_window_open(tx, channel, slice_of(step->windows[i], VAULT_INDEX_BYTES),
-                                  step->received.at, step->is_referred);
-    return err;
-}
-
-static enum err
-inbound_apply(struct db_tx *tx, const struct clock *clock, struct step *step, struct id channel)
-{
-    enum err err = ERR_OK;
-
-    step->received.channel = channel;
-    bool has_media = step->media != NULL;
-    unsigned sender;
-    if (step->quoted_id.len > 0)
-        err = message_by_provider_id(tx, channel, step->quoted_id, &step->received.target, &sender);
-    if (err == ERR_OK || err == ERR_NOT_FOUND)
-        err = message_receive(tx, &step->received);
-    if (err == ERR_EXISTS)
-        return ERR_OK; /* posted before, in another body */
-    if (err == ERR_OK && has_media)
-        err = media_fetch_begin(tx, clock, step->media, channel, step->received.id);
-    return err == ERR_OK ? windows_apply(tx, step, channel) : err;
-}
-
 /* The channels of a tenant's numbers, as they were found in this transaction. */
 #define NUMBERS_MAX 32u
 struct numbers {
@@ -114,25 +84,80 @@ is_status(const struct step *step)
     return step->notice == NULL && step->template == NULL && !step->is_inbound && !step->is_call;
 }
 
-static enum err
-other_apply(struct db_tx *tx, struct reading *reading, struct numbers *numbers, struct step *step)
+static bool
+is_incoming(const struct step *step)
 {
-    const struct clock *clock = reading->interpreter->config.clock;
-    struct id channel = { { 0 } };
+    return step->is_inbound || step->is_call;
+}
 
-    if (step->template != NULL)
-        return template_notice_apply(tx, clock, step->template, reading->event->channel, reading->arena,
-                                     &reading->unrouted_count);
-    if (step->notice != NULL)
-        return notice_apply(tx, clock, step->notice, reading->arena);
+/* What came in and is applied together: messages, and the windows that they and calls open. */
+#define INCOMING_MAX 250u
+struct incoming {
+    struct {
+        struct step *step;
+        struct id channel;
+    } * steps;
+    struct message_received **messages;
+    struct channel_window_opening *openings;
+    size_t count;
+};
+
+static enum err
+incoming_apply(struct db_tx *tx, const struct clock *clock, struct incoming *incoming, struct arena *arena)
+{
+    size_t message_count = 0, opening_count = 0;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < incoming->count; i++)
+        if (incoming->steps[i].step->is_inbound)
+            incoming->messages[message_count++] = &incoming->steps[i].step->received;
+    err = message_receive_many(tx, incoming->messages, message_count, arena);
+    for (size_t i = 0; i < incoming->count; i++) {
+        struct step *step = incoming->steps[i].step;
+        if (step->is_inbound && !step->received.is_fresh) /* posted before, in another body */
+            continue;
+        for (size_t w = 0; w < step->window_count; w++)
+            incoming->openings[opening_count++] =
+                (struct channel_window_opening){ .channel = incoming->steps[i].channel,
+                                                 .peer_index = slice_of(step->windows[w], VAULT_INDEX_BYTES),
+                                                 .at = step->received.at,
+                                                 .is_referred = step->is_referred };
+        if (err == ERR_OK && step->media != NULL)
+            err = media_fetch_begin(tx, clock, step->media, incoming->steps[i].channel, step->received.id);
+    }
+    incoming->count = 0;
+    return err == ERR_OK ? channel_windows_open(tx, incoming->openings, opening_count, arena) : err;
+}
+
+static enum err
+incoming_add(struct db_tx *tx, struct incoming *incoming, struct numbers *numbers, struct reading *reading,
+             struct step *step, struct arena *arena)
+{
+    struct id channel = { { 0 } };
     enum err err = number_channel(tx, numbers, step->phone_number_id, &channel);
+
     if (err == ERR_NOT_FOUND) {
         reading->unrouted_count++;
         return ERR_OK;
     }
     if (err != ERR_OK)
         return err;
-    return step->is_call ? windows_apply(tx, step, channel) : inbound_apply(tx, clock, step, channel);
+    step->received.channel = channel;
+    incoming->steps[incoming->count].step = step;
+    incoming->steps[incoming->count++].channel = channel;
+    return incoming->count == INCOMING_MAX
+               ? incoming_apply(tx, reading->interpreter->config.clock, incoming, arena)
+               : ERR_OK;
+}
+
+static enum err
+other_apply(struct db_tx *tx, struct reading *reading, struct step *step)
+{
+    const struct clock *clock = reading->interpreter->config.clock;
+
+    return step->template != NULL ? template_notice_apply(tx, clock, step->template, reading->event->channel,
+                                                          reading->arena, &reading->unrouted_count)
+                                  : notice_apply(tx, clock, step->notice, reading->arena);
 }
 
 /* Statuses that are applied together, and whose they are. */
@@ -185,44 +210,84 @@ status_add(struct db_tx *tx, struct statuses *statuses, struct numbers *numbers,
     return statuses->count == STATUSES_MAX ? statuses_apply(tx, statuses, arena) : ERR_OK;
 }
 
-/* Of one tenant: first the claims, then what is said of messages, then all else in order. */
+/* What is applied by few statements, of one tenant at a time, gathered from its readings. */
+struct gathered {
+    struct numbers numbers;
+    struct statuses statuses;
+    struct incoming incoming;
+};
+
+static struct gathered *
+gathered_new(struct arena *arena)
+{
+    struct gathered *gathered = arena_alloc(arena, sizeof(*gathered));
+
+    if (gathered == NULL)
+        return NULL;
+    struct statuses *statuses = &gathered->statuses;
+    struct incoming *incoming = &gathered->incoming;
+    statuses->items = arena_array(arena, STATUSES_MAX, sizeof(*statuses->items));
+    statuses->owners = arena_array(arena, STATUSES_MAX, sizeof(*statuses->owners));
+    incoming->steps = arena_array(arena, INCOMING_MAX, sizeof(*incoming->steps));
+    incoming->messages = arena_array(arena, INCOMING_MAX, sizeof(struct message_received *));
+    incoming->openings = arena_array(arena, INCOMING_MAX * WINDOWS_MAX, sizeof(*incoming->openings));
+    return statuses->items == NULL || statuses->owners == NULL || incoming->steps == NULL ||
+                   incoming->messages == NULL || incoming->openings == NULL
+               ? NULL
+               : gathered;
+}
+
 static enum err
-tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, struct arena *arena)
+gathered_add(struct db_tx *tx, struct gathered *gathered, struct reading *reading, struct arena *arena)
+{
+    enum err err = ERR_OK;
+
+    for (struct step *step = reading->first; err == ERR_OK && step != NULL; step = step->next)
+        if (is_status(step))
+            err = status_add(tx, &gathered->statuses, &gathered->numbers, reading, step, arena);
+        else if (is_incoming(step))
+            err = incoming_add(tx, &gathered->incoming, &gathered->numbers, reading, step, arena);
+    return err;
+}
+
+/* Of one tenant: first the claims, then what is said of messages, then what came in, then all else in order.
+ */
+static enum err
+tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, struct gathered *gathered,
+             struct arena *arena)
 {
     const struct provider_event **events = arena_array(arena, count, sizeof(const struct provider_event *));
     bool *held = arena_array(arena, count, sizeof(*held));
-    struct numbers *numbers = arena_alloc(arena, sizeof(*numbers));
-    struct statuses statuses = { .items = arena_array(arena, STATUSES_MAX, sizeof(*statuses.items)),
-                                 .owners = arena_array(arena, STATUSES_MAX, sizeof(*statuses.owners)) };
 
-    if (events == NULL || held == NULL || numbers == NULL || statuses.items == NULL ||
-        statuses.owners == NULL)
+    if (events == NULL || held == NULL)
         return ERR_NO_MEMORY;
+    gathered->numbers.count = 0;
     for (size_t i = 0; i < count; i++)
         events[i] = readings[i]->event;
     enum err err = provider_events_done(tx, events, count, arena, held);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         readings[i]->is_lost = !held[i];
         readings[i]->unrouted_count = readings[i]->unheeded_count;
-        for (struct step *step = readings[i]->first; err == ERR_OK && held[i] && step != NULL;
-             step = step->next)
-            if (is_status(step))
-                err = status_add(tx, &statuses, numbers, readings[i], step, arena);
+        if (held[i])
+            err = gathered_add(tx, gathered, readings[i], arena);
     }
     if (err == ERR_OK)
-        err = statuses_apply(tx, &statuses, arena);
+        err = statuses_apply(tx, &gathered->statuses, arena);
+    if (err == ERR_OK)
+        err = incoming_apply(tx, readings[0]->interpreter->config.clock, &gathered->incoming, arena);
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         for (struct step *step = readings[i]->first; err == ERR_OK && held[i] && step != NULL;
              step = step->next)
-            if (!is_status(step))
-                err = other_apply(tx, readings[i], numbers, step);
+            if (step->template != NULL || step->notice != NULL)
+                err = other_apply(tx, readings[i], step);
     return err;
 }
 
 enum err
 readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count, struct arena *arena)
 {
-    enum err err = ERR_OK;
+    struct gathered *gathered = gathered_new(arena);
+    enum err err = gathered == NULL ? ERR_NO_MEMORY : ERR_OK;
 
     for (size_t i = 0, end; err == ERR_OK && i < count; i = end) {
         struct id tenant = readings[i]->event->tenant;
@@ -230,7 +295,7 @@ readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count, 
             end++;
         err = db_tx_turn_to(tx, tenant);
         if (err == ERR_OK)
-            err = tenant_apply(tx, readings + i, end - i, arena);
+            err = tenant_apply(tx, readings + i, end - i, gathered, arena);
     }
     return err;
 }

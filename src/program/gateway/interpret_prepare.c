@@ -132,24 +132,22 @@ event_content_print(bool is_echo, struct slice peer, struct slice content, struc
     return buf_done(out);
 }
 
+/* What is sealed of it, kept until all of the batch is. */
 static enum err
-inbound_seal(struct reading *reading, struct step *step, struct slice peer, struct slice content)
+inbound_keep(struct reading *reading, struct step *step, struct slice peer, struct slice content)
 {
-    const struct vault *vault = &reading->interpreter->vault;
-    struct id tenant = reading->event->tenant;
-    struct vault_place place = event_content_place(tenant, step->received.event_id);
     struct buf text;
-    enum err err = message_seal(
-        vault, tenant,
-        &(struct message_plain){ .message = step->received.id, .peer = peer, .content = content }, 1,
-        reading->arena, &step->received.sealed);
 
     buf_init(&text, VAULT_PLAIN_BYTES_MAX);
-    if (err == ERR_OK)
-        err = event_content_print(step->received.is_echo, peer, content, &text);
-    if (err == ERR_OK)
-        err = vault_seal(vault, VAULT_CONTENT, &place, buf_slice(&text), reading->arena,
-                         &step->received.event_content);
+    enum err err = event_content_print(step->received.is_echo, peer, content, &text);
+    if (err == ERR_OK) {
+        step->plain = (struct message_plain){ .message = step->received.id,
+                                              .peer = arena_copy(reading->arena, peer),
+                                              .content = arena_copy(reading->arena, content) };
+        step->event_plain = arena_copy(reading->arena, buf_slice(&text));
+        if (step->plain.peer.ptr == NULL || step->plain.content.ptr == NULL || step->event_plain.ptr == NULL)
+            err = ERR_NO_MEMORY;
+    }
     buf_release_wiped(&text);
     return err;
 }
@@ -166,16 +164,17 @@ windows_prepare(struct reading *reading, const struct whatsapp_inbound *message,
                                               whatsapp_peer_other_spelling(message->peer, room),
                                               slice_eq(message->peer, message->user_id) ? SLICE_EMPTY
                                                                                         : message->user_id };
-    enum err err = ERR_OK;
 
     if (message->is_echo || message->group_id.len > 0 || slice_eq(message->type, SLICE("system")))
         return ERR_OK;
     step->is_referred = message->is_referred;
-    for (size_t i = 0; err == ERR_OK && i < COUNT_OF(peers); i++)
-        if (peers[i].len > 0)
-            err = message_peer_index(&reading->interpreter->vault, reading->event->tenant, peers[i],
-                                     step->windows[step->window_count++]);
-    return err;
+    for (size_t i = 0; i < COUNT_OF(peers); i++)
+        if (peers[i].len > 0) {
+            struct slice *kept = &step->peers[step->window_count++];
+            if ((*kept = arena_copy(reading->arena, peers[i])).ptr == NULL)
+                return ERR_NO_MEMORY;
+        }
+    return ERR_OK;
 }
 
 static enum err
@@ -237,13 +236,14 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
                                    .is_echo = message->is_echo,
                                    .kind = arena_copy(reading->arena, json_text_of(content, "type")),
                                    .provider_id = arena_copy(reading->arena, message->provider_id),
+                                   .quoted_id = arena_copy(reading->arena,
+                                                           target.len > 0 ? target : message->quoted_id),
                                    .at = event_time(reading, event) };
-    step->quoted_id = arena_copy(reading->arena, target.len > 0 ? target : message->quoted_id);
     if (step->received.kind.ptr == NULL || step->received.provider_id.ptr == NULL ||
-        step->quoted_id.ptr == NULL)
+        step->received.quoted_id.ptr == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
-        err = inbound_seal(reading, step, message->peer, buf_slice(&text));
+        err = inbound_keep(reading, step, message->peer, buf_slice(&text));
     if (err == ERR_OK)
         err = windows_prepare(reading, message, step);
 done:
@@ -345,4 +345,83 @@ reading_prepare(struct reading *reading, struct slice body)
 {
     reading->last = &reading->first;
     return whatsapp_event_read(body, reading->arena, event_prepare, reading);
+}
+
+/* What is asked of the vault for one step: the message's values, the event's, and the indexes of windows. */
+#define STEP_ITEMS_MAX (MESSAGE_SEAL_ITEMS_MAX + 1u)
+
+/* A message opens the window of the address that is sealed with it: its index comes with that. */
+static size_t
+windows_known(const struct step *step)
+{
+    return step->is_inbound && step->window_count > 0 ? 1 : 0;
+}
+
+static struct vault_ask *
+step_asks(struct id tenant, const struct step *step, struct vault_seal_item *items, struct vault_ask *ask)
+{
+    if (step->is_inbound) {
+        struct vault_seal_item *event = &items[MESSAGE_SEAL_ITEMS_MAX];
+        *event = (struct vault_seal_item){ .place = event_content_place(tenant, step->received.event_id),
+                                           .plain = step->event_plain };
+        *ask++ = vault_ask_seal(VAULT_CONTENT, items, message_seal_items(tenant, &step->plain, items));
+        *ask++ = vault_ask_seal(VAULT_CONTENT, event, 1);
+    }
+    for (size_t i = windows_known(step); i < step->window_count; i++)
+        *ask++ = message_peer_ask(tenant, step->peers[i]);
+    return ask;
+}
+
+static const struct vault_ask *
+step_take(struct step *step, const struct vault_ask *ask, enum err *err)
+{
+    const struct vault_ask *first = ask;
+
+    if (step->is_inbound) {
+        if (ask[0].err == ERR_OK)
+            message_sealed_take(&step->plain, ask[0].items, &step->received.sealed);
+        if (ask[1].err == ERR_OK)
+            step->received.event_content = ask[1].items->sealed;
+        memcpy(step->windows[0], step->received.sealed.peer_index, VAULT_INDEX_BYTES);
+        ask += 2;
+    }
+    for (size_t i = windows_known(step); i < step->window_count; i++, ask++)
+        memcpy(step->windows[i], ask->mac, VAULT_INDEX_BYTES);
+    if (*err == ERR_OK)
+        *err = vault_asks_err(first, (size_t)(ask - first));
+    return ask;
+}
+
+enum err
+readings_seal(struct interpreter *interpreter, struct reading *readings, size_t count)
+{
+    size_t steps = 0;
+
+    for (size_t i = 0; i < count; i++)
+        for (const struct step *step = readings[i].err == ERR_OK ? readings[i].first : NULL; step != NULL;
+             step = step->next)
+            steps += step->is_inbound || step->is_call;
+    if (steps == 0)
+        return ERR_OK;
+    struct vault_ask *asks = arena_array(interpreter->body_arena, steps * (2 + WINDOWS_MAX), sizeof(*asks)),
+                     *end = asks;
+    struct vault_seal_item *items =
+        arena_array(interpreter->body_arena, steps * STEP_ITEMS_MAX, sizeof(*items));
+    if (asks == NULL || items == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        for (const struct step *step = readings[i].err == ERR_OK ? readings[i].first : NULL; step != NULL;
+             step = step->next)
+            if (step->is_inbound || step->is_call) {
+                end = step_asks(readings[i].event->tenant, step, items, end);
+                items += STEP_ITEMS_MAX;
+            }
+    vault_ask_many(&interpreter->vault, asks, (size_t)(end - asks), interpreter->body_arena);
+    const struct vault_ask *ask = asks;
+    for (size_t i = 0; i < count; i++)
+        for (struct step *step = readings[i].err == ERR_OK ? readings[i].first : NULL; step != NULL;
+             step = step->next)
+            if (step->is_inbound || step->is_call)
+                ask = step_take(step, ask, &readings[i].err);
+    return ERR_OK;
 }

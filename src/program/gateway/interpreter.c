@@ -115,7 +115,7 @@ readings_make(struct interpreter *interpreter, struct reading *readings, size_t 
     for (size_t i = 0; i < asked; i++)
         readings[of[i]].err =
             asks[i].err == ERR_OK ? reading_prepare(&readings[of[i]], asks[i].plain) : asks[i].err;
-    return ERR_OK;
+    return readings_seal(interpreter, readings, count);
 }
 
 /* All of these events, with their bodies. */

@@ -36,8 +36,10 @@ struct step {
     bool has_lost_media; /* WhatsApp could not get at what was pushed */
     /* an incoming message */
     struct message_received received;
-    struct slice quoted_id;
-    unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* the addresses under which the sender is known */
+    struct message_plain plain; /* with the next: what readings_seal seals of it */
+    struct slice event_plain;
+    struct slice peers[WINDOWS_MAX];                       /* the addresses under which the sender is known */
+    unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* and their indexes, by readings_seal */
     size_t window_count;
     bool is_referred;
     struct media_fetch *media; /* what came with it and is to be fetched; NULL: none */
@@ -58,6 +60,9 @@ struct reading {
 
 /* The steps of an opened body, in the reading's arena; outside of any transaction. */
 MUST_CHECK enum err reading_prepare(struct reading *reading, struct slice body);
+/* Seals what came in with all of them, in one exchange; a reading whose parts cannot be sealed fails alone.
+ */
+MUST_CHECK enum err readings_seal(struct interpreter *interpreter, struct reading *readings, size_t count);
 /*
  * Applies them and marks the bodies as interpreted, in a transaction that is turned from tenant to tenant:
  * the readings are sorted by tenant. One whose claim was lost is passed, and is_lost. May be run again.
