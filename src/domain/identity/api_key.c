@@ -28,6 +28,17 @@ api_scope_parse(struct slice word, enum api_scope *out)
     return ERR_NOT_FOUND;
 }
 
+size_t
+api_scopes_words(uint64_t scopes, struct slice out[static API_SCOPE_COUNT])
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
+        if (scopes & (UINT64_C(1) << i))
+            out[count++] = slice_text(scope_words[i]);
+    return count;
+}
+
 static struct slice
 mode_word(enum api_key_mode mode)
 {
@@ -119,7 +130,7 @@ api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key
 {
     unsigned char secret[API_KEY_SECRET_BYTES], salt[API_KEY_SALT_BYTES], hash[HASH_BYTES];
     struct slice scopes[API_SCOPE_COUNT];
-    size_t scope_count = 0;
+    size_t scope_count;
     struct secret *text = NULL;
     struct api_key key = { .id = id_new(clock),
                            .tenant = tx->tenant,
@@ -135,9 +146,7 @@ api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key
         if (address_range_parse(with->cidrs[i], &range) != ERR_OK)
             return ERR_DB_DATA;
     }
-    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
-        if (with->scopes & (UINT64_C(1) << i))
-            scopes[scope_count++] = slice_text(scope_words[i]);
+    scope_count = api_scopes_words(with->scopes, scopes);
     enum err err = key_limit_check(tx);
     if (err == ERR_OK)
         err = random_fill(secret, sizeof(secret));
@@ -175,8 +184,8 @@ done:
     "id, name, mode, last_four, scopes, cidrs::text[], created_at, expires_at, revoked_at, last_used_at,"    \
     " host(last_used_from)"
 
-static enum err
-scopes_from_row(const struct db_rows *rows, size_t row, int column, struct arena *arena, uint64_t *out)
+enum err
+api_scopes_from_row(const struct db_rows *rows, size_t row, int column, struct arena *arena, uint64_t *out)
 {
     struct slice words[64];
     size_t count = 0;
@@ -217,7 +226,7 @@ key_from_row(const struct db_rows *rows, size_t row, struct id tenant, struct ar
     out->cidrs = arena_array(arena, API_KEY_CIDRS_MAX, sizeof(*out->cidrs));
     if (out->cidrs == NULL || out->name.ptr == NULL)
         return ERR_NO_MEMORY;
-    enum err err = scopes_from_row(rows, row, 4, arena, &out->scopes);
+    enum err err = api_scopes_from_row(rows, row, 4, arena, &out->scopes);
     if (err == ERR_OK)
         err = db_text_array(rows, row, 5, arena, out->cidrs, API_KEY_CIDRS_MAX, &out->cidr_count);
     return err;
@@ -296,7 +305,7 @@ principal_from_row(const struct db_rows *rows, struct arena *arena, struct api_p
     out->mode = slice_eq(db_text(rows, 0, 1), SLICE("live")) ? API_KEY_LIVE : API_KEY_TEST;
     enum err err = tenant_state_parse(db_text(rows, 0, 2), &out->tenant_state);
     if (err == ERR_OK)
-        err = scopes_from_row(rows, 0, 3, arena, &out->scopes);
+        err = api_scopes_from_row(rows, 0, 3, arena, &out->scopes);
     if (err == ERR_OK && (salt.len != sizeof(out->salt) || hash.len != sizeof(out->hash)))
         err = ERR_KEY_INVALID;
     if (err != ERR_OK)

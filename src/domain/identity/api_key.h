@@ -32,6 +32,11 @@ enum api_scope {
 };
 const char *api_scope_word(enum api_scope scope);
 MUST_CHECK enum err api_scope_parse(struct slice word, enum api_scope *out);
+/* The words of a set, in the order of scope.def; how many. */
+size_t api_scopes_words(uint64_t scopes, struct slice out[static API_SCOPE_COUNT]);
+/* The set that a text[] column names; a word of a newer build grants nothing here. */
+MUST_CHECK enum err api_scopes_from_row(const struct db_rows *rows, size_t row, int column,
+                                        struct arena *arena, uint64_t *out);
 
 struct api_key {
     struct id id, tenant;

@@ -91,6 +91,10 @@ static const char sample_sql[] =
     " insert into webhook_attempt values (t, pg_temp.new_id(), d, 1, now(), 'delivered', 200, 5);"
     " insert into webhook_replay (tenant_id, id, endpoint_id, since, until, events, has_all, cursor_id)"
     "  values (t, pg_temp.new_id(), w, now(), now(), '{*}', false, e);"
+    " insert into role (tenant_id, id, name, permissions) values (t, k, 'r', '{messages:read}');"
+    " insert into membership (tenant_id, id, person_id, role_id, scope, joined_at) values (t, m, w, k, 'all', now());"
+    " insert into team (tenant_id, id, name) values (t, e, 't');"
+    " insert into team_member values (t, e, m);"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on

@@ -1,0 +1,14 @@
+/* What the files of this room share of reading members' rows. */
+#ifndef DOMAIN_IDENTITY_MEMBERSHIP_INTERNAL_H
+#define DOMAIN_IDENTITY_MEMBERSHIP_INTERNAL_H
+#include "domain/identity/membership.h"
+
+/* A uuid[] that was cast to text[]. ERR_LIMIT beyond `max`. */
+MUST_CHECK enum err membership_ids_read(const struct db_rows *rows, size_t row, int column,
+                                        struct arena *arena, size_t max, struct id **out, size_t *count_out);
+/* The role of a row by the columns of its word, its id and the permissions of that one. */
+MUST_CHECK enum err membership_role_read(const struct db_rows *rows, size_t row, int word, int id,
+                                         int permissions, struct arena *arena, struct role_ref *out,
+                                         uint64_t *permissions_out);
+
+#endif
