@@ -1,6 +1,7 @@
 #include "domain/message/message_queue.h"
 #include "domain/message/message_fallback.h"
 #include "domain/tenant/sealed_column.h"
+#include <stdlib.h>
 
 unsigned
 message_claim_sender(const struct message_claim *claim)
@@ -77,11 +78,17 @@ done:
     return err;
 }
 
-/* What an event of the dispatcher says of message `m`, as message_tell would; with the status and error. */
-#define EVENT_DATA(status, error)                                                                                            \
-    "jsonb_build_object('actor', 'dispatcher', 'direction', 'outbound', 'category', m.category, 'status', '" status          \
-    "', 'reference', m.reference, 'tags', m.tags, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error', " error \
-    ") || CASE WHEN m.pricing IS NULL THEN '{}' ELSE jsonb_build_object('pricing', m.pricing) END"
+/*
+ * What an event of the dispatcher says of message `m`, as message_tell would; with the status, and without an
+ * error. What most messages say the same at their first attempt is not stored with each (event_data).
+ */
+#define IS_USUAL "m.attempt_count = 1 AND m.reference IS NULL AND m.tags = '{}' AND m.pricing IS NULL"
+#define EVENT_DATA(status)                                                                                                  \
+    "jsonb_build_object('actor', 'dispatcher', 'direction', 'outbound', 'category', m.category, 'status', '" status         \
+    "', 'reference', m.reference, 'tags', m.tags, 'provider_id', m.provider_id, 'attempt', m.attempt_count, 'error', NULL)" \
+    " || CASE WHEN m.pricing IS NULL THEN '{}' ELSE jsonb_build_object('pricing', m.pricing) END"
+/* Its place among the ids of $2, which are sorted: found by halves. */
+#define PLACE "width_bucket(q.message_id, $2::uuid[])"
 
 /*
  * A message that its provider has reported on meanwhile is not sent again. A sender with a content of its own
@@ -96,11 +103,11 @@ static const struct db_stmt message_begin_sending_stmt = {
     "WITH mine AS (UPDATE dispatch_queue q SET state = 'sending', fence = q.fence + 1, attempt = q.attempt + 1,"
     " lease_owner = $5, lease_until = now() + make_interval(secs => $6 / 1000.0)"
     " WHERE q.tenant_id = $1 AND q.message_id = ANY ($2::uuid[]) AND q.state || '' = 'ready' AND q.due_at <= now()"
-    " AND q.fence + 1 = ($3::bigint[])[array_position($2::uuid[], q.message_id)]"
+    " AND q.fence + 1 = ($3::bigint[])[" PLACE "]"
     " AND (q.expires_at IS NULL OR q.expires_at > now())"
     " AND (q.channel_id = ANY (ARRAY (SELECT l.channel_id FROM dispatch_lane l WHERE l.tenant_id = $1"
     " AND l.dispatcher = $5 AND l.is_open AND l.not_before <= now()))) IS TRUE"
-    " RETURNING q.message_id, q.fence >> 32 AS sender),"
+    " RETURNING q.message_id, q.fence >> 32 AS sender, " PLACE " AS n),"
     " marked AS (UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
     " error_title = NULL, error_class = NULL, updated_at = now()"
     " FROM mine LEFT JOIN LATERAL (SELECT f.kind, f.key_version, f.content_ct, f.content_iv, f.content_tag"
@@ -108,23 +115,25 @@ static const struct db_stmt message_begin_sending_stmt = {
     " AND f.position = mine.sender OFFSET 0) f ON true"
     " WHERE m.tenant_id = $1 AND m.id = mine.message_id AND m.sender = mine.sender"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
-    " RETURNING m.id, coalesce(f.kind, m.kind) AS kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
+    " RETURNING m.id, mine.n, coalesce(f.kind, m.kind) AS kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
     " coalesce(f.content_ct, m.content_ct) AS content_ct, coalesce(f.content_iv, m.content_iv) AS content_iv,"
     " coalesce(f.content_tag, m.content_tag) AS content_tag, m.target_id, m.channel_id, m.peer_index,"
     " f.key_version AS own_key_version, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, ($4::uuid[])[array_position($2::uuid[], m.id)], 'message.sending', m.id, m.channel_id, $7, " EVENT_DATA(
-        "sending",
-        "NULL") " FROM marked m)"
-                " SELECT m.id, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
-                " m.content_tag, CASE WHEN m.target_id IS NOT NULL THEN (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1"
-                " AND t.id = m.target_id AND t.channel_id = m.channel_id) END, m.peer_index,"
-                /* window_is_over: as a function it would be a query of its own for each row */
-                " m.kind <> 'template' AND EXISTS (SELECT FROM channel_window w JOIN whatsapp_channel c ON c.tenant_id = $1"
-                " AND c.channel_id = w.channel_id WHERE w.tenant_id = $1 AND w.channel_id = m.channel_id"
-                " AND w.peer_index = m.peer_index AND c.window_check = 'enforce'"
-                " AND window_is_past(w.window_until, w.free_until)),"
-                " m.own_key_version FROM marked m LIMIT 10000"
+    " SELECT $1, ($4::uuid[])[m.n], 'message.sending', m.id, m.channel_id, $7, CASE WHEN " IS_USUAL
+    " AND m.provider_id IS NULL THEN CASE m.category WHEN 'otp' THEN '{\"category\": \"otp\"}'::jsonb"
+    " WHEN 'transactional' THEN '{\"category\": \"transactional\"}' WHEN 'service' THEN '{\"category\": \"service\"}'"
+    " ELSE '{\"category\": \"promotional\"}' END ELSE " EVENT_DATA(
+        "sending") " END FROM marked m)"
+                   " SELECT m.n, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
+                   " m.content_tag, CASE WHEN m.target_id IS NOT NULL THEN (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1"
+                   " AND t.id = m.target_id AND t.channel_id = m.channel_id) END, m.peer_index,"
+                   /* window_is_over: as a function it would be a query of its own for each row */
+                   " m.kind <> 'template' AND EXISTS (SELECT FROM channel_window w JOIN whatsapp_channel c ON c.tenant_id = $1"
+                   " AND c.channel_id = w.channel_id WHERE w.tenant_id = $1 AND w.channel_id = m.channel_id"
+                   " AND w.peer_index = m.peer_index AND c.window_check = 'enforce'"
+                   " AND window_is_past(w.window_until, w.free_until)),"
+                   " m.own_key_version FROM marked m LIMIT 10000"
 };
 /* What is queued and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
@@ -134,16 +143,20 @@ static const struct db_stmt message_unqueue_moved_stmt = {
     " AND m.tenant_id = $1 AND m.id = c.id AND m.status <> 'sending'"
 };
 
-/* Rows come back in the database's order, mostly that of the claims: where the one of an id is. */
-static size_t
-claim_index(const struct id *ids, size_t count, size_t guess, struct id id)
+/* Of messages that a statement is given sorted: which of the caller's it is. */
+struct place {
+    struct id message;
+    int64_t fence;
+    size_t at;
+};
+
+static int
+place_order(const void *a, const void *b)
 {
-    for (size_t k = 0; k < count; k++) {
-        size_t at = (guess + k) % count;
-        if (id_eq(ids[at], id))
-            return at;
-    }
-    return count;
+    const struct place *left = a, *right = b;
+    int order = memcmp(left->message.bytes, right->message.bytes, ID_BYTES);
+
+    return order != 0 ? order : (left->fence > right->fence) - (left->fence < right->fence);
 }
 
 static enum err
@@ -177,17 +190,22 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
     struct id *ids = arena_array(arena, count, sizeof(*ids));
     struct id *events = arena_array(arena, count, sizeof(*events));
     int64_t *fences = arena_array(arena, count, sizeof(*fences));
+    struct place *places = arena_array(arena, count, sizeof(*places));
     struct db_rows *rows = NULL;
     struct message_job *jobs = arena_array(arena, count, sizeof(*jobs));
     size_t mine = 0;
 
-    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL)
+    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL || places == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct message_job){ .claim = claims[i] };
-        ids[i] = claims[i].message;
+        places[i] = (struct place){ claims[i].message, claims[i].fence, i };
+    }
+    qsort(places, count, sizeof(*places), place_order);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = places[i].message;
         events[i] = id_new(clock);
-        fences[i] = claims[i].fence;
+        fences[i] = places[i].fence;
     }
     enum err err =
         db_query(tx, &message_begin_sending_stmt,
@@ -195,9 +213,7 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
                          DB_ID(dispatcher), DB_I64(lease_ms), DB_TIME(clock_wall(clock))),
                  &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
-        size_t at = claim_index(ids, count, r, db_id(rows, r, 0));
-        if (at < count)
-            err = job_from_row(rows, r, arena, &jobs[at]);
+        err = job_from_row(rows, r, arena, &jobs[places[db_i64(rows, r, 0) - 1].at]);
         mine++;
     }
     if (err == ERR_OK && mine < count)
@@ -217,10 +233,10 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
 static const struct db_stmt message_sent_stmt = {
     "message_sent",
     "WITH gone AS (DELETE FROM dispatch_queue q WHERE q.tenant_id = $1 AND q.message_id = ANY ($2::uuid[])"
-    " AND CASE q.state WHEN 'sending' THEN q.fence = ($3::bigint[])[array_position($2::uuid[], q.message_id)]"
+    " AND CASE q.state WHEN 'sending' THEN q.fence = ($3::bigint[])[" PLACE "]"
     " WHEN 'leased' THEN false WHEN 'held' THEN false"
-    " ELSE q.fence >> 32 = ($3::bigint[])[array_position($2::uuid[], q.message_id)] >> 32 END"
-    " RETURNING q.message_id, array_position($2::uuid[], q.message_id) AS n),"
+    " ELSE q.fence >> 32 = ($3::bigint[])[" PLACE "] >> 32 END"
+    " RETURNING q.message_id, " PLACE " AS n),"
     " refs AS (INSERT INTO provider_ref (tenant_id, channel_id, provider_id, message_id, sender)"
     " SELECT $1, o.channel_id, o.provider_id, o.id, o.fence >> 32 FROM unnest($2::uuid[], $3::bigint[], $4::text[],"
     " $5::uuid[]) AS o (id, fence, provider_id, channel_id) WHERE o.provider_id IS NOT NULL ON CONFLICT DO NOTHING),"
@@ -231,9 +247,10 @@ static const struct db_stmt message_sent_stmt = {
     " AND m.sender = ($3::bigint[])[g.n] >> 32 AND m.status IN ('sending', 'uncertain', 'queued')"
     " RETURNING m.id, g.n, m.channel_id, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT $1, ($6::uuid[])[m.n], 'message.sent', m.id, m.channel_id, ($7::timestamptz[])[m.n], " EVENT_DATA(
-        "sent", "NULL") " FROM moved m)"
-                        " SELECT id FROM moved LIMIT 10000"
+    " SELECT $1, ($6::uuid[])[m.n], 'message.sent', m.id, m.channel_id, ($7::timestamptz[])[m.n], CASE WHEN " IS_USUAL
+    " THEN jsonb_build_object('category', m.category, 'provider_id', m.provider_id) ELSE " EVENT_DATA(
+        "sent") " END"
+                " FROM moved m) SELECT id FROM moved LIMIT 10000"
 };
 /* When the provider's own event overtook our record, the message has moved on already and only the id is
  * news. */
@@ -248,24 +265,25 @@ static const struct db_stmt message_name_stmt = {
 static const struct db_stmt message_settle_stmt = {
     "message_settle",
     "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],"
-    " $8::text[]) AS o (id, fence, verdict, due_at, error_code, error_title, error_class)),"
+    " $8::text[]) WITH ORDINALITY AS o (id, fence, verdict, due_at, error_code, error_title, error_class, n)),"
     " gone AS (DELETE FROM dispatch_queue q USING o WHERE q.tenant_id = $1 AND q.message_id = o.id"
     " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' AND o.verdict = 'failed'"
-    " RETURNING q.message_id),"
+    " RETURNING o.n),"
     " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
     " due_at = coalesce((SELECT now() + make_interval(secs => uncertain_wait_s) FROM message_settings"
     " WHERE tenant_id = $1 AND o.verdict = 'uncertain'), o.due_at), lease_owner = NULL, lease_until = NULL,"
     " is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
     " attempt = q.attempt - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
     " FROM o WHERE o.verdict <> 'failed' AND q.tenant_id = $1 AND q.message_id = o.id"
-    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' RETURNING q.message_id)"
+    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' RETURNING o.n)"
     " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'failed' THEN 'failed'"
     " WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
     " known = m.known | CASE o.verdict WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_... */
     " error_code = o.error_code, error_title = o.error_title, error_class = o.error_class,"
     " attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o JOIN (SELECT message_id FROM gone UNION ALL SELECT message_id FROM kept) t ON t.message_id = o.id"
-    " WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND m.status = 'sending' RETURNING m.id"
+    " FROM o JOIN (SELECT n FROM gone UNION ALL SELECT n FROM kept) t ON t.n = o.n"
+    " WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND m.status = 'sending'"
+    " RETURNING o.n"
 };
 
 static const struct {
@@ -400,9 +418,7 @@ record_not_sent(struct db_tx *tx, const struct clock *clock, const struct outcom
                                     DB_TEXT_ARRAY(o->classes, o->count)),
                             &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
-        size_t at = claim_index(o->ids, o->count, r, db_id(rows, r, 0));
-        if (at == o->count)
-            continue;
+        size_t at = (size_t)db_i64(rows, r, 0) - 1;
         enum message_verdict verdict = o->of[at]->verdict;
         steps[step_count++] = (struct message_step){
             .message = o->ids[at],
@@ -423,10 +439,17 @@ message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struc
 {
     struct outcomes sent = { .count = 0 }, not_sent = { .count = 0 };
 
-    if (!outcomes_alloc(&sent, count, arena) || !outcomes_alloc(&not_sent, count, arena))
+    struct place *places = arena_array(arena, count, sizeof(*places));
+
+    if (places == NULL || !outcomes_alloc(&sent, count, arena) || !outcomes_alloc(&not_sent, count, arena))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++)
-        outcomes_add(outcomes[i].verdict == MESSAGE_VERDICT_SENT ? &sent : &not_sent, &outcomes[i], clock);
+        places[i] = (struct place){ outcomes[i].claim.message, outcomes[i].claim.fence, i };
+    qsort(places, count, sizeof(*places), place_order);
+    for (size_t i = 0; i < count; i++) {
+        const struct message_outcome *outcome = &outcomes[places[i].at];
+        outcomes_add(outcome->verdict == MESSAGE_VERDICT_SENT ? &sent : &not_sent, outcome, clock);
+    }
     enum err err = record_sent(tx, &sent);
     return err == ERR_OK ? record_not_sent(tx, clock, &not_sent, arena) : err;
 }

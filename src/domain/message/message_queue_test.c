@@ -150,6 +150,112 @@ a_message_goes_from_the_queue_to_sent(void **state UNUSED)
     db_rollback(&tx);
 }
 
+/* What whoever reads the event is told. */
+static void
+assert_told(struct id message, const char *type, int attempt, const char *data)
+{
+    char id[ID_UUID_BYTES];
+
+    id_uuid_print(message, id);
+    assert_int_equal(
+        message_testing_count("select count(*) from harkara.event where subject_id = '%s' and type = '%s'"
+                              " and harkara.event_data(type, data)->>'attempt' = '%d'"
+                              " and harkara.event_data(type, data) = '%s'",
+                              id, type, attempt, data),
+        1);
+}
+
+/* What is not stored with each event (event_data) is told all the same, and what differs is. */
+static void
+events_of_a_send_say_the_same_whatever_is_stored(void **state UNUSED)
+{
+    struct message_new named = message_testing_new(acme, channel, MESSAGE_OTP);
+    struct id plain = accepted(MESSAGE_SERVICE);
+    struct message_claim *claims;
+
+    assert_int_equal(claim(&claims), 1);
+    begin_sending(&claims[0]);
+    record(&claims[0], MESSAGE_VERDICT_SENT, "wamid.plain");
+    assert_told(
+        plain, "message.sending", 1,
+        "{\"actor\": \"dispatcher\", \"direction\": \"outbound\", \"category\": \"service\", \"status\": \"sending\","
+        " \"reference\": null, \"tags\": [], \"provider_id\": null, \"attempt\": 1, \"error\": null}");
+    assert_told(
+        plain, "message.sent", 1,
+        "{\"actor\": \"dispatcher\", \"direction\": \"outbound\", \"category\": \"service\", \"status\": \"sent\","
+        " \"reference\": null, \"tags\": [], \"provider_id\": \"wamid.plain\", \"attempt\": 1, \"error\": null}");
+    named.reference = SLICE("order 7");
+    struct id other = message_testing_accept(gateway, &named);
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        assert_int_equal(claim(&claims), 1);
+        begin_sending(&claims[0]);
+        record(&claims[0], attempt == 1 ? MESSAGE_VERDICT_RETRY : MESSAGE_VERDICT_SENT,
+               attempt == 1 ? NULL : "wamid.other");
+        assert_told(other, "message.sending", attempt,
+                    attempt == 1
+                        ? "{\"actor\": \"dispatcher\", \"direction\": \"outbound\", \"category\": \"otp\","
+                          " \"status\": \"sending\", \"reference\": \"order 7\", \"tags\": [],"
+                          " \"provider_id\": null, \"attempt\": 1, \"error\": null}"
+                        : "{\"actor\": \"dispatcher\", \"direction\": \"outbound\", \"category\": \"otp\","
+                          " \"status\": \"sending\", \"reference\": \"order 7\", \"tags\": [],"
+                          " \"provider_id\": null, \"attempt\": 2, \"error\": null}");
+    }
+    assert_told(
+        other, "message.sent", 2,
+        "{\"actor\": \"dispatcher\", \"direction\": \"outbound\", \"category\": \"otp\", \"status\": \"sent\","
+        " \"reference\": \"order 7\", \"tags\": [], \"provider_id\": \"wamid.other\", \"attempt\": 2,"
+        " \"error\": null}");
+}
+
+/* Whatever the order in which they are handed over: each gets its own mark, event and outcome. */
+static void
+messages_of_a_round_may_come_in_any_order(void **state UNUSED)
+{
+    struct message_claim *found, claims[5];
+    struct message_outcome outcomes[5];
+    struct message_job *jobs;
+    struct db_tx tx;
+    struct wall_time now = clock_wall(clock_system());
+    char names[5][16];
+
+    for (size_t i = 0; i < COUNT_OF(claims); i++)
+        (void)accepted(MESSAGE_SERVICE);
+    assert_int_equal(claim(&found), COUNT_OF(claims));
+    for (size_t i = 0; i < COUNT_OF(claims); i++)
+        claims[i] = found[(2 * i + 3) % COUNT_OF(claims)];
+    claims[2].fence++; /* somebody else's */
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(
+        message_begin_sending(&tx, clock_system(), owner, 60000, claims, COUNT_OF(claims), arena, &jobs));
+    assert_ok(db_commit(&tx));
+    for (size_t i = 0; i < COUNT_OF(claims); i++) {
+        assert_true(id_eq(jobs[i].claim.message, claims[i].message));
+        assert_int_equal(jobs[i].is_mine, i != 2);
+        snprintf(names[i], sizeof(names[i]), "wamid.%zu", i);
+        outcomes[i] =
+            (struct message_outcome){ .claim = claims[i],
+                                      .verdict = i < 2 ? MESSAGE_VERDICT_SENT : MESSAGE_VERDICT_FAILED,
+                                      .at = now,
+                                      .provider_id = i < 2 ? slice_text(names[i]) : SLICE_EMPTY,
+                                      .error_code = i < 2 ? SLICE_EMPTY : slice_text(names[i]),
+                                      .error_title = i < 2 ? SLICE_EMPTY : SLICE("A title."),
+                                      .error_class = i < 2 ? NULL : "permanent" };
+    }
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(message_record_outcomes(&tx, clock_system(), outcomes, COUNT_OF(outcomes), arena));
+    assert_ok(db_commit(&tx));
+    for (size_t i = 0; i < COUNT_OF(claims); i++) {
+        char id[ID_UUID_BYTES];
+        id_uuid_print(claims[i].message, id);
+        message_testing_assert_status(claims[i].message, i < 2 ? "sent" : i == 2 ? "accepted" : "failed");
+        assert_int_equal(message_testing_count("select count(*) from harkara.message where id = '%s' and"
+                                               " '%s' in (provider_id, error_code)",
+                                               id, names[i]),
+                         i == 2 ? 0 : 1);
+        assert_int_equal(events(claims[i].message, "message.sending"), i == 2 ? 0 : 1);
+    }
+}
+
 /* The wanted category of the channel; the dispatcher's own view of what is there. */
 static struct message_found *
 look(enum message_category category, size_t max, size_t *count)
@@ -609,6 +715,8 @@ an_incoming_message_is_stored_once(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent),
+             TEST(events_of_a_send_say_the_same_whatever_is_stored),
+             TEST(messages_of_a_round_may_come_in_any_order),
              TEST(each_category_is_looked_at_by_itself_in_the_order_of_time),
              TEST(only_the_owner_of_an_open_lane_may_begin), TEST(what_is_due_next_is_told),
              TEST(lanes_are_shared_evenly_and_never_owned_twice),
