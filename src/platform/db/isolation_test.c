@@ -95,6 +95,9 @@ static const char sample_sql[] =
     " insert into membership (tenant_id, id, person_id, role_id, scope, joined_at) values (t, m, w, k, 'all', now());"
     " insert into team (tenant_id, id, name) values (t, e, 't');"
     " insert into team_member values (t, e, m);"
+    " insert into audit_entry (tenant_id, id, actor_kind, action, outcome) values (t, e, 'system', 'tenant.created', 'done');"
+    " insert into audit_unsealed values (t, e);"
+    " insert into audit_private values (t, pg_temp.new_id(), e, k, 1, '', b12, b16);"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on
@@ -124,7 +127,7 @@ must_sql(PGconn *conn, const char *sql)
     int64_t number = try_sql(conn, sql);
 
     if (sqlstate[0] != '\0')
-        fail_msg("%s: %s", sql, message);
+        fail_msg("%s: %s", message, sql);
     return number;
 }
 

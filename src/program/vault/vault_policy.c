@@ -33,6 +33,7 @@ static const struct {
     { VAULT_CONTENT,    "template",         "components",   GATEWAY | DISPATCHER, GATEWAY,  0,       0,       0 },
     { VAULT_CONTENT,    "template",         "draft",        GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CONTENT,    "webhook_attempt",  "answer",       WEBHOOKS,   GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "audit_private",    "part",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY | DISPATCHER, DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret",   GATEWAY,    0,                  GATEWAY, 0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token", GATEWAY,    0,                  0,       GATEWAY, 0 },
