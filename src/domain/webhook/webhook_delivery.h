@@ -11,14 +11,6 @@
 #define WEBHOOK_FANOUT_MAX 200u
 #define WEBHOOK_CLAIM_MAX  256u
 
-/*
- * Takes the next events off the log and makes a delivery for each endpoint that wants them; the cursor moves
- * in the same transaction. *taken_out events were passed, by us or meanwhile by another process (0: nothing
- * is ready yet). An event that cannot be read any more is told on the log and passed. As harkara_webhooks.
- */
-MUST_CHECK enum err webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock,
-                                    struct arena *arena, size_t *taken_out, size_t *queued_out);
-
 /* Where a claim's deliveries go, and how: read when it is claimed, shared by those to one endpoint. */
 struct webhook_target {
     struct id tenant, endpoint;
@@ -39,7 +31,36 @@ struct webhook_claim {
     unsigned attempt; /* 1 for the first */
     const struct webhook_target *target;
     struct vault_sealed body;
+    struct slice plain; /* the body, when it was made just now; ptr NULL: it is to be opened */
 };
+
+/*
+ * Places in the process that fans out, for deliveries that leave as soon as they are made: they are inserted
+ * as leased, with an attempt begun and the fence 0, and handed over with the body that was rendered. One for
+ * which there is no place, and any of an endpoint that fails or is held, waits in the table for a claim.
+ */
+struct webhook_places {
+    void *ctx;
+    bool (*take)(void *ctx, struct id tenant, struct id endpoint);      /* false: there is none */
+    void (*give_back)(void *ctx, struct id tenant, struct id endpoint); /* it was not used after all */
+    int64_t lease_ms;
+};
+struct webhook_fanned {
+    size_t
+        taken; /* events that were passed, by us or meanwhile by another process; 0: nothing is ready yet */
+    size_t queued;                /* deliveries that were made */
+    struct webhook_claim *claims; /* of these those that are handed over: each has its place */
+    size_t claim_count;
+};
+/*
+ * Takes the next events off the log and makes a delivery for each endpoint that wants them; the cursor moves
+ * in the same transaction. An event that cannot be read any more is told on the log and passed. `places`
+ * NULL: nothing is handed over. Claims live in the arena. As harkara_webhooks.
+ */
+MUST_CHECK enum err webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock,
+                                    struct arena *arena, const struct webhook_places *places,
+                                    struct webhook_fanned *out);
+
 struct webhook_claim_limits {
     size_t count_max;        /* now; at most WEBHOOK_CLAIM_MAX */
     size_t per_endpoint_max; /* of these and those that are out */

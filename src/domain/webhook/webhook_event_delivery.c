@@ -2,6 +2,7 @@
 #include "domain/tenant/sealed_column.h"
 #include "domain/webhook/webhook_event_delivery_internal.h"
 #include "domain/webhook/webhook_render.h"
+#include "domain/webhook/webhook_target_internal.h"
 
 enum err
 taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct taken *out, bool *is_known)
@@ -245,58 +246,157 @@ is_lost(enum err err)
 
 /*
  * An endpoint that was disabled since it was read gets nothing. The lock makes one that is being disabled
- * just now wait, so that it cancels these deliveries too; in the order of ids, as whoever locks several.
+ * just now wait, so that it cancels these deliveries too; in the order of ids, as whoever locks several. What
+ * is handed over has the fence 0, which no claim gives: claims have shares of their own.
  */
 static const struct db_stmt deliveries_insert_stmt = {
     "webhook_deliveries_insert",
-    "WITH live AS MATERIALIZED (SELECT w.id FROM webhook_endpoint w WHERE w.tenant_id = $1 AND w.id = ANY ($3::uuid[])"
-    " AND w.state = 'enabled' ORDER BY w.id FOR SHARE)"
-    " INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, key_version, body_ct, body_iv,"
-    " body_tag) SELECT $1, d.id, d.endpoint_id, d.event_id, d.event_type, d.key_version, d.ct, d.iv, d.tag"
-    " FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])"
-    " AS d (id, endpoint_id, event_id, event_type, key_version, ct, iv, tag) JOIN live ON live.id = d.endpoint_id"
-    " ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING"
+    "WITH live AS MATERIALIZED (SELECT w.id, w.failures = 0 AND w.not_before <= now() AS is_well FROM webhook_endpoint w"
+    " WHERE w.tenant_id = $1 AND w.id = ANY ($10::uuid[]) AND w.state = 'enabled' ORDER BY w.id FOR SHARE)"
+    " INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, attempt, lease_until, key_version,"
+    " body_ct, body_iv, body_tag) SELECT $1, d.id, d.endpoint_id, d.event_id, d.event_type, (d.lease_ms > 0)::int,"
+    " now() + make_interval(secs => nullif(d.lease_ms, 0) / 1000.0), d.key_version, d.ct, d.iv, d.tag"
+    " FROM (SELECT g.*, CASE WHEN live.is_well THEN g.given ELSE 0 END AS lease_ms"
+    " FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[],"
+    " $11::bigint[]) AS g (id, endpoint_id, event_id, event_type, key_version, ct, iv, tag, given)"
+    " JOIN live ON live.id = g.endpoint_id) d"
+    " ON CONFLICT (tenant_id, endpoint_id, event_id) DO NOTHING RETURNING id, lease_until IS NOT NULL"
 };
+
+/* One row each, in the order of the events. */
+struct columns {
+    struct id *ids, *endpoints, *events, *distinct; /* distinct: the endpoints, each once */
+    struct slice *types, *ciphers, *ivs, *tags;
+    int64_t *versions, *leases;
+    const struct taken **taken;
+    size_t *places; /* in its event's deliveries */
+    size_t count, distinct_count;
+};
+
+static enum err
+columns_init(struct columns *columns, struct arena *arena, size_t count)
+{
+    *columns = (struct columns){ .ids = arena_array(arena, count, sizeof(struct id)),
+                                 .endpoints = arena_array(arena, count, sizeof(struct id)),
+                                 .events = arena_array(arena, count, sizeof(struct id)),
+                                 .distinct = arena_array(arena, count, sizeof(struct id)),
+                                 .types = arena_array(arena, count, sizeof(struct slice)),
+                                 .ciphers = arena_array(arena, count, sizeof(struct slice)),
+                                 .ivs = arena_array(arena, count, sizeof(struct slice)),
+                                 .tags = arena_array(arena, count, sizeof(struct slice)),
+                                 .versions = arena_array(arena, count, sizeof(int64_t)),
+                                 .leases = arena_array(arena, count, sizeof(int64_t)),
+                                 .taken = arena_array(arena, count, sizeof(const struct taken *)),
+                                 .places = arena_array(arena, count, sizeof(size_t)) };
+    return columns->ids == NULL || columns->endpoints == NULL || columns->events == NULL ||
+                   columns->distinct == NULL || columns->types == NULL || columns->ciphers == NULL ||
+                   columns->ivs == NULL || columns->tags == NULL || columns->versions == NULL ||
+                   columns->leases == NULL || columns->taken == NULL || columns->places == NULL
+               ? ERR_NO_MEMORY
+               : ERR_OK;
+}
+
+static void
+columns_add(struct columns *columns, const struct taken *taken, size_t place)
+{
+    const struct vault_sealed *body = &taken->deliveries[place].body.sealed;
+    struct id endpoint = taken->deliveries[place].endpoint;
+    size_t at = columns->count++, known = 0;
+
+    columns->ids[at] = taken->deliveries[place].body.place.row;
+    columns->endpoints[at] = endpoint;
+    columns->events[at] = taken->event.id;
+    columns->types[at] = slice_text(event_type_word(taken->event.type));
+    columns->versions[at] = body->key_version;
+    columns->ciphers[at] = body->cipher;
+    columns->ivs[at] = slice_of(body->iv, VAULT_IV_BYTES);
+    columns->tags[at] = slice_of(body->tag, VAULT_TAG_BYTES);
+    columns->leases[at] = 0;
+    columns->taken[at] = taken;
+    columns->places[at] = place;
+    while (known < columns->distinct_count && !id_eq(columns->distinct[known], endpoint))
+        known++;
+    if (known == columns->distinct_count)
+        columns->distinct[columns->distinct_count++] = endpoint;
+}
+
+/* The row's claim, as webhook_claim_due would have returned it. */
+static struct webhook_claim
+claim_of(const struct columns *columns, size_t at, const struct webhook_target *target)
+{
+    const struct taken *taken = columns->taken[at];
+    const struct vault_seal_item *body = &taken->deliveries[columns->places[at]].body;
+
+    return (struct webhook_claim){ .tenant = taken->tenant,
+                                   .delivery = columns->ids[at],
+                                   .endpoint = columns->endpoints[at],
+                                   .event = taken->event.id,
+                                   .fence = 0,
+                                   .attempt = 1,
+                                   .target = target,
+                                   .body = body->sealed,
+                                   .plain = body->plain };
+}
+
+/* Rows come back in the order in which they went, but nobody promises it. */
+static void
+inserted_read(const struct db_rows *rows, const struct columns *columns, const struct webhook_places *places,
+              const struct webhook_target *targets, size_t target_count, struct inserted *out)
+{
+    size_t at = 0;
+
+    out->queued = rows == NULL ? 0 : db_rows_count(rows);
+    for (size_t r = 0; r < out->queued; r++) {
+        for (size_t tries = 0; tries < columns->count && !id_eq(columns->ids[at], db_id(rows, r, 0)); tries++)
+            at = (at + 1) % columns->count;
+        if (!db_bool(rows, r, 1))
+            continue;
+        out->claims[out->claim_count++] =
+            claim_of(columns, at, webhook_target_find(targets, target_count, columns->endpoints[at]));
+        columns->leases[at] = 0; /* its place is the claim's */
+    }
+    for (size_t i = 0; i < columns->count; i++)
+        if (columns->leases[i] > 0)
+            places->give_back(places->ctx, columns->taken[i]->tenant, columns->endpoints[i]);
+}
 
 enum err
 deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *const *taken, size_t taken_count,
-                  size_t *queued_out)
+                  const struct webhook_places *places, const struct webhook_target *targets,
+                  size_t target_count, struct inserted *out)
 {
-    size_t count = 0, at = 0, queued = 0;
+    struct db_rows *rows = NULL;
+    struct columns columns;
+    size_t count = 0;
 
+    *out = (struct inserted){ .queued = 0 };
     for (size_t i = 0; i < taken_count; i++)
         count += taken[i]->delivery_count;
     if (count == 0)
         return ERR_OK;
-    struct id *ids = arena_array(arena, count, sizeof(*ids));
-    struct id *endpoints = arena_array(arena, count, sizeof(*endpoints));
-    struct id *events = arena_array(arena, count, sizeof(*events));
-    struct slice *types = arena_array(arena, count, sizeof(*types));
-    int64_t *versions = arena_array(arena, count, sizeof(*versions));
-    struct slice *ciphers = arena_array(arena, count, sizeof(*ciphers));
-    struct slice *ivs = arena_array(arena, count, sizeof(*ivs));
-    struct slice *tags = arena_array(arena, count, sizeof(*tags));
-    if (ids == NULL || endpoints == NULL || events == NULL || types == NULL || versions == NULL ||
-        ciphers == NULL || ivs == NULL || tags == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < taken_count; i++)
-        for (size_t d = 0; d < taken[i]->delivery_count; d++, at++) {
-            const struct vault_sealed *body = &taken[i]->deliveries[d].body.sealed;
-            ids[at] = taken[i]->deliveries[d].body.place.row;
-            endpoints[at] = taken[i]->deliveries[d].endpoint;
-            events[at] = taken[i]->event.id;
-            types[at] = slice_text(event_type_word(taken[i]->event.type));
-            versions[at] = body->key_version;
-            ciphers[at] = body->cipher;
-            ivs[at] = slice_of(body->iv, VAULT_IV_BYTES);
-            tags[at] = slice_of(body->tag, VAULT_TAG_BYTES);
+    enum err err = columns_init(&columns, arena, count);
+    if (err == ERR_OK && (out->claims = arena_array(arena, count, sizeof(*out->claims))) == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < taken_count; i++)
+        for (size_t d = 0; d < taken[i]->delivery_count; d++) {
+            struct id endpoint = taken[i]->deliveries[d].endpoint;
+            columns_add(&columns, taken[i], d);
+            if (places != NULL && webhook_target_find(targets, target_count, endpoint) != NULL &&
+                places->take(places->ctx, taken[i]->tenant, endpoint))
+                columns.leases[columns.count - 1] = places->lease_ms;
         }
-    enum err err = db_exec(tx, &deliveries_insert_stmt,
-                           DB_ARGS(DB_ID_ARRAY(ids, count), DB_ID_ARRAY(endpoints, count),
-                                   DB_ID_ARRAY(events, count), DB_TEXT_ARRAY(types, count),
-                                   DB_I64_ARRAY(versions, count), DB_BYTES_ARRAY(ciphers, count),
-                                   DB_BYTES_ARRAY(ivs, count), DB_BYTES_ARRAY(tags, count)),
-                           &queued);
-    *queued_out += queued;
+    if (err != ERR_OK)
+        return err;
+    err = db_query(tx, &deliveries_insert_stmt,
+                   DB_ARGS(DB_ID_ARRAY(columns.ids, count), DB_ID_ARRAY(columns.endpoints, count),
+                           DB_ID_ARRAY(columns.events, count), DB_TEXT_ARRAY(columns.types, count),
+                           DB_I64_ARRAY(columns.versions, count), DB_BYTES_ARRAY(columns.ciphers, count),
+                           DB_BYTES_ARRAY(columns.ivs, count), DB_BYTES_ARRAY(columns.tags, count),
+                           DB_ID_ARRAY(columns.distinct, columns.distinct_count),
+                           DB_I64_ARRAY(columns.leases, count)),
+                   &rows);
+    /* Without an answer none of them is handed over, and all places are free again. */
+    inserted_read(rows, &columns, places, targets, target_count, out);
+    db_rows_free(rows);
     return err;
 }

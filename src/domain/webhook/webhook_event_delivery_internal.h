@@ -31,15 +31,22 @@ struct taken {
     size_t delivery_count;
 };
 
+/* What became of the rows: how many there are, and which of them are handed over. */
+struct inserted {
+    size_t queued;
+    struct webhook_claim *claims; /* as long as all that was to be inserted */
+    size_t claim_count;
+};
+
 /*
  * The columns tenant, id, xid, type, subject, channel, occurred_at, data, and of the content key version,
  * ciphertext (NULL when it is larger than a body may be), IV and tag. Unknown types (of a newer build) are
  * not *is_known.
  */
-#define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                \
-    "e.tenant_id, e.id, e.xid, e.type, e.subject_id, e.channel_id, e.occurred_at, event_data(e.type, e.data)::text,"             \
-    " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                \
-    " THEN e.content_ct END, e.content_iv,"                                                                  \
+#define WEBHOOK_EVENT_COLUMNS(size_parameter)                                                                        \
+    "e.tenant_id, e.id, e.xid, e.type, e.subject_id, e.channel_id, e.occurred_at, event_data(e.type, e.data)::text," \
+    " e.key_version, CASE WHEN octet_length(e.content_ct) <= " size_parameter                                        \
+    " THEN e.content_ct END, e.content_iv,"                                                                          \
     " e.content_tag"
 MUST_CHECK enum err taken_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
                                    struct taken *out, bool *is_known);
@@ -68,9 +75,14 @@ MUST_CHECK enum err deliveries_seal(const struct vault *vault, const struct cloc
                                     struct taken *taken, size_t count);
 /* Of the event, or of its tenant's keys, which may have been destroyed: it will not get better by itself. */
 bool is_lost(enum err err);
-/* The rows of these events, in a transaction of their tenant. An endpoint that was disabled since it was read
- * gets none. Adds to *queued_out how many were made. */
+/*
+ * The rows of these events, in a transaction of their tenant. An endpoint that was disabled since it was read
+ * gets none. Those to one of `targets`, which is well, for which `places` (may be NULL) has one, are inserted
+ * as claimed; each in `out->claims` keeps its place, whatever becomes of the transaction.
+ */
 MUST_CHECK enum err deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *const *taken,
-                                      size_t taken_count, size_t *queued_out);
+                                      size_t taken_count, const struct webhook_places *places,
+                                      const struct webhook_target *targets, size_t target_count,
+                                      struct inserted *out);
 
 #endif

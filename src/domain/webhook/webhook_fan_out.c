@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "domain/webhook/webhook_event_delivery_internal.h"
 #include "domain/webhook/webhook_render.h"
+#include "domain/webhook/webhook_target_internal.h"
 #include <stdlib.h>
 
 /*
@@ -19,7 +20,10 @@ struct batch {
     struct cursor before, page_end, after;
     bool is_moved; /* nobody listens: the cursor stands behind the page already */
     struct taken *taken;
-    size_t count, passed; /* events to be told, and all that the cursor passes */
+    size_t count, passed;                /* events to be told, and all that the cursor passes */
+    const struct webhook_places *places; /* NULL: nothing is handed over */
+    struct webhook_target *targets;      /* of what may be handed over */
+    size_t target_count;
 };
 
 /*
@@ -89,6 +93,28 @@ match_endpoints(struct db_tx *tx, struct batch *batch, struct arena *arena)
     return err;
 }
 
+/* Where those that are wanted would go, for what is handed over. Of more endpoints, the others' wait. */
+static enum err
+targets_read(struct db_tx *tx, struct arena *arena, struct batch *batch)
+{
+    struct id *endpoints = arena_array(arena, WEBHOOK_TARGETS_MAX, sizeof(*endpoints));
+    size_t count = 0;
+
+    if (endpoints == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < batch->count; i++)
+        for (size_t e = 0; e < batch->taken[i].endpoint_count && count < WEBHOOK_TARGETS_MAX; e++) {
+            size_t known = 0;
+            while (known < count && !id_eq(endpoints[known], batch->taken[i].endpoints[e]))
+                known++;
+            if (known == count)
+                endpoints[count++] = batch->taken[i].endpoints[e];
+        }
+    return count == 0
+               ? ERR_OK
+               : webhook_targets_read(tx, arena, endpoints, count, &batch->targets, &batch->target_count);
+}
+
 /* *is_heard_out: some of the page may be wanted. Else the cursor has moved, if there is a page at all. */
 static enum err
 page_read(struct db_tx *tx, struct batch *batch, bool *is_heard_out)
@@ -152,6 +178,8 @@ batch_read(struct db *db, struct arena *arena, struct batch *batch)
         err = events_read(&tx, arena, batch);
     if (err == ERR_OK && batch->count > 0)
         err = match_endpoints(&tx, batch, arena);
+    if (err == ERR_OK && batch->count > 0 && batch->places != NULL)
+        err = targets_read(&tx, arena, batch);
     if (err == ERR_OK && batch->is_moved)
         err = db_commit(&tx);
     db_rollback(&tx);
@@ -204,13 +232,18 @@ taken_compare(const void *a, const void *b)
     return order != 0 ? order : left < right ? -1 : left > right;
 }
 
-/* All deliveries of a tenant by one statement. */
+/* All deliveries of a tenant by one statement. What is handed over keeps its places, also after an error. */
 static enum err
-batch_deliver(struct db_tx *tx, struct arena *arena, const struct batch *batch, size_t *queued_out)
+batch_deliver(struct db_tx *tx, struct arena *arena, const struct batch *batch, struct webhook_fanned *out)
 {
     const struct taken **wanted = arena_array(arena, batch->count, sizeof(const struct taken *));
-    size_t count = 0;
+    size_t count = 0, deliveries = 0;
     enum err err = wanted == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; i < batch->count; i++)
+        deliveries += batch->taken[i].delivery_count;
+    if (err == ERR_OK && (out->claims = arena_array(arena, deliveries, sizeof(*out->claims))) == NULL)
+        err = ERR_NO_MEMORY;
 
     for (size_t i = 0; err == ERR_OK && i < batch->count; i++)
         if (batch->taken[i].delivery_count > 0)
@@ -218,24 +251,29 @@ batch_deliver(struct db_tx *tx, struct arena *arena, const struct batch *batch, 
     if (count > 0)
         qsort(wanted, count, sizeof(const struct taken *), taken_compare);
     for (size_t i = 0, end; err == ERR_OK && i < count; i = end) {
+        struct inserted inserted;
         for (end = i; end < count && id_eq(wanted[end]->tenant, wanted[i]->tenant);)
             end++;
         err = db_tx_turn_to(tx, wanted[i]->tenant);
-        if (err == ERR_OK)
-            err = deliveries_insert(tx, arena, wanted + i, end - i, queued_out);
+        if (err != ERR_OK)
+            break;
+        err = deliveries_insert(tx, arena, wanted + i, end - i, batch->places, batch->targets,
+                                batch->target_count, &inserted);
+        out->queued += inserted.queued;
+        for (size_t c = 0; c < inserted.claim_count; c++)
+            out->claims[out->claim_count++] = inserted.claims[c];
     }
     return err;
 }
 
 /* ERR_STATE_CONFLICT: another process has moved the cursor meanwhile, and made the deliveries itself. */
 static enum err
-batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_t *queued_out)
+batch_write(struct db *db, struct arena *arena, const struct batch *batch, struct webhook_fanned *out)
 {
     struct db_tx tx = { .is_open = false };
     struct id any = batch->count > 0 ? batch->taken[0].tenant : batch->after.id;
     enum err err = db_begin(db, any, &tx);
 
-    *queued_out = 0;
     if (err == ERR_OK)
         err = db_exec_one(&tx, &cursor_move_stmt,
                           DB_ARGS(DB_XID(batch->before.xid), DB_ID(batch->before.id),
@@ -243,29 +281,35 @@ batch_write(struct db *db, struct arena *arena, const struct batch *batch, size_
     if (err == ERR_NOT_FOUND)
         err = ERR_STATE_CONFLICT;
     if (err == ERR_OK)
-        err = batch_deliver(&tx, arena, batch, queued_out);
+        err = batch_deliver(&tx, arena, batch, out);
     if (err == ERR_OK)
         err = db_commit(&tx);
     db_rollback(&tx);
+    if (err == ERR_OK)
+        return ERR_OK;
+    /* If the commit has happened all the same, their leases run out. */
+    for (size_t i = 0; i < out->claim_count; i++)
+        batch->places->give_back(batch->places->ctx, out->claims[i].tenant, out->claims[i].endpoint);
+    *out = (struct webhook_fanned){ .taken = 0 };
     return err;
 }
 
 enum err
 webhook_fan_out(struct db *db, const struct vault *vault, const struct clock *clock, struct arena *arena,
-                size_t *taken_out, size_t *queued_out)
+                const struct webhook_places *places, struct webhook_fanned *out)
 {
-    struct batch batch = { .count = 0 };
-    enum err err = batch_read(db, arena, &batch);
+    struct batch batch = { .places = places };
 
-    *taken_out = *queued_out = 0;
+    *out = (struct webhook_fanned){ .taken = 0 };
+    enum err err = batch_read(db, arena, &batch);
     if (err == ERR_OK && batch.is_moved)
-        *taken_out = batch.passed;
+        out->taken = batch.passed;
     if (err != ERR_OK || batch.is_moved || batch.passed == 0)
         return err;
     err = batch_seal(vault, clock, arena, &batch);
     if (err == ERR_OK)
-        err = batch_write(db, arena, &batch, queued_out);
+        err = batch_write(db, arena, &batch, out);
     if (err == ERR_OK || err == ERR_STATE_CONFLICT)
-        *taken_out = batch.passed;
+        out->taken = batch.passed;
     return err == ERR_STATE_CONFLICT ? ERR_OK : err;
 }

@@ -356,9 +356,137 @@ events_that_are_not_told_move_the_cursor_too(void **state UNUSED)
     assert_int_equal(deliveries_of(endpoint), 0);
 }
 
+/* Some places, and what became of them. */
+struct counted_places {
+    size_t room, taken, given_back;
+};
+
+static bool
+place_take(void *ctx, struct id tenant UNUSED, struct id endpoint UNUSED)
+{
+    struct counted_places *places = ctx;
+
+    if (places->taken - places->given_back >= places->room)
+        return false;
+    places->taken++;
+    return true;
+}
+
+static void
+place_give_back(void *ctx, struct id tenant UNUSED, struct id endpoint UNUSED)
+{
+    ((struct counted_places *)ctx)->given_back++;
+}
+
+static void
+fan_out_into(struct counted_places *counted, struct webhook_fanned *out)
+{
+    const struct webhook_places places = { counted, place_take, place_give_back, 60000 };
+
+    assert_ok(webhook_fan_out(webhook_testing_webhooks, &webhook_testing_signer, clock_system(),
+                              webhook_testing_arena, &places, out));
+}
+
+static size_t
+claim(struct webhook_claim **out)
+{
+    size_t count = 0;
+
+    assert_ok(webhook_claim_due(
+        webhook_testing_webhooks,
+        &(struct webhook_claim_limits){
+            .count_max = 100, .per_endpoint_max = 1, .per_tenant_max = 1, .lease_ms = 60000 },
+        webhook_testing_arena, out, &count));
+    return count;
+}
+
+static void
+what_has_a_place_is_handed_over_and_the_rest_waits(void **state UNUSED)
+{
+    struct counted_places places = { .room = 2 };
+    struct webhook_fanned fanned;
+    struct webhook_claim *claims;
+    struct slice body;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    for (int i = 0; i < 3; i++)
+        webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    fan_out_into(&places, &fanned);
+    assert_int_equal(fanned.taken, 3);
+    assert_int_equal(fanned.queued, 3);
+    assert_int_equal(fanned.claim_count, 2);
+    assert_int_equal(places.given_back, 0);
+    for (size_t i = 0; i < 2; i++) {
+        const struct webhook_claim *handed = &fanned.claims[i];
+        assert_true(id_eq(handed->target->endpoint, endpoint));
+        assert_int_equal(handed->target->key_count, 1);
+        assert_int_equal(handed->attempt, 1);
+        assert_ok(webhook_testing_body(handed, &body)); /* what is in the table is what is handed over */
+        assert_true(slice_eq(body, handed->plain));
+    }
+    assert_int_equal(webhook_testing_count("select count(*) from webhook_delivery where attempt = 1 and"
+                                           " fence = 0 and lease_until > now() and state = 'pending'"),
+                     2);
+    assert_int_equal(claim(&claims), 1); /* the third: what was handed over has taken no claim's share */
+    assert_int_equal(claims[0].attempt, 1);
+    assert_null(claims[0].plain.ptr);
+}
+
+/* The process died: it comes again, as another attempt, and what the dead one did decides nothing. */
+static void
+what_was_handed_over_to_a_process_that_died_is_claimed(void **state UNUSED)
+{
+    struct counted_places places = { .room = 1 };
+    struct webhook_fanned fanned;
+    struct webhook_claim *claims;
+
+    tenants_make();
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    fan_out_into(&places, &fanned);
+    assert_int_equal(fanned.claim_count, 1);
+    assert_int_equal(claim(&claims), 0);
+    test_cluster_sql("update webhook_delivery set lease_until = now() - interval '1 second'");
+    assert_int_equal(claim(&claims), 1);
+    assert_true(id_eq(claims[0].delivery, fanned.claims[0].delivery));
+    assert_int_equal(claims[0].attempt, 2);
+    assert_true(claims[0].fence > fanned.claims[0].fence);
+}
+
+static void
+an_endpoint_that_fails_or_is_held_is_handed_nothing(void **state UNUSED)
+{
+    static const char *const troubles[] = {
+        "update webhook_endpoint set failures = 1, failing_since = now()",
+        "update webhook_endpoint set failures = 0, not_before = now() + interval '1 minute'",
+    };
+    struct counted_places places = { .room = 9 };
+    struct webhook_fanned fanned;
+
+    tenants_make();
+    webhook_testing_endpoint(acme, all);
+    for (size_t i = 0; i < COUNT_OF(troubles); i++) {
+        test_cluster_sql(troubles[i]);
+        webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+        fan_out_into(&places, &fanned);
+        assert_int_equal(fanned.queued, 1);
+        assert_int_equal(fanned.claim_count, 0);
+        assert_int_equal(places.taken, places.given_back);
+    }
+    assert_int_equal(webhook_testing_count(
+                         "select count(*) from webhook_delivery where lease_until is null and attempt = 0"),
+                     2);
+    test_cluster_sql("update webhook_endpoint set not_before = '-infinity'");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    fan_out_into(&places, &fanned);
+    assert_int_equal(fanned.claim_count, 1);
+}
+
 struct fanning {
     struct vault_client *client;
-    size_t queued;
+    struct counted_places places;
+    size_t queued, handed;
     enum err err;
 };
 
@@ -369,11 +497,13 @@ fan_out_until_nothing_is_left(void *ctx)
     struct db *db = test_cluster_open("harkara_webhooks");
     struct vault vault = tenant_vault(fanning->client, db);
     struct arena *arena = arena_new(64u << 20);
-    size_t taken = 1, queued = 0;
+    const struct webhook_places places = { &fanning->places, place_take, place_give_back, 60000 };
+    struct webhook_fanned fanned = { .taken = 1 };
 
-    while (taken > 0 && fanning->err == ERR_OK) {
-        fanning->err = webhook_fan_out(db, &vault, clock_system(), arena, &taken, &queued);
-        fanning->queued += queued;
+    while (fanned.taken > 0 && fanning->err == ERR_OK) {
+        fanning->err = webhook_fan_out(db, &vault, clock_system(), arena, &places, &fanned);
+        fanning->queued += fanned.queued;
+        fanning->handed += fanned.claim_count;
         arena_reset(arena);
     }
     arena_free(arena);
@@ -384,8 +514,10 @@ fan_out_until_nothing_is_left(void *ctx)
 static void
 two_processes_tell_each_event_once(void **state UNUSED)
 {
-    struct fanning fannings[2] = { { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000) },
-                                   { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000) } };
+    struct fanning fannings[2] = {
+        { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000), .places = { .room = 1000 } },
+        { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000), .places = { .room = 1000 } }
+    };
     pthread_t threads[2];
 
     tenants_make();
@@ -401,6 +533,10 @@ two_processes_tell_each_event_once(void **state UNUSED)
     }
     assert_int_equal(deliveries_of(endpoint), 333);
     assert_int_equal(fannings[0].queued + fannings[1].queued, 333);
+    for (size_t i = 0; i < 2; i++) { /* who was too late has its places back */
+        assert_int_equal(fannings[i].handed, fannings[i].queued);
+        assert_int_equal(fannings[i].places.taken - fannings[i].places.given_back, fannings[i].handed);
+    }
 }
 
 /* Read as enabled, disabled before the deliveries are written: then nothing may stay pending there. */
@@ -445,5 +581,8 @@ WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wan
              WEBHOOK_TEST(much_content_for_many_endpoints_is_told_in_several_batches),
              WEBHOOK_TEST(content_that_fits_no_body_is_passed),
              WEBHOOK_TEST(events_that_are_not_told_move_the_cursor_too),
+             WEBHOOK_TEST(what_has_a_place_is_handed_over_and_the_rest_waits),
+             WEBHOOK_TEST(what_was_handed_over_to_a_process_that_died_is_claimed),
+             WEBHOOK_TEST(an_endpoint_that_fails_or_is_held_is_handed_nothing),
              WEBHOOK_TEST(two_processes_tell_each_event_once),
              WEBHOOK_TEST(an_endpoint_that_is_disabled_in_between_gets_nothing))

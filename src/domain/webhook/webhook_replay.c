@@ -214,6 +214,7 @@ static enum err
 step_deliver(struct db_tx *tx, struct arena *arena, const struct step *step, size_t *queued_out)
 {
     const struct taken **made = arena_array(arena, step->taken_count, sizeof(const struct taken *));
+    struct inserted inserted = { .queued = 0 };
     size_t again = 0;
     enum err err = db_exec_one(tx, &replay_hold_stmt, DB_ARGS(DB_ID(step->replay.endpoint)));
 
@@ -224,10 +225,10 @@ step_deliver(struct db_tx *tx, struct arena *arena, const struct step *step, siz
     for (size_t i = 0; err == ERR_OK && i < step->taken_count; i++)
         made[i] = &step->taken[i];
     if (err == ERR_OK)
-        err = deliveries_insert(tx, arena, made, step->taken_count, queued_out);
+        err = deliveries_insert(tx, arena, made, step->taken_count, NULL, NULL, 0, &inserted);
     if (err == ERR_OK && step->again_count > 0)
         err = db_exec(tx, &replay_again_stmt, DB_ARGS(DB_ID_ARRAY(step->again, step->again_count)), &again);
-    *queued_out += again;
+    *queued_out += inserted.queued + again;
     return err;
 }
 

@@ -1,4 +1,5 @@
 #include "domain/webhook/webhook_rest.h"
+#include "domain/webhook/webhook_waits_internal.h"
 
 /* A scalar query: of EXISTS the planner would drop the order, and read a large log from its beginning. */
 static const struct db_stmt rest_look_stmt = {
@@ -92,15 +93,15 @@ webhook_rest(struct db *db, int64_t *horizon, bool *is_quiet_out)
         if (err == ERR_OK)
             err = rest_look(db, &look);
     }
-    *is_quiet_out = err == ERR_OK && !look.has_event && look.oldest >= *horizon;
+    /* Another process may have taken it down again: then nobody would tell us. */
+    *is_quiet_out = err == ERR_OK && look.is_resting && !look.has_event && look.oldest >= *horizon;
     return err;
 }
 
 static const struct db_stmt next_due_stmt = {
     "webhook_next_due",
-    "SELECT min(greatest(d.due_at, e.not_before)) FROM webhook_endpoint e CROSS JOIN LATERAL (SELECT q.due_at"
-    " FROM webhook_delivery q WHERE q.endpoint_id = e.id AND q.state = 'pending' AND q.lease_until IS NULL"
-    " ORDER BY q.due_at LIMIT 1) d WHERE e.state = 'enabled'"
+    "WITH RECURSIVE " WEBHOOK_WAITS " SELECT min(greatest(w.due_at, e.not_before)) FROM waits w"
+    " JOIN webhook_endpoint e ON e.tenant_id = w.tenant_id AND e.id = w.endpoint_id WHERE e.state = 'enabled'"
 };
 
 enum err

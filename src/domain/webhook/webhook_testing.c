@@ -111,11 +111,13 @@ webhook_testing_event(struct id tenant, enum event_type type, const char *conten
 size_t
 webhook_testing_fan_out(size_t *queued_out)
 {
-    size_t taken = 0;
+    struct webhook_fanned fanned;
 
     assert_ok(webhook_fan_out(webhook_testing_webhooks, &webhook_testing_signer, clock_system(),
-                              webhook_testing_arena, &taken, queued_out));
-    return taken;
+                              webhook_testing_arena, NULL, &fanned));
+    assert_int_equal(fanned.claim_count, 0);
+    *queued_out = fanned.queued;
+    return fanned.taken;
 }
 
 enum err

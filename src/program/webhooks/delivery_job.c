@@ -22,6 +22,7 @@ delivery_job_new(const struct webhook_claim *claim)
                                              .fence = claim->fence,
                                              .attempt = claim->attempt };
     job->is_failing = claim->target->is_failing;
+    job->is_handed_over = claim->plain.ptr != NULL;
     return job;
 }
 

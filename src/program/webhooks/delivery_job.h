@@ -18,6 +18,7 @@ struct delivery_job {
     struct secret *client_key; /* owned; NULL: none */
     bool has_expired;          /* the certificate: it is not even tried */
     bool is_failing;           /* of the places that endpoints which fail may take */
+    bool is_handed_over;       /* of those for what leaves as soon as it is made */
     char answer[WEBHOOK_ANSWER_BYTES_MAX], address[ADDRESS_TEXT_BYTES];
     size_t answer_len;
     struct webhook_outcome outcome;

@@ -6,7 +6,8 @@
 
 /* What is asked for one job; the asks of all lie one behind the other. */
 struct prepared {
-    struct vault_ask *body, *headers, *client_key; /* NULL: it has none */
+    struct vault_ask *body, *headers, *client_key; /* NULL: it has none; of a body: it is known */
+    struct slice plain;                            /* the body */
     struct vault_ask *signs;
     size_t sign_count;
     struct slice content;
@@ -22,8 +23,11 @@ open_all(const struct vault *vault, const struct webhook_claim *claims, struct d
     for (size_t i = 0; i < count; i++) {
         const struct webhook_target *target = claims[i].target;
         jobs[i]->has_expired = target->has_client && target->client_not_after.us <= now.us;
-        prepared[i].body = &asks[asked];
-        asks[asked++] = webhook_body_ask(&claims[i]);
+        prepared[i].plain = claims[i].plain;
+        if (claims[i].plain.ptr == NULL) {
+            prepared[i].body = &asks[asked];
+            asks[asked++] = webhook_body_ask(&claims[i]);
+        }
         if (target->has_headers) {
             prepared[i].headers = &asks[asked];
             asks[asked++] = webhook_headers_ask(target);
@@ -34,13 +38,16 @@ open_all(const struct vault *vault, const struct webhook_claim *claims, struct d
         }
     }
     vault_ask_many(vault, asks, asked, arena);
+    for (size_t i = 0; i < count; i++)
+        if (prepared[i].body != NULL)
+            prepared[i].plain = prepared[i].body->plain;
 }
 
 /* The secrets are the job's from here on, whatever becomes of it. */
 static enum err
 opened_take(const struct prepared *prepared, const struct webhook_target *target, struct delivery_job *job)
 {
-    enum err err = prepared->body->err;
+    enum err err = prepared->body == NULL ? ERR_OK : prepared->body->err;
 
     if (prepared->headers != NULL) {
         job->headers = prepared->headers->open;
@@ -63,8 +70,7 @@ content_make(const struct webhook_claim *claim, struct wall_time now, struct are
     struct buf content;
 
     buf_init(&content, WEBHOOK_CONTENT_MAX);
-    webhook_signed_content(id_print(ID_EVENT, claim->event, event_text), now, prepared->body->plain,
-                           &content);
+    webhook_signed_content(id_print(ID_EVENT, claim->event, event_text), now, prepared->plain, &content);
     enum err err = buf_done(&content);
     if (err == ERR_OK && (prepared->content = arena_copy(arena, buf_slice(&content))).ptr == NULL)
         err = ERR_NO_MEMORY;
@@ -95,7 +101,7 @@ request_make(const struct webhook_claim *claim, const struct prepared *prepared,
 
     if (err != ERR_OK)
         return err;
-    buf_add(&job->body, prepared->body->plain);
+    buf_add(&job->body, prepared->plain);
     buf_add(&job->url, claim->target->url);
     buf_add_byte(&job->url, '\0');
     snprintf(job->id_header, sizeof(job->id_header), "webhook-id: %.*s",

@@ -5,22 +5,24 @@
 #include "domain/webhook/webhook_replay.h"
 #include "domain/webhook/webhook_rest.h"
 #include "program/webhooks/delivery_prepare.h"
+#include "program/webhooks/delivery_shares.h"
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #define ARENA_BYTES                                                                                          \
-    (128u * 1024u * 1024u)    /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many                \
-                               */
-#define FAULT_MS          250 /* after an error */
-#define HELD_MS           250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
-#define CLAIM_AHEAD       8  /* times as much is claimed as may be posted at once: so it is done in batches */
-#define GATHER_MS         3  /* while more is out, outcomes are left to come together for so long ... */
-#define GATHER_MAX        64 /* ... or until there are so many */
-#define PASS_MS           10 /* between two looks at the log while nobody wants what is in it */
-#define TELL_MS           4  /* while somebody does */
-#define LINGER_MS         50 /* without an event, until notices are asked for */
-#define LOOK_MS_MIN       4  /* an event is not to be read yet: doubled each time ... */
+    (128u * 1024u * 1024u) /* WEBHOOK_CLAIM_MAX bodies of 256 KiB, or a fan-out of as many                   \
+                            */
+#define FAULT_MS 250       /* after an error */
+#define HELD_MS  250 /* what is due and was not claimed waits for its endpoint, or for its tenant's share */
+#define HANDED_BYTES_MAX                                                                                     \
+    (32u * 1024u * 1024u)     /* of bodies that were handed over, until there is room again */
+#define GATHER_MS         3   /* while more is out, outcomes are left to come together for so long ... */
+#define GATHER_MAX        64  /* ... or until there are so many */
+#define PASS_MS           10  /* between two looks at the log while nobody wants what is in it */
+#define TELL_MS           4   /* while somebody does */
+#define LINGER_MS         50  /* without an event, until notices are asked for */
+#define LOOK_MS_MIN       4   /* an event is not to be read yet: doubled each time ... */
 #define LOOK_MS_MAX       500 /* ... up to this: somebody's transaction is long */
 #define LEASE_MARGIN_MS   10000
 #define PREPARE_MAX       64u                  /* prepared at once, and ... */
@@ -37,10 +39,13 @@ struct delivery_store {
     struct arena *arena, *scratch;
     pthread_t thread;
     atomic_size_t out;
-    size_t failing_out; /* of these, those to endpoints that fail; this thread's, as the next */
-    int64_t horizon;    /* of webhook_rest */
-    int look_ms;        /* the last wait for an event that was not to be read yet */
+    struct delivery_shares *shares; /* this thread's, as the next */
+    size_t failing_out, handed_out; /* of these, those to endpoints that fail; that were handed over */
+    size_t handed_bytes;            /* of the latter's bodies */
+    int64_t horizon;                /* of webhook_rest */
+    int look_ms;                    /* the last wait for an event that was not to be read yet */
     bool must_claim, must_replay;
+    bool may_wait;               /* something that is due, for a place that is taken */
     struct mono_time fan_out_at; /* not before */
     struct mono_time look_at;    /* at the latest: for what becomes due while the log is busy */
     struct mono_time heard_at;   /* the last events */
@@ -51,6 +56,8 @@ struct delivery_store {
 static void
 job_hand_over(struct delivery_store *store, struct delivery_job *job, enum err err)
 {
+    if (job->is_handed_over)
+        store->handed_bytes += job->body.len;
     if (err == ERR_OK) {
         mailbox_put(store->config.ready, &job->item);
         return;
@@ -60,6 +67,16 @@ job_hand_over(struct delivery_store *store, struct delivery_job *job, enum err e
     job->is_released = true;
     job->release_ms = err_class(err) == ERR_CLASS_UNAVAILABLE ? RETURN_MS : UNREADABLE_MS;
     mailbox_put(store->config.settled, &job->item);
+}
+
+/* One that was claimed or handed over is not out any more. */
+static void
+out_end(struct delivery_store *store, struct id tenant, struct id endpoint, bool is_failing, bool was_handed)
+{
+    store->failing_out -= is_failing;
+    store->handed_out -= was_handed;
+    delivery_shares_end(store->shares, tenant, endpoint);
+    atomic_fetch_sub(&store->out, 1);
 }
 
 /* In parts, so that not too many opened bodies lie in memory at once. */
@@ -83,8 +100,8 @@ claims_hand_over(struct delivery_store *store, const struct webhook_claim *claim
         for (size_t i = 0; i < made; i++)
             job_hand_over(store, jobs[i], errs[i]);
         if (made == 0) { /* no memory: the lease runs out, and it is claimed again */
-            store->failing_out -= claims[end].target->is_failing;
-            atomic_fetch_sub(&store->out, 1);
+            out_end(store, claims[end].tenant, claims[end].endpoint, claims[end].target->is_failing,
+                    claims[end].plain.ptr != NULL);
             end++;
         }
     }
@@ -97,8 +114,8 @@ claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *c
     const struct config *config = store->config.config;
     struct webhook_claim_limits limits = {
         .count_max = room > WEBHOOK_CLAIM_MAX ? WEBHOOK_CLAIM_MAX : room,
-        .per_endpoint_max = (size_t)config->endpoint_in_flight_max * (is_failing ? 1 : CLAIM_AHEAD),
-        .per_tenant_max = (size_t)config->webhook_tenant_in_flight_max * CLAIM_AHEAD,
+        .per_endpoint_max = (size_t)config->endpoint_in_flight_max * (is_failing ? 1 : DELIVERY_AHEAD),
+        .per_tenant_max = (size_t)config->webhook_tenant_in_flight_max * DELIVERY_AHEAD,
         .is_failing = is_failing,
         .lease_ms = config->webhook_timeout_ms + LEASE_MARGIN_MS
     };
@@ -114,8 +131,10 @@ claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *c
         count = 0;
     atomic_fetch_sub(&store->out, limits.count_max - count);
     *claimed_out += count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         store->failing_out += claims[i].target->is_failing;
+        delivery_shares_add(store->shares, claims[i].tenant, claims[i].endpoint);
+    }
     claims_hand_over(store, claims, count);
     return err;
 }
@@ -124,7 +143,7 @@ claim_some(struct delivery_store *store, size_t room, bool is_failing, size_t *c
  * Endpoints whose last attempt was answered well come first and may take every place; those that fail, of
  * which each attempt may last until its time limit, get so many as half of what is posted at once. So however
  * many hang, there is room for the rest; and what is claimed ahead of those that are well is not in their
- * way.
+ * way. What is handed over has places of its own: it keeps nothing waiting.
  */
 static enum err
 claim_and_send(struct delivery_store *store, size_t *claimed_out)
@@ -132,8 +151,9 @@ claim_and_send(struct delivery_store *store, size_t *claimed_out)
     size_t posted = (size_t)store->config.config->webhook_in_flight_max;
     size_t failing_places = posted / 2 > 0 ? posted / 2 : 1;
     size_t places =
-        posted * CLAIM_AHEAD < WEBHOOK_CLAIM_MAX ? posted * CLAIM_AHEAD : (size_t)WEBHOOK_CLAIM_MAX;
-    size_t out = atomic_load(&store->out) - store->failing_out;
+        posted * DELIVERY_AHEAD < WEBHOOK_CLAIM_MAX ? posted * DELIVERY_AHEAD : (size_t)WEBHOOK_CLAIM_MAX;
+    size_t out = atomic_load(&store->out) - store->failing_out - store->handed_out;
+    struct wall_time due;
     enum err err = ERR_OK;
 
     *claimed_out = 0;
@@ -141,7 +161,13 @@ claim_and_send(struct delivery_store *store, size_t *claimed_out)
         err = claim_some(store, places - out, false, claimed_out);
     if (err == ERR_OK && store->failing_out < failing_places)
         err = claim_some(store, failing_places - store->failing_out, true, claimed_out);
-    return err;
+    store->may_wait = true;
+    if (err != ERR_OK || *claimed_out > 0)
+        return err;
+    /* What is due all the same waits for its share: what is recorded next may make room for it. */
+    err = webhook_next_due(store->db, &due);
+    store->may_wait = err == ERR_OK && due.us <= clock_wall(store->config.clock).us;
+    return err == ERR_NOTHING ? ERR_OK : err;
 }
 
 /*
@@ -242,6 +268,20 @@ record_in(struct db_tx *tx, void *ctx)
     return err;
 }
 
+static void
+job_end(struct delivery_store *store, struct delivery_job *job)
+{
+    const struct webhook_outcome *outcome = &job->outcome;
+
+    if (job->is_handed_over)
+        store->handed_bytes -= job->body.len;
+    if (!job->is_released)
+        delivery_shares_answered(store->shares, outcome->endpoint, outcome->plan.verdict == WEBHOOK_DELIVERED,
+                                 outcome->latency_ms);
+    out_end(store, outcome->tenant, outcome->endpoint, job->is_failing, job->is_handed_over);
+    delivery_job_free(job);
+}
+
 /*
  * In one transaction, or each by itself when one of them cannot be written. What cannot be recorded now goes
  * back to the mailbox: only the record can be repeated. One that can never be would come again for ever, and
@@ -269,11 +309,8 @@ record_some(struct delivery_store *store, struct delivery_job **jobs, size_t cou
     if (err != ERR_OK)
         log_event(LOG_ERROR, "webhook.not_recorded",
                   LOG_ID("delivery", ID_DELIVERY, jobs[0]->outcome.delivery), LOG_ERR(err));
-    for (size_t i = 0; i < count; i++) {
-        store->failing_out -= jobs[i]->is_failing;
-        delivery_job_free(jobs[i]);
-        atomic_fetch_sub(&store->out, 1);
-    }
+    for (size_t i = 0; i < count; i++)
+        job_end(store, jobs[i]);
     return ERR_OK;
 }
 
@@ -305,26 +342,48 @@ record_settled(struct delivery_store *store, size_t *recorded_out)
     return err;
 }
 
+/* Counted when it is taken: who drains must not find nothing out while something is handed over. */
+static bool
+place_take(void *ctx, struct id tenant, struct id endpoint)
+{
+    struct delivery_store *store = ctx;
+
+    if (store->handed_bytes > HANDED_BYTES_MAX || !delivery_shares_take(store->shares, tenant, endpoint))
+        return false;
+    atomic_fetch_add(&store->out, 1);
+    store->handed_out++;
+    return true;
+}
+
+static void
+place_give_back(void *ctx, struct id tenant, struct id endpoint)
+{
+    out_end(ctx, tenant, endpoint, false, true);
+}
+
 /* *is_full_out: there is more, and no need to wait for it. */
 static enum err
 fan_out(struct delivery_store *store, struct mono_time now, bool *is_full_out)
 {
-    size_t taken = 0, queued = 0;
+    const struct webhook_places places = { store, place_take, place_give_back,
+                                           store->config.config->webhook_timeout_ms + LEASE_MARGIN_MS };
+    struct webhook_fanned fanned;
 
     *is_full_out = false;
     if (atomic_load(&store->is_draining) || now.us < store->fan_out_at.us)
         return ERR_OK;
     enum err err =
-        webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, &taken, &queued);
-    metric_add(METRIC_WEBHOOKS_QUEUED, queued);
-    *is_full_out = taken >= WEBHOOK_FANOUT_MAX;
-    if (taken > 0) {
+        webhook_fan_out(store->db, &store->vault, store->config.clock, store->arena, &places, &fanned);
+    metric_add(METRIC_WEBHOOKS_QUEUED, fanned.queued);
+    *is_full_out = fanned.taken >= WEBHOOK_FANOUT_MAX;
+    if (fanned.taken > 0) {
         store->heard_at = now;
         store->look_ms = 0;
     }
-    store->must_claim |= queued > 0;
+    store->must_claim |= fanned.queued > fanned.claim_count;
+    claims_hand_over(store, fanned.claims, fanned.claim_count);
     if (!*is_full_out)
-        store->fan_out_at = mono_after_ms(now, queued > 0 ? TELL_MS : PASS_MS);
+        store->fan_out_at = mono_after_ms(now, fanned.queued > 0 ? TELL_MS : PASS_MS);
     return err;
 }
 
@@ -445,7 +504,7 @@ store_round(struct delivery_store *store)
         err = record_settled(store, &recorded);
     if (err == ERR_OK)
         err = db_notifications(store->db, on_notice, &was_told);
-    store->must_claim |= recorded > 0;
+    store->must_claim |= recorded > 0 && store->may_wait;
     if (was_told || now.us >= store->look_at.us) {
         store->must_claim = store->must_replay = true;
         store->look_at = mono_after_ms(now, HELD_MS);
@@ -503,7 +562,9 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     store->must_claim = store->must_replay = true;
     store->arena = arena_new(ARENA_BYTES);
     store->scratch = arena_new(SCRATCH_BYTES);
-    if (store->arena != NULL && store->scratch != NULL)
+    store->shares = delivery_shares_new(&(struct delivery_shares_config){
+        .per_endpoint_max = (size_t)config->config->endpoint_in_flight_max });
+    if (store->arena != NULL && store->scratch != NULL && store->shares != NULL)
         err = db_open(config->database, &store->db);
     if (err == ERR_OK)
         err = db_listen(store->db, WEBHOOK_CHANNEL);
@@ -517,6 +578,7 @@ delivery_store_new(const struct delivery_store_config *config, struct delivery_s
     db_close(store->db);
     arena_free(store->arena);
     arena_free(store->scratch);
+    delivery_shares_free(store->shares);
     free(store);
     return err;
 }
@@ -551,5 +613,6 @@ delivery_store_free(struct delivery_store *store)
     db_close(store->db);
     arena_free(store->arena);
     arena_free(store->scratch);
+    delivery_shares_free(store->shares);
     free(store);
 }
