@@ -185,11 +185,13 @@ static const struct db_stmt credential_update_stmts[CHANNEL_CREDENTIALS] = {
     [CHANNEL_APP_SECRET] = { "channel_app_secret_update", CREDENTIAL_UPDATE("app_secret") },
     [CHANNEL_VERIFY_TOKEN] = { "channel_verify_token_update", CREDENTIAL_UPDATE("verify_token") },
 };
+/* Dispatchers that have nothing to do look only now and then: they are told of a lane that opens. */
 static const struct db_stmt dispatch_lane_turn_stmt = {
     "dispatch_lane_turn",
-    "UPDATE dispatch_lane l SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END,"
+    "WITH turned AS (UPDATE dispatch_lane l SET is_open = $3, not_before = CASE WHEN $3 THEN '-infinity' ELSE not_before END,"
     " is_broken = c.state = 'broken' FROM channel c WHERE l.tenant_id = $1 AND l.channel_id = $2"
-    " AND c.tenant_id = $1 AND c.id = $2"
+    " AND c.tenant_id = $1 AND c.id = $2 RETURNING l.is_open)"
+    " SELECT CASE WHEN is_open THEN pg_notify('harkara_dispatch', '')::text END FROM turned LIMIT 1"
 };
 
 /* A channel that is being connected is a dispatcher's; one without a token cannot be active. */

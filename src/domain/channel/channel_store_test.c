@@ -344,6 +344,43 @@ a_pause_from_outside_is_told_once_and_only_of_an_active_channel(void **state UNU
 }
 
 static void
+count_notice(void *ctx, struct slice name UNUSED, struct slice payload)
+{
+    assert_int_equal(payload.len, 0);
+    ++*(int *)ctx;
+}
+
+/* So many notices that came with an answer. */
+static int
+told(void)
+{
+    static const struct db_stmt look = { "test_look", "SELECT FROM channel WHERE tenant_id = $1 LIMIT 1" };
+    struct db_tx tx;
+    int count = 0;
+
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(db_exec(&tx, &look, DB_NO_ARGS, NULL));
+    assert_ok(db_commit(&tx));
+    assert_ok(db_notifications(dispatcher, count_notice, &count));
+    return count;
+}
+
+static void
+dispatchers_are_told_of_a_lane_that_opens(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    struct channel channel = create(acme, &with);
+    struct channel_change change = { .has_state = true, .state = CHANNEL_PAUSED };
+
+    assert_ok(db_listen(dispatcher, "harkara_dispatch"));
+    assert_ok(update(channel.id, &change, &channel));
+    assert_int_equal(told(), 0);
+    change.state = CHANNEL_ACTIVE;
+    assert_ok(update(channel.id, &change, &channel));
+    assert_int_equal(told(), 1);
+}
+
+static void
 an_accounts_channels_are_its_own(void **state UNUSED)
 {
     struct channel_new one = new_channel(), two = new_channel(), foreign = new_channel();
@@ -411,5 +448,6 @@ CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(a_channel_that_connects_has_no_token_and_is_left_alone_until_it_has),
              TEST(without_a_token_a_channel_is_not_made_active), TEST(a_dispatcher_never_replaces_a_token),
              TEST(a_pause_from_outside_is_told_once_and_only_of_an_active_channel),
+             TEST(dispatchers_are_told_of_a_lane_that_opens),
              TEST(a_channel_fetches_media_as_it_says_or_as_all_do), TEST(an_accounts_channels_are_its_own),
              TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there))

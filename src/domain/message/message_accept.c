@@ -74,11 +74,12 @@ static const struct db_stmt message_accept_stmt = {
     " ELSE ($23::jsonb[])[data] || jsonb_build_object('reference', reference, 'tags',"
     " coalesce(string_to_array(tags, E'\n'), '{}')) END FROM settled WHERE is_fresh)"
     " SELECT string_agg(CASE WHEN is_fresh THEN 'f' WHEN verdict = 'a' THEN 'k' ELSE verdict END, '' ORDER BY n),"
-    /* With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h). */
+    /* With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h);
+       also of what is held, when he may not look before its time. */
     " (SELECT count(pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, '')))"
     " FROM unnest($2::uuid[], $3::uuid[]) AS a (tenant_id, id) JOIN dispatch_lane l ON l.tenant_id = a.tenant_id"
     " AND l.channel_id = a.id WHERE l.is_resting AND l.is_open AND l.channel_id IN (SELECT channel_id FROM settled"
-    " WHERE is_fresh AND starts_at IS NULL))::text FROM settled"
+    " WHERE is_fresh AND coalesce(starts_at, now()) < now() + interval '10 seconds'))::text FROM settled"
 };
 
 static enum err

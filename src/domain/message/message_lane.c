@@ -34,7 +34,11 @@ static const struct db_stmt message_lanes_take_stmt = {
     " AND f.channel_id = i.channel_id WHERE i.is_open AND (i.dispatcher IS NULL OR i.dispatcher NOT IN (SELECT dispatcher"
     " FROM alive)) ORDER BY md5(i.channel_id::text || $1::text)"
     " LIMIT (SELECT greatest(0, share - mine) FROM part) FOR UPDATE OF i SKIP LOCKED) f"
-    " WHERE l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id RETURNING l.channel_id)"
+    " WHERE l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id RETURNING l.channel_id),"
+    " left_behind AS (UPDATE dispatch_lane l SET dispatcher = NULL, is_resting = true FROM (SELECT i.tenant_id, i.channel_id"
+    " FROM dispatch_lane i WHERE i.dispatcher IS NOT NULL AND i.dispatcher NOT IN (SELECT dispatcher FROM alive)"
+    " AND i.channel_id NOT IN (SELECT channel_id FROM free) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED) f"
+    " WHERE l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id)"
     " SELECT share, (SELECT count(*) FROM taken) FROM part"
 };
 static const struct db_stmt message_lanes_read_stmt = {
@@ -171,7 +175,8 @@ static const struct db_stmt message_look_around_stmt = {
     "WITH RECURSIVE " WAITING
     " SELECT EXISTS (SELECT FROM waiting w JOIN dispatch_lane l ON l.tenant_id = w.tenant_id AND l.channel_id = w.channel_id"
     " WHERE l.is_open AND NOT EXISTS (SELECT FROM dispatcher_lease d WHERE d.dispatcher = l.dispatcher AND " LIVES
-    ")),"
+    ")) OR EXISTS (SELECT FROM dispatch_lane l WHERE l.dispatcher IS NOT NULL AND NOT EXISTS (SELECT FROM"
+    " dispatcher_lease d WHERE d.dispatcher = l.dispatcher AND " LIVES ")),"
     " EXISTS (SELECT FROM dispatch_queue WHERE state IN ('leased', 'sending') AND (lease_until < now()"
     " OR lease_until > now() + make_interval(secs => 2 * greatest(60, $1 / 1000.0))))"
     " OR EXISTS (SELECT FROM dispatch_queue WHERE state = 'uncertain' AND due_at <= now()),"
@@ -180,7 +185,11 @@ static const struct db_stmt message_look_around_stmt = {
     " OR EXISTS (SELECT FROM message_fallback WHERE due_at <= now())"
     " OR EXISTS (SELECT FROM dispatch_lane l JOIN dispatch_queue q ON q.channel_id = l.channel_id"
     " WHERE l.is_broken AND q.has_fallback AND q.state = 'ready'),"
-    " EXISTS (SELECT FROM dispatch_lane WHERE dispatcher IS NOT NULL)"
+    " EXISTS (SELECT FROM dispatch_lane l JOIN dispatcher_lease d ON d.dispatcher = l.dispatcher WHERE l.dispatcher IS NOT NULL"
+    " AND " LIVES "),"
+    " CASE WHEN EXISTS (SELECT FROM dispatch_lane WHERE dispatcher IS NOT NULL) THEN false"
+    " ELSE NOT EXISTS (SELECT FROM dispatch_queue) AND NOT EXISTS (SELECT FROM message_fallback"
+    " WHERE due_at <= now() + interval '10 seconds') END"
 };
 
 enum err
@@ -198,7 +207,8 @@ message_look_around(struct db *db, int64_t dispatcher_lease_ms, int64_t send_lea
         *out = (struct message_around){ .has_lanes = db_bool(rows, 0, 0),
                                         .has_lapsed = db_bool(rows, 0, 1),
                                         .has_times = db_bool(rows, 0, 2),
-                                        .is_shared = db_bool(rows, 0, 3) };
+                                        .is_shared = db_bool(rows, 0, 3),
+                                        .is_quiet = db_bool(rows, 0, 4) };
     db_rows_free(rows);
     db_rollback(&tx);
     return err;

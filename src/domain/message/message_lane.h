@@ -34,7 +34,8 @@ struct message_lanes {
 };
 /*
  * Says that this dispatcher lives for `lease_ms` more, takes lanes that have something to send and no living
- * owner, up to its share, and reads all that it has. Across tenants ("dispatch.claim").
+ * owner, up to its share, and reads all that it has. What else the dead had is nobody's, and rests: so that
+ * who puts something into it tells everybody. Across tenants ("dispatch.claim").
  */
 MUST_CHECK enum err message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms,
                                        struct arena *arena, struct message_lanes *out);
@@ -49,8 +50,9 @@ MUST_CHECK enum err message_dispatcher_leave(struct db *db, struct id dispatcher
 
 /* What there is to do for a dispatcher besides its own lanes' messages. */
 struct message_around {
-    bool has_lanes;  /* something waits in a lane without a living owner */
+    bool has_lanes;  /* something waits in a lane without a living owner, or a dead one still has lanes */
     bool is_shared;  /* lanes are in use: who wants a part says that he lives */
+    bool is_quiet;   /* nothing waits, due or not, and nobody has a lane */
     bool has_lapsed; /* for message_take_over */
     bool has_times;  /* for message_keep_times */
 };

@@ -10,17 +10,19 @@ message_claim_sender(const struct message_claim *claim)
 }
 
 /*
- * One walk through the lane's index for each wanted; what will be due next is the first row behind those that
- * are due. What has expired is left to message_keep_times.
+ * One walk through the lane's index for each wanted, from where the caller says on: entries of rows that are
+ * gone stay in an index until it is vacuumed. What will be due next is the first row behind those that are
+ * due. What has expired is left to message_keep_times.
  */
 static const struct db_stmt message_look_stmt = {
     "message_look",
     "SELECT c.n, d.tenant_id, d.message_id, c.channel_id, d.fence, d.attempt, c.priority,"
-    " coalesce(d.expires_at, 'infinity'), (extract(epoch FROM d.due_at - now()) * 1000000)::bigint"
-    " FROM unnest($1::uuid[], $2::bigint[]::smallint[], $3::bigint[]) AS c (channel_id, priority, n) CROSS JOIN LATERAL"
+    " coalesce(d.expires_at, 'infinity'), (extract(epoch FROM d.due_at - now()) * 1000000)::bigint, d.due_at"
+    " FROM unnest($1::uuid[], $2::bigint[]::smallint[], $3::bigint[], $6::timestamptz[]) AS c (channel_id, priority, n, since)"
+    " CROSS JOIN LATERAL"
     " ((SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
-    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority AND q.due_at <= now()"
-    " AND (q.expires_at IS NULL OR q.expires_at > now()) ORDER BY q.due_at LIMIT $4)"
+    " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority AND q.due_at >= c.since"
+    " AND q.due_at <= now() AND (q.expires_at IS NULL OR q.expires_at > now()) ORDER BY q.due_at LIMIT $4)"
     " UNION ALL (SELECT q.tenant_id, q.message_id, q.fence, q.attempt, q.expires_at, q.due_at FROM dispatch_queue q"
     " WHERE q.channel_id = c.channel_id AND q.state = 'ready' AND q.priority = c.priority AND q.due_at > now()"
     " ORDER BY q.due_at LIMIT 1)) d ORDER BY c.n, d.due_at LIMIT $5"
@@ -36,21 +38,23 @@ message_look(struct db *db, const struct message_wanted *wanted, size_t count, s
     struct id *channels = arena_array(arena, count, sizeof(*channels));
     int64_t *numbers = arena_array(arena, count, sizeof(*numbers));
     int64_t *priorities = arena_array(arena, count, sizeof(*priorities));
+    struct wall_time *sinces = arena_array(arena, count, sizeof(*sinces));
     size_t found_count = 0;
 
-    if (channels == NULL || numbers == NULL || priorities == NULL)
+    if (channels == NULL || numbers == NULL || priorities == NULL || sinces == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         channels[i] = wanted[i].channel;
         numbers[i] = (int64_t)i;
         priorities[i] = wanted[i].category;
+        sinces[i] = wanted[i].since;
     }
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
     if (err == ERR_OK)
         err = db_query(&tx, &message_look_stmt,
                        DB_ARGS(DB_ID_ARRAY(channels, count), DB_I64_ARRAY(priorities, count),
                                DB_I64_ARRAY(numbers, count), DB_I64((int64_t)per_wanted_max),
-                               DB_I64(MESSAGE_LOOK_MAX)),
+                               DB_I64(MESSAGE_LOOK_MAX), DB_TIME_ARRAY(sinces, count)),
                        &rows);
     if (err != ERR_OK)
         goto done;
@@ -69,6 +73,7 @@ message_look(struct db *db, const struct message_wanted *wanted, size_t count, s
                        .category = (enum message_category)db_i64(rows, i, 6),
                        .expires_at = db_time(rows, i, 7) },
             .due_in_us = db_i64(rows, i, 8),
+            .due_at = db_time(rows, i, 9),
         };
 done:
     db_rows_free(rows);

@@ -27,11 +27,13 @@ unsigned message_claim_sender(const struct message_claim *claim);
 struct message_wanted {
     struct id channel;
     enum message_category category;
+    struct wall_time since; /* what was due before has gone: it is not walked over again; 0: from the first */
 };
 struct message_found {
     struct message_claim claim; /* as it would be: nothing is marked yet */
     size_t wanted;              /* for which of them */
     int64_t due_in_us;          /* <= 0: it is due */
+    struct wall_time due_at;    /* by the database's clock */
 };
 /*
  * Looks, without a lock: of each wanted the first `per_wanted_max` that are due, in the order of their time,

@@ -399,10 +399,11 @@ what_there_is_to_do_is_seen_at_one_look(void **state UNUSED)
     struct message_claim *claims;
 
     assert_false(around().has_lanes || around().has_lapsed || around().has_times || around().is_shared);
+    assert_true(around().is_quiet);
     accepted(MESSAGE_OTP);
-    assert_true(around().has_lanes && !around().is_shared);
+    assert_true(around().has_lanes && !around().is_shared && !around().is_quiet);
     assert_int_equal(claim(&claims), 1);
-    assert_true(!around().has_lanes && around().is_shared);
+    assert_true(!around().has_lanes && around().is_shared && !around().is_quiet);
     assert_true(begin_sending(&claims[0]).is_mine);
     assert_false(around().has_lapsed);
     let_leases_run_out();
@@ -418,6 +419,51 @@ what_there_is_to_do_is_seen_at_one_look(void **state UNUSED)
     assert_false(around().has_times);
     test_cluster_sql("update harkara.dispatch_queue set expires_at = now() where state = 'held'");
     assert_true(around().has_times);
+    test_cluster_sql("delete from harkara.dispatch_queue");
+    assert_false(around().is_quiet); /* the owner lives, and has the lane */
+    assert_ok(message_dispatcher_leave(dispatcher, owner));
+    assert_true(around().is_quiet);
+}
+
+/* Else nobody would be told of what comes into them: their owner was busy, and looked by himself. */
+static void
+idle_lanes_of_the_dead_are_nobodys_and_rest(void **state UNUSED)
+{
+    const char *left =
+        "select count(*) from harkara.dispatch_lane where dispatcher is not null or not is_resting";
+    struct id other = id_new(clock_system());
+
+    accepted(MESSAGE_OTP);
+    assert_int_equal(keep(owner).count, 1);
+    assert_ok(message_lanes_rest(dispatcher, owner, &channel, 1, false));
+    test_cluster_sql("delete from harkara.dispatch_queue");
+    assert_int_equal(keep(other).count, 0);
+    assert_int_equal(message_testing_count("%s", left), 1); /* he lives */
+    assert_false(around().has_lanes);
+    test_cluster_sql("update harkara.dispatcher_lease set lease_until = now() - interval '1 second'");
+    assert_true(around().has_lanes && !around().is_shared && !around().is_quiet);
+    assert_int_equal(keep(other).count, 0);
+    assert_int_equal(message_testing_count("%s", left), 0);
+    assert_true(around().is_quiet);
+}
+
+/* What was due before has gone, says who has looked; the rest is found from there. */
+static void
+a_look_begins_where_it_is_told(void **state UNUSED)
+{
+    struct message_wanted wanted = { .channel = channel, .category = MESSAGE_OTP };
+    struct message_found *found;
+    struct id ids[4];
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(ids); i++)
+        ids[i] = accepted(MESSAGE_OTP);
+    assert_ok(message_look(dispatcher, &wanted, 1, 8, arena, &found, &count));
+    assert_int_equal(count, COUNT_OF(ids));
+    wanted.since = found[2].due_at;
+    assert_ok(message_look(dispatcher, &wanted, 1, 8, arena, &found, &count));
+    assert_int_equal(count, 2);
+    assert_true(id_eq(found[0].claim.message, ids[2]) && id_eq(found[1].claim.message, ids[3]));
 }
 
 /* Only who rests is told, and he alone. */
@@ -466,6 +512,19 @@ the_owner_of_a_lane_is_told_while_it_rests(void **state UNUSED)
     accepted(MESSAGE_OTP);
     assert_false(keep(owner).lanes[0].is_open);
     notices_come_to_be(""); /* nothing can leave */
+    /* Who looks only now and then is told in time of what is held for a moment; what waits longer, he finds.
+     */
+    test_cluster_sql("update harkara.dispatch_lane set is_open = true");
+    struct message_new held = message_testing_new(acme, channel, MESSAGE_OTP);
+    held.send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
+    message_testing_accept(gateway, &held);
+    assert_true(keep(owner).lanes[0].is_open);
+    notices_come_to_be("");
+    held = message_testing_new(acme, channel, MESSAGE_OTP);
+    held.send_at = wall_after_ms(clock_wall(clock_system()), 2000);
+    message_testing_accept(gateway, &held);
+    assert_true(keep(owner).lanes[0].is_open);
+    notices_come_to_be(want);
 }
 
 static void
@@ -721,7 +780,8 @@ CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent),
              TEST(only_the_owner_of_an_open_lane_may_begin), TEST(what_is_due_next_is_told),
              TEST(lanes_are_shared_evenly_and_never_owned_twice),
              TEST(a_lease_of_a_dispatcher_from_a_clock_ahead_is_over),
-             TEST(what_there_is_to_do_is_seen_at_one_look), TEST(the_owner_of_a_lane_is_told_while_it_rests),
+             TEST(what_there_is_to_do_is_seen_at_one_look), TEST(idle_lanes_of_the_dead_are_nobodys_and_rest),
+             TEST(a_look_begins_where_it_is_told), TEST(the_owner_of_a_lane_is_told_while_it_rests),
              TEST(of_two_that_saw_a_message_one_sends_it), TEST(a_retry_comes_back_and_counts_its_attempts),
              TEST(a_claim_that_never_began_is_simply_claimed_again),
              TEST(a_send_whose_sender_died_is_uncertain_then_resent_by_category),

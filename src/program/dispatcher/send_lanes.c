@@ -10,6 +10,10 @@
 #define URGENT_PART  8  /* of the requests in flight, one part in so many is kept for the urgent */
 #define HOLD_TOLD_MS 1000
 #define NEVER        ((struct mono_time){ INT64_MAX })
+/* Between looks from the first entry of a category on. Others begin so long before what was last found: what
+ * is due earlier has gone, but for what was committed late or was put off with an older time. */
+#define LOOK_WHOLE_MS 1000
+#define LOOK_BACK_MS  2000
 
 static const int64_t category_weights[CATEGORIES] = {
     [MESSAGE_OTP] = 64, [MESSAGE_TRANSACTIONAL] = 16, [MESSAGE_SERVICE] = 4, [MESSAGE_PROMOTIONAL] = 1
@@ -22,7 +26,9 @@ struct waiting {
     struct send_lane *lane;
     struct message_claim *claims; /* owned; NULL: none */
     size_t at, count;
-    struct mono_time due_at; /* of the first that is not due yet */
+    struct mono_time due_at;        /* of the first that is not due yet */
+    struct wall_time found_to;      /* the last one's time, by the database's clock; 0: none yet */
+    struct mono_time whole_look_at; /* the last one from the first entry on */
     bool must_look;
 };
 
@@ -206,7 +212,7 @@ lane_new(struct send_lanes *lanes, const struct message_lane *from, struct mono_
     lane->used_at = now;
     lane->is_open = true;
     lane->hold_told_at.us = now.us - HOLD_TOLD_MS * 1000;
-    lane->recheck_at = NEVER;
+    lane->recheck_at = mono_after_ms(now, recheck_ms[0]); /* who writes may have seen its flag before */
     lane->wants_rest = true;
     tenant->lane_count++;
     fair_init(&lane->fair);
@@ -216,6 +222,7 @@ lane_new(struct send_lanes *lanes, const struct message_lane *from, struct mono_
         waiting->lane = lane;
         waiting->due_at = NEVER;
         waiting->must_look = true;
+        waiting->whole_look_at.us = now.us - LOOK_WHOLE_MS * 1000;
         fair_init(&waiting->fair);
         fair_join(&waiting->fair, &lane->fair, category_weights[i]);
     }
@@ -383,6 +390,18 @@ lane_is_due(const struct send_lane *lane, struct mono_time now)
            (!lane->is_resting && now.us - lane->looked_at.us >= SEND_LOOK_MS * 1000);
 }
 
+/* From when on it is looked for what is due. */
+static struct wall_time
+look_since(struct waiting *waiting, struct mono_time now)
+{
+    bool is_whole = waiting->found_to.us == 0 || now.us - waiting->whole_look_at.us >= LOOK_WHOLE_MS * 1000;
+
+    if (!is_whole)
+        return wall_after_ms(waiting->found_to, -LOOK_BACK_MS);
+    waiting->whole_look_at = now;
+    return (struct wall_time){ 0 };
+}
+
 size_t
 send_lanes_wanted(struct send_lanes *lanes, struct mono_time now, struct message_wanted *out)
 {
@@ -401,7 +420,8 @@ send_lanes_wanted(struct send_lanes *lanes, struct mono_time now, struct message
         for (size_t k = 0; k < CATEGORIES; k++) {
             struct waiting *waiting = &lane->waiting[k];
             if (waiting_count(waiting) == 0 && (is_due || waiting->must_look || waiting->due_at.us <= now.us))
-                out[count++] = (struct message_wanted){ lane->channel, (enum message_category)k };
+                out[count++] = (struct message_wanted){ lane->channel, (enum message_category)k,
+                                                        look_since(waiting, now) };
         }
         if (!is_due)
             continue;
@@ -451,10 +471,12 @@ send_lanes_found(struct send_lanes *lanes, const struct message_wanted *wanted, 
         }
         waiting->must_look = due >= asked_max; /* once these are picked */
         for (size_t k = first; k < at; k++)
-            if (found[k].due_in_us <= 0)
+            if (found[k].due_in_us <= 0) {
                 waiting->claims[waiting->count++] = found[k].claim;
-            else if (now.us + found[k].due_in_us < waiting->due_at.us)
+                waiting->found_to = found[k].due_at;
+            } else if (now.us + found[k].due_in_us < waiting->due_at.us) {
                 waiting->due_at.us = now.us + found[k].due_in_us;
+            }
         fair_wait(&waiting->fair, waiting->count);
         if (due > 0)
             lane->used_at = now;

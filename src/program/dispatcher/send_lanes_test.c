@@ -85,6 +85,35 @@ look(enum message_category category, size_t count, int64_t now)
     return wanted_count;
 }
 
+/* What has gone is not walked over again with every look, and what came late is found all the same. */
+static void
+a_look_goes_on_where_the_last_one_ended(void **state UNUSED)
+{
+    struct message_wanted wanted[SEND_WANTED_MAX];
+    struct message_found found[2] = { { .due_at = { 7 * SECOND_US }, .claim.category = MESSAGE_OTP },
+                                      { .due_at = { 9 * SECOND_US }, .claim.category = MESSAGE_OTP } };
+
+    update(1, 1, 0);
+    assert_int_equal(send_lanes_wanted(lanes, at(0), wanted), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(wanted[i].since.us, 0);
+    for (size_t i = 0; i < COUNT_OF(found); i++)
+        found[i].claim.expires_at.us = INT64_MAX;
+    assert_ok(send_lanes_found(lanes, wanted, 4, found, COUNT_OF(found), 64, at(0)));
+    struct claimed picked[4];
+    assert_int_equal(send_lanes_pick(lanes, at(0), (struct wall_time){ 0 }, at(SECOND_US), 4, picked), 2);
+    send_lanes_told_all(lanes);
+    assert_int_equal(send_lanes_wanted(lanes, at(SECOND_US / 2), wanted), 4);
+    for (size_t i = 0; i < 4; i++) /* two seconds before the last one that was found; others: nothing was */
+        assert_int_equal(wanted[i].since.us, wanted[i].category == MESSAGE_OTP ? 7 * SECOND_US : 0);
+    send_lanes_told_all(lanes);
+    assert_int_equal(send_lanes_wanted(lanes, at(SECOND_US), wanted), 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(wanted[i].since.us, 0);
+    for (size_t i = 0; i < 2; i++)
+        send_lanes_done(lanes, picked[i].lane, MESSAGE_OTP, at(SECOND_US));
+}
+
 static size_t
 pick(struct claimed *out, size_t max, int64_t now)
 {
@@ -223,6 +252,7 @@ what_is_beyond_the_share_is_given_up_when_it_is_empty(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-UNIT_MAIN(TEST(an_eighth_of_the_places_is_kept_for_the_urgent), TEST(no_lane_has_more_than_its_places),
-          TEST(workspaces_have_turns_by_their_weight), TEST(what_is_held_closed_or_lost_is_not_picked),
-          TEST(a_lane_rests_when_it_is_quiet), TEST(what_is_beyond_the_share_is_given_up_when_it_is_empty))
+UNIT_MAIN(TEST(an_eighth_of_the_places_is_kept_for_the_urgent), TEST(a_look_goes_on_where_the_last_one_ended),
+          TEST(no_lane_has_more_than_its_places), TEST(workspaces_have_turns_by_their_weight),
+          TEST(what_is_held_closed_or_lost_is_not_picked), TEST(a_lane_rests_when_it_is_quiet),
+          TEST(what_is_beyond_the_share_is_given_up_when_it_is_empty))

@@ -9,6 +9,7 @@
 
 #define ARENA_BYTES    (64u * 1024u * 1024u) /* PICK_MAX messages of 64 KiB, sealed and opened */
 #define LOOK_AROUND_MS 1000 /* for what others left, for times, and for what a lost notice left */
+#define LOOK_QUIET_MS  5000 /* the same, while nothing waits for anything: but for what a lost notice left */
 #define LANE_LEASE_MS  4000 /* our lanes stay ours so long after the last look around */
 #define LEASE_MARGIN_MS                                                                                      \
     1000 /* of it, for our own clock and for a request that is on its way to the provider */
@@ -63,6 +64,12 @@ lanes_keep(struct send_store *store)
     return send_lanes_update(store->lanes, &ours, clock_mono(store->config.clock));
 }
 
+static struct mono_time
+look_around_at(const struct send_store *store)
+{
+    return mono_after_ms(store->looked_around_at, store->is_quiet ? LOOK_QUIET_MS : LOOK_AROUND_MS);
+}
+
 /* Once a second: our lanes, and what others or time have left. */
 static enum err
 look_around(struct send_store *store)
@@ -73,10 +80,10 @@ look_around(struct send_store *store)
     struct message_around around = { .has_lanes = false };
     size_t taken = 0, kept = 0;
 
-    if (!store->must_look_around && now.us - store->looked_around_at.us < LOOK_AROUND_MS * 1000)
+    if (!store->must_look_around && now.us < look_around_at(store).us)
         return ERR_OK;
     store->looked_around_at = now;
-    store->must_look_around = false;
+    store->must_look_around = store->is_quiet = false;
     enum err err = message_look_around(store->db, LANE_LEASE_MS, config->send_lease_ms, &around);
     if (err == ERR_OK && around.has_lapsed && !is_draining)
         err = message_take_over(store->db, store->config.clock, config->uncertain_wait_ms,
@@ -89,6 +96,7 @@ look_around(struct send_store *store)
     if (err == ERR_OK && (send_lanes_count(store->lanes) > 0 ||
                           (!is_draining && (around.has_lanes || around.is_shared || taken + kept > 0))))
         err = lanes_keep(store);
+    store->is_quiet = err == ERR_OK && around.is_quiet && send_lanes_count(store->lanes) == 0;
     return err == ERR_OK ? lanes_release(store) : err;
 }
 
@@ -408,6 +416,8 @@ on_notice(void *ctx, struct slice channel UNUSED, struct slice payload)
     } else if (owner.len == 0 || id_uuid_parse(owner, &dispatcher) != ERR_OK ||
                id_eq(dispatcher, store->config.instance)) {
         store->must_look_around = true; /* nobody's yet */
+    } else {
+        store->is_quiet = false; /* another's, unless he has died: then it is free before long */
     }
 }
 
@@ -423,10 +433,11 @@ notices(struct send_store *store, bool *was_told)
 
 /*
  * Until an outcome or a notice comes, or something is due. A few outcomes wait a little for more; a notice
- * does not wait.
+ * does not wait. That the store should drain or stop may have been told to the round before, which took the
+ * wake with what was settled: so it is looked at again.
  */
 static enum err
-store_wait(struct send_store *store, bool may_gather)
+store_wait(struct send_store *store, bool was_draining, bool may_gather)
 {
     struct pollfd fds[] = { { .fd = db_fd(store->db), .events = POLLIN },
                             { .fd = store->config.settled->event_fd, .events = POLLIN } };
@@ -435,11 +446,12 @@ store_wait(struct send_store *store, bool may_gather)
 
     for (bool gathers = may_gather;; gathers = false) {
         struct mono_time now = clock_mono(store->config.clock), next = send_lanes_next(store->lanes, now);
-        int64_t around_us = store->looked_around_at.us + LOOK_AROUND_MS * 1000;
+        int64_t around_us = look_around_at(store).us;
         int64_t until_us = atomic_load(&store->is_draining) || around_us < next.us ? around_us : next.us;
         int64_t wait_ms = (until_us - now.us + 999) / 1000;
 
-        if (err != ERR_OK || store->must_look_around || was_told)
+        if (err != ERR_OK || store->must_look_around || was_told || atomic_load(&store->is_stopping) ||
+            atomic_load(&store->is_draining) != was_draining)
             return err;
         wait_ms = gathers ? GATHER_MS : wait_ms < 1 ? 1 : wait_ms;
         int ready = poll(fds, gathers ? 1 : 2, (int)wait_ms);
@@ -529,7 +541,7 @@ store_run(void *ctx)
         enum err err = store_round(store, &done);
 
         if (err == ERR_OK && done < FEW && store->outcome_count < FEW)
-            err = store_wait(store, done > 0 && !was_draining);
+            err = store_wait(store, was_draining, done > 0 && !was_draining);
         arena_reset(store->arena);
         if (err == ERR_OK)
             continue;

@@ -18,6 +18,7 @@ struct send_store {
     struct mono_time owned_until;                 /* the lanes are ours, by the monotonic clock */
     struct mono_time looked_around_at, urgent_at; /* urgent_at: an otp or transactional one was picked */
     bool must_look_around;
+    bool is_quiet;   /* nothing waited anywhere, and nobody had a lane, at the last look around */
     size_t pick_max; /* of a round, as long as rounds take now */
     struct pace *pace;
     struct send_lanes *lanes;
