@@ -126,8 +126,15 @@ test('scopes are the same in the contract and in scope.def', () => {
 test('every operation that needs a key names a scope that a key can have', () => {
     for (const [id, { operation }] of operations) {
         const isOpen = operation.security?.length === 0;
-        assert.equal(operation['x-scope'] === undefined, isOpen, id);
-        if (!isOpen)
+        const isSession = operation['x-access'] === 'session';
+        if (isSession) {
+            assert.deepEqual(operation.security, [{ session: [] }], id);
+            assert.equal(isOpen, false, id);
+        }
+        assert.ok(operation['x-step-up'] === undefined || (operation['x-step-up'] === true && !isOpen), id);
+        if (!isSession)
+            assert.equal(operation['x-scope'] === undefined, isOpen, id);
+        if (operation['x-scope'] !== undefined)
             assert.ok(document.components.schemas.Scope.enum.includes(operation['x-scope']), id);
     }
 });

@@ -66,6 +66,7 @@ exchange_new(struct http_server *server, struct http_connection *connection)
     }
     exchange->connection = connection;
     exchange->request.transport = exchange;
+    exchange->request.is_https = server->config.is_https;
     exchange->request.id = id_new(server->config.clock);
     exchange->request.began_at = http_server_now(server);
     return exchange;
@@ -450,6 +451,7 @@ http_connection_give_up(struct http_connection *connection, enum err err)
     struct http_server *server = connection->server;
     struct http_request request = { .id = exchange->request.id, /* the rest belongs to whoever is late */
                                     .method = exchange->request.method,
+                                    .is_https = server->config.is_https,
                                     .began_at = exchange->request.began_at,
                                     .handed_at = exchange->request.handed_at,
                                     .arena = arena_new(65536) };

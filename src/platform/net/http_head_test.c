@@ -8,6 +8,26 @@
 #include <unistd.h>
 
 static void
+what_comes_by_tls_is_told_to_stay_so(void **state UNUSED)
+{
+    for (int is_https = 0; is_https < 2; is_https++) {
+        struct harness h;
+        struct testing_reply reply;
+        harness_init(&h);
+        h.config.is_https = is_https == 1;
+        harness_start(&h);
+        int fd = testing_connect(h.port);
+        send_text(fd, "GET /ok HTTP/1.1\r\n" HOST "\r\n");
+        assert_true(testing_receive(fd, &reply));
+        const char *strict = testing_header(&reply, "Strict-Transport-Security");
+        assert_int_equal(strict != NULL, is_https);
+        testing_reply_release(&reply);
+        close(fd);
+        harness_end(&h);
+    }
+}
+
+static void
 every_answer_has_the_headers_that_protect_it(void **state UNUSED)
 {
     struct harness h;
@@ -378,7 +398,8 @@ the_access_log_holds_the_pattern_and_never_what_was_sent(void **state UNUSED)
     harness_end(&h);
 }
 
-UNIT_MAIN(cmocka_unit_test(every_answer_has_the_headers_that_protect_it),
+UNIT_MAIN(cmocka_unit_test(what_comes_by_tls_is_told_to_stay_so),
+          cmocka_unit_test(every_answer_has_the_headers_that_protect_it),
           cmocka_unit_test(a_malformed_head_is_refused_and_nothing_after_it_is_run),
           cmocka_unit_test(an_unusual_but_right_head_is_served),
           cmocka_unit_test(a_target_that_means_nothing_is_refused_and_the_connection_kept),

@@ -148,6 +148,26 @@ traceparent_put(struct MHD_Response *made, char *room, const struct http_request
     return header_put(made, room, "traceparent", traceparent_print(&trace, text));
 }
 
+/* Two years, the least that lists of such hosts take. */
+#define STRICT_TRANSPORT "max-age=63072000; includeSubDomains"
+
+static bool
+origin_put(struct MHD_Response *made, char *room, const struct http_request *request)
+{
+    bool is_whole = true;
+
+    if (request->is_https)
+        is_whole = header_put(made, room, "Strict-Transport-Security", SLICE(STRICT_TRANSPORT));
+    if (request->varies_by_origin)
+        is_whole = is_whole && header_put(made, room, "Vary", SLICE("Origin"));
+    if (request->cors_origin.len == 0)
+        return is_whole;
+    return is_whole && header_put(made, room, "Access-Control-Allow-Origin", request->cors_origin) &&
+           header_put(made, room, "Access-Control-Expose-Headers",
+                      SLICE("ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, "
+                            "X-Request-Id"));
+}
+
 bool
 http_response_dress(struct MHD_Response *made, const struct http_request *request,
                     const struct http_response *response, bool is_last)
@@ -157,12 +177,15 @@ http_response_dress(struct MHD_Response *made, const struct http_request *reques
     } defaults[] = {
         { "Cache-Control", "no-store" },
         { "X-Content-Type-Options", "nosniff" },
-        { "Content-Security-Policy", "default-src 'none'" },
+        { "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+        { "Cross-Origin-Opener-Policy", "same-origin" },
+        { "Cross-Origin-Resource-Policy", "same-origin" },
+        { "Referrer-Policy", "no-referrer" },
     };
     char id[ID_TEXT_BYTES], room[HTTP_RESPONSE_VALUE_BYTES_MAX + 1] UNCLEARED;
     bool is_whole = header_put(made, room, "X-Request-Id", id_print(ID_REQUEST, request->id, id)) &&
                     header_put(made, room, "Content-Type", response->content_type) &&
-                    traceparent_put(made, room, request);
+                    traceparent_put(made, room, request) && origin_put(made, room, request);
 
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
         if (!has_header(response, defaults[i].name))

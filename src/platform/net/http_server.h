@@ -81,6 +81,7 @@ struct http_request {
     struct mono_time handed_at; /* when the whole request was */
     void *worker;               /* the worker's own state: its database connection and so on */
     void *transport;            /* the server's own */
+    bool is_https;              /* of the server */
     /* For whoever handles it. `route`, `tenant` and `error` go to the access log. */
     const char *route; /* the pattern of the path, a literal; NULL when none matched */
     struct id tenant;  /* zero while unknown */
@@ -91,6 +92,8 @@ struct http_request {
     struct http_pair
         answer_headers[HTTP_ANSWER_HEADERS_MAX]; /* of whatever answers it; as http_response_add's */
     size_t answer_header_count;
+    struct slice cors_origin; /* the foreign origin that may read the answer; empty: none */
+    bool varies_by_origin;    /* another origin may get other headers */
     /* NULL, or called once, when it is answered: by whoever answers, or by the loop if it was served there.
      */
     void (*cleanup)(struct http_request *request);
@@ -106,8 +109,10 @@ struct http_response {
 
 /*
  * Copies nothing: name is a literal, value lives in the arena. CR, LF and NUL in a value are a bug. The
- * server adds X-Request-Id, and Cache-Control: no-store, X-Content-Type-Options: nosniff and
- * Content-Security-Policy: default-src 'none' where the response does not say otherwise.
+ * server adds X-Request-Id, with is_https Strict-Transport-Security, and where the response does not say
+ * otherwise Cache-Control: no-store, X-Content-Type-Options: nosniff, Content-Security-Policy: default-src
+ * 'none'; frame-ancestors 'none', Cross-Origin-Opener-Policy and -Resource-Policy: same-origin, and
+ * Referrer-Policy: no-referrer.
  */
 void http_response_add(struct http_response *response, const char *name, struct slice value);
 /* The header's value, or a slice with NULL ptr. Case-insensitive; the first of several. */
@@ -127,6 +132,7 @@ struct http_server_config {
     size_t queue_max;        /* requests handed over and not yet answered; more are answered 503 */
     size_t body_bytes_max;   /* the most any route takes; the route's own limit comes from body_limit */
     int drain_ms;            /* how long http_server_run may take to end after http_server_stop; 0: 10 s */
+    bool is_https;           /* the world comes by TLS, whoever ends it: answers say that it stays so */
     struct slice
         trusted_proxies; /* CIDR list; X-Forwarded-For is believed only from these and from unix peers */
     const struct clock *clock; /* borrowed */

@@ -263,7 +263,11 @@ assert_common_headers(const struct testing_reply *reply)
     assert_non_null(id);
     assert_ok(id_parse(ID_REQUEST, slice_text(id), &parsed));
     assert_string_equal(testing_header(reply, "X-Content-Type-Options"), "nosniff");
-    assert_string_equal(testing_header(reply, "Content-Security-Policy"), "default-src 'none'");
+    assert_string_equal(testing_header(reply, "Content-Security-Policy"),
+                        "default-src 'none'; frame-ancestors 'none'");
+    assert_string_equal(testing_header(reply, "Cross-Origin-Opener-Policy"), "same-origin");
+    assert_string_equal(testing_header(reply, "Cross-Origin-Resource-Policy"), "same-origin");
+    assert_string_equal(testing_header(reply, "Referrer-Policy"), "no-referrer");
     assert_non_null(testing_header(reply, "Cache-Control"));
     assert_non_null(testing_header(reply, "Date"));
 }

@@ -145,7 +145,10 @@ row_agrees(const struct router *router, const struct row *row)
     for (size_t i = 0; (declared = contract_route_at(router->config.contract, i)) != NULL; i++) {
         if (!slice_eq(declared->operation_id, slice_text(route->operation_id)))
             continue;
-        struct slice scope = route->access == HTTP_ACCESS_KEY ? slice_text(route->scope) : SLICE_EMPTY;
+        struct slice scope = route->access == HTTP_ACCESS_OPEN ? SLICE_EMPTY : slice_text(route->scope);
+        if (declared->is_session != (route->access == HTTP_ACCESS_SESSION) ||
+            declared->needs_step_up != route->needs_step_up)
+            return false;
         return slice_eq_nocase(declared->method, slice_text(http_method_word(route->method))) &&
                patterns_clash(declared->path, slice_text(route->path)) && slice_eq(declared->scope, scope) &&
                contract_has_body(row->operation) == (route->body_bytes_max != 0);
@@ -178,7 +181,7 @@ row_add(struct router *router, const struct http_route *route)
         log_event(LOG_ERROR, "router.clash", LOG_WORD("method", method), LOG_WORD("route", route->path));
         return ERR_CONFIG;
     }
-    if (route->access == HTTP_ACCESS_KEY && router->config.authenticate == NULL) {
+    if (route->access != HTTP_ACCESS_OPEN && router->config.authenticate == NULL) {
         log_event(LOG_ERROR, "router.unguarded", LOG_WORD("method", method), LOG_WORD("route", route->path));
         return ERR_CONFIG;
     }
@@ -271,6 +274,34 @@ router_body_limit(void *ctx, enum http_method method, struct slice path)
     return row->route->body_bytes_max | (row->route->is_streamed ? HTTP_BODY_STREAMED : 0);
 }
 
+/* Whether a page of the request's Origin may read the answer. Nothing but a whole match will do: no patterns,
+ * no "null". */
+static void
+cors_judge(const struct router *router, struct http_request *request)
+{
+    struct slice rest = router->config.cors_origins, origin = http_header(request, "Origin");
+
+    request->varies_by_origin = rest.len != 0;
+    while (rest.len != 0) {
+        struct slice one = slice_first(rest, slice_find(rest, ','));
+        rest = slice_drop(rest, one.len == rest.len ? one.len : one.len + 1);
+        if (one.len != 0 && origin.ptr != NULL && slice_eq(one, origin))
+            request->cors_origin = origin;
+    }
+}
+
+/* What a foreign page may send (fetch standard, CORS preflight). */
+static void
+preflight_add(struct http_request *request, struct http_response *response, struct slice methods)
+{
+    if (request->cors_origin.len == 0 || http_header(request, "Access-Control-Request-Method").ptr == NULL)
+        return;
+    http_response_add(response, "Access-Control-Allow-Methods", methods);
+    http_response_add(response, "Access-Control-Allow-Headers",
+                      SLICE("Authorization, Content-Type, Idempotency-Key, If-Match, traceparent"));
+    http_response_add(response, "Access-Control-Max-Age", SLICE("600"));
+}
+
 /* Allow: what the path is good for (RFC 9110, 10.2.1). */
 static enum err
 allow_add(const struct router *router, struct http_request *request, struct http_response *response)
@@ -308,6 +339,8 @@ allow_add(const struct router *router, struct http_request *request, struct http
             err = ERR_NO_MEMORY;
         else
             http_response_add(response, "Allow", allow);
+        if (allow.ptr != NULL && request->method == HTTP_OPTIONS)
+            preflight_add(request, response, allow);
     }
     buf_release(&text);
     return err;
@@ -437,8 +470,8 @@ request_serve(const struct router *router, struct http_request *request, struct 
     enum err err = ERR_OK;
 
     if (routed->next == STEP_KEY) { /* before anything else is told about the request */
-        if (row->route->access == HTTP_ACCESS_KEY)
-            err = router->config.authenticate(request, row->route->scope);
+        if (row->route->access != HTTP_ACCESS_OPEN)
+            err = router->config.authenticate(request, row->route);
         if (err != ERR_OK && err != ERR_WOULD_WAIT)
             clear_if_ours(router, row, request, err);
         if (err != ERR_OK)
@@ -446,7 +479,7 @@ request_serve(const struct router *router, struct http_request *request, struct 
         routed->next = STEP_RATE;
     }
     if (routed->next == STEP_RATE) {
-        if (row->route->access == HTTP_ACCESS_KEY)
+        if (row->route->access != HTTP_ACCESS_OPEN)
             err = limit_ask(router, row, request, HTTP_LIMIT_KNOWN);
         if (err != ERR_OK)
             return err;
@@ -473,8 +506,10 @@ handle(const struct router *router, struct http_request *request, struct http_re
 {
     enum err err = ERR_OK;
 
-    if (request->router == NULL)
+    if (request->router == NULL) {
+        cors_judge(router, request);
         err = request_route(router, request, response);
+    }
     const struct routed *routed = request->router;
     if (err == ERR_OK && routed != NULL)
         err = is_on_loop && !routed->row->route->begins_on_loop ? ERR_WOULD_WAIT

@@ -11,8 +11,9 @@
 typedef enum err (*http_handler)(struct http_request *request, struct http_response *response);
 
 enum http_access {
-    HTTP_ACCESS_KEY,  /* an API key with the route's scope */
-    HTTP_ACCESS_OPEN, /* none: health, provider callbacks (which verify signatures themselves) */
+    HTTP_ACCESS_KEY,     /* an API key or a signed-in person, with the route's scope */
+    HTTP_ACCESS_SESSION, /* a signed-in person; with the route's scope if it names one */
+    HTTP_ACCESS_OPEN,    /* none: health, sign-in, provider callbacks (which verify signatures themselves) */
 };
 
 struct http_route {
@@ -21,7 +22,7 @@ struct http_route {
     http_handler handler;     /* NULL ends a table */
     const char *operation_id; /* in the contract; NULL: not part of it (provider callbacks, health) */
     enum http_access access;
-    const char *scope;     /* with HTTP_ACCESS_KEY; NULL: any key */
+    const char *scope;     /* NULL: any key, any person */
     size_t body_bytes_max; /* 0: takes no body */
     bool has_raw_body;     /* true: not JSON, not checked against the contract */
     bool is_streamed;      /* true: raw, and served by a streaming worker (http_stream.h) */
@@ -31,7 +32,8 @@ struct http_route {
      * at that step, and calls it anew.
      */
     bool begins_on_loop;
-    bool is_unlimited; /* the limit hook is not asked: health */
+    bool is_unlimited;  /* the limit hook is not asked: health */
+    bool needs_step_up; /* a person must have shown a factor just now */
 };
 
 /* When the limit hook is asked. */
@@ -48,21 +50,26 @@ struct router_config {
     size_t table_count;
     const struct contract *contract; /* borrowed; may be NULL when no route names an operation */
     /*
-     * Finds who asks, sets request->principal and request->tenant; checks `scope`. Not called for open
-     * routes; may be NULL when there are no others.
+     * Finds who asks, sets request->principal and request->tenant; checks what the route asks of him. Not
+     * called for open routes; may be NULL when there are no others.
      */
-    enum err (*authenticate)(struct http_request *request, const char *scope);
+    enum err (*authenticate)(struct http_request *request, const struct http_route *route);
     /*
      * Whether the request is within its limits: an error refuses it; what HTTP_LIMIT_CLEARED returns is not
      * looked at. ERR_WOULD_WAIT on the loop: asked again by a worker. May be NULL.
      */
     enum err (*limit)(struct http_request *request, enum http_limit_step step);
+    /*
+     * Origins ("https://app.example.org", divided by commas) whose pages may read answers; empty: none. They
+     * are never let send cookies.
+     */
+    struct slice cors_origins;
 };
 
 /*
  * ERR_CONFIG, said on the log: two rows clash, a row needs a key and there is no `authenticate`, or an
- * operation is missing from the contract or differs there in method, path, scope or in whether it takes a
- * body.
+ * operation is missing from the contract or differs there in method, path, access, scope, step-up or in
+ * whether it takes a body.
  */
 MUST_CHECK enum err router_new(const struct router_config *config, struct router **out);
 void router_free(struct router *router);

@@ -23,7 +23,12 @@ static const char document[] =
     "\"/v1/things/{thing_id}\":{"
     "\"delete\":{\"operationId\":\"deleteThing\",\"x-scope\":\"things:write\",\"parameters\":[{\"name\":"
     "\"thing_id\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"}}],"
-    "\"responses\":{\"204\":{\"description\":\"gone\"}}}}}}";
+    "\"responses\":{\"204\":{\"description\":\"gone\"}}}},"
+    "\"/v1/mine\":{"
+    "\"get\":{\"operationId\":\"getMine\",\"x-access\":\"session\",\"responses\":{\"200\":{\"description\":"
+    "\"mine\"}}},"
+    "\"delete\":{\"operationId\":\"dropMine\",\"x-access\":\"session\",\"x-step-up\":true,\"responses\":{"
+    "\"204\":{\"description\":\"gone\"}}}}}}";
 
 static struct contract *contract;
 static struct router *router;
@@ -32,7 +37,7 @@ static int on_loop;                        /* request->worker there */
 static atomic_uint asked_keys, begun_work; /* how often a key was looked at, and a thing's POST was called */
 
 static enum err
-authenticate(struct http_request *request, const char *scope)
+authenticate(struct http_request *request, const struct http_route *route)
 {
     struct slice token;
     enum err err = request_bearer(request, &token);
@@ -42,8 +47,10 @@ authenticate(struct http_request *request, const char *scope)
         return err;
     if (slice_eq(token, SLICE("far"))) /* known, but not here */
         return request->worker == &on_loop ? ERR_WOULD_WAIT : ERR_OK;
+    if (route->access == HTTP_ACCESS_SESSION) /* of the token "good" here, and never stepped up */
+        return !slice_eq(token, SLICE("good")) ? ERR_SESSION : route->needs_step_up ? ERR_STEP_UP : ERR_OK;
     if (slice_eq(token, SLICE("reader")))
-        return strcmp(scope, "things:read") == 0 ? ERR_OK : ERR_SCOPE;
+        return strcmp(route->scope, "things:read") == 0 ? ERR_OK : ERR_SCOPE;
     return slice_eq(token, SLICE("good")) || slice_eq(token, SLICE("often")) ? ERR_OK : ERR_KEY_INVALID;
 }
 
@@ -166,6 +173,9 @@ static const struct http_route things[] = {
     { HTTP_GET, "/v1/things", thing_list, "listThings", HTTP_ACCESS_KEY, "things:read", 0, false },
     { HTTP_DELETE, "/v1/things/{thing_id}", thing_delete, "deleteThing", HTTP_ACCESS_KEY, "things:write", 0,
       false },
+    { HTTP_GET, "/v1/mine", thing_list, "getMine", HTTP_ACCESS_SESSION, NULL, 0, false },
+    { HTTP_DELETE, "/v1/mine", thing_list, "dropMine", HTTP_ACCESS_SESSION, NULL, 0, false,
+      .needs_step_up = true },
     { .handler = NULL },
 };
 static const struct http_route others[] = {
@@ -213,7 +223,9 @@ group_setup(void **state UNUSED)
                                                        .table_count = COUNT_OF(tables),
                                                        .contract = contract,
                                                        .authenticate = authenticate,
-                                                       .limit = limit },
+                                                       .limit = limit,
+                                                       .cors_origins = SLICE("https://app.example.org,"
+                                                                             "http://localhost:3000") },
                               &router);
     if (err != ERR_OK)
         return -1;
@@ -408,6 +420,68 @@ the_other_methods_are_named(void **state UNUSED)
 }
 
 static void
+what_is_for_people_asks_for_a_session(void **state UNUSED)
+{
+    static const struct {
+        const char *line, *head;
+        int status;
+    } rows[] = {
+        { "GET /v1/mine", KEY, 200 },
+        { "GET /v1/mine", "Authorization: Bearer reader\r\n", 401 },
+        { "GET /v1/mine", "", 401 },
+        { "DELETE /v1/mine", KEY, 403 },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct testing_reply reply;
+        ask(rows[i].line, rows[i].head, SLICE_EMPTY, &reply);
+        assert_int_equal(reply.status, rows[i].status);
+        testing_reply_release(&reply);
+    }
+}
+
+/* A whole match and nothing near it; errors are readable too; cookies never. */
+static void
+pages_of_listed_origins_may_read_answers(void **state UNUSED)
+{
+    static const struct {
+        const char *line, *head;
+        bool is_let, has_preflight;
+    } rows[] = {
+        { "GET /v1/things", KEY "Origin: https://app.example.org\r\n", true, false },
+        { "GET /v1/things", KEY "Origin: http://localhost:3000\r\n", true, false },
+        { "GET /v1/things", "Origin: https://app.example.org\r\n", true, false },
+        { "OPTIONS /v1/things", "Origin: https://app.example.org\r\nAccess-Control-Request-Method: POST\r\n",
+          true, true },
+        { "OPTIONS /v1/things", "Origin: https://app.example.org\r\n", true, false },
+        { "OPTIONS /v1/things", "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
+          false, false },
+        { "GET /v1/things", KEY, false, false },
+        { "GET /v1/things", KEY "Origin: null\r\n", false, false },
+        { "GET /v1/things", KEY "Origin: https://app.example.org.evil.example\r\n", false, false },
+        { "GET /v1/things", KEY "Origin: https://app.example\r\n", false, false },
+        { "GET /v1/things", KEY "Origin: https://app.example.org,http://localhost:3000\r\n", false, false },
+        { "GET /v1/things", KEY "Origin: \r\n", false, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct testing_reply reply;
+        ask(rows[i].line, rows[i].head, SLICE_EMPTY, &reply);
+        const char *origin = testing_header(&reply, "Access-Control-Allow-Origin");
+        assert_int_equal(origin != NULL, rows[i].is_let);
+        if (origin != NULL)
+            assert_non_null(strstr(rows[i].head, origin));
+        assert_string_equal(testing_header(&reply, "Vary"), "Origin");
+        assert_null(testing_header(&reply, "Access-Control-Allow-Credentials"));
+        const char *methods = testing_header(&reply, "Access-Control-Allow-Methods");
+        assert_int_equal(methods != NULL, rows[i].has_preflight);
+        if (methods != NULL)
+            assert_string_equal(methods, "GET, HEAD, POST, OPTIONS");
+        testing_reply_release(&reply);
+    }
+}
+
+static void
 head_is_get_without_the_body(void **state UNUSED)
 {
     struct testing_reply reply;
@@ -529,6 +603,13 @@ tables_that_contradict_themselves_or_the_contract_are_refused(void **state UNUSE
         { { HTTP_GET, "/v1/things", thing_list, "listThings", HTTP_ACCESS_OPEN, NULL, 0, false } },
         { { HTTP_GET, "/v1/things", thing_list, "listThings", HTTP_ACCESS_KEY, "things:read", 10, false } },
         { { HTTP_POST, "/v1/things", thing_post, "createThing", HTTP_ACCESS_KEY, "things:write", 0, false } },
+        { { HTTP_GET, "/v1/mine", thing_list, "getMine", HTTP_ACCESS_KEY, NULL, 0, false } },
+        { { HTTP_GET, "/v1/mine", thing_list, "getMine", HTTP_ACCESS_OPEN, NULL, 0, false } },
+        { { HTTP_GET, "/v1/things", thing_list, "listThings", HTTP_ACCESS_SESSION, "things:read", 0,
+            false } },
+        { { HTTP_GET, "/v1/mine", thing_list, "getMine", HTTP_ACCESS_SESSION, NULL, 0, false,
+            .needs_step_up = true } },
+        { { HTTP_DELETE, "/v1/mine", thing_list, "dropMine", HTTP_ACCESS_SESSION, NULL, 0, false } },
     };
     static const struct http_route guarded[] = {
         { HTTP_GET, "/a", raw_post, NULL, HTTP_ACCESS_KEY, "x", 0, false },
@@ -604,6 +685,8 @@ main(void)
         cmocka_unit_test(each_request_gets_the_answer_of_its_kind),
         cmocka_unit_test(a_deep_body_is_refused_as_such),
         cmocka_unit_test(the_other_methods_are_named),
+        cmocka_unit_test(what_is_for_people_asks_for_a_session),
+        cmocka_unit_test(pages_of_listed_origins_may_read_answers),
         cmocka_unit_test(head_is_get_without_the_body),
         cmocka_unit_test(a_fault_of_ours_says_nothing),
         cmocka_unit_test(who_is_busy_says_for_how_long),

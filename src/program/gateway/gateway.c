@@ -9,7 +9,7 @@
 #define DB_REOPEN_MS       2000 /* a request does not wait longer for the database to come back */
 
 enum err
-gateway_authenticate(struct http_request *request, const char *scope)
+gateway_authenticate(struct http_request *request, const struct http_route *route)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     struct principal *principal = arena_alloc(request->arena, sizeof(*principal));
@@ -19,7 +19,9 @@ gateway_authenticate(struct http_request *request, const char *scope)
 
     if (principal == NULL)
         return ERR_NO_MEMORY;
-    if (api_scope_parse(slice_text(scope), &wanted) != ERR_OK)
+    if (route->access == HTTP_ACCESS_SESSION)
+        return ERR_SESSION;
+    if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
         bug("a route names a scope that does not exist");
     enum err err = request_bearer(request, &presented);
     if (err == ERR_OK)

@@ -53,7 +53,7 @@ gateway_is_on_loop(const struct http_request *request)
 }
 
 /* The router's hook: a Bearer key to request->principal (a struct principal in the request's arena). */
-enum err gateway_authenticate(struct http_request *request, const char *scope);
+enum err gateway_authenticate(struct http_request *request, const struct http_route *route);
 
 /*
  * Runs `work` for the asking tenant. When the database has gone away, the worker's connection is made anew: a

@@ -116,22 +116,24 @@ server_new(struct gateway *gateway, struct http_server **out)
 
     gateway->on_loop.gateway = gateway;
     return http_server_new(
-        &(struct http_server_config){ .listen_fd = gateway->role->listen_fd,
-                                      .workers = (unsigned)config->gateway_workers,
-                                      .stream_workers = (unsigned)config->media_workers,
-                                      .connections_max = (size_t)config->http_connections_max,
-                                      .queue_max = (size_t)config->http_queue_max,
-                                      .body_bytes_max = BODY_BYTES_MAX,
-                                      .drain_ms = (int)config->drain_timeout_ms,
-                                      .trusted_proxies = slice_text(config->trusted_proxies),
-                                      .clock = gateway->clock,
-                                      .ctx = gateway,
-                                      .worker_open = gateway_worker_open,
-                                      .worker_close = gateway_worker_close,
-                                      .body_limit = gateway_body_limit,
-                                      .handle = gateway_handle,
-                                      .handle_on_loop = gateway_handle_on_loop,
-                                      .loop_worker = &gateway->on_loop },
+        &(struct http_server_config){
+            .listen_fd = gateway->role->listen_fd,
+            .workers = (unsigned)config->gateway_workers,
+            .stream_workers = (unsigned)config->media_workers,
+            .connections_max = (size_t)config->http_connections_max,
+            .queue_max = (size_t)config->http_queue_max,
+            .body_bytes_max = BODY_BYTES_MAX,
+            .is_https = slice_starts_with(slice_text(config->public_url), SLICE("https://")),
+            .drain_ms = (int)config->drain_timeout_ms,
+            .trusted_proxies = slice_text(config->trusted_proxies),
+            .clock = gateway->clock,
+            .ctx = gateway,
+            .worker_open = gateway_worker_open,
+            .worker_close = gateway_worker_close,
+            .body_limit = gateway_body_limit,
+            .handle = gateway_handle,
+            .handle_on_loop = gateway_handle_on_loop,
+            .loop_worker = &gateway->on_loop },
         out);
 }
 
@@ -220,7 +222,8 @@ main(void)
                                                   .table_count = COUNT_OF(tables),
                                                   .contract = contract,
                                                   .authenticate = gateway_authenticate,
-                                                  .limit = limiter_judge },
+                                                  .limit = limiter_judge,
+                                                  .cors_origins = slice_text(role.config.cors_origins) },
                          &gateway.router);
     if (err == ERR_OK) /* the router has found it too */
         gateway.message_create = contract_find(contract, "createMessage");

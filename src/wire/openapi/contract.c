@@ -108,6 +108,8 @@ operation_read(struct builder *builder, const char *path, const char *method, co
         .method = slice_text(method),
         .path = slice_text(path),
         .scope = json_text_of(source, "x-scope"),
+        .is_session = slice_eq(json_text_of(source, "x-access"), SLICE("session")),
+        .needs_step_up = json_is_true(json_member(source, "x-step-up")),
     };
     if (operation->route.operation_id.len == 0)
         return schema_set_refuse(builder->schemas, at, "an operation without operationId");

@@ -29,7 +29,9 @@ const struct contract_operation *contract_find(const struct contract *contract, 
 struct contract_route {
     struct slice operation_id, method,
         path;           /* "createMessage", "post", "/v1/messages": a parameter as {name} */
-    struct slice scope; /* x-scope; empty when no key is needed */
+    struct slice scope; /* x-scope; empty when none is needed */
+    bool is_session;    /* x-access: session: for signed-in people alone */
+    bool needs_step_up; /* x-step-up */
 };
 /* The operations in the document's order; NULL behind the last one. */
 const struct contract_route *contract_route_at(const struct contract *contract, size_t index);
