@@ -63,9 +63,14 @@ MUST_CHECK enum err channel_create(struct db_tx *tx, const struct clock *clock,
 /* Deleted ones are not found. */
 MUST_CHECK enum err channel_get(struct db_tx *tx, struct id channel, struct arena *arena,
                                 struct channel *out);
-/* Newest first, after `before` (zero: newest), limit + 1 rows. */
-MUST_CHECK enum err channel_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena,
-                                 struct channel **out, size_t *count_out);
+struct channel_filter {
+    struct id cursor;          /* older than this one; zero: from the newest */
+    const struct id *channels; /* of these alone, also when they are none; NULL: any. Borrowed */
+    size_t channel_count;
+};
+/* Newest first, limit + 1 rows. */
+MUST_CHECK enum err channel_list(struct db_tx *tx, const struct channel_filter *filter, size_t limit,
+                                 struct arena *arena, struct channel **out, size_t *count_out);
 
 struct channel_change {
     uint32_t revision; /* If-Match; 0: any */

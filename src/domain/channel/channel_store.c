@@ -53,17 +53,20 @@ channel_get(struct db_tx *tx, struct id channel, struct arena *arena, struct cha
 static const struct db_stmt channel_list_stmt = {
     "channel_list",
     "SELECT " CHANNEL_COLUMNS CHANNEL_TABLES " WHERE c.tenant_id = $1 AND c.state <> 'deleted'"
-    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
+    " AND ($2::uuid IS NULL OR c.id < $2) AND ($4::uuid[] IS NULL OR c.id = ANY ($4))"
+    " ORDER BY c.id DESC LIMIT $3"
 };
 
 enum err
-channel_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena, struct channel **out,
-             size_t *count_out)
+channel_list(struct db_tx *tx, const struct channel_filter *filter, size_t limit, struct arena *arena,
+             struct channel **out, size_t *count_out)
 {
     struct db_rows *rows = NULL;
-    enum err err =
-        db_query(tx, &channel_list_stmt,
-                 DB_ARGS(id_is_zero(before) ? DB_NULL : DB_ID(before), DB_I64((int64_t)limit + 1)), &rows);
+    enum err err = db_query(
+        tx, &channel_list_stmt,
+        DB_ARGS(id_is_zero(filter->cursor) ? DB_NULL : DB_ID(filter->cursor), DB_I64((int64_t)limit + 1),
+                filter->channels == NULL ? DB_NULL : DB_ID_ARRAY(filter->channels, filter->channel_count)),
+        &rows);
 
     if (err != ERR_OK)
         goto done;

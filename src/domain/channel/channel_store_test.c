@@ -228,7 +228,7 @@ another_tenants_channel_is_not_there(void **state UNUSED)
     assert_int_equal(channel_update(&tx, clock_system(), channel.id, &rename, arena, &channel),
                      ERR_NOT_FOUND);
     assert_int_equal(channel_delete(&tx, clock_system(), channel.id, 0, arena), ERR_NOT_FOUND);
-    assert_ok(channel_list(&tx, (struct id){ { 0 } }, 100, arena, &channels, &count));
+    assert_ok(channel_list(&tx, &(struct channel_filter){ .channels = NULL }, 100, arena, &channels, &count));
     for (size_t i = 0; i < count; i++)
         assert_false(id_eq(channels[i].id, channel.id));
     db_rollback(&tx);

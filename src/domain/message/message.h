@@ -194,7 +194,9 @@ struct message_filter {
     size_t status_count;
     enum message_direction direction;
     enum message_category category;
-    struct id channel; /* zero: any */
+    struct id channel;         /* zero: any */
+    const struct id *channels; /* of these alone, also when they are none; NULL: any. Borrowed */
+    size_t channel_count;
     unsigned char peer_index[VAULT_INDEX_BYTES];
     struct slice reference, tag;                    /* NULL ptr: any */
     struct wall_time created_after, created_before; /* after: inclusive; before: exclusive */

@@ -107,7 +107,7 @@ message_get(struct db_tx *tx, struct id message, struct arena *arena, struct mes
     " AND ($4::text[] IS NULL OR m.status = ANY ($4)) AND ($5::text IS NULL OR m.direction = $5)"            \
     " AND ($6::text IS NULL OR m.category = $6) AND ($7::uuid IS NULL OR m.channel_id = $7)"                 \
     " AND ($8::bytea IS NULL OR m.peer_index = $8) AND ($9::text IS NULL OR m.reference = $9)"               \
-    " AND ($10::text IS NULL OR $10 = ANY (m.tags))"
+    " AND ($10::text IS NULL OR $10 = ANY (m.tags)) AND ($12::uuid[] IS NULL OR m.channel_id = ANY ($12))"
 #define LIST_END  " ORDER BY m.id DESC LIMIT $11"
 #define LIST_FROM "SELECT " MESSAGE_COLUMNS " FROM message m"
 
@@ -207,7 +207,8 @@ message_list(struct db_tx *tx, const struct message_filter *filter, size_t limit
                 filter->has_category ? DB_TEXT_Z(message_category_word(filter->category)) : DB_NULL,
                 id_is_zero(filter->channel) ? DB_NULL : DB_ID(filter->channel),
                 filter->has_peer ? DB_BYTES(slice_of(filter->peer_index, VAULT_INDEX_BYTES)) : DB_NULL,
-                DB_TEXT(filter->reference), DB_TEXT(filter->tag), DB_I64((int64_t)limit + 1)),
+                DB_TEXT(filter->reference), DB_TEXT(filter->tag), DB_I64((int64_t)limit + 1),
+                filter->channels == NULL ? DB_NULL : DB_ID_ARRAY(filter->channels, filter->channel_count)),
         &rows);
 
     if (err != ERR_OK)

@@ -107,8 +107,13 @@ MUST_CHECK enum err template_create(struct db_tx *tx, const struct clock *clock,
 MUST_CHECK enum err template_get(struct db_tx *tx, struct id template, struct arena *arena,
                                  struct template *out);
 
+/* Whether it belongs to the account of one of these channels; NULL: any will do. ERR_NOT_FOUND. */
+MUST_CHECK enum err template_reach_check(struct db_tx *tx, struct id template, const struct id *channels,
+                                         size_t channel_count);
 struct template_filter {
     struct id channel, cursor; /* zero: any, newest. All templates of the channel's account */
+    const struct id *channels; /* of their accounts alone, also when they are none; NULL: any. Borrowed */
+    size_t channel_count;
     bool has_state, has_category;
     enum template_state state; /* without it, deleted ones are left out */
     enum template_category category;

@@ -123,6 +123,25 @@ template_lock(struct db_tx *tx, struct id template, struct arena *arena, struct 
     return err;
 }
 
+/* Templates belong to an account: to all channels of it. */
+#define TEMPLATE_OF_CHANNELS(channels)                                                                                \
+    "t.waba_id IN (SELECT w.waba_id FROM whatsapp_channel w WHERE w.tenant_id = $1 AND w.channel_id = ANY (" channels \
+    "))"
+
+static const struct db_stmt template_reach_stmt = {
+    "template_reach",
+    "SELECT FROM template t WHERE t.tenant_id = $1 AND t.id = $2 AND " TEMPLATE_OF_CHANNELS("$3")
+};
+
+enum err
+template_reach_check(struct db_tx *tx, struct id template, const struct id *channels, size_t channel_count)
+{
+    if (channels == NULL)
+        return ERR_OK;
+    return db_exec_one(tx, &template_reach_stmt,
+                       DB_ARGS(DB_ID(template), DB_ID_ARRAY(channels, channel_count)));
+}
+
 static const struct db_stmt template_list_stmt = {
     "template_list",
     "SELECT " TEMPLATE_COLUMNS " FROM template t WHERE t.tenant_id = $1 AND ($2::uuid IS NULL OR t.id < $2)"
@@ -130,7 +149,8 @@ static const struct db_stmt template_list_stmt = {
     " WHERE w.tenant_id = $1 AND w.channel_id = $3))"
     " AND CASE WHEN $4::text IS NULL THEN t.state <> 'deleted' ELSE t.state = $4 END"
     " AND ($5::text IS NULL OR t.category = $5) AND ($6::text IS NULL OR t.language = $6)"
-    " AND ($7::text IS NULL OR strpos(t.name, $7) > 0) ORDER BY t.id DESC LIMIT $8"
+    " AND ($7::text IS NULL OR strpos(t.name, $7) > 0)"
+    " AND ($9::uuid[] IS NULL OR " TEMPLATE_OF_CHANNELS("$9") ") ORDER BY t.id DESC LIMIT $8"
 };
 
 enum err
@@ -138,14 +158,15 @@ template_list(struct db_tx *tx, const struct template_filter *filter, size_t lim
               struct template **out, size_t *count_out)
 {
     struct db_rows *rows = NULL;
-    enum err err =
-        db_query(tx, &template_list_stmt,
-                 DB_ARGS(id_is_zero(filter->cursor) ? DB_NULL : DB_ID(filter->cursor),
-                         id_is_zero(filter->channel) ? DB_NULL : DB_ID(filter->channel),
-                         filter->has_state ? DB_TEXT_Z(template_state_word(filter->state)) : DB_NULL,
-                         filter->has_category ? DB_TEXT_Z(template_category_word(filter->category)) : DB_NULL,
-                         DB_TEXT(filter->language), DB_TEXT(filter->name), DB_I64((int64_t)limit + 1)),
-                 &rows);
+    enum err err = db_query(
+        tx, &template_list_stmt,
+        DB_ARGS(id_is_zero(filter->cursor) ? DB_NULL : DB_ID(filter->cursor),
+                id_is_zero(filter->channel) ? DB_NULL : DB_ID(filter->channel),
+                filter->has_state ? DB_TEXT_Z(template_state_word(filter->state)) : DB_NULL,
+                filter->has_category ? DB_TEXT_Z(template_category_word(filter->category)) : DB_NULL,
+                DB_TEXT(filter->language), DB_TEXT(filter->name), DB_I64((int64_t)limit + 1),
+                filter->channels == NULL ? DB_NULL : DB_ID_ARRAY(filter->channels, filter->channel_count)),
+        &rows);
 
     if (err != ERR_OK)
         goto done;

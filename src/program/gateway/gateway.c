@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/num.h"
 #include "crypto/hash.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define PAGE_LIMIT_DEFAULT 25
@@ -163,7 +164,9 @@ gateway_locate(struct http_request *request, struct http_response *response, con
 enum err
 gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind, struct id *out)
 {
-    return id_parse(kind, request_path_parameter(request, name), out) == ERR_OK ? ERR_OK : ERR_NOT_FOUND;
+    if (id_parse(kind, request_path_parameter(request, name), out) != ERR_OK)
+        return ERR_NOT_FOUND;
+    return kind == ID_CHANNEL && request->principal != NULL ? reach_check_channel(request, *out) : ERR_OK;
 }
 
 json_t *

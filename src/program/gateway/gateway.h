@@ -92,7 +92,8 @@ size_t gateway_page_shown(const struct gateway_page *page, size_t read_count);
 MUST_CHECK enum err gateway_page_reply(struct http_request *request, struct http_response *response,
                                        const struct gateway_page *page, size_t read_count, json_t *items);
 
-/* The path's id. A text that is no id of this kind is ERR_NOT_FOUND, as is another tenant's. */
+/* The path's id. A text that is no id of this kind is ERR_NOT_FOUND, as are another tenant's and a channel
+ * that whoever asks does not reach. */
 MUST_CHECK enum err gateway_path_id(const struct http_request *request, const char *name, enum id_kind kind,
                                     struct id *out);
 

@@ -5,6 +5,7 @@
 #include "domain/media/media.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/reach.h"
 #include "program/gateway/template_check.h"
 #include "wire/json/json.h"
 #include <stdio.h>
@@ -159,6 +160,7 @@ times_read(struct message_ask *ask, struct wall_time now)
 
 /* Our own media that the content names, of this workspace: there, and of the type that the message says. */
 struct media_look {
+    const struct http_request *request;
     struct whatsapp_media_ref refs[WHATSAPP_MEDIA_REFS_MAX];
     size_t count, at;
     struct arena *arena;
@@ -178,6 +180,8 @@ media_look_in(struct db_tx *tx, void *ctx)
             return ERR_MEDIA_UNKNOWN;
         if (err != ERR_OK)
             return err;
+        if (media.direction == MEDIA_IN && !reach_has_channel(look->request, media.channel))
+            return ERR_MEDIA_UNKNOWN;
         if (media.state != MEDIA_READY && media.state != MEDIA_FETCHING)
             return ERR_MEDIA_UNKNOWN;
         if (media_kind_parse(slice_text(ref->kind), &kind) != ERR_OK || media.type == NULL ||
@@ -191,7 +195,7 @@ static enum err
 media_check(struct http_request *request, const struct message_ask *ask, const json_t *content,
             const char *at)
 {
-    struct media_look look = { .arena = ask->arena };
+    struct media_look look = { .request = request, .arena = ask->arena };
     enum err err = whatsapp_media_refs(json_iterable(content), look.refs, &look.count);
 
     if (err == ERR_LIMIT)
@@ -263,7 +267,8 @@ fallback_read(struct http_request *request, struct message_ask *ask, size_t inde
     snprintf(content_at, sizeof(content_at), "/fallback/%zu/content", index);
     *fallback =
         (struct message_fallback){ .kind = json_text_of(content, "type"), .has_content = own != NULL };
-    if (id_parse(ID_CHANNEL, json_text_of(asked, "channel_id"), &fallback->channel) != ERR_OK)
+    if (id_parse(ID_CHANNEL, json_text_of(asked, "channel_id"), &fallback->channel) != ERR_OK ||
+        !reach_has_channel(request, fallback->channel))
         return refuse(ask, channel_at, "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
     (void)json_int_of(asked, "after_s", &fallback->after_s);
     if (slice_eq(fallback->kind, SLICE("reaction")))
@@ -350,7 +355,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                                      .idempotency_key = idempotency_key,
                                      .api_key = principal_key(principal) };
     ask->plain = (struct message_plain){ .message = message->id, .peer = json_text_of(ask->body, "to") };
-    if (id_parse(ID_CHANNEL, json_text_of(ask->body, "channel_id"), &message->channel) != ERR_OK)
+    if (id_parse(ID_CHANNEL, json_text_of(ask->body, "channel_id"), &message->channel) != ERR_OK ||
+        !reach_has_channel(request, message->channel))
         return refuse(ask, "/channel_id", "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
     if (category.ptr != NULL && message_category_parse(category, &message->category) != ERR_OK)
         return ERR_CONTRACT;
@@ -378,7 +384,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
 }
 
 void
-message_ask_print(const struct message_ask *ask, struct id id, struct buf *out)
+message_ask_print(const struct http_request *request, const struct message_ask *ask, struct id id,
+                  struct buf *out)
 {
     const struct message_new *asked = &ask->message;
     struct wall_time later = id_time(id);
@@ -401,5 +408,8 @@ message_ask_print(const struct message_ask *ask, struct id id, struct buf *out)
     /* A repeated request is answered as the first one was: its time to live began then. */
     if (json_int_of(ask->body, "ttl_s", &ttl_s))
         message.expires_at = wall_after_ms(asked->send_at.us != 0 ? asked->send_at : later, ttl_s * 1000);
-    message_print(&message, ask->plain.peer, ask->plain.metadata, out);
+    struct slice peer = reach_address(request, ask->arena, ask->plain.peer);
+    if (peer.ptr == NULL) /* no room for what is shown in its place */
+        peer = SLICE("****");
+    message_print(&message, peer, ask->plain.metadata, out);
 }

@@ -27,8 +27,9 @@ struct message_ask {
  */
 MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,
                                      struct message_ask *ask);
-/* The message as it is shown before it was read back (message_print); `id` is that of the message that it
- * became. */
-void message_ask_print(const struct message_ask *ask, struct id id, struct buf *out);
+/* The message as it is shown before it was read back (message_print), as whoever asks may see it; `id` is
+ * that of the message that it became. */
+void message_ask_print(const struct http_request *request, const struct message_ask *ask, struct id id,
+                       struct buf *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include "program/gateway/message_query.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/reach.h"
 
 /* "sent,failed" to the filter's statuses; the contract has checked each word. */
 static enum err
@@ -22,6 +23,7 @@ message_query_read(struct http_request *request, struct message_filter *filter)
     struct slice after = http_query(request, "created_after"), before = http_query(request, "created_before");
     enum err err = statuses_read(http_query(request, "status"), filter);
 
+    filter->channels = reach_channels(request, &filter->channel_count);
     filter->reference = http_query(request, "reference");
     filter->tag = http_query(request, "tag");
     filter->has_direction = direction.ptr != NULL;
@@ -44,8 +46,26 @@ message_query_read(struct http_request *request, struct message_filter *filter)
                             : ERR_OK;
 }
 
+/* WhatsApp's id of a message holds the person's number, in base64. */
+static enum err
+message_mask(const struct http_request *request, struct arena *arena, struct message *message,
+             struct slice *peer)
+{
+    if (reach_reveals(request))
+        return ERR_OK;
+    *peer = reach_address(request, arena, *peer);
+    if (message->provider_id.len > 0)
+        message->provider_id = reach_address(request, arena, message->provider_id);
+    if (message->error_title.len > 0)
+        message->error_title = reach_text(request, arena, message->error_title);
+    return peer->ptr == NULL || (message->provider_id.len > 0 && message->provider_id.ptr == NULL) ||
+                   (message->error_title.len > 0 && message->error_title.ptr == NULL)
+               ? ERR_NO_MEMORY
+               : ERR_OK;
+}
+
 enum err
-messages_open(struct http_request *request, const struct message *messages, size_t count, bool wants_content,
+messages_open(struct http_request *request, struct message *messages, size_t count, bool wants_content,
               struct arena *arena, struct message_opening **out)
 {
     struct message_opening *openings = arena_array(arena, count, sizeof(*openings));
@@ -59,14 +79,16 @@ messages_open(struct http_request *request, const struct message *messages, size
                                                 .wants_metadata = true };
     if (err == ERR_OK)
         message_open_many(&gateway_worker_of(request)->vault, request->tenant, openings, count, arena);
-    for (size_t i = 0; err == ERR_OK && i < count; i++)
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
         err = openings[i].err;
+        if (err == ERR_OK) /* from here on nobody sees more than whoever asks may */
+            err = message_mask(request, arena, &messages[i], &openings[i].peer);
+    }
     return err;
 }
 
 enum err
-message_opened_show(struct http_request *request, const struct message *message, struct arena *arena,
-                    json_t **out)
+message_opened_show(struct http_request *request, struct message *message, struct arena *arena, json_t **out)
 {
     struct message_opening *opened;
     enum err err = messages_open(request, message, 1, false, arena, &opened);

@@ -1,5 +1,6 @@
 #include "program/gateway/message_show.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define MESSAGE_SHOWN_BYTES_MAX (1u << 20)
@@ -197,17 +198,32 @@ message_sender_show(const struct message *message, const struct message_sender *
     return shown;
 }
 
+/* false: no memory. */
+static bool
+provider_id_set(const struct http_request *request, const json_t *data, json_t *step)
+{
+    struct slice id = json_text_of(data, "provider_id");
+
+    if (id.ptr == NULL)
+        return true;
+    id = id.len == 0 ? id : reach_address(request, request->arena, id);
+    return id.ptr != NULL && json_object_set_new(step, "provider_id", show_text(id)) == 0;
+}
+
 json_t *
-message_step_show(const struct event *event)
+message_step_show(const struct http_request *request, const struct event *event)
 {
     json_t *data = NULL, *step = NULL;
     int64_t attempt = 0;
 
     if (json_parse(event->data, &data) != ERR_OK)
         return NULL; /* what we stored parses, so only memory lacks */
+    data = reach_strings(request, request->arena, data);
+    if (data == NULL)
+        return NULL;
     step = json_pack("{s:o, s:s, s:o}", "id", show_id(ID_EVENT, event->id), "type",
                      event_type_word(event->type), "at", show_time(event->occurred_at));
-    static const char *const texts[] = { "status", "actor", "key_id", "cause", "provider_id", "send_at" };
+    static const char *const texts[] = { "status", "actor", "key_id", "cause", "send_at" };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_t *value = json_object_get(data, texts[i]);
         if (json_is_string(value))
@@ -223,6 +239,10 @@ message_step_show(const struct event *event)
             show_set(&step, objects[i], json_incref(json_object_get(data, objects[i])));
     if (json_is_array(json_object_get(data, "errors")))
         show_set(&step, "errors", json_incref(json_object_get(data, "errors")));
+    if (step != NULL && !provider_id_set(request, data, step)) {
+        json_decref(step);
+        step = NULL;
+    }
     json_decref(data);
     return step;
 }

@@ -2,6 +2,7 @@
 #include "core/unit.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 #include "wire/json/json_testing.h"
 #include "wire/openapi/contract.h"
@@ -52,26 +53,29 @@ message_of(enum message_direction direction, enum message_status status, bool is
     return message;
 }
 
-/* As getMessage puts it together. */
+/* As getMessage puts it together, for somebody with these scopes. */
 static json_t *
-whole(const struct message *message)
+whole(const struct message *message, uint64_t scopes, struct arena *arena)
 {
+    struct principal principal = { .scopes = scopes };
+    struct http_request request = { .arena = arena, .principal = &principal };
     static const char *const data[] = {
         "{\"status\":\"accepted\",\"cause\":null,\"attempt\":0,\"error\":null}",
-        "{\"status\":\"queued\",\"cause\":\"not-sent\",\"attempt\":1,\"error\":{\"code\":\"c\",\"title\":\"t\","
+        "{\"status\":\"queued\",\"cause\":\"not-sent\",\"attempt\":1,\"error\":{\"code\":\"c\",\"title\":\"of 14155550199\","
         "\"class\":\"retry\"}}",
         "{\"status\":\"held\",\"actor\":\"api-key\",\"key_id\":\"key_01jd8gzv6hfa4s9d2n7r5w1c8x\","
-        "\"send_at\":\"2026-11-24T09:00:00.000Z\",\"provider_id\":\"wamid.1\"}",
+        "\"send_at\":\"2026-11-24T09:00:00.000Z\",\"provider_id\":\"wamid.HBgLMTQxNTU1NTAxMjMVAgAR\"}",
         "{\"status\":\"delivered\",\"actor\":\"provider\",\"report\":{\"status\":\"sent\"}}",
     };
-    json_t *shown = message_show(message, SLICE("+14155550123"), SLICE("{\"order\":\"1\"}")),
+    json_t *shown = message_show(message, reach_address(&request, arena, SLICE("+14155550123")),
+                                 SLICE("{\"order\":\"1\"}")),
            *timeline = json_array();
 
     for (size_t i = 0; i < COUNT_OF(data); i++) {
         struct event event = {
             .id = { { 9 } }, .type = EVENT_MESSAGE_QUEUED, .channel = { { 2 } }, .data = slice_text(data[i])
         };
-        show_append(&timeline, message_step_show(&event));
+        show_append(&timeline, message_step_show(&request, &event));
     }
     show_set(&shown, "content", json_pack("{s:s, s:{s:s}}", "type", "text", "text", "body", "Hi"));
     show_set(&shown, "timeline", timeline);
@@ -81,13 +85,13 @@ whole(const struct message *message)
 static void
 every_message_is_in_the_contract(void **state UNUSED)
 {
-    for (unsigned i = 0; i < 2 * MESSAGE_STATUS_COUNT; i++) {
-        enum message_status status = (enum message_status)(i / 2);
+    for (unsigned i = 0; i < 4 * MESSAGE_STATUS_COUNT; i++) {
+        enum message_status status = (enum message_status)(i / 4);
         struct message message =
             message_of(status == MESSAGE_RECEIVED ? MESSAGE_IN : MESSAGE_OUT, status, i % 2 == 1);
         struct problem problem = { .count = 0 };
         struct arena *arena = arena_new(65536);
-        json_t *shown = whole(&message);
+        json_t *shown = whole(&message, i / 2 % 2 == 0 ? 0 : UINT64_MAX, arena);
         enum err err = contract_responses_check(responses, "getMessage", 200, shown, arena, &problem);
         if (err != ERR_OK)
             fail_msg("%.*s: %.*s %.*s", SLICE_FMT(message_status_name(status)),
@@ -102,17 +106,43 @@ static void
 nothing_is_left_out_for_lack_of_memory(void **state UNUSED)
 {
     struct message message = message_of(MESSAGE_OUT, MESSAGE_FAILED, true);
-    json_t *all = whole(&message), *shown = NULL;
+    struct arena *arena = arena_new(1u << 20);
+    json_t *all = whole(&message, UINT64_MAX, arena), *shown = NULL;
 
     for (size_t tries = 0; shown == NULL; tries++) {
         json_testing_starve(tries);
-        shown = whole(&message);
+        shown = whole(&message, UINT64_MAX, arena);
         json_testing_feed();
         assert_true(tries < 1000);
     }
     assert_true(json_equal(shown, all));
     json_decref(shown);
     json_decref(all);
+    arena_free(arena);
+}
+
+static void
+whoever_may_not_see_numbers_is_shown_their_ends(void **state UNUSED)
+{
+    const uint64_t all_but = ~(UINT64_C(1) << API_SCOPE_CONTACT_IDENTITY_REVEAL);
+    struct arena *arena = arena_new(1u << 20);
+    struct message message = message_of(MESSAGE_OUT, MESSAGE_FAILED, true);
+    struct buf text;
+
+    for (size_t i = 0; i < 2; i++) {
+        json_t *shown = whole(&message, i == 0 ? UINT64_MAX : all_but, arena);
+        buf_init(&text, 65536);
+        assert_ok(json_print(shown, &text));
+        buf_add_byte(&text, '\0');
+        const char *printed = buf_slice(&text).ptr;
+        assert_int_equal(strstr(printed, "+14155550123") != NULL, i == 0);
+        assert_int_equal(strstr(printed, "****0123") != NULL, i == 1);
+        assert_int_equal(strstr(printed, "of 14155550199") != NULL, i == 0);   /* in an error's text */
+        assert_int_equal(strstr(printed, "HBgLMTQxNTU1NTAx") != NULL, i == 0); /* a timeline's wamid */
+        buf_release(&text);
+        json_decref(shown);
+    }
+    arena_free(arena);
 }
 
 int
@@ -121,6 +151,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_is_in_the_contract),
         cmocka_unit_test(nothing_is_left_out_for_lack_of_memory),
+        cmocka_unit_test(whoever_may_not_see_numbers_is_shown_their_ends),
     };
 
     return cmocka_run_group_tests(tests, contract_open, contract_close);

@@ -5,6 +5,7 @@
 #include "domain/message/message.h"
 #include "domain/message/message_queue.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/reach.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -76,7 +77,7 @@ channel_post(struct http_request *request, struct http_response *response)
                                        .display_phone_number = json_text_of(whatsapp, "display_phone_number"),
                                        .window_check = json_text_of(whatsapp, "window_check"),
                                        .fetch_media = json_text_of(whatsapp, "fetch_media") } };
-    enum err err = ERR_OK;
+    enum err err = reach_check_workspace(request);
 
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
         err = channel_seal(&worker->vault, request->tenant, create.with.id, (enum channel_credential)i, 1,
@@ -96,6 +97,7 @@ channel_post(struct http_request *request, struct http_response *response)
 struct read {
     struct id id;
     struct gateway_page page;
+    struct channel_filter filter;
     struct arena *arena;
     struct channel channel, *channels;
     size_t count;
@@ -124,7 +126,7 @@ read_list(struct db_tx *tx, void *ctx)
 {
     struct read *read = ctx;
 
-    return channel_list(tx, read->page.cursor, read->page.limit, read->arena, &read->channels, &read->count);
+    return channel_list(tx, &read->filter, read->page.limit, read->arena, &read->channels, &read->count);
 }
 
 static enum err
@@ -144,6 +146,8 @@ channel_get_list(struct http_request *request, struct http_response *response)
     struct read read = { .arena = request->arena };
     enum err err = gateway_page_read(request, ID_CHANNEL, &read.page);
 
+    read.filter.cursor = read.page.cursor;
+    read.filter.channels = reach_channels(request, &read.filter.channel_count);
     if (err == ERR_OK)
         err = gateway_read(request, read_list, &read);
     if (err != ERR_OK)
@@ -192,6 +196,9 @@ channel_get_window(struct http_request *request, struct http_response *response)
     if (err != ERR_OK)
         return err;
     struct wall_time now = clock_wall(worker->gateway->clock);
+    to = reach_address(request, request->arena, to);
+    if (to.ptr == NULL)
+        return ERR_NO_MEMORY;
     bool is_open = window->is_known && (window->window_until.us > now.us ||
                                         (window->has_free_entry && window->free_until.us > now.us));
     return http_reply_json(

@@ -5,9 +5,11 @@
  */
 #include "core/log.h"
 #include "platform/net/http_stream.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_query.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define EXPORT_ARENA_BYTES (32u * 1024u * 1024u) /* a page of messages, sealed and opened */
@@ -24,6 +26,7 @@ struct export
     size_t count, given;
     enum event_type type; /* of the event to be written now */
     bool is_whole;
+    struct audit_act act;
 };
 
 /* {"actor", "key_id", "filters": [...], ...}: which filters, not what they say, since that may be personal.
@@ -52,6 +55,15 @@ event_data(const struct export *export, struct buf *out)
 }
 
 static enum err
+act_write(struct db_tx *tx, const struct export *export, struct slice data)
+{
+    struct audit_act act = export->act;
+
+    act.detail = data;
+    return audit_append(tx, gateway_worker_of(export->request)->gateway->clock, &act);
+}
+
+static enum err
 event_in(struct db_tx *tx, void *ctx)
 {
     const struct export *export = ctx;
@@ -66,6 +78,8 @@ event_in(struct db_tx *tx, void *ctx)
                                                 .subject = export->id,
                                                 .occurred_at = clock_wall(clock),
                                                 .data = buf_slice(&data) });
+    if (err == ERR_OK) /* who took out what, told twice: that it began, and what it gave */
+        err = act_write(tx, export, buf_slice(&data));
     buf_release(&data);
     return err;
 }
@@ -88,7 +102,11 @@ line_write(const struct export *export, const struct message *message, const str
     enum err err = export->has_content ? json_parse(opened->content, &content) : ERR_OK;
 
     if (err == ERR_OK && export->has_content)
+        err = reach_content(export->request, export->arena, content);
+    if (err == ERR_OK && export->has_content)
         show_set(&shown, "content", content);
+    else
+        json_decref(content);
     if (err == ERR_OK && shown == NULL)
         err = ERR_NO_MEMORY;
     buf_init(&line, EXPORT_LINE_BYTES);
@@ -151,6 +169,8 @@ messages_export(struct http_request *request, struct http_response *response)
     if (err == ERR_OK && export.arena == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
+        err = act_begin(request, AUDIT_MESSAGES_EXPORTED, ID_EVENT, (struct id){ { 0 } }, &export.act);
+    if (err == ERR_OK)
         err = gateway_write(request, event_in, &export); /* before the first byte leaves */
     if (err == ERR_OK)
         err = gateway_read(request, page_in, &export);
@@ -166,7 +186,9 @@ messages_export(struct http_request *request, struct http_response *response)
     err = pages_write(&export);
     export.is_whole = err == ERR_OK;
     export.type = EVENT_EXPORT_ENDED;
-    enum err noted = gateway_write(request, event_in, &export);
+    enum err noted = act_begin(request, AUDIT_MESSAGES_EXPORTED, ID_EVENT, (struct id){ { 0 } }, &export.act);
+    if (noted == ERR_OK)
+        noted = gateway_write(request, event_in, &export);
     if (err == ERR_OK)
         err = noted; /* what is not on record is not given as whole */
     if (err == ERR_OK)

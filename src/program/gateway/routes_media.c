@@ -7,6 +7,7 @@
 #include "domain/media/media.h"
 #include "platform/net/http_stream.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/reach.h"
 #include "wire/http/multipart.h"
 #include "wire/json/json.h"
 #include <stdlib.h>
@@ -307,6 +308,7 @@ media_show(const struct media *media, struct slice file_name)
 }
 
 struct read {
+    const struct http_request *request;
     struct id id;
     struct arena *arena;
     struct media media;
@@ -339,6 +341,8 @@ media_load(struct http_request *request, struct read *read, struct slice *file_n
     read->arena = request->arena;
     if (err == ERR_OK)
         err = gateway_read(request, read_in, read);
+    if (err == ERR_OK && read->media.direction == MEDIA_IN)
+        err = reach_check_channel(request, read->media.channel);
     return err == ERR_OK ? file_name_open(request, &read->media, file_name_out) : err;
 }
 
@@ -465,13 +469,18 @@ media_get_content(struct http_request *request, struct http_response *response)
 static enum err
 delete_in(struct db_tx *tx, void *ctx)
 {
-    return media_delete(tx, ((const struct read *)ctx)->id);
+    struct read *read = ctx;
+    enum err err = media_get(tx, read->id, read->arena, &read->media);
+
+    if (err == ERR_OK && read->media.direction == MEDIA_IN)
+        err = reach_check_channel(read->request, read->media.channel);
+    return err == ERR_OK ? media_delete(tx, read->id) : err;
 }
 
 static enum err
 media_remove(struct http_request *request, struct http_response *response)
 {
-    struct read read = { 0 };
+    struct read read = { .request = request, .arena = request->arena };
     enum err err = gateway_path_id(request, "media_id", ID_MEDIA, &read.id);
 
     if (err == ERR_OK)

@@ -6,6 +6,7 @@
 #include "program/gateway/message_ask.h"
 #include "program/gateway/message_query.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define CHANGE_BODY_BYTES_MAX 1024u
@@ -35,7 +36,7 @@ created_print(struct commit *commit, struct id id, struct http_response *respons
 
     gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
     http_reply_begin(&text);
-    message_ask_print(&created->ask, id, &text);
+    message_ask_print(commit->request, &created->ask, id, &text);
     return http_reply_printed(commit->request, response, 202, &text);
 }
 
@@ -76,6 +77,8 @@ message_post(struct http_request *request, struct http_response *response UNUSED
 }
 
 struct get {
+    struct http_request *request;
+    struct audit_act revealed;
     struct id id;
     struct arena *arena;
     struct message message;
@@ -94,6 +97,10 @@ message_load(struct db_tx *tx, void *ctx)
     enum err err = message_get(tx, get->id, get->arena, &get->message);
 
     if (err == ERR_OK)
+        err = reach_check_channel(get->request, get->message.channel);
+    if (err == ERR_OK)
+        err = reach_reveal_write(tx, get->request, &get->revealed, &get->message, 1);
+    if (err == ERR_OK)
         err = event_timeline(tx, get->id, get->arena, &get->events, &get->event_count);
     if (err == ERR_OK && get->message.fallback_count > 0)
         err = message_senders(tx, get->id, get->arena, get->senders, &get->sender_count);
@@ -109,9 +116,9 @@ message_load(struct db_tx *tx, void *ctx)
 
 /* A step with the deliveries that told of it. */
 static json_t *
-step_show(const struct get *get, const struct event *event)
+step_show(const struct http_request *request, const struct get *get, const struct event *event)
 {
-    json_t *step = message_step_show(event), *deliveries = json_array();
+    json_t *step = message_step_show(request, event), *deliveries = json_array();
 
     for (size_t i = 0; i < get->told_count; i++) {
         const struct webhook_told *told = &get->told[i];
@@ -125,9 +132,23 @@ step_show(const struct get *get, const struct event *event)
     return step;
 }
 
+static enum err
+sender_mask(const struct http_request *request, struct message_sender *sender)
+{
+    bool has_id = sender->provider_id.len > 0, has_title = sender->error_title.len > 0;
+
+    if (has_id)
+        sender->provider_id = reach_address(request, request->arena, sender->provider_id);
+    if (has_title)
+        sender->error_title = reach_text(request, request->arena, sender->error_title);
+    return (has_id && sender->provider_id.ptr == NULL) || (has_title && sender->error_title.ptr == NULL)
+               ? ERR_NO_MEMORY
+               : ERR_OK;
+}
+
 /* All senders of a message that has more than one, each with its own content if it has one. */
 static enum err
-senders_show(struct http_request *request, const struct get *get, json_t **out)
+senders_show(struct http_request *request, struct get *get, json_t **out)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     json_t *shown = json_array();
@@ -136,13 +157,18 @@ senders_show(struct http_request *request, const struct get *get, json_t **out)
     for (size_t i = 0; err == ERR_OK && i < get->sender_count; i++) {
         struct slice text;
         json_t *content = NULL;
-        if (get->senders[i].has_content) {
+        err = sender_mask(request, &get->senders[i]);
+        if (err == ERR_OK && get->senders[i].has_content) {
             err = message_sender_open(&worker->vault, request->tenant, get->id, &get->senders[i],
                                       request->arena, &text);
             if (err == ERR_OK)
                 err = json_parse(text, &content);
+            if (err == ERR_OK)
+                err = reach_content(request, request->arena, content);
         }
-        if (err == ERR_OK)
+        if (err != ERR_OK)
+            json_decref(content);
+        else
             show_append(&shown, message_sender_show(&get->message, &get->senders[i], content));
     }
     if (err != ERR_OK) {
@@ -156,11 +182,13 @@ senders_show(struct http_request *request, const struct get *get, json_t **out)
 static enum err
 message_get_one(struct http_request *request, struct http_response *response)
 {
-    struct get get = { .arena = request->arena };
+    struct get get = { .request = request, .arena = request->arena };
     struct message_opening *opened = NULL;
     json_t *content = NULL, *senders = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &get.id);
 
+    if (err == ERR_OK)
+        err = reach_reveal_begin(request, &get.revealed);
     if (err == ERR_OK)
         err = gateway_read(request, message_load, &get);
     if (err == ERR_OK)
@@ -169,13 +197,16 @@ message_get_one(struct http_request *request, struct http_response *response)
         err = senders_show(request, &get, &senders);
     if (err == ERR_OK)
         err = json_parse(opened->content, &content);
+    if (err == ERR_OK)
+        err = reach_content(request, request->arena, content);
     if (err != ERR_OK) {
+        json_decref(content);
         json_decref(senders);
         return err;
     }
     json_t *shown = message_show(&get.message, opened->peer, opened->metadata), *timeline = json_array();
     for (size_t i = 0; i < get.event_count; i++)
-        show_append(&timeline, step_show(&get, &get.events[i]));
+        show_append(&timeline, step_show(request, &get, &get.events[i]));
     show_set(&shown, "content", content);
     if (get.message.direction == MESSAGE_OUT)
         show_set(&shown, "senders", senders);
@@ -186,6 +217,8 @@ message_get_one(struct http_request *request, struct http_response *response)
 }
 
 struct list {
+    struct http_request *request;
+    struct audit_act revealed;
     struct message_filter filter;
     struct gateway_page page;
     struct arena *arena;
@@ -197,19 +230,25 @@ static enum err
 messages_load(struct db_tx *tx, void *ctx)
 {
     struct list *list = ctx;
+    enum err err =
+        message_list(tx, &list->filter, list->page.limit, list->arena, &list->messages, &list->count);
 
-    return message_list(tx, &list->filter, list->page.limit, list->arena, &list->messages, &list->count);
+    return err == ERR_OK ? reach_reveal_write(tx, list->request, &list->revealed, list->messages,
+                                              gateway_page_shown(&list->page, list->count))
+                         : err;
 }
 
 static enum err
 message_get_list(struct http_request *request, struct http_response *response)
 {
-    struct list list = { .arena = request->arena };
+    struct list list = { .request = request, .arena = request->arena };
     enum err err = gateway_page_read(request, ID_MESSAGE, &list.page);
 
     list.filter.cursor = list.page.cursor;
     if (err == ERR_OK)
         err = message_query_read(request, &list.filter);
+    if (err == ERR_OK)
+        err = reach_reveal_begin(request, &list.revealed);
     if (err == ERR_OK)
         err = gateway_read(request, messages_load, &list);
     if (err != ERR_OK)
@@ -227,6 +266,8 @@ message_get_list(struct http_request *request, struct http_response *response)
 
 /* A change of one message, and how the message stands afterwards. */
 struct change {
+    struct http_request *request;
+    struct audit_act revealed;
     const struct clock *clock;
     struct arena *arena;
     struct message_reschedule to; /* with a cancelation only the ids */
@@ -234,23 +275,50 @@ struct change {
     struct message message;
 };
 
+/* One of a channel that whoever asks does not reach is not there. */
+static enum err
+change_check(struct db_tx *tx, struct change *change)
+{
+    if (reach_check_workspace(change->request) == ERR_OK)
+        return ERR_OK;
+    enum err err = message_get(tx, change->to.message, change->arena, &change->message);
+
+    return err == ERR_OK ? reach_check_channel(change->request, change->message.channel) : err;
+}
+
+/* The message as it stands now, for the answer. */
+static enum err
+change_read(struct db_tx *tx, struct change *change)
+{
+    enum err err = message_get(tx, change->to.message, change->arena, &change->message);
+
+    return err == ERR_OK ? reach_reveal_write(tx, change->request, &change->revealed, &change->message, 1)
+                         : err;
+}
+
 static enum err
 cancel_in(struct db_tx *tx, void *ctx)
 {
     struct change *change = ctx;
-    enum err err = message_cancel(tx, change->clock, change->to.message, change->to.api_key, change->arena,
-                                  &change->status);
+    enum err err = change_check(tx, change);
 
-    return err == ERR_OK ? message_get(tx, change->to.message, change->arena, &change->message) : err;
+    if (err == ERR_OK)
+        err = message_cancel(tx, change->clock, change->to.message, change->to.api_key, change->arena,
+                             &change->status);
+
+    return err == ERR_OK ? change_read(tx, change) : err;
 }
 
 static enum err
 reschedule_in(struct db_tx *tx, void *ctx)
 {
     struct change *change = ctx;
-    enum err err = message_reschedule(tx, change->clock, &change->to, change->arena, &change->status);
+    enum err err = change_check(tx, change);
 
-    return err == ERR_OK ? message_get(tx, change->to.message, change->arena, &change->message) : err;
+    if (err == ERR_OK)
+        err = message_reschedule(tx, change->clock, &change->to, change->arena, &change->status);
+
+    return err == ERR_OK ? change_read(tx, change) : err;
 }
 
 static enum err
@@ -261,9 +329,12 @@ change_make(struct http_request *request, struct http_response *response, struct
     json_t *shown = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &change->to.message);
 
+    change->request = request;
     change->clock = gateway_worker_of(request)->gateway->clock;
     change->arena = request->arena;
     change->to.api_key = principal_key(principal);
+    if (err == ERR_OK)
+        err = reach_reveal_begin(request, &change->revealed);
     if (err == ERR_OK)
         err = gateway_write(request, work, change);
     if (err == ERR_STATE_CONFLICT)

@@ -1,6 +1,7 @@
 /* /v1/operations: what is asked of a provider besides sending, and what came of it. */
 #include "domain/channel/channel.h"
 #include "program/gateway/operation_show.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define REQUEST_BYTES_MAX 16384u /* what the vault takes as a credential */
@@ -134,6 +135,8 @@ operation_get(struct http_request *request, struct http_response *response)
 
     if (err == ERR_OK)
         err = gateway_read(request, read_one, &read);
+    if (err == ERR_OK)
+        err = reach_check_channel(request, read.task.channel);
     return err == ERR_OK ? http_reply_json(request, response, 200, operation_show(&read.task)) : err;
 }
 

@@ -2,6 +2,7 @@
  * typing. */
 #include "domain/message/message.h"
 #include "program/gateway/operation_show.h"
+#include "program/gateway/reach.h"
 
 struct read {
     struct id id;
@@ -27,6 +28,8 @@ message_read(struct http_request *request, struct http_response *response)
 
     if (err == ERR_OK)
         err = gateway_read(request, read_in, &read);
+    if (err == ERR_OK)
+        err = reach_check_channel(request, read.message.channel);
     if (err == ERR_OK && (read.message.direction != MESSAGE_IN || read.message.provider_id.len == 0))
         err = ERR_STATE_CONFLICT; /* only what a person wrote is read */
     if (err == ERR_OK && (content = json_deep_copy(request_json(request))) == NULL)

@@ -4,6 +4,7 @@
 #include "crypto/random.h"
 #include "domain/channel/channel.h"
 #include "program/gateway/operation_show.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define VERIFY_TOKEN_BYTES 24u
@@ -94,7 +95,9 @@ signup_post(struct http_request *request, struct http_response *response)
     signup.task_with = (struct provider_task_new){ .id = id_new(clock),
                                                    .channel = signup.with.id,
                                                    .kind = PROVIDER_TASK_CHANNEL_CONNECT };
-    enum err err = verify_token_draw(&verify_token);
+    enum err err = reach_check_workspace(request);
+    if (err == ERR_OK)
+        err = verify_token_draw(&verify_token);
     if (err == ERR_OK)
         err = channel_seal(&worker->vault, request->tenant, signup.with.id, CHANNEL_APP_SECRET, 1,
                            json_text_of(whatsapp, "app_secret"), request->arena,

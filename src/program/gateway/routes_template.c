@@ -5,6 +5,7 @@
 #include "domain/template/template_needs.h"
 #include "program/gateway/media_named.h"
 #include "program/gateway/operation_show.h"
+#include "program/gateway/reach.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -206,7 +207,8 @@ create_prepare(struct http_request *request, struct create *create)
     with->has_samples = create->named.count > 0;
     if (err == ERR_OK)
         err = request_idempotency_key(request, &with->idempotency_key);
-    if (err == ERR_OK && id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &with->channel) != ERR_OK)
+    if (err == ERR_OK && (id_parse(ID_CHANNEL, json_text_of(body, "channel_id"), &with->channel) != ERR_OK ||
+                          !reach_has_channel(request, with->channel)))
         err = ERR_CHANNEL_UNKNOWN;
     if (err == ERR_OK && with->idempotency_key.ptr != NULL)
         err = gateway_fingerprint(request, "POST /v1/templates", body, 2 * TEMPLATE_BODY_BYTES_MAX,
@@ -279,8 +281,9 @@ static enum err
 read_one(struct db_tx *tx, void *ctx)
 {
     struct read *read = ctx;
+    enum err err = template_reach_check(tx, read->id, read->filter.channels, read->filter.channel_count);
 
-    return template_get(tx, read->id, read->arena, &read->template);
+    return err == ERR_OK ? template_get(tx, read->id, read->arena, &read->template) : err;
 }
 
 static enum err
@@ -299,6 +302,7 @@ template_get_one(struct http_request *request, struct http_response *response)
     if (read == NULL)
         return ERR_NO_MEMORY;
     read->arena = request->arena;
+    read->filter.channels = reach_channels(request, &read->filter.channel_count);
     enum err err = gateway_path_id(request, "template_id", ID_TEMPLATE, &read->id);
     if (err == ERR_OK)
         err = gateway_read(request, read_one, read);
@@ -312,6 +316,7 @@ filter_read(struct http_request *request, struct template_filter *filter)
     struct slice category = http_query(request, "category");
     enum err err = ERR_OK;
 
+    filter->channels = reach_channels(request, &filter->channel_count);
     filter->language = http_query(request, "language");
     filter->name = http_query(request, "name");
     filter->has_state = state.ptr != NULL;
@@ -382,6 +387,7 @@ change_begin(struct http_request *request, enum template_change kind, struct cha
         return ERR_NO_MEMORY;
     change->clock = gateway_worker_of(request)->gateway->clock;
     change->read.arena = request->arena;
+    change->read.filter.channels = reach_channels(request, &change->read.filter.channel_count);
     change->ask.change = kind;
     enum err err = gateway_path_id(request, "template_id", ID_TEMPLATE, &change->read.id);
     if (err == ERR_OK)

@@ -2,6 +2,7 @@
 #include "domain/channel/channel.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/limiter.h"
+#include "program/gateway/reach.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -53,6 +54,7 @@ limits_show(struct http_request *request, struct id subject, const enum limit_na
 
 struct subjects {
     struct gateway_page page;
+    struct channel_filter filter;
     struct arena *arena;
     struct channel *channels;
     struct api_key *keys;
@@ -64,7 +66,7 @@ channels_in(struct db_tx *tx, void *ctx)
 {
     struct subjects *subjects = ctx;
 
-    return channel_list(tx, subjects->page.cursor, subjects->page.limit, subjects->arena, &subjects->channels,
+    return channel_list(tx, &subjects->filter, subjects->page.limit, subjects->arena, &subjects->channels,
                         &subjects->count);
 }
 
@@ -108,6 +110,8 @@ usage_reply(struct http_request *request, struct http_response *response, bool a
     json_t *items = NULL;
     enum err err = gateway_page_read(request, are_keys ? ID_KEY : ID_CHANNEL, &subjects.page);
 
+    subjects.filter.cursor = subjects.page.cursor;
+    subjects.filter.channels = reach_channels(request, &subjects.filter.channel_count);
     if (err == ERR_OK)
         err = gateway_read(request, are_keys ? keys_in : channels_in, &subjects);
     if (err == ERR_OK)

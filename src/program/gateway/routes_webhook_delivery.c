@@ -4,6 +4,7 @@
 #include "domain/webhook/webhook_log.h"
 #include "domain/webhook/webhook_replay.h"
 #include "program/gateway/gateway.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define REPLAY_BODY_BYTES_MAX (16u * 1024u)
@@ -151,7 +152,9 @@ delivery_reply(struct http_request *request, struct http_response *response, int
         json_t *shown = attempt_show(attempt);
         if (attempt->has_answer)
             err = vault_open_content(vault, &place, &attempt->answer, request->arena, &answer);
-        show_set(&shown, "answer", attempt->has_answer ? answer_show(answer) : json_null());
+        show_set(&shown, "answer",
+                 attempt->has_answer ? reach_strings(request, request->arena, answer_show(answer))
+                                     : json_null());
         show_append(&attempts, shown);
     }
     if (err != ERR_OK) {
