@@ -97,6 +97,37 @@ remove_old(struct db_tx *tx, const struct db_stmt *stmt, int64_t age, size_t *re
     return err;
 }
 
+/* What is left of signing in. */
+static const struct db_stmt sessions_stmt = {
+    "housekeeping_sessions",
+    "DELETE FROM person_session WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM person_session"
+    " WHERE expires_at < now() - make_interval(days => $1::int) ORDER BY expires_at LIMIT $2)"
+};
+static const struct db_stmt ceremonies_stmt = {
+    "housekeeping_ceremonies",
+    "DELETE FROM ceremony WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM ceremony"
+    " WHERE used_at < now() - make_interval(hours => $1::int) ORDER BY used_at LIMIT $2)"
+};
+static const struct db_stmt throttles_stmt = {
+    "housekeeping_throttles",
+    "DELETE FROM throttle WHERE (tenant_id, subject) IN (SELECT tenant_id, subject FROM throttle"
+    " WHERE failed_at < now() - make_interval(hours => $1::int) ORDER BY failed_at LIMIT $2)"
+};
+
+static enum err
+remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
+{
+    size_t sessions = 0, ceremonies = 0, throttles = 0;
+    enum err err = remove_old(tx, &sessions_stmt, SESSION_DAYS, &sessions, &result->has_more);
+
+    if (err == ERR_OK)
+        err = remove_old(tx, &ceremonies_stmt, CEREMONY_HOURS, &ceremonies, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &throttles_stmt, CEREMONY_HOURS, &throttles, &result->has_more);
+    result->sign_ins_removed = sessions + ceremonies + throttles;
+    return err;
+}
+
 struct run {
     const struct clock *clock;
     struct housekeeping_result result;
@@ -141,6 +172,8 @@ run_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = remove_old(tx, &told_stmt, USAGE_DAYS, &told, &result->has_more);
     result->usage_removed += told;
+    if (err == ERR_OK)
+        err = remove_sign_ins(tx, result);
     return err;
 }
 

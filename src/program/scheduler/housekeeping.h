@@ -15,13 +15,15 @@
 #define MEDIA_LEFT_HOURS       1   /* an upload of which nothing was heard for so long is over */
 #define WINDOW_DAYS            90 /* after it ended; whose is not known any more is left to WhatsApp to judge */
 #define USAGE_DAYS             400 /* what was used of quotas: a year can be compared with the last */
+#define SESSION_DAYS           30 /* after it was over at the latest */
+#define CEREMONY_HOURS         2  /* both are worth nothing any more by then */
 #define PARTITION_MONTHS_AHEAD 3
 
 struct housekeeping_result {
     bool was_leader; /* false: another scheduler is at it; nothing was done */
     size_t partitions_made;
     size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed, replays_removed;
-    size_t media_removed, windows_removed, usage_removed;
+    size_t media_removed, windows_removed, usage_removed, sign_ins_removed;
     bool has_more; /* a batch was full: come again soon */
 };
 

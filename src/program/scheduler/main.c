@@ -88,7 +88,8 @@ run_once(struct db *db, int64_t *wait_ms_out)
                   LOG_NUM("deliveries", result.deliveries_removed),
                   LOG_NUM("secrets", result.secrets_removed), LOG_NUM("tasks", result.tasks_removed),
                   LOG_NUM("media", result.media_removed), LOG_NUM("windows", result.windows_removed),
-                  LOG_NUM("usage", result.usage_removed), LOG_NUM("syncs", asked));
+                  LOG_NUM("usage", result.usage_removed), LOG_NUM("sign_ins", result.sign_ins_removed),
+                  LOG_NUM("syncs", asked));
     return ERR_OK;
 }
 
