@@ -2,6 +2,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "domain/tenant/sealed_column.h"
+#include <string.h>
 
 static const char *const action_words[AUDIT_ACTION_COUNT] = {
 #define AUDIT_ACTION(name, word) [AUDIT_##name] = word,
@@ -174,6 +175,8 @@ audit_append(struct db_tx *tx, const struct clock *clock, const struct audit_act
     enum err err =
         act->actor.name.len > AUDIT_NAME_MAX || act->detail.len > AUDIT_DETAIL_BYTES_MAX ? ERR_LIMIT : ERR_OK;
 
+    if (memchr(act->detail.len == 0 ? "" : act->detail.ptr, '\n', act->detail.len) != NULL)
+        bug("an act's detail is not one line");
     for (size_t i = 0; i < act->private_count; i++) {
         if (act->privates[i].sealed.cipher.ptr == NULL)
             bug("an act's private parts are not sealed");

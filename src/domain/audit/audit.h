@@ -70,7 +70,7 @@ struct audit_act {
     enum id_kind object_kind;
     struct id object; /* zero: none */
     enum audit_outcome outcome;
-    struct slice detail; /* a JSON object with nothing personal in it; empty: {} */
+    struct slice detail; /* a JSON object in one line with nothing personal in it; empty: {} */
     struct audit_private privates[AUDIT_PRIVATE_MAX];
     size_t private_count;
 };

@@ -105,6 +105,10 @@ static const char sample_sql[] =
     " insert into audit_entry (tenant_id, id, actor_kind, action, outcome) values (t, e, 'system', 'tenant.created', 'done');"
     " insert into audit_unsealed values (t, e);"
     " insert into audit_private values (t, pg_temp.new_id(), e, k, 1, '', b12, b16);"
+    " insert into audit_tree (tenant_id) values (t);"
+    " insert into audit_node values (t, 0, 0, b32, e);"
+    " insert into audit_key values (t, 1, b32, 1, '', b12, b16);"
+    " insert into audit_checkpoint values (t, 1, b32, now(), 1, b32 || b32);"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on

@@ -1,9 +1,12 @@
 /*
  * The scheduler: what is done by the clock. Of several, one works at a time; but each writes down what its
- * own vault says of its keys' use. It never listens, and speaks to the database and the vault alone.
+ * own vault says of its keys' use, and any seals the audit log. It never listens, and speaks to the database
+ * and the vault alone.
  */
 #include "core/log.h"
+#include "domain/tenant/tenant_key.h"
 #include "platform/os/role.h"
+#include "program/scheduler/audit_turn.h"
 #include "program/scheduler/housekeeping.h"
 #include "program/scheduler/key_use.h"
 #include "program/scheduler/number_sync.h"
@@ -57,6 +60,19 @@ key_use_turn(struct db *db)
         log_event(LOG_WARN, "scheduler.key_use_left", LOG_ERR(err));
 }
 
+/* What is away now is asked again at the next turn: entries wait where they are. */
+static int64_t
+audit_once(struct db *db)
+{
+    struct vault vault = tenant_vault(scheduler.vault, db);
+    struct audit_turn_result result;
+    enum err err = audit_turn(db, &vault, clock_system(), &result);
+
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "scheduler.audit_left", LOG_ERR(err));
+    return err == ERR_OK && result.has_more ? 0 : AUDIT_TURN_MS;
+}
+
 static enum err
 run_once(struct db *db, int64_t *wait_ms_out)
 {
@@ -99,7 +115,7 @@ main(void)
     static struct role role;
     struct db *db = NULL;
     struct role_events events = { .drain = on_drain, .vault = on_vault };
-    struct mono_time run_at = { 0 }, key_use_at = { 0 };
+    struct mono_time run_at = { 0 }, key_use_at = { 0 }, audit_at = { 0 };
     enum err err = role_begin("scheduler", CONFIG_SCHEDULER, SECRET_POOL_BYTES, &role);
 
     if (err == ERR_OK)
@@ -117,6 +133,8 @@ main(void)
             err = run_once(db, &wait_ms);
             run_at = mono_after_ms(now, wait_ms);
         }
+        if (err == ERR_OK && now.us >= audit_at.us)
+            audit_at = mono_after_ms(now, audit_once(db));
         if (err == ERR_OK && now.us >= key_use_at.us) {
             key_use_turn(db);
             key_use_at = mono_after_ms(now, KEY_USE_MS);

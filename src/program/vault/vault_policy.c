@@ -51,6 +51,7 @@ static const struct {
     unsigned make, sign;
 } signing_keys[] = {
     { "webhook_endpoint", "private_key", GATEWAY, WEBHOOKS },
+    { "audit_key", "private_key", SCHEDULER, SCHEDULER },
 };
 
 /* The rest: blind indexes, a new tenant's keys, the vault's own facts; and who has a use for which kind of key. */
@@ -62,7 +63,7 @@ static const unsigned usage_roles     = SCHEDULER;
 static const unsigned rotate_roles    = ADMIN;
 static const unsigned key_load_roles[] = {
     [VAULT_CONTENT]    = READERS | ADMIN,
-    [VAULT_CREDENTIAL] = READERS | ADMIN,
+    [VAULT_CREDENTIAL] = READERS | ADMIN | SCHEDULER,
     [VAULT_INDEX]      = GATEWAY | DISPATCHER,
 };
 // clang-format on

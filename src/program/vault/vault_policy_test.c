@@ -59,6 +59,8 @@ static const char *const allowed_values[] = {
     "webhooks open credential webhook_endpoint.client_key",
     "webhooks sign credential webhook_endpoint.secret",
     "webhooks sign_ed25519 credential webhook_endpoint.private_key",
+    "scheduler make_ed25519 credential audit_key.private_key",
+    "scheduler sign_ed25519 credential audit_key.private_key",
 };
 static const char *const allowed_others[] = {
     "admin make_keys",        "admin facts",
@@ -73,13 +75,14 @@ static const char *const allowed_others[] = {
     "dispatcher key index",   "webhooks facts",
     "webhooks key content",   "webhooks key credential",
     "scheduler facts",        "scheduler usage",
+    "scheduler key credential",
 };
 
 /* Every table and column with sealed values, and some that have none or only look like one. */
 static const char *const tables[] = {
     "message",     "event",    "provider_event",  "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
     "tenant_key",  "kek",      "messag",          "messages",         "provider_task",    "media",
-    "media_chunk", "template", "webhook_attempt", "audit_private"
+    "media_chunk", "template", "webhook_attempt", "audit_private", "audit_key"
 };
 static const char *const columns[] = { "peer",         "content",    "body",         "answer",
                                        "access_token", "app_secret", "verify_token", "private_key",
