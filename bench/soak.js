@@ -67,7 +67,7 @@ export async function soak(run, minutes, say) {
     for (const result of results)
         if (result.unanswered > 0 || Object.keys(result.statuses_all).some((status) => status[0] !== '2'))
             throw new Error(`the soak was answered ${JSON.stringify(result.statuses_all)}, ${result.unanswered} not at all; ${result.refusal}`);
-    await until(async () => await platform.sql.number("select (select count(*) from dispatch_queue) + (select count(*) from provider_event where state = 'stored')") === 0, 'everything to be sent and read');
+    await until(async () => await platform.sql.number("select (select count(*) from dispatch_queue) + (select count(*) from provider_batch)") === 0, 'everything to be sent and read');
     platform.setStatuses([], platform.url);
     await platform.setLanes(false);
     return judged(samples, results.reduce((total, result) => total + result.good, 0));

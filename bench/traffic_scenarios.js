@@ -61,7 +61,7 @@ export const inbound = (connections) => ({
         const costs = await withCosts(platform, async () => {
             const began = performance.now();
             result = await runForJson(platform.program('load'), [...loadWords(run, 'inbound', callbacks(number, prefix), connections), '--sign', number.secret]);
-            await until(async () => await platform.sql.number("select count(*) from (select from provider_event where state = 'stored' limit 1) as one") === 0, 'every callback to be read');
+            await until(async () => await platform.sql.number("select count(*) from (select from provider_batch limit 1) as one") === 0, 'every callback to be read');
             appliedUs = (performance.now() - began) * 1000;
             return { count: result.statuses_all['200'], load_us: result.cpu_us };
         });

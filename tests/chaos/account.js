@@ -24,7 +24,7 @@ function rows(storm, query) {
 /** What still moves, in a word; null: nothing. @param {import('./storm.js').Storm} storm */
 export async function inTheEnd(storm) {
     const [left] = rows(storm, `select (select count(*) from harkara.dispatch_queue) as queued,
-        (select count(*) from harkara.provider_event where state = 'stored') as callbacks,
+        (select count(*) from harkara.provider_batch) as callbacks,
         (select count(*) from harkara.webhook_delivery where state = 'pending') as deliveries,
         (select count(*) from harkara.provider_task where state in ('waiting', 'leased')) as tasks,
         (select count(*) from harkara.event e, harkara.consumer_cursor c where c.consumer = 'webhooks' and (e.xid, e.id) > (c.xid, c.id)) as events`);
@@ -78,7 +78,7 @@ export async function account(storm) {
     for (const { id, reference } of accepted)
         if (!there.has(id))
             find('lost', `${reference} ${id} was accepted and is not there`);
-    const failed = Number(storm.sql("select count(*) from harkara.provider_event where state = 'failed'"));
+    const failed = Number(storm.sql("select count(*) from harkara.provider_event where error is not null"));
     if (failed > 0)
         findings.push(`${failed} callback bodies were given up`);
     judgeLog(storm);

@@ -276,7 +276,7 @@ export class Storm {
                     update harkara.dispatch_queue set due_at = now() + interval '3 s' where state = 'uncertain' and due_at > now() + interval '3 s';
                     update harkara.dispatch_queue set lease_until = now() + interval '3 s' where lease_until between now() + interval '61 s' and now() + interval '2 min';
                     update harkara.dispatch_lane set not_before = now() where not_before > now();
-                    update harkara.provider_event set due_at = now() where state = 'stored' and due_at > now();
+                    update harkara.provider_batch set due_at = now() where error is not null and due_at > now();
                     update harkara.webhook_endpoint set not_before = now() where not_before > now();
                     update harkara.webhook_delivery set due_at = now() where state = 'pending' and due_at > now();
                     update harkara.provider_task set due_at = now() where state = 'waiting' and due_at > now();

@@ -205,7 +205,7 @@ describe('what the provider says of an account', () => {
         assert.deepEqual((await told('channel.notice')).data, { channel_id: shop.channel, source: 'orbit_update', raw: { event: 'LAUNCHED', payload: [1, { a: null }] } });
         const before = platform.sql("select count(*) from harkara.event where type like 'channel.%'");
         await post('account_update', { event: 'ACCOUNT_DELETED' }, { ...shop.account, waba_id: '999' });
-        await until(() => platform.sql("select count(*) from harkara.provider_event where state = 'stored'") === '0', 'everything to be interpreted');
+        await until(() => platform.sql("select count(*) from harkara.provider_batch") === '0', 'everything to be interpreted');
         assert.equal(platform.sql("select count(*) from harkara.event where type like 'channel.%'"), before, 'an account that is not connected here means nobody');
     });
 });

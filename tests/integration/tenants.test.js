@@ -103,7 +103,7 @@ describe('the provider\'s callbacks', () => {
         const refused = await new Client(platform.url, null).raw('POST', new URL(bolt.callback).pathname, body, { 'content-type': 'application/json', 'x-hub-signature-256': signature });
         assert.equal(refused.status, 401);
         const { until } = await import('./support.js');
-        await until(() => platform.sql("select count(*) from harkara.provider_event where state = 'stored'") === '0', 'the body to be interpreted');
+        await until(() => platform.sql("select count(*) from harkara.provider_batch") === '0', 'the body to be interpreted');
         assert.equal((await bolt.client.must(200, 'GET', `/v1/messages/${theirs.message_id}`)).status, 'read');
     });
 });

@@ -151,6 +151,7 @@ MUST_CHECK enum err channel_tenant(struct db *db, struct id channel, struct id *
 /* What a callback for a channel is verified with. */
 struct channel_callback {
     struct id channel, tenant;
+    struct slice phone_number_id;
     struct vault_sealed app_secret; /* for channel_credential_place with CHANNEL_APP_SECRET */
     uint32_t generation;
 };

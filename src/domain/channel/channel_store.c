@@ -524,8 +524,11 @@ channel_tenant(struct db *db, struct id channel, struct id *tenant_out)
 static const struct db_stmt channel_callbacks_stmt = {
     "channel_callbacks",
     "SELECT c.id, c.tenant_id, w.app_secret_generation, w.app_secret_key_version, w.app_secret_ct, w.app_secret_iv,"
-    " w.app_secret_tag FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
-    " WHERE c.id = ANY ($1::uuid[]) AND c.state <> 'deleted' LIMIT 10000" /* as many as are asked for */
+    " w.app_secret_tag, w.phone_number_id FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id"
+    " AND w.channel_id = c.id WHERE c.id = ANY ($1::uuid[]) AND c.state <> 'deleted' LIMIT 10000" /* as many
+                                                                                                     as are
+                                                                                                     asked for
+                                                                                                   */
 };
 
 struct callbacks_of {
@@ -549,11 +552,15 @@ callbacks_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK && of->found == NULL)
         err = ERR_NO_MEMORY;
     for (size_t i = 0; err == ERR_OK && i < of->found_count; i++) {
-        of->found[i] = (struct channel_callback){ .channel = db_id(rows, i, 0),
-                                                  .tenant = db_id(rows, i, 1),
-                                                  .generation = (uint32_t)db_i64(rows, i, 2) };
+        of->found[i] =
+            (struct channel_callback){ .channel = db_id(rows, i, 0),
+                                       .tenant = db_id(rows, i, 1),
+                                       .generation = (uint32_t)db_i64(rows, i, 2),
+                                       .phone_number_id = arena_copy(of->arena, db_text(rows, i, 7)) };
         err =
             sealed_column_read(rows, i, 4, (uint32_t)db_i64(rows, i, 3), of->arena, &of->found[i].app_secret);
+        if (err == ERR_OK && of->found[i].phone_number_id.ptr == NULL)
+            err = ERR_NO_MEMORY;
     }
     db_rows_free(rows);
     return err;

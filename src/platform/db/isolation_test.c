@@ -78,6 +78,7 @@ static const char sample_sql[] =
     " insert into event (tenant_id, id, type, subject_id, occurred_at) values (t, e, 'message.accepted', m, now());"
     " insert into provider_event (tenant_id, id, channel_id, digest, key_version, body_ct, body_iv, body_tag)"
     "  values (t, pg_temp.new_id(), c, b32, 1, '', b12, b16);"
+    " insert into provider_batch (tenant_id, id, events, due_at, attempt) values (t, pg_temp.new_id(), array[e], now(), 1);"
     " insert into webhook_endpoint (tenant_id, id, url, events) values (t, w, 'https://example.org', '{*}');"
     " insert into webhook_secret (tenant_id, endpoint_id, generation, secret_key_version, secret_ct, secret_iv, secret_tag)"
     "  values (t, w, 1, 1, '', b12, b16);"

@@ -4,6 +4,7 @@
 #include "domain/channel/channel.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
+#include "program/gateway/interpreter.h"
 #include "program/gateway/limiter.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #define BATCH_BYTES_MAX (16u * 1024u * 1024u) /* of bodies, when it is more than one */
 #define ARENA_BYTES     (64u * 1024u * 1024u)
 #define DB_REOPEN_MS    2000
+#define TOGETHER_MAX    128u /* bodies that are claimed together when whoever has them in hand dies */
 
 struct callback_stage {
     struct callback_stage_config config;
@@ -98,15 +100,22 @@ batch_sift(struct batch *batch)
     batch->count = kept;
 }
 
-/* By tenant, and channel by channel. */
+static bool
+is_large(const struct callback *callback)
+{
+    return callback->request->body.len > PROVIDER_EVENT_SMALL_BYTES;
+}
+
+/* By tenant, the large ones last, each in the order in which they came. */
 static int
 tenant_compare(const void *a, const void *b)
 {
-    const struct channel_callback *left = (*(struct callback *const *)a)->of,
-                                  *right = (*(struct callback *const *)b)->of;
-    int order = memcmp(left->tenant.bytes, right->tenant.bytes, ID_BYTES);
+    const struct callback *left = *(struct callback *const *)a, *right = *(struct callback *const *)b;
+    int order = memcmp(left->of->tenant.bytes, right->of->tenant.bytes, ID_BYTES);
 
-    return order != 0 ? order : memcmp(left->channel.bytes, right->channel.bytes, ID_BYTES);
+    if (order == 0)
+        order = (int)is_large(left) - (int)is_large(right);
+    return order != 0 ? order : left->nth < right->nth ? -1 : 1;
 }
 
 static int
@@ -226,31 +235,100 @@ bodies_seal(struct batch *batch, struct provider_event_new **events_out)
     return ERR_OK;
 }
 
+/* What is stored as one batch, and which of it was new. */
+struct chunk {
+    size_t from, count;
+    struct id batch;
+    struct db_rows *stored;
+};
+
+/* Small bodies of one tenant many together, large ones each by itself. */
+static size_t
+chunk_count(const struct batch *batch, size_t from, size_t end)
+{
+    const struct callback *first = batch->callbacks[from];
+    size_t count = 1;
+
+    while (!is_large(first) && from + count < end && count < TOGETHER_MAX &&
+           id_eq(batch->callbacks[from + count]->of->tenant, first->of->tenant) &&
+           !is_large(batch->callbacks[from + count]))
+        count++;
+    return count;
+}
+
+static bool
+is_in_hand(const struct batch *batch, size_t from, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += batch->callbacks[from + i]->request->body.len;
+    return batch->stage->config.interpreter != NULL &&
+           interpreter_takes(batch->stage->config.interpreter, count, bytes);
+}
+
+/* Those that are new, to the interpreter. */
+static void
+chunks_hand(const struct batch *batch, const struct provider_event_new *events, const struct chunk *chunks,
+            size_t chunk_total, size_t count)
+{
+    struct interpreter_body *bodies = arena_array(batch->stage->arena, count, sizeof(*bodies));
+    size_t handed = 0;
+
+    for (size_t c = 0; bodies != NULL && c < chunk_total; c++) {
+        const struct chunk *chunk = &chunks[c];
+        size_t row = 0, rows = db_rows_count(chunk->stored);
+        if (is_large(batch->callbacks[chunk->from]))
+            continue;
+        for (size_t i = chunk->from; row < rows && i < chunk->from + chunk->count; i++) {
+            const struct callback *callback = batch->callbacks[i];
+            if (!id_eq(events[i].id, db_id(chunk->stored, row, 0)))
+                continue;
+            row++;
+            bodies[handed++] = (struct interpreter_body){ .tenant = events[i].tenant,
+                                                          .batch = chunk->batch,
+                                                          .event = events[i].id,
+                                                          .channel = events[i].channel,
+                                                          .number = callback->of->phone_number_id,
+                                                          .bytes = callback->request->body };
+        }
+    }
+    if (bodies != NULL) /* else the table has them */
+        interpreter_hand(batch->stage->config.interpreter, bodies, handed);
+}
+
 /* All of them in one round trip; *new_out counts those that were not there. */
 static enum err
-events_store(struct callback_stage *stage, const struct provider_event_new *events, size_t count,
+events_store(const struct batch *batch, const struct provider_event_new *events, size_t from, size_t count,
              size_t *new_out)
 {
-    struct db_rows **stored = arena_array(stage->arena, count, sizeof(struct db_rows *));
+    struct callback_stage *stage = batch->stage;
+    struct chunk *chunks = arena_array(stage->arena, count, sizeof(*chunks));
     struct db_tx tx = { .is_open = false };
-    size_t tenants = 0;
-    enum err err = stored == NULL ? ERR_NO_MEMORY : db_begin(stage->db, events[0].tenant, &tx);
+    size_t chunk_total = 0, end = from + count;
+    bool in_hand = is_in_hand(batch, from, count);
+    enum err err = chunks == NULL ? ERR_NO_MEMORY : db_begin(stage->db, events[from].tenant, &tx);
 
     *new_out = 0;
-    for (size_t i = 0, end; err == ERR_OK && i < count; i = end) {
-        for (end = i; end < count && id_eq(events[end].tenant, events[i].tenant);)
-            end++;
-        err = db_tx_turn_to(&tx, events[i].tenant);
+    for (size_t at = from; err == ERR_OK && at < end; at += chunks[chunk_total++].count) {
+        struct chunk *chunk = &chunks[chunk_total];
+        *chunk = (struct chunk){ .from = at,
+                                 .count = chunk_count(batch, at, end),
+                                 .batch = id_new(stage->config.clock) };
+        err = db_tx_turn_to(&tx, events[at].tenant);
         if (err == ERR_OK)
-            err = provider_events_store(&tx, events + i, end - i, stage->arena, &stored[tenants]);
-        tenants += err == ERR_OK;
+            err = provider_events_store(&tx, events + at, chunk->count, chunk->batch,
+                                        in_hand && !is_large(batch->callbacks[at]), stage->arena,
+                                        &chunk->stored);
     }
     if (err == ERR_OK)
         err = db_commit(&tx);
     db_rollback(&tx);
-    for (size_t i = 0; i < tenants; i++) {
-        *new_out += err == ERR_OK ? db_rows_count(stored[i]) : 0;
-        db_rows_free(stored[i]);
+    if (err == ERR_OK && in_hand)
+        chunks_hand(batch, events, chunks, chunk_total, count);
+    for (size_t c = 0; c < chunk_total; c++) {
+        *new_out += err == ERR_OK ? db_rows_count(chunks[c].stored) : 0;
+        db_rows_free(chunks[c].stored);
     }
     return err;
 }
@@ -263,7 +341,7 @@ events_store_split(struct batch *batch, const struct provider_event_new *events,
     enum err err = ERR_DB_CONFLICT;
 
     for (int try = 0; try < DB_TRIES && err == ERR_DB_CONFLICT; try++)
-        err = events_store(batch->stage, events + from, count, &fresh);
+        err = events_store(batch, events, from, count, &fresh);
     if (err == ERR_OK) {
         metric_add(METRIC_PROVIDER_EVENTS, fresh);
         return;
@@ -325,8 +403,10 @@ stage_run(void *ctx)
                                .count = count };
         if (all == NULL || batch.callbacks == NULL)
             bug("the arena of a batch holds batch_max callbacks"); /* both are bounded by configuration */
-        for (size_t i = 0; i < count; i++, first = first->next)
+        for (size_t i = 0; i < count; i++, first = first->next) {
+            first->nth = i;
             all[i] = batch.callbacks[i] = first;
+        }
         enum err err = batch_store(&batch);
         if (err == ERR_DB_UNAVAILABLE && db_reopen(stage->db, DB_REOPEN_MS) != ERR_OK)
             log_event(LOG_WARN, "callback.database_away", LOG_ERR(err));

@@ -1,8 +1,8 @@
 /*
  * Group commit for what providers post: requests hand over their bodies and wait suspended; one thread takes
  * all that has queued, looks the channels up in one query, has the vault verify and then seal all bodies in
- * one exchange each, stores them in one transaction and answers each request with its own result after the
- * commit.
+ * one exchange each, stores them in one transaction, hands them over to the interpreter after the commit and
+ * answers each request with its own result.
  */
 #ifndef PROGRAM_GATEWAY_CALLBACK_STAGE_H
 #define PROGRAM_GATEWAY_CALLBACK_STAGE_H
@@ -11,6 +11,7 @@
 
 struct callback_stage;
 struct channel_callback;
+struct interpreter;
 struct limiter;
 
 /* One body on its way in. Lies in its request's arena. */
@@ -20,6 +21,7 @@ struct callback {
     bool has_mac; /* false: its signature is none, but only who knows a channel is told so */
     unsigned char mac[VAULT_MAC_BYTES]; /* that the body is said to have */
     struct callback *next;              /* the stage's own, as all below */
+    size_t nth;                         /* of its batch */
     const struct channel_callback *of;
     enum err err;
 };
@@ -28,6 +30,8 @@ struct callback_stage_config {
     const char *database; /* its own connection; borrowed while it runs */
     const struct clock *clock;
     struct vault_client *vault_client;
+    struct interpreter
+        *interpreter;        /* reads what was stored; NULL: whoever claims it. Freed after the stage */
     struct limiter *limiter; /* of those whose signature is good; may be NULL */
     size_t queue_max, batch_max;
 };

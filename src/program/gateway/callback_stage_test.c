@@ -9,6 +9,7 @@
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/gateway/callback_stage.h"
+#include "program/gateway/interpreter.h"
 #include "program/vault/vault_testing.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 struct posted {
     struct http_request request; /* first member: the answer is for this */
     struct callback callback;
-    char body[64];
+    char body[1024];
     int status; /* 0: not answered yet */
 };
 
@@ -31,6 +32,7 @@ static size_t post_count;
 static struct id acme, bolt, acme_channel, acme_other, bolt_channel;
 static struct vault_client *client;
 static struct callback_stage *stage;
+static struct interpreter *interpreter;
 
 void __wrap_http_answer(struct http_request *request, const struct http_response *response);
 void
@@ -162,17 +164,25 @@ group_close(void **state)
     return test_cluster_teardown(state);
 }
 
+static void
+stage_open(void)
+{
+    assert_ok(callback_stage_new(
+        &(struct callback_stage_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                         .clock = clock_system(),
+                                         .vault_client = client,
+                                         .interpreter = interpreter,
+                                         .queue_max = QUEUE_MAX,
+                                         .batch_max = QUEUE_MAX },
+        &stage));
+}
+
 static int
 opened(void **state UNUSED)
 {
-    test_cluster_sql("delete from harkara.provider_event");
-    return callback_stage_new(
-               &(struct callback_stage_config){ .database = test_cluster_conninfo("harkara_gateway"),
-                                                .clock = clock_system(),
-                                                .vault_client = client,
-                                                .queue_max = QUEUE_MAX,
-                                                .batch_max = QUEUE_MAX },
-               &stage) != ERR_OK;
+    test_cluster_sql("delete from harkara.provider_batch; delete from harkara.provider_event");
+    stage_open();
+    return 0;
 }
 
 static int
@@ -180,6 +190,8 @@ closed(void **state UNUSED)
 {
     callback_stage_free(stage);
     stage = NULL;
+    interpreter_free(interpreter);
+    interpreter = NULL;
     for (size_t i = 0; i < post_count; i++)
         arena_free(posts[i].request.arena);
     post_count = 0;
@@ -240,10 +252,11 @@ what_was_stored_opens_as_it_was_posted(void **state UNUSED)
     struct arena *arena = arena_new(1 << 20);
     struct provider_event *events;
     struct slice body;
+    bool is_split = false;
     size_t count = 0;
 
     assert_int_equal(status_of(post(bolt_channel, "exactly this", SLICE("bolt"))), 200);
-    assert_ok(provider_event_claim(db, 10, arena, &events, &count));
+    assert_ok(provider_event_claim(db, 10, false, arena, &events, &count, &is_split));
     assert_int_equal(count, 1);
     assert_true(id_eq(events[0].tenant, bolt) && id_eq(events[0].channel, bolt_channel));
     assert_ok(provider_event_open(&vault, &events[0], arena, &body));
@@ -316,6 +329,49 @@ a_full_queue_refuses_and_a_stopped_one_ends_what_it_holds(void **state UNUSED)
     assert_int_equal(test_cluster_number("select count(*) from harkara.provider_event"), QUEUE_MAX + 1);
 }
 
+/* Answered when it is stored; read without being claimed, but for what is too large for that. */
+static void
+what_was_stored_is_handed_over(void **state UNUSED)
+{
+    static char large[PROVIDER_EVENT_SMALL_BYTES + 2];
+    struct posted *all[6];
+    char body[700];
+
+    callback_stage_free(stage);
+    assert_ok(
+        interpreter_new(&(struct interpreter_config){ .database = test_cluster_conninfo("harkara_gateway"),
+                                                      .clock = clock_system(),
+                                                      .vault_client = client },
+                        &interpreter));
+    stage_open();
+    for (unsigned i = 0; i < COUNT_OF(all); i++) { /* each twice */
+        snprintf(
+            body, sizeof(body),
+            "{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"changes\":[{\"field\":"
+            "\"messages\",\"value\":{\"messaging_product\":\"whatsapp\",\"metadata\":{\"display_phone_number\":"
+            "\"1\",\"phone_number_id\":\"1\"},\"contacts\":[{\"wa_id\":\"14155550123\"}],\"messages\":[{\"from\":"
+            "\"14155550123\",\"id\":\"wamid.%u\",\"timestamp\":\"1795000000\",\"type\":\"text\",\"text\":"
+            "{\"body\":\"Hi\"}}]}}]}]}",
+            i / 2);
+        all[i] = post(acme_channel, body, SLICE("acme"));
+    }
+    memset(large, ' ', sizeof(large) - 1); /* no JSON, so it is given up */
+    struct posted *too_large = post_new(acme_channel, "", SLICE_EMPTY);
+    too_large->request.body = slice_text(large);
+    too_large->callback.has_mac = true;
+    assert_ok(mac_sha256(SLICE("acme"), too_large->request.body, too_large->callback.mac));
+    assert_int_equal(callback_stage_submit(stage, &too_large->callback), ERR_DEFERRED);
+    for (unsigned i = 0; i < COUNT_OF(all); i++)
+        assert_int_equal(status_of(all[i]), 200);
+    assert_int_equal(status_of(too_large), 200);
+    while (test_cluster_number("select count(*) from harkara.provider_batch") > 0)
+        ;
+    assert_int_equal(test_cluster_number("select count(*) from harkara.message where direction = 'in'"), 3);
+    assert_int_equal(
+        test_cluster_number("select count(*) from harkara.provider_event where error is not null"), 1);
+    assert_int_equal(test_cluster_number("select count(*) from harkara.provider_event"), 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -326,6 +382,7 @@ main(void)
         TEST(a_body_that_cannot_be_stored_leaves_the_others),
         TEST(a_deleted_channel_and_another_secret_are_felt_at_once),
         TEST(a_full_queue_refuses_and_a_stopped_one_ends_what_it_holds),
+        TEST(what_was_stored_is_handed_over),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);

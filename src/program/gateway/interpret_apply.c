@@ -62,8 +62,13 @@ struct numbers {
 
 /* ERR_NOT_FOUND: a number of the same app that is not connected in this workspace. */
 static enum err
-number_channel(struct db_tx *tx, struct numbers *numbers, struct slice number, struct id *out)
+number_channel(struct db_tx *tx, struct numbers *numbers, const struct reading *reading, struct slice number,
+               struct id *out)
 {
+    if (reading->number.len > 0 && slice_eq(reading->number, number)) {
+        *out = reading->event->channel;
+        return ERR_OK;
+    }
     for (size_t i = 0; i < numbers->count; i++)
         if (slice_eq(numbers->known[i].number, number)) {
             *out = numbers->known[i].channel;
@@ -134,7 +139,7 @@ incoming_add(struct db_tx *tx, struct incoming *incoming, struct numbers *number
              struct step *step, struct arena *arena)
 {
     struct id channel = { { 0 } };
-    enum err err = number_channel(tx, numbers, step->phone_number_id, &channel);
+    enum err err = number_channel(tx, numbers, reading, step->phone_number_id, &channel);
 
     if (err == ERR_NOT_FOUND) {
         reading->unrouted_count++;
@@ -192,7 +197,7 @@ status_add(struct db_tx *tx, struct statuses *statuses, struct numbers *numbers,
            struct step *step, struct arena *arena)
 {
     struct message_report *report = &step->report;
-    enum err err = number_channel(tx, numbers, step->phone_number_id, &report->channel);
+    enum err err = number_channel(tx, numbers, reading, step->phone_number_id, &report->channel);
 
     if (err == ERR_NOT_FOUND) {
         reading->unrouted_count++;
@@ -253,8 +258,8 @@ gathered_add(struct db_tx *tx, struct gathered *gathered, struct reading *readin
 /* Of one tenant: first the claims, then what is said of messages, then what came in, then all else in order.
  */
 static enum err
-tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, struct gathered *gathered,
-             struct arena *arena)
+tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, bool is_alone,
+             struct gathered *gathered, struct arena *arena)
 {
     const struct provider_event **events = arena_array(arena, count, sizeof(const struct provider_event *));
     bool *held = arena_array(arena, count, sizeof(*held));
@@ -264,7 +269,12 @@ tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, st
     gathered->numbers.count = 0;
     for (size_t i = 0; i < count; i++)
         events[i] = readings[i]->event;
-    enum err err = provider_events_done(tx, events, count, arena, held);
+    enum err err =
+        is_alone ? provider_event_done(tx, events[0]) : provider_events_done(tx, events, count, arena, held);
+    if (is_alone) {
+        held[0] = err == ERR_OK;
+        err = err == ERR_STATE_CONFLICT ? ERR_OK : err;
+    }
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         readings[i]->is_lost = !held[i];
         readings[i]->unrouted_count = readings[i]->unheeded_count;
@@ -295,7 +305,7 @@ readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count, 
             end++;
         err = db_tx_turn_to(tx, tenant);
         if (err == ERR_OK)
-            err = tenant_apply(tx, readings + i, end - i, gathered, arena);
+            err = tenant_apply(tx, readings + i, end - i, count == 1, gathered, arena);
     }
     return err;
 }

@@ -12,7 +12,7 @@
 #define CLAIM_ARENA_BYTES (32u * 1024u * 1024u) /* so many small bodies, and what surrounds them */
 /* One large body opened, its content sealed twice; or so many small ones. */
 #define BODY_ARENA_BYTES (96u * 1024u * 1024u)
-#define GATHER_MS        5    /* between two claims while something comes in */
+#define GATHER_MS        5    /* while something comes in: what comes meanwhile is read together */
 #define IDLE_MS          1000 /* also finds what a lost notice, a lease or a due time left */
 #define DB_REOPEN_MS     5000
 
@@ -96,9 +96,28 @@ reading_compare(const void *a, const void *b)
     return order != 0 ? order : left < right ? -1 : left > right;
 }
 
+/* Bodies that are read together: as they were claimed, or opened already, as they were handed over. */
+struct bodies {
+    const struct provider_event **events;
+    struct slice *opened, *numbers; /* NULL: they are to be opened, and their numbers not known */
+    size_t count;
+};
+
+static enum err
+bodies_new(struct arena *arena, size_t count, bool are_open, struct bodies *out)
+{
+    *out = (struct bodies){ .events = arena_array(arena, count, sizeof(const struct provider_event *)) };
+    if (are_open) {
+        out->opened = arena_array(arena, count, sizeof(*out->opened));
+        out->numbers = arena_array(arena, count, sizeof(*out->numbers));
+    }
+    return out->events == NULL || (are_open && (out->opened == NULL || out->numbers == NULL)) ? ERR_NO_MEMORY
+                                                                                              : ERR_OK;
+}
+
 /* Opens those that are still to be read, in one exchange, and makes their steps. */
 static enum err
-readings_make(struct interpreter *interpreter, struct reading *readings, size_t count)
+readings_open(struct interpreter *interpreter, struct reading *readings, size_t count)
 {
     struct vault_ask *asks = arena_array(interpreter->body_arena, count, sizeof(*asks));
     size_t *of = arena_array(interpreter->body_arena, count, sizeof(*of)), asked = 0;
@@ -115,13 +134,25 @@ readings_make(struct interpreter *interpreter, struct reading *readings, size_t 
     for (size_t i = 0; i < asked; i++)
         readings[of[i]].err =
             asks[i].err == ERR_OK ? reading_prepare(&readings[of[i]], asks[i].plain) : asks[i].err;
-    return readings_seal(interpreter, readings, count);
+    return ERR_OK;
 }
 
-/* All of these events, with their bodies. */
 static enum err
-events_interpret(struct interpreter *interpreter, const struct provider_event *const *events, size_t count)
+readings_make(struct interpreter *interpreter, struct reading *readings, const struct bodies *bodies)
 {
+    enum err err = bodies->opened == NULL ? readings_open(interpreter, readings, bodies->count) : ERR_OK;
+
+    for (size_t i = 0; bodies->opened != NULL && i < bodies->count; i++) {
+        readings[i].number = bodies->numbers[i];
+        readings[i].err = reading_prepare(&readings[i], bodies->opened[i]);
+    }
+    return err == ERR_OK ? readings_seal(interpreter, readings, bodies->count) : err;
+}
+
+static enum err
+bodies_interpret(struct interpreter *interpreter, const struct bodies *bodies)
+{
+    size_t count = bodies->count;
     struct reading *readings = arena_array(interpreter->body_arena, count, sizeof(*readings));
     struct batch batch = { interpreter, arena_array(interpreter->body_arena, count, sizeof(struct reading *)),
                            0 };
@@ -129,14 +160,14 @@ events_interpret(struct interpreter *interpreter, const struct provider_event *c
 
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         /* Claimed so often, and never settled: it ended those who read it. */
-        bool is_deadly = events[i]->attempt > PROVIDER_EVENT_CLAIMS_MAX;
+        bool is_deadly = bodies->events[i]->attempt > PROVIDER_EVENT_CLAIMS_MAX;
         readings[i] = (struct reading){ .interpreter = interpreter,
-                                        .event = events[i],
+                                        .event = bodies->events[i],
                                         .arena = interpreter->body_arena,
                                         .err = is_deadly ? ERR_PROVIDER_BODY : ERR_OK };
     }
     if (err == ERR_OK)
-        err = readings_make(interpreter, readings, count);
+        err = readings_make(interpreter, readings, bodies);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         if (readings[i].err == ERR_OK)
             batch.readings[batch.count++] = &readings[i];
@@ -170,25 +201,62 @@ body_read_in(struct db_tx *tx, void *ctx)
 static enum err
 claimed_interpret(struct interpreter *interpreter, struct provider_event *events, size_t count)
 {
-    const struct provider_event **small =
-        arena_array(interpreter->claim_arena, count, sizeof(const struct provider_event *));
-    size_t small_count = 0;
-    enum err err = small == NULL ? ERR_NO_MEMORY : ERR_OK;
+    struct bodies small;
+    enum err err = bodies_new(interpreter->claim_arena, count, false, &small);
 
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         if (!events[i].is_large)
-            small[small_count++] = &events[i];
-    if (err == ERR_OK && small_count > 0)
-        err = events_interpret(interpreter, small, small_count);
+            small.events[small.count++] = &events[i];
+    if (err == ERR_OK && small.count > 0)
+        err = bodies_interpret(interpreter, &small);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         struct large large = { interpreter->body_arena, &events[i] };
-        const struct provider_event *alone = &events[i];
+        const struct provider_event *event = &events[i];
         if (!events[i].is_large)
             continue;
         err = db_run(interpreter->db, events[i].tenant, body_read_in, &large);
         if (err == ERR_OK)
-            err = events_interpret(interpreter, &alone, 1);
+            err = bodies_interpret(interpreter, &(struct bodies){ .events = &event, .count = 1 });
     }
+    return err;
+}
+
+/* What lies in the table and is due. Those that ended their readers come last, and each alone. */
+static enum err
+table_read(struct interpreter *interpreter, bool *was_any_out)
+{
+    struct provider_event *events = NULL;
+    bool is_split = false;
+    size_t count = 0;
+    enum err err = provider_event_claim(interpreter->db, CLAIM_MAX, false, interpreter->claim_arena, &events,
+                                        &count, &is_split);
+
+    if (err == ERR_OK && count == 0)
+        err = provider_event_claim(interpreter->db, 1, true, interpreter->claim_arena, &events, &count,
+                                   &is_split);
+    *was_any_out = err == ERR_OK && (count > 0 || is_split);
+    if (err == ERR_OK && count > 0)
+        err = claimed_interpret(interpreter, events, count);
+    return err;
+}
+
+/* What was handed over. When it fails as a whole, it comes back from the table when its lease ends. */
+static enum err
+handed_read(struct interpreter *interpreter, size_t *count_out)
+{
+    struct handed *first = handed_take(interpreter, CLAIM_MAX, count_out);
+    struct bodies bodies;
+    enum err err = first == NULL ? ERR_OK : bodies_new(interpreter->claim_arena, *count_out, true, &bodies);
+
+    for (const struct handed *handed = first; err == ERR_OK && handed != NULL; handed = handed->next)
+        for (size_t i = 0; i < handed->count; i++) {
+            bodies.events[bodies.count] = &handed->events[i];
+            bodies.opened[bodies.count] = handed->bodies[i];
+            bodies.numbers[bodies.count++] = handed->numbers[i];
+        }
+    if (err == ERR_OK && first != NULL)
+        err = bodies_interpret(interpreter, &bodies);
+    handed_release(interpreter, first);
     return err;
 }
 
@@ -198,20 +266,54 @@ on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
     *(bool *)ctx = true;
 }
 
-/* Until there is something to do: a notice, the next look, or the end. */
+/* Until there is something to do: a body, a notice, the next look at the table, or the end. */
 static enum err
 interpreter_wait(struct interpreter *interpreter)
 {
     struct pollfd fds[] = { { .fd = interpreter->wake_fd, .events = POLLIN },
                             { .fd = db_fd(interpreter->db), .events = POLLIN } };
+    int64_t left_ms = (interpreter->look_at.us - clock_mono(clock_system()).us + 999) / 1000;
     bool was_told = false;
+    uint64_t woken = 0;
     enum err err = db_notifications(interpreter->db, on_notice, &was_told); /* what came with an answer */
 
-    if (err != ERR_OK || was_told)
+    if (err == ERR_OK && !was_told && left_ms > 0 && handed_rest(interpreter)) {
+        (void)poll(fds, COUNT_OF(fds), left_ms < IDLE_MS ? (int)left_ms : IDLE_MS);
+        if ((fds[0].revents & POLLIN) != 0 && read(interpreter->wake_fd, &woken, sizeof(woken)) < 0)
+            log_event(LOG_DEBUG, "interpreter.wake_failed", LOG_ERR(ERR_SYSTEM));
+        err = db_notifications(interpreter->db, on_notice, &was_told);
+    }
+    if (was_told)
+        interpreter->look_at = clock_mono(clock_system());
+    return err;
+}
+
+/* For so long, unless it is stopped meanwhile. */
+static void
+interpreter_pause(struct interpreter *interpreter, int ms)
+{
+    (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, ms);
+}
+
+static enum err
+interpreter_turn(struct interpreter *interpreter, bool is_stopping, size_t *read_out)
+{
+    struct mono_time now = clock_mono(clock_system());
+    bool was_any = false;
+    enum err err = handed_read(interpreter, read_out);
+
+    if (err == ERR_OK && !is_stopping && interpreter->look_at.us <= now.us) {
+        err = table_read(interpreter, &was_any);
+        interpreter->look_at = was_any ? now : mono_after_ms(now, IDLE_MS);
+    }
+    arena_reset(interpreter->claim_arena);
+    arena_reset(interpreter->body_arena);
+    if (err != ERR_OK || is_stopping || was_any || *read_out >= CLAIM_MAX)
         return err;
-    if (poll(fds, COUNT_OF(fds), IDLE_MS) < 0)
-        return ERR_OK; /* interrupted: look again */
-    return db_notifications(interpreter->db, on_notice, &was_told);
+    if (*read_out == 0)
+        return interpreter_wait(interpreter);
+    interpreter_pause(interpreter, GATHER_MS);
+    return ERR_OK;
 }
 
 static void *
@@ -219,30 +321,22 @@ interpreter_run(void *ctx)
 {
     struct interpreter *interpreter = ctx;
 
-    while (!atomic_load(&interpreter->is_stopping)) {
-        struct provider_event *events = NULL;
-        size_t count = 0;
-        enum err err =
-            provider_event_claim(interpreter->db, CLAIM_MAX, interpreter->claim_arena, &events, &count);
+    for (;;) {
+        bool is_stopping = atomic_load(&interpreter->is_stopping); /* before it looks what there is */
+        size_t read = 0;
+        enum err err = interpreter_turn(interpreter, is_stopping, &read);
 
-        if (err == ERR_OK && count > 0)
-            err = claimed_interpret(interpreter, events, count);
-        arena_reset(interpreter->claim_arena);
-        arena_reset(interpreter->body_arena);
-        if (err == ERR_OK && count == 0)
-            err = interpreter_wait(interpreter);
-        else if (err == ERR_OK && count < CLAIM_MAX) /* what comes meanwhile comes together */
-            (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, GATHER_MS);
+        if (is_stopping && (read == 0 || err != ERR_OK))
+            return NULL;
         if (err == ERR_DB_UNAVAILABLE) {
             log_event(LOG_WARN, "interpreter.database_away", LOG_ERR(err));
             if (db_reopen(interpreter->db, DB_REOPEN_MS) != ERR_OK)
-                (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, IDLE_MS);
+                interpreter_pause(interpreter, IDLE_MS);
         } else if (err != ERR_OK) { /* claimed bodies come back when their lease ends */
             log_event(LOG_ERROR, "interpreter.failed", LOG_ERR(err));
-            (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, IDLE_MS);
+            interpreter_pause(interpreter, IDLE_MS);
         }
     }
-    return NULL;
 }
 
 enum err
@@ -254,6 +348,8 @@ interpreter_new(const struct interpreter_config *config, struct interpreter **ou
     if (interpreter == NULL)
         return ERR_NO_MEMORY;
     interpreter->config = *config;
+    interpreter->last = &interpreter->first;
+    pthread_mutex_init(&interpreter->lock, NULL);
     interpreter->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     interpreter->claim_arena = arena_new(CLAIM_ARENA_BYTES);
     interpreter->body_arena = arena_new(BODY_ARENA_BYTES);
@@ -275,6 +371,7 @@ interpreter_new(const struct interpreter_config *config, struct interpreter **ou
     arena_free(interpreter->body_arena);
     if (interpreter->wake_fd >= 0)
         close(interpreter->wake_fd);
+    pthread_mutex_destroy(&interpreter->lock);
     free(interpreter);
     return err;
 }
@@ -282,18 +379,18 @@ interpreter_new(const struct interpreter_config *config, struct interpreter **ou
 void
 interpreter_free(struct interpreter *interpreter)
 {
-    const uint64_t one = 1;
+    size_t left = 0;
 
     if (interpreter == NULL)
         return;
     atomic_store(&interpreter->is_stopping, true);
-    if (write(interpreter->wake_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-        log_event(LOG_DEBUG, "interpreter.wake_failed",
-                  LOG_ERR(ERR_SYSTEM)); /* it looks each second anyway */
+    interpreter_wake(interpreter);
     pthread_join(interpreter->thread, NULL);
+    handed_release(interpreter, handed_take(interpreter, SIZE_MAX, &left)); /* the table has them */
     db_close(interpreter->db);
     arena_free(interpreter->claim_arena);
     arena_free(interpreter->body_arena);
     close(interpreter->wake_fd);
+    pthread_mutex_destroy(&interpreter->lock);
     free(interpreter);
 }

@@ -12,14 +12,29 @@
 
 #define WINDOWS_MAX 3u /* a number, its other spelling, a user id */
 
+/* Bodies of one commit on their way to the interpreter, in their own arena. */
+struct handed {
+    struct handed *next;
+    struct arena *arena; /* owned: it holds this too */
+    struct provider_event *events;
+    struct slice *bodies, *numbers; /* beside the events */
+    size_t count, bytes;
+};
+
 struct interpreter {
     struct interpreter_config config;
     struct db *db;
     struct vault vault;
     struct arena *claim_arena, *body_arena;
+    struct mono_time look_at; /* the thread's own: when it looks at the table */
     pthread_t thread;
     int wake_fd;
     atomic_bool is_stopping;
+    pthread_mutex_t lock;
+    /* under lock: */
+    struct handed *first, **last;
+    size_t count, bytes; /* of bodies, with those that are being read */
+    bool is_resting;     /* nothing was there: who hands over wakes it */
 };
 
 /* One step of a body, prepared outside the transaction; applied in it. */
@@ -50,6 +65,7 @@ struct reading {
     struct interpreter *interpreter;
     const struct provider_event *event;
     struct arena *arena;
+    struct slice number; /* of the event's channel; empty: not known */
     struct step *first, **last;
     size_t ignored_count, unheeded_count, unrouted_count;
     struct slice fetch_of; /* the number of which does_fetch is known; NULL ptr: none yet */
@@ -58,6 +74,14 @@ struct reading {
     enum err err; /* of opening it and preparing its steps */
 };
 
+/* Whole commits, the oldest first: one, and more up to so many bodies. NULL: there are none. */
+struct handed *handed_take(struct interpreter *interpreter, size_t count_max, size_t *count_out);
+/* Of all that handed_take gave; the bodies are wiped. Accepts NULL. */
+void handed_release(struct interpreter *interpreter, struct handed *handed);
+/* From now on who hands over wakes the thread; false: something is there already. */
+bool handed_rest(struct interpreter *interpreter);
+void interpreter_wake(struct interpreter *interpreter);
+
 /* The steps of an opened body, in the reading's arena; outside of any transaction. */
 MUST_CHECK enum err reading_prepare(struct reading *reading, struct slice body);
 /* Seals what came in with all of them, in one exchange; a reading whose parts cannot be sealed fails alone.
@@ -65,7 +89,8 @@ MUST_CHECK enum err reading_prepare(struct reading *reading, struct slice body);
 MUST_CHECK enum err readings_seal(struct interpreter *interpreter, struct reading *readings, size_t count);
 /*
  * Applies them and marks the bodies as interpreted, in a transaction that is turned from tenant to tenant:
- * the readings are sorted by tenant. One whose claim was lost is passed, and is_lost. May be run again.
+ * the readings are sorted by tenant, and all that is left of their batches; or it is one. One whose claim was
+ * lost is passed, and is_lost. May be run again.
  */
 MUST_CHECK enum err readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count,
                                    struct arena *arena);

@@ -67,7 +67,7 @@ static int
 opened(void **state UNUSED)
 {
     test_cluster_sql(
-        "delete from template; delete from whatsapp_number; delete from provider_task; delete from channel_window; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
+        "delete from template; delete from whatsapp_number; delete from provider_task; delete from channel_window; delete from provider_batch; delete from provider_event; delete from dispatch_queue; delete from message; delete from event;"
         "delete from provider_ref; delete from whatsapp_channel; delete from dispatch_lane;"
         "delete from channel");
     channel = channel_with_number(acme);
@@ -102,7 +102,7 @@ post_to(struct id tenant, struct id to, struct slice body)
 
     assert_ok(provider_event_seal(&vault, clock_system(), tenant, to, body, arena, &event));
     assert_ok(db_begin(gateway, tenant, &tx));
-    assert_ok(provider_events_store(&tx, &event, 1, arena, &stored));
+    assert_ok(provider_events_store(&tx, &event, 1, id_new(clock_system()), false, arena, &stored));
     assert_ok(db_commit(&tx));
     is_new = db_rows_count(stored) == 1;
     db_rows_free(stored);
@@ -147,11 +147,18 @@ text_of(const char *provider_id, const char *context)
         provider_id, context);
 }
 
+/* Whether all were applied, or given up. */
 static void
 all_are(const char *state)
 {
-    while (message_testing_count("select count(*) from provider_event where state <> '%s'", state) > 0)
+    bool failed = strcmp(state, "failed") == 0;
+
+    while (message_testing_count("select count(*) from provider_batch") > 0)
         ;
+    assert_int_equal(
+        message_testing_count("select count(*) from provider_event where (error is not null) <> %s",
+                              failed ? "true" : "false"),
+        0);
 }
 
 static struct id
@@ -221,8 +228,8 @@ of_many_bodies_one_that_cannot_be_applied_is_alone_in_its_failure(void **state U
     post(body_of(NUMBER, text_of("wamid.among-them", "").ptr));
     test_cluster_sql("alter table provider_ref add constraint refused check (provider_id <> 'wamid.1.7')");
     interpreter_open();
-    while (test_cluster_number("select count(*) from provider_event where state = 'interpreted'") <
-           4 * MANY - 1)
+    while (test_cluster_number("select coalesce(sum(cardinality(events)), 0) from provider_batch") != 2 ||
+           test_cluster_number("select count(*) from provider_batch where error is not null") != 2)
         ;
     test_cluster_sql("alter table provider_ref drop constraint refused");
     assert_int_equal(test_cluster_number("select count(*) from message where status = 'delivered'"),
@@ -230,7 +237,7 @@ of_many_bodies_one_that_cannot_be_applied_is_alone_in_its_failure(void **state U
     assert_int_equal(test_cluster_number("select count(*) from message where status = 'received'"), 1);
     assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.delivered'"),
                      2 * MANY - 1);
-    test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+    test_cluster_sql("update provider_batch set due_at = now(); notify harkara_provider_event");
     all_are("interpreted");
     message_testing_assert_status(messages[1][7], "delivered");
     assert_int_equal(test_cluster_number("select count(*) from event where type in ('message.sent',"
@@ -428,7 +435,7 @@ bytes_that_never_read_are_given_up_and_the_rest_goes_on(void **state UNUSED)
     post(SLICE("no JSON"));
     all_are("failed");
     post(body_of(NUMBER, text_of("wamid.after", "").ptr));
-    while (test_cluster_number("select count(*) from provider_event where state = 'interpreted'") == 0)
+    while (test_cluster_number("select count(*) from provider_batch") > 0)
         ;
     assert_int_equal(test_cluster_number("select count(*) from message"), 1);
 }
@@ -442,11 +449,9 @@ what_cannot_be_applied_is_tried_again_and_then_given_up(void **state UNUSED)
     interpreter_open();
     for (int i = 1; i < PROVIDER_EVENT_ATTEMPTS_MAX; i++) {
         while (message_testing_count(
-                   "select count(*) from provider_event where state = 'stored' and attempt = %d and"
-                   " lease_until is null",
-                   i) == 0)
+                   "select count(*) from provider_batch where attempt = %d and error is not null", i) == 0)
             ;
-        test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+        test_cluster_sql("update provider_batch set due_at = now(); notify harkara_provider_event");
     }
     all_are("failed");
     assert_int_equal(test_cluster_number("select count(*) from provider_event where error = 'seal-corrupt'"),
@@ -459,7 +464,7 @@ a_body_that_ends_its_readers_is_not_read_for_ever(void **state UNUSED)
 {
     interpreter_free(interpreter);
     post(body_of(NUMBER, text_of("wamid.p", "").ptr));
-    test_cluster_sql("update provider_event set attempt = 30, lease_until = now() - interval '1 second'");
+    test_cluster_sql("update provider_batch set attempt = 30, due_at = now() - interval '1 second'");
     interpreter_open();
     all_are("failed");
     assert_int_equal(test_cluster_number("select count(*) from message"), 0);
@@ -473,11 +478,10 @@ while_the_vault_is_away_a_body_waits_uncounted(void **state UNUSED)
     vault_testing_cut();
     interpreter_open();
     while (test_cluster_number(
-               "select count(*) from provider_event where error = 'vault-unavailable' and attempt = 0"
-               " and lease_until is null") == 0)
+               "select count(*) from provider_batch where error = 'vault-unavailable' and attempt = 0") == 0)
         ;
     vault_client_relink(opener, vault_testing_link(VAULT_ROLE_GATEWAY));
-    test_cluster_sql("update provider_event set due_at = now(); notify harkara_provider_event");
+    test_cluster_sql("update provider_batch set due_at = now(); notify harkara_provider_event");
     all_are("interpreted");
     assert_int_equal(test_cluster_number("select count(*) from message"), 1);
 }
@@ -651,6 +655,133 @@ what_is_not_known_is_kept_sealed_and_told(void **state UNUSED)
         1);
 }
 
+/* Stored with its lease in somebody's hands; the body lives as long as the test. */
+static struct interpreter_body
+store_in_hand(struct slice body)
+{
+    struct provider_event_new event;
+    struct id batch = id_new(clock_system());
+    struct db_rows *stored;
+    struct db_tx tx;
+
+    assert_ok(provider_event_seal(&vault, clock_system(), acme, channel, body, arena, &event));
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_events_store(&tx, &event, 1, batch, true, arena, &stored));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(db_rows_count(stored), 1);
+    db_rows_free(stored);
+    return (struct interpreter_body){ .tenant = acme,
+                                      .batch = batch,
+                                      .event = event.id,
+                                      .channel = channel,
+                                      .number = SLICE(NUMBER),
+                                      .bytes = body };
+}
+
+static struct slice
+delivered_of(struct id message, const char *provider_id)
+{
+    char data[ID_TEXT_BYTES], value[1024];
+
+    id_print(ID_MESSAGE, message, data);
+    snprintf(value, sizeof(value), "\"statuses\":[%.*s]",
+             SLICE_FMT(status_of(provider_id, "delivered", data)));
+    return body_of(NUMBER, value);
+}
+
+/* Nobody asks the vault to open it once more: there is none. */
+static void
+what_is_handed_over_is_read_as_it_is(void **state UNUSED)
+{
+    struct id first = sent_message("wamid.h1"), second = sent_message("wamid.h2");
+    struct interpreter_body bodies[] = { store_in_hand(delivered_of(first, "wamid.h1")),
+                                         store_in_hand(delivered_of(second, "wamid.h2")) };
+
+    vault_testing_cut();
+    assert_true(interpreter_takes(interpreter, 2, bodies[0].bytes.len + bodies[1].bytes.len));
+    interpreter_hand(interpreter, bodies, 2);
+    all_are("interpreted");
+    message_testing_assert_status(first, "delivered");
+    message_testing_assert_status(second, "delivered");
+    vault_client_relink(opener, vault_testing_link(VAULT_ROLE_GATEWAY));
+}
+
+static void
+what_was_in_hand_of_one_that_died_is_read_from_the_table(void **state UNUSED)
+{
+    struct id message = sent_message("wamid.h3");
+    struct interpreter_body late = store_in_hand(delivered_of(message, "wamid.h3"));
+    struct interpreter_body other = store_in_hand(body_of(NUMBER, text_of("wamid.h4", "").ptr));
+
+    interpreter_hand(interpreter, &other, 1);
+    while (test_cluster_number("select count(*) from message where status = 'received'") == 0)
+        ;
+    message_testing_assert_status(message, "sent"); /* its lease is not over */
+    test_cluster_sql("update provider_batch set due_at = now(); notify harkara_provider_event");
+    all_are("interpreted");
+    message_testing_assert_status(message, "delivered");
+    interpreter_hand(interpreter, &late, 1); /* somebody else has read it: it was taken from us */
+    interpreter_free(interpreter);           /* reads it first */
+    interpreter = NULL;
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.delivered'"), 1);
+}
+
+static void
+who_is_stopped_reads_what_it_was_handed(void **state UNUSED)
+{
+    struct interpreter_body bodies[8];
+    char provider_id[32];
+
+    for (unsigned i = 0; i < COUNT_OF(bodies); i++) {
+        snprintf(provider_id, sizeof(provider_id), "wamid.s%u", i);
+        bodies[i] = store_in_hand(body_of(NUMBER, text_of(provider_id, "").ptr));
+    }
+    for (unsigned i = 0; i < COUNT_OF(bodies); i++)
+        interpreter_hand(interpreter, &bodies[i], 1);
+    interpreter_free(interpreter);
+    interpreter = NULL;
+    assert_int_equal(test_cluster_number("select count(*) from provider_batch"), 0);
+    assert_int_equal(test_cluster_number("select count(*) from message"), COUNT_OF(bodies));
+    /* Told in the order in which they were handed over. */
+    assert_int_equal(
+        test_cluster_number(
+            "select count(*) from (select data->>'provider_id' as name, lag(data->>'provider_id')"
+            " over (order by id) as last from event) e where name < last"),
+        0);
+}
+
+static void
+what_cannot_be_applied_leaves_what_came_with_it(void **state UNUSED)
+{
+    struct interpreter_body bodies[3];
+    struct provider_event_new events[3];
+    struct id batch = id_new(clock_system());
+    struct db_rows *stored;
+    struct db_tx tx;
+
+    for (unsigned i = 0; i < 3; i++) {
+        char provider_id[32];
+        snprintf(provider_id, sizeof(provider_id), "wamid.c%u", i);
+        struct slice body = body_of(NUMBER, text_of(provider_id, "").ptr);
+        assert_ok(provider_event_seal(&vault, clock_system(), acme, channel, body, arena, &events[i]));
+        bodies[i] = (struct interpreter_body){
+            .tenant = acme, .batch = batch, .event = events[i].id, .channel = channel, .bytes = body
+        };
+    }
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(provider_events_store(&tx, events, 3, batch, true, arena, &stored));
+    assert_ok(db_commit(&tx));
+    db_rows_free(stored);
+    test_cluster_sql("alter table provider_ref add constraint refused check (provider_id <> 'wamid.c1')");
+    interpreter_hand(interpreter, bodies, 3);
+    while (test_cluster_number("select count(*) from provider_batch where error is not null") == 0)
+        ;
+    test_cluster_sql("alter table provider_ref drop constraint refused");
+    test_cluster_sql("update provider_batch set due_at = now(); notify harkara_provider_event");
+    all_are("interpreted");
+    assert_int_equal(test_cluster_number("select count(*) from message where status = 'received'"), 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 int
 main(void)
@@ -676,6 +807,10 @@ main(void)
         TEST(a_body_that_ends_its_readers_is_not_read_for_ever),
         TEST(while_the_vault_is_away_a_body_waits_uncounted),
         TEST(a_database_that_was_away_is_found_again),
+        TEST(what_is_handed_over_is_read_as_it_is),
+        TEST(what_was_in_hand_of_one_that_died_is_read_from_the_table),
+        TEST(who_is_stopped_reads_what_it_was_handed),
+        TEST(what_cannot_be_applied_leaves_what_came_with_it),
     };
 
     return cmocka_run_group_tests(tests, group_open, group_close);

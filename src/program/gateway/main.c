@@ -254,21 +254,22 @@ main(void)
                                                         .batch_max = (size_t)role.config.commit_batch_max },
                             &gateway.committer);
     if (err == ERR_OK)
-        err = callback_stage_new(
-            &(struct callback_stage_config){ .database = role_database(&role),
-                                             .clock = gateway.clock,
-                                             .vault_client = gateway.vault_client,
-                                             .limiter = gateway.limiter,
-                                             .queue_max = (size_t)role.config.http_queue_max,
-                                             .batch_max = (size_t)role.config.commit_batch_max },
-            &gateway.callbacks);
-    if (err == ERR_OK)
         err = interpreter_new(&(struct interpreter_config){ .database = role_database(&role),
                                                             .clock = gateway.clock,
                                                             .vault_client = gateway.vault_client,
                                                             .fetch_media = role.config.fetch_media != 0,
                                                             .media_days = role.config.media_days },
                               &interpreter);
+    if (err == ERR_OK)
+        err = callback_stage_new(
+            &(struct callback_stage_config){ .database = role_database(&role),
+                                             .clock = gateway.clock,
+                                             .vault_client = gateway.vault_client,
+                                             .interpreter = interpreter,
+                                             .limiter = gateway.limiter,
+                                             .queue_max = (size_t)role.config.http_queue_max,
+                                             .batch_max = (size_t)role.config.commit_batch_max },
+            &gateway.callbacks);
     if (err == ERR_OK && role.admin_fd >= 0)
         err = admin_new(&gateway, &admin);
     if (err == ERR_OK)

@@ -15,7 +15,8 @@ static const struct db_stmt keys_stmt = {
 static const struct db_stmt events_stmt = {
     "housekeeping_events",
     "DELETE FROM provider_event WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM provider_event"
-    " WHERE received_at < now() - make_interval(days => $1::int) AND state <> 'stored' ORDER BY received_at LIMIT $2)"
+    " WHERE received_at < now() - make_interval(days => $1::int)"
+    " AND (tenant_id, id) NOT IN (SELECT tenant_id, unnest(events) FROM provider_batch) ORDER BY received_at LIMIT $2)"
 };
 static const struct db_stmt deliveries_stmt = {
     "housekeeping_deliveries", /* attempts go with their delivery */

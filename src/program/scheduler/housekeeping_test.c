@@ -55,19 +55,24 @@ old_keys_go_and_young_ones_stay(void **state UNUSED)
 static void
 what_was_never_interpreted_is_kept(void **state UNUSED)
 {
-    char text[1024];
+    char text[2048];
 
     snprintf(
         text, sizeof(text),
-        "insert into harkara.provider_event (tenant_id, id, channel_id, digest, state, received_at, key_version, body_ct,"
-        " body_iv, body_tag) select '%s', gen_random_uuid(), gen_random_uuid(), sha256(s::bytea), s, now() - interval"
-        " '8 days', 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
-        " from unnest(array['stored', 'interpreted', 'failed']) s",
+        "with stored as (insert into harkara.provider_event (tenant_id, id, channel_id, digest, error, received_at,"
+        " key_version, body_ct, body_iv, body_tag) select '%s', gen_random_uuid(), gen_random_uuid(),"
+        " sha256(s::text::bytea), case s when 1 then 'json-syntax' end, now() - interval '8 days', 1, '',"
+        " decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex') from generate_series(1, 5) s"
+        " returning tenant_id, id, digest) insert into harkara.provider_batch (tenant_id, id, events, due_at, attempt)"
+        " select tenant_id, gen_random_uuid(), array_agg(id), now(), 1 from stored"
+        " where digest in (sha256('2'), sha256('3')) group by tenant_id",
         tenant);
     test_cluster_sql(text);
-    assert_int_equal(run(clock_system()).events_removed, 2);
+    assert_int_equal(run(clock_system()).events_removed, 3);
     assert_int_equal(
-        test_cluster_number("select count(*) from harkara.provider_event where state = 'stored'"), 1);
+        test_cluster_number(
+            "select count(*) from harkara.provider_event where digest in (sha256('2'), sha256('3'))"),
+        2);
 }
 
 /* What has expired, and what an upload left an hour ago; chunks go with it. */
