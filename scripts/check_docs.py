@@ -145,8 +145,10 @@ def check_dependencies(tree):
         package = package and (package if package.endswith("-dev") else f"{package}-dev")
         if package and f"`{package}`" not in text:
             tree.fail(f"docs/dependencies.md: the library {library} is missing")
-    for heading, folder, kind in (("Tested with", "tests", "devDependencies"), ("Measured against", "bench/peers", "dependencies")):
-        wanted = json.loads(tree.read(f"{folder}/package.json"))[kind]
+    for heading, folder, kinds in (("Tested with", "tests", ["devDependencies"]), ("Measured against", "bench/peers", ["dependencies"]),
+                                   ("The dashboard", "web", ["dependencies", "devDependencies"])):
+        package = json.loads(tree.read(f"{folder}/package.json"))
+        wanted = {name: version for kind in kinds for name, version in package[kind].items()}
         listed = dict(re.findall(r"^\| `((?:@[\w-]+/)?[\w-]+)` \| ([\d.]+) \|", section(text, heading), re.M))
         if wanted != listed:
             tree.fail(f"docs/dependencies.md: npm packages of {folder} differ: {sorted(set(wanted.items()) ^ set(listed.items()))}")

@@ -422,6 +422,16 @@ limit_ask(const struct router *router, const struct row *row, struct http_reques
     return router->config.limit(request, step);
 }
 
+/* No stranger is to blame for what went well, nor for what is ours. */
+static void
+clear_if_ours(const struct router *router, const struct row *row, struct http_request *request, enum err err)
+{
+    enum err_class class = err_class(err);
+
+    if (err == ERR_OK || class == ERR_CLASS_UNAVAILABLE || class == ERR_CLASS_INTERNAL)
+        (void)limit_ask(router, row, request, HTTP_LIMIT_CLEARED);
+}
+
 /* Finds the row and notes it in request->router; NULL there: the answer is made, or the error tells. */
 static enum err
 request_route(const struct router *router, struct http_request *request, struct http_response *response)
@@ -434,6 +444,12 @@ request_route(const struct router *router, struct http_request *request, struct 
         return err;
     if (row == NULL) {
         bool is_whole_server = slice_eq(request->path, SLICE("*"));
+        bool is_read = request->method == HTTP_GET || request->method == HTTP_HEAD;
+        if (!path_is_known && is_read && router->config.fallback != NULL) {
+            err = router->config.fallback(request, response);
+            clear_if_ours(router, NULL, request, err);
+            return err;
+        }
         if (!path_is_known && !is_whole_server)
             return ERR_HTTP_ROUTE;
         if (request->method != HTTP_OPTIONS)
@@ -449,16 +465,6 @@ request_route(const struct router *router, struct http_request *request, struct 
     request->router = routed;
     request->cleanup = routed_cleanup;
     return parameters_read(row, request);
-}
-
-/* No stranger is to blame for what went well, nor for what is ours. */
-static void
-clear_if_ours(const struct router *router, const struct row *row, struct http_request *request, enum err err)
-{
-    enum err_class class = err_class(err);
-
-    if (err == ERR_OK || class == ERR_CLASS_UNAVAILABLE || class == ERR_CLASS_INTERNAL)
-        (void)limit_ask(router, row, request, HTTP_LIMIT_CLEARED);
 }
 
 /* The steps that are left. Each is done once, but for one that would wait on the loop. */

@@ -60,6 +60,11 @@ struct router_config {
      */
     enum err (*limit)(struct http_request *request, enum http_limit_step step);
     /*
+     * Answers a GET or HEAD of a path that no row has, on the loop: it waits for nothing. ERR_HTTP_ROUTE: it
+     * has no such thing either. May be NULL.
+     */
+    http_handler fallback;
+    /*
      * Origins ("https://app.example.org", divided by commas) whose pages may read answers; empty: none. They
      * are never let send cookies.
      */

@@ -76,6 +76,18 @@ limit(struct http_request *request, enum http_limit_step step)
     return ERR_OK;
 }
 
+/* Knows one place of its own. */
+static enum err
+fallback(struct http_request *request, struct http_response *response)
+{
+    if (!slice_eq(request->path, SLICE("/page")))
+        return ERR_HTTP_ROUTE;
+    response->status = 200;
+    response->content_type = SLICE("text/html");
+    response->body = request->worker == &on_loop ? SLICE("on the loop") : SLICE("on a worker");
+    return ERR_OK;
+}
+
 static enum err
 thing_post(struct http_request *request, struct http_response *response)
 {
@@ -224,6 +236,7 @@ group_setup(void **state UNUSED)
                                                        .contract = contract,
                                                        .authenticate = authenticate,
                                                        .limit = limit,
+                                                       .fallback = fallback,
                                                        .cors_origins = SLICE("https://app.example.org,"
                                                                              "http://localhost:3000") },
                               &router);
@@ -304,6 +317,12 @@ static const struct {
     { "GET /pick/this/y", "", NO_BODY, 200, "/pick/this/{other}" },
     { "GET /pick/that/y", "", NO_BODY, 200, "/pick/{any}/{other}" },
     { "GET /", "", NO_BODY, 200, "/" },
+    /* what no row has, and the fallback does */
+    { "GET /page", "", NO_BODY, 200, "on the loop" },
+    { "GET /page?a=1", "", NO_BODY, 200, "on the loop" },
+    { "HEAD /page", "", NO_BODY, 200, NULL },
+    { "POST /page", JSON_TYPE, BODY("{}"), 404, "\"code\":\"not-found\"" },
+    { "DELETE /page", "", NO_BODY, 404, "\"code\":\"not-found\"" },
     /* 404: no such place */
     { "GET /nowhere", "", NO_BODY, 404, "\"code\":\"not-found\"" },
     { "POST /nowhere", JSON_TYPE, BODY("{}"), 404, "\"code\":\"not-found\"" },

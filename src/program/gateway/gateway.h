@@ -11,6 +11,7 @@
 
 struct callback_stage;
 struct committer;
+struct dashboard;
 struct limiter;
 struct gateway;
 
@@ -29,6 +30,7 @@ struct gateway {
     struct committer *committer;
     struct callback_stage *callbacks;
     struct limiter *limiter;
+    struct dashboard *dashboard; /* NULL: none was built */
     struct router *router;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */
@@ -113,6 +115,9 @@ json_t *show_text_or_null(struct slice text); /* null for a slice with NULL ptr 
  */
 void show_append(json_t **list, json_t *value);
 void show_set(json_t **object, const char *member, json_t *value);
+
+/* The router's fallback: the dashboard's files and its page. */
+enum err dashboard_answer(struct http_request *request, struct http_response *response);
 
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],

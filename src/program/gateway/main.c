@@ -12,6 +12,7 @@
 #include "program/gateway/admin.h"
 #include "program/gateway/callback_stage.h"
 #include "program/gateway/committer.h"
+#include "program/gateway/dashboard.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
 #include "program/gateway/limiter.h"
@@ -181,6 +182,19 @@ limits_open(struct gateway *gateway, struct limit_table *table, struct limit_red
     return limiter_new(&with, config, &gateway->limiter);
 }
 
+/* Without the dashboard the API is served all the same, unless one was asked for. */
+static enum err
+dashboard_load(const struct config *config, struct dashboard **out)
+{
+    enum err err = dashboard_open(config->dashboard, out);
+
+    if (err == ERR_OK)
+        return err;
+    bool is_optional = config->dashboard[0] == '\0' && err == ERR_NOT_FOUND;
+    log_event(is_optional ? LOG_INFO : LOG_ERROR, "gateway.dashboard_absent", LOG_ERR(err));
+    return is_optional ? ERR_OK : ERR_CONFIG;
+}
+
 int
 main(void)
 {
@@ -223,6 +237,7 @@ main(void)
                                                   .contract = contract,
                                                   .authenticate = gateway_authenticate,
                                                   .limit = limiter_judge,
+                                                  .fallback = dashboard_answer,
                                                   .cors_origins = slice_text(role.config.cors_origins) },
                          &gateway.router);
     if (err == ERR_OK) /* the router has found it too */
@@ -233,6 +248,8 @@ main(void)
                                  slice_text(role.config.webhook_refuse), slice_text(role.config.public_url));
     if (err == ERR_OK)
         err = rules_make(&role.config, &rules);
+    if (err == ERR_OK) /* the last files that are opened */
+        err = dashboard_load(&role.config, &gateway.dashboard);
     if (err == ERR_OK)
         err = role_lock_in(&role, &rules);
     if (err == ERR_OK)
@@ -297,5 +314,6 @@ main(void)
     vault_client_free(gateway.vault_client);
     router_free(gateway.router);
     contract_free(contract);
+    dashboard_free(gateway.dashboard);
     return role_end(&role, err);
 }

@@ -137,3 +137,60 @@ field_idempotency_key(struct slice value, struct slice *key_out)
     *key_out = key;
     return ERR_OK;
 }
+
+/* A weight of 0, in any of its forms: "q=0", "Q=0.", "q=0.000". */
+static bool
+is_weight_zero(struct slice parameter)
+{
+    struct slice name = slice_trim(slice_take_until(&parameter, '='));
+    struct slice value = slice_trim(parameter);
+
+    if (!slice_eq_nocase(name, SLICE("q")))
+        return false;
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] != '0' && value.ptr[i] != '.')
+            return false;
+    return true;
+}
+
+/* Takes one member of a list off the front, with whether its weight allows it. False at the end. */
+static bool
+member_take(struct slice *rest, struct slice *name_out, bool *is_allowed_out)
+{
+    if (rest->len == 0)
+        return false;
+    struct slice member = slice_take_until(rest, ',');
+    *name_out = slice_trim(slice_take_until(&member, ';'));
+    *is_allowed_out = true;
+    while (member.len != 0)
+        if (is_weight_zero(slice_take_until(&member, ';')))
+            *is_allowed_out = false;
+    return true;
+}
+
+bool
+field_accepts_coding(struct slice accept_encoding, struct slice coding)
+{
+    struct slice name;
+    bool is_allowed, of_all = false;
+
+    while (member_take(&accept_encoding, &name, &is_allowed)) {
+        if (slice_eq_nocase(name, coding))
+            return is_allowed; /* what names it beats what names all */
+        if (slice_eq(name, SLICE("*")))
+            of_all = is_allowed;
+    }
+    return of_all;
+}
+
+bool
+field_accepts_type(struct slice accept, struct slice type)
+{
+    struct slice name;
+    bool is_allowed;
+
+    while (member_take(&accept, &name, &is_allowed))
+        if (slice_eq_nocase(name, type))
+            return is_allowed;
+    return false;
+}

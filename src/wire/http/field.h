@@ -33,4 +33,12 @@ MUST_CHECK enum err field_bearer(struct slice authorization, struct slice *token
  */
 MUST_CHECK enum err field_idempotency_key(struct slice value, struct slice *key_out);
 
+/*
+ * Whether an Accept-Encoding lets an answer be sent in `coding` ("br"): it is named, or "*" is, with a weight
+ * above 0 (RFC 9110, 12.5.3). What cannot be read is not acceptable; "identity" is not asked for here.
+ */
+bool field_accepts_coding(struct slice accept_encoding, struct slice coding);
+/* Whether an Accept names this media type in full with a weight above 0: ranges do not count. */
+bool field_accepts_type(struct slice accept, struct slice type);
+
 #endif

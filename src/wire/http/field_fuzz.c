@@ -35,6 +35,12 @@ FUZZ_TARGET(data, size)
             FUZZ_CHECK(value.len <= FIELD_HOST_BYTES_MAX && field_is_value(value) &&
                        slice_find(value, '@') == value.len && slice_find(value, '/') == value.len);
         break;
+    case 'a': /* what is named beats what names all, so only an unnamed one can be accepted by "*" */
+        if (field_accepts_coding(value, SLICE("br")))
+            FUZZ_CHECK(value.len != 0);
+        if (field_accepts_type(value, SLICE("text/html")))
+            FUZZ_CHECK(value.len >= sizeof("text/html") - 1);
+        break;
     default:
         if (field_check_json(value) == ERR_OK)
             FUZZ_CHECK(value.len >= sizeof("application/json") - 1);

@@ -128,7 +128,48 @@ an_idempotency_key_may_stand_in_quotes(void **state UNUSED)
         assert_int_equal(field_idempotency_key(slice_text(bad[i]), &key), ERR_HTTP_HEADER);
 }
 
+static void
+a_coding_is_accepted_where_it_is_named_and_not_refused(void **state UNUSED)
+{
+    static const struct {
+        const char *value;
+        bool is_accepted;
+    } rows[] = { { "br", true },
+                 { "gzip, deflate, br", true },
+                 { "gzip,BR;q=0.1", true },
+                 { " br ; q=1", true },
+                 { "*", true },
+                 { "*;q=0, br", true },
+                 { "br;q=0, *", false },
+                 { "br;q=0", false },
+                 { "br; Q=0.000", false },
+                 { "br;x=1;q=0.0", false },
+                 { "*;q=0", false },
+                 { "brotli", false },
+                 { "b r", false },
+                 { ",,;,", false },
+                 { "", false } };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (field_accepts_coding(slice_text(rows[i].value), SLICE("br")) != rows[i].is_accepted)
+            fail_msg("judged wrong: %s", rows[i].value);
+}
+
+static void
+a_type_is_accepted_by_its_name_and_by_no_range(void **state UNUSED)
+{
+    assert_true(
+        field_accepts_type(SLICE("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"), SLICE("text/html")));
+    assert_true(field_accepts_type(SLICE("application/json, Text/HTML; q=0.2"), SLICE("text/html")));
+    assert_false(field_accepts_type(SLICE("*/*"), SLICE("text/html")));
+    assert_false(field_accepts_type(SLICE("text/*"), SLICE("text/html")));
+    assert_false(field_accepts_type(SLICE("text/html;q=0"), SLICE("text/html")));
+    assert_false(field_accepts_type(SLICE_EMPTY, SLICE("text/html")));
+}
+
 UNIT_MAIN(cmocka_unit_test(names_are_tokens), cmocka_unit_test(values_hold_no_control_bytes),
           cmocka_unit_test(a_host_is_a_name_or_a_literal_with_a_port),
           cmocka_unit_test(only_json_in_utf_8_is_json), cmocka_unit_test(a_bearer_token_is_cut_out),
-          cmocka_unit_test(an_idempotency_key_may_stand_in_quotes))
+          cmocka_unit_test(an_idempotency_key_may_stand_in_quotes),
+          cmocka_unit_test(a_coding_is_accepted_where_it_is_named_and_not_refused),
+          cmocka_unit_test(a_type_is_accepted_by_its_name_and_by_no_range))

@@ -1,0 +1,9 @@
+import { IconMap2 } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { EmptyState } from '@/components/basics';
+import { useT } from '@/i18n/i18n';
+
+export function NotFound() {
+    const t = useT();
+    return <main className="page"><EmptyState icon={IconMap2} title={t('notfound')} text={t('notfound.text')}><Link to="/">{t('notfound.home')}</Link></EmptyState></main>;
+}

@@ -1,0 +1,79 @@
+import { QueryClient } from '@tanstack/react-query';
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from '@tanstack/react-router';
+import { setCsrfToken, setSignedOut } from '@/api/client';
+import { keys } from '@/api/keys';
+import { ApiError } from '@/api/problem';
+import { sessionQuery } from '@/api/session';
+import { Problem } from '@/components/basics';
+import { readMessageFilter } from '@/features/messages/filter';
+import { NotFound } from './NotFound';
+import { Shell } from './Shell';
+
+export const queryClient = new QueryClient({
+    defaultOptions: {
+        queries: {
+            staleTime: 15_000, refetchOnWindowFocus: true,
+            retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+        },
+    },
+});
+
+function Failure({ error, reset }: ErrorComponentProps) {
+    return <div className="page"><Problem error={error} retry={() => { reset(); void router.invalidate(); }} /></div>;
+}
+
+const root = createRootRouteWithContext<{ queryClient: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Failure });
+
+function text(value: unknown): string | undefined {
+    return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+const signIn = createRoute({
+    getParentRoute: () => root, path: '/sign-in',
+    validateSearch: (search: Record<string, unknown>): { to?: string; why?: string } => {
+        const to = text(search['to']), why = text(search['why']);
+        /* Only a place of ours: neither another origin nor a scheme. */
+        return { ...(to !== undefined && /^\/(?![/\\])/.test(to) ? { to } : {}), ...(why === undefined ? {} : { why }) };
+    },
+    component: lazyRouteComponent(() => import('@/pages/SignIn')),
+});
+
+const app = createRoute({
+    getParentRoute: () => root, id: 'app', component: Shell, errorComponent: Failure,
+    beforeLoad: async ({ context, location }) => {
+        try {
+            await context.queryClient.query({ ...sessionQuery, staleTime: 'static' });
+        } catch (error) {
+            if (error instanceof ApiError && error.status === 401)
+                throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { to: location.href } });
+            throw error;
+        }
+    },
+});
+
+const home = createRoute({ getParentRoute: () => app, path: '/', beforeLoad: () => { throw redirect({ to: '/messages' }); } });
+const messages = createRoute({ getParentRoute: () => app, path: '/messages', validateSearch: readMessageFilter, component: lazyRouteComponent(() => import('@/pages/Messages')) });
+const message = createRoute({ getParentRoute: () => messages, path: '$messageId', component: lazyRouteComponent(() => import('@/pages/Message')) });
+const apiKeys = createRoute({ getParentRoute: () => app, path: '/api-keys', component: lazyRouteComponent(() => import('@/pages/ApiKeys')) });
+const apiKeyNew = createRoute({ getParentRoute: () => app, path: '/api-keys/new', component: lazyRouteComponent(() => import('@/pages/ApiKeyNew')) });
+
+const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew])]);
+
+export const router = createRouter({
+    routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,
+    getScrollRestorationKey: (location) => location.pathname.split('/').slice(0, 2).join('/'),
+});
+
+setSignedOut(() => {
+    if (queryClient.getQueryData(keys.session) === undefined)
+        return;
+    setCsrfToken(null);
+    queryClient.clear();
+    void router.navigate({ to: '/sign-in', search: { to: router.state.location.href, why: 'ended' } });
+});
+
+declare module '@tanstack/react-router' {
+    interface Register {
+        router: typeof router;
+    }
+}
