@@ -180,7 +180,7 @@ describe('the log, and posting again', () => {
         assert.equal(shown.attempts[0].address, '127.0.0.1');
         assert.ok(shown.attempts[0].answer.startsWith('marked-answer-51 é') && shown.attempts[0].answer.length < 1024);
         assert.ok(!shown.attempts[0].answer.includes('\uFFFD'));
-        assert.equal(platform.sql("select count(*) from harkara.webhook_attempt where position('marked' in encode(answer_ct, 'escape')) > 0"), '0');
+        assert.equal(platform.sql("select (select count(*) from harkara.webhook_attempt where position('marked' in encode(answer_ct, 'escape')) > 0) + (select count(*) from harkara.webhook_delivery where position('marked' in encode(answer_ct, 'escape')) > 0)"), '0');
         assert.equal((await shop.client.call('GET', `/v1/webhook-deliveries/${otherThan(listed.id)}`)).status, 404);
         await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${id}`, { state: 'disabled' });
     });
@@ -272,7 +272,7 @@ test('endpoints that hang keep nobody else waiting', async () => {
         const sent = await Promise.all(Array.from({ length: 20 }, async () => (await well.client.must(202, 'POST', '/v1/messages', well.client.text(well.channel))).id));
         await until(() => sent.every((id) => well.receiver.events().some(({ type, data }) => type === 'message.read' && data.message_id === id)), 'the other workspace to hear all');
         /* All that while not one of those that hang had come to its end. */
-        assert.equal(small.sql(`select count(*) from harkara.webhook_attempt a join harkara.webhook_delivery d on d.id = a.delivery_id join harkara.webhook_endpoint e on e.id = d.endpoint_id where e.url not like '%${new URL(well.receiver.url).port}%'`), '0');
+        assert.equal(small.sql(`select count(*) from harkara.webhook_delivery d join harkara.webhook_endpoint e on e.id = d.endpoint_id where (d.tried_at is not null or exists (select from harkara.webhook_attempt a where a.delivery_id = d.id)) and e.url not like '%${new URL(well.receiver.url).port}%'`), '0');
         assert.ok(slow.reduce((sum, { received }) => sum + received.length, 0) <= 4, 'no more than its share is under way');
     } finally {
         await small.stop();

@@ -92,9 +92,9 @@ struct webhook_outcome {
     struct webhook_plan plan;
     struct wall_time began_at;
     int32_t latency_ms;
-    struct id attempt_row;      /* the row that is written */
-    struct slice address;       /* spoken to; empty: none */
-    bool has_answer;            /* sealed for webhook_answer_place */
+    struct id attempt_row; /* whose row the answer is sealed for: of fence 0 the delivery, else a new one */
+    struct slice address;  /* spoken to; empty: none */
+    bool has_answer;       /* sealed for webhook_answer_place */
     struct vault_sealed answer; /* at most WEBHOOK_ANSWER_BYTES_MAX of it */
 };
 #define WEBHOOK_ANSWER_BYTES_MAX 1024u

@@ -7,27 +7,37 @@
     "d.id, d.event_id, d.event_type, d.state, d.created_at, d.finished_at, d.due_at, d.endpoint_id, a.number, a.at," \
     " a.outcome, a.status_code, a.latency_ms, a.address, a.id"
 
+/* The attempt that is kept with the delivery. Its answer is sealed for the delivery's row. */
+#define FIRST                                                                                                \
+    "1::smallint AS number, d.tried_at AS at, d.outcome, d.status_code, d.latency_ms, d.address, d.id"
+
 static const struct db_stmt delivery_list_stmt = {
     "webhook_delivery_list",
     "SELECT " DELIVERY_COLUMNS
     " FROM (SELECT * FROM (SELECT id, tenant_id, endpoint_id, event_id, event_type, state,"
-    " created_at, finished_at, due_at FROM webhook_delivery WHERE tenant_id = $1 AND endpoint_id = $2"
+    " created_at, finished_at, due_at, tried_at, outcome, status_code, latency_ms, address FROM webhook_delivery WHERE tenant_id = $1 AND endpoint_id = $2"
     " AND ($3::text IS NULL OR state = ANY (string_to_array($3, ',')))"
     " AND ($6::text IS NULL OR event_type = ANY (string_to_array($6, ',')))"
     " AND ($7::uuid IS NULL OR event_id = $7) AND ($8::timestamptz IS NULL OR created_at >= $8)"
     " AND ($9::timestamptz IS NULL OR created_at < $9)"
     " AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) page) d"
-    " LEFT JOIN LATERAL (SELECT t.number, t.at, t.outcome, t.status_code, t.latency_ms, t.address, t.id"
-    " FROM webhook_attempt t WHERE t.tenant_id = $1 AND t.delivery_id = d.id ORDER BY t.number DESC LIMIT 8) a ON true"
+    " LEFT JOIN LATERAL (SELECT " FIRST
+    " WHERE d.tried_at IS NOT NULL UNION ALL (SELECT t.number, t.at, t.outcome,"
+    " t.status_code, t.latency_ms, t.address, t.id FROM webhook_attempt t WHERE t.tenant_id = $1 AND t.delivery_id = d.id"
+    " ORDER BY t.number DESC LIMIT 8) ORDER BY number DESC LIMIT 8) a ON true"
     " ORDER BY d.id DESC, a.number LIMIT 2000" /* 101 deliveries of WEBHOOK_LOG_ATTEMPTS_LIST */
 };
 static const struct db_stmt delivery_get_stmt = {
     "webhook_delivery_get",
     "SELECT " DELIVERY_COLUMNS ", a.answer_key_version, a.answer_ct, a.answer_iv, a.answer_tag"
-    " FROM (SELECT id, endpoint_id, event_id, event_type, state, created_at, finished_at, due_at"
+    " FROM (SELECT id, endpoint_id, event_id, event_type, state, created_at, finished_at, due_at, tried_at, outcome,"
+    " status_code, latency_ms, address, answer_key_version, answer_ct, answer_iv, answer_tag"
     " FROM webhook_delivery WHERE tenant_id = $1 AND id = $2) d"
-    " LEFT JOIN LATERAL (SELECT t.* FROM webhook_attempt t WHERE t.tenant_id = $1 AND t.delivery_id = d.id"
-    " ORDER BY t.number DESC LIMIT 50) a ON true ORDER BY a.number LIMIT 50" /* WEBHOOK_LOG_ATTEMPTS_ONE */
+    " LEFT JOIN LATERAL (SELECT " FIRST ", d.answer_key_version, d.answer_ct, d.answer_iv, d.answer_tag"
+    " WHERE d.tried_at IS NOT NULL UNION ALL (SELECT t.number, t.at, t.outcome, t.status_code, t.latency_ms, t.address, t.id,"
+    " t.answer_key_version, t.answer_ct, t.answer_iv, t.answer_tag FROM webhook_attempt t WHERE t.tenant_id = $1"
+    " AND t.delivery_id = d.id ORDER BY t.number DESC LIMIT 50) ORDER BY number DESC LIMIT 50) a ON true"
+    " ORDER BY a.number LIMIT 50" /* WEBHOOK_LOG_ATTEMPTS_ONE */
 };
 
 static enum err

@@ -9,11 +9,12 @@ static const struct db_stmt attempts_insert_stmt = {
     "webhook_attempts_insert",
     "INSERT INTO webhook_attempt (tenant_id, id, delivery_id, number, at, outcome, status_code, latency_ms, address,"
     " answer_key_version, answer_ct, answer_iv, answer_tag) SELECT $1, o.id, d.id, coalesce((SELECT a.number"
-    " FROM webhook_attempt a WHERE a.tenant_id = $1 AND a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1), 0) + 1,"
+    " FROM webhook_attempt a WHERE a.tenant_id = $1 AND a.delivery_id = d.id ORDER BY a.number DESC LIMIT 1),"
+    " (d.tried_at IS NOT NULL)::int) + 1,"
     " o.at, o.outcome, nullif(o.status, 0), o.latency_ms, o.address, nullif(o.key_version, 0), o.ct, o.iv, o.tag"
     " FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],"
     " $9::bigint[], $10::bytea[], $11::bytea[], $12::bytea[]) AS o (id, delivery_id, at, outcome, status, latency_ms,"
-    " address, key_version, ct, iv, tag) CROSS JOIN LATERAL (SELECT d.id FROM webhook_delivery d WHERE d.tenant_id = $1"
+    " address, key_version, ct, iv, tag) CROSS JOIN LATERAL (SELECT d.id, d.tried_at FROM webhook_delivery d WHERE d.tenant_id = $1"
     " AND d.id = o.delivery_id OFFSET 0) d"
 };
 /*
@@ -31,6 +32,22 @@ static const struct db_stmt deliveries_settle_stmt = {
     " due_at = now() + make_interval(secs => ($5::bigint[])" PLACE " / 1000.0), lease_until = NULL,"
     " finished_at = CASE WHEN ($4::text[])" PLACE " = 'pending' THEN NULL ELSE now() END"
     " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.fence = ($3::bigint[])" PLACE
+    " AND d.finished_at IS NULL RETURNING d.id"
+};
+/*
+ * Of those that were handed over: their first attempt, and the state that it brought, by one change of the
+ * row. The place in the lists is looked up once for all columns.
+ */
+static const struct db_stmt firsts_settle_stmt = {
+    "webhook_firsts_settle",
+    "UPDATE webhook_delivery d SET (state, due_at, lease_until, finished_at, tried_at, outcome, status_code, latency_ms,"
+    " address, answer_key_version, answer_ct, answer_iv, answer_tag) = (SELECT ($3::text[])[p.at],"
+    " now() + make_interval(secs => ($4::bigint[])[p.at] / 1000.0), NULL::timestamptz,"
+    " CASE WHEN ($3::text[])[p.at] = 'pending' THEN NULL ELSE now() END, ($5::timestamptz[])[p.at], ($6::text[])[p.at],"
+    " nullif(($7::bigint[])[p.at], 0)::smallint, ($8::bigint[])[p.at]::integer, ($9::text[])[p.at],"
+    " nullif(($10::bigint[])[p.at], 0)::integer, ($11::bytea[])[p.at], ($12::bytea[])[p.at], ($13::bytea[])[p.at]"
+    " FROM (SELECT array_position($2::uuid[], d.id) AS at OFFSET 0) p)"
+    " WHERE d.tenant_id = $1 AND d.id = ANY ($2::uuid[]) AND d.fence = 0 AND d.tried_at IS NULL"
     " AND d.finished_at IS NULL RETURNING d.id"
 };
 /* What a success changes at an endpoint that had failed; of the others no row is touched. */
@@ -131,81 +148,126 @@ static const char *const states[] = {
     [WEBHOOK_DELIVERED] = "delivered", [WEBHOOK_RETRY] = "pending", [WEBHOOK_GIVEN_UP] = "failed"
 };
 
-static enum err
-attempts_insert(struct db_tx *tx, const struct webhook_outcome *const *outcomes, size_t count,
-                struct arena *arena)
-{
-    struct id *ids = arena_array(arena, count, sizeof(*ids));
-    struct id *deliveries = arena_array(arena, count, sizeof(*deliveries));
-    struct wall_time *times = arena_array(arena, count, sizeof(*times));
-    enum { OUTCOME, ADDRESS, CIPHER, IV, TAG, SLICES };
-    enum { STATUS, LATENCY, KEY_VERSION, NUMBERS };
-    struct slice *slices[SLICES];
-    int64_t *numbers[NUMBERS];
+/* Of each outcome what its attempt was, and what follows. */
+struct lists {
+    struct id *ids, *rows; /* the deliveries, the attempts' own rows */
+    struct wall_time *times;
+    struct slice *outcomes, *addresses, *ciphers, *ivs, *tags, *states;
+    int64_t *statuses, *latencies, *key_versions, *fences, *delays;
+};
 
-    if (ids == NULL || deliveries == NULL || times == NULL)
+static enum err
+lists_make(struct lists *lists, const struct webhook_outcome *const *outcomes, size_t count,
+           struct arena *arena)
+{
+    struct slice **const slices[] = { &lists->outcomes, &lists->addresses, &lists->ciphers,
+                                      &lists->ivs,      &lists->tags,      &lists->states };
+    int64_t **const numbers[] = { &lists->statuses, &lists->latencies, &lists->key_versions, &lists->fences,
+                                  &lists->delays };
+
+    lists->ids = arena_array(arena, count, sizeof(struct id));
+    lists->rows = arena_array(arena, count, sizeof(struct id));
+    lists->times = arena_array(arena, count, sizeof(struct wall_time));
+    if (lists->ids == NULL || lists->rows == NULL || lists->times == NULL)
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < SLICES; i++)
-        if ((slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
+    for (size_t i = 0; i < COUNT_OF(slices); i++)
+        if ((*slices[i] = arena_array(arena, count, sizeof(struct slice))) == NULL)
             return ERR_NO_MEMORY;
-    for (size_t i = 0; i < NUMBERS; i++)
-        if ((numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        if ((*numbers[i] = arena_array(arena, count, sizeof(int64_t))) == NULL)
             return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct webhook_outcome *outcome = outcomes[i];
-        ids[i] = outcome->attempt_row;
-        deliveries[i] = outcome->delivery;
-        times[i] = outcome->began_at;
-        slices[OUTCOME][i] = slice_text(webhook_result_word(outcome->result.result));
-        numbers[STATUS][i] = outcome->result.status;
-        numbers[LATENCY][i] = outcome->latency_ms;
+        lists->ids[i] = outcome->delivery;
+        lists->rows[i] = outcome->attempt_row;
+        lists->times[i] = outcome->began_at;
+        lists->outcomes[i] = slice_text(webhook_result_word(outcome->result.result));
+        lists->states[i] = slice_text(states[outcome->plan.verdict]);
+        lists->statuses[i] = outcome->result.status;
+        lists->latencies[i] = outcome->latency_ms;
+        lists->fences[i] = outcome->fence;
+        lists->delays[i] = outcome->plan.delay_ms;
         if (outcome->address.len > 0)
-            slices[ADDRESS][i] = outcome->address;
+            lists->addresses[i] = outcome->address;
         if (!outcome->has_answer)
             continue;
-        numbers[KEY_VERSION][i] = outcome->answer.key_version;
-        slices[CIPHER][i] = outcome->answer.cipher;
-        slices[IV][i] = slice_of(outcome->answer.iv, VAULT_IV_BYTES);
-        slices[TAG][i] = slice_of(outcome->answer.tag, VAULT_TAG_BYTES);
+        lists->key_versions[i] = outcome->answer.key_version;
+        lists->ciphers[i] = outcome->answer.cipher;
+        lists->ivs[i] = slice_of(outcome->answer.iv, VAULT_IV_BYTES);
+        lists->tags[i] = slice_of(outcome->answer.tag, VAULT_TAG_BYTES);
     }
-    return db_exec(tx, &attempts_insert_stmt,
-                   DB_ARGS(DB_ID_ARRAY(ids, count), DB_ID_ARRAY(deliveries, count),
-                           DB_TIME_ARRAY(times, count), DB_TEXT_ARRAY(slices[OUTCOME], count),
-                           DB_I64_ARRAY(numbers[STATUS], count), DB_I64_ARRAY(numbers[LATENCY], count),
-                           DB_TEXT_ARRAY(slices[ADDRESS], count), DB_I64_ARRAY(numbers[KEY_VERSION], count),
-                           DB_BYTES_ARRAY(slices[CIPHER], count), DB_BYTES_ARRAY(slices[IV], count),
-                           DB_BYTES_ARRAY(slices[TAG], count)),
-                   NULL);
+    return ERR_OK;
 }
 
-/* Those whose claim still held get their state, and true in settled_out. */
 static enum err
-deliveries_settle(struct db_tx *tx, const struct webhook_outcome *const *outcomes, size_t count,
-                  struct arena *arena, bool *settled_out)
+attempts_insert(struct db_tx *tx, const struct lists *lists, size_t count)
 {
-    struct id *ids = arena_array(arena, count, sizeof(*ids));
-    int64_t *fences = arena_array(arena, count, sizeof(*fences));
-    int64_t *delays = arena_array(arena, count, sizeof(*delays));
-    struct slice *words = arena_array(arena, count, sizeof(*words));
-    struct db_rows *rows = NULL;
+    return db_later(tx, &attempts_insert_stmt,
+                    DB_ARGS(DB_ID_ARRAY(lists->rows, count), DB_ID_ARRAY(lists->ids, count),
+                            DB_TIME_ARRAY(lists->times, count), DB_TEXT_ARRAY(lists->outcomes, count),
+                            DB_I64_ARRAY(lists->statuses, count), DB_I64_ARRAY(lists->latencies, count),
+                            DB_TEXT_ARRAY(lists->addresses, count), DB_I64_ARRAY(lists->key_versions, count),
+                            DB_BYTES_ARRAY(lists->ciphers, count), DB_BYTES_ARRAY(lists->ivs, count),
+                            DB_BYTES_ARRAY(lists->tags, count)),
+                    NULL);
+}
 
-    if (ids == NULL || fences == NULL || delays == NULL || words == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = outcomes[i]->delivery;
-        fences[i] = outcomes[i]->fence;
-        words[i] = slice_text(states[outcomes[i]->plan.verdict]);
-        delays[i] = outcomes[i]->plan.delay_ms;
-    }
-    enum err err = db_query(tx, &deliveries_settle_stmt,
-                            DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count),
-                                    DB_TEXT_ARRAY(words, count), DB_I64_ARRAY(delays, count)),
-                            &rows);
-    size_t settled = err == ERR_OK ? db_rows_count(rows) : 0;
-    for (size_t r = 0; r < settled; r++)
-        for (size_t i = 0; i < count; i++)
-            if (id_eq(outcomes[i]->delivery, db_id(rows, r, 0)))
+/* Those whose claim still held have their state: true in settled_out. */
+static void
+settled_note(const struct db_rows *rows, const struct lists *lists, size_t count, bool *settled_out)
+{
+    size_t settled = db_rows_count(rows);
+
+    for (size_t r = 0, i = 0; r < settled; r++) /* most come in the order of the list */
+        for (size_t tries = 0; tries < count; tries++, i = (i + 1) % count)
+            if (id_eq(lists->ids[i], db_id(rows, r, 0))) {
                 settled_out[i] = true;
+                break;
+            }
+}
+
+/* What was handed over. Of those that are not settled by this, nothing is written yet. */
+static enum err
+firsts_settle(struct db_tx *tx, const struct webhook_outcome *const *outcomes, size_t count,
+              struct arena *arena, bool *settled_out)
+{
+    struct db_rows *rows = NULL;
+    struct lists lists;
+    enum err err = lists_make(&lists, outcomes, count, arena);
+
+    if (err == ERR_OK)
+        err = db_query(tx, &firsts_settle_stmt,
+                       DB_ARGS(DB_ID_ARRAY(lists.ids, count), DB_TEXT_ARRAY(lists.states, count),
+                               DB_I64_ARRAY(lists.delays, count), DB_TIME_ARRAY(lists.times, count),
+                               DB_TEXT_ARRAY(lists.outcomes, count), DB_I64_ARRAY(lists.statuses, count),
+                               DB_I64_ARRAY(lists.latencies, count), DB_TEXT_ARRAY(lists.addresses, count),
+                               DB_I64_ARRAY(lists.key_versions, count), DB_BYTES_ARRAY(lists.ciphers, count),
+                               DB_BYTES_ARRAY(lists.ivs, count), DB_BYTES_ARRAY(lists.tags, count)),
+                       &rows);
+    if (err == ERR_OK)
+        settled_note(rows, &lists, count, settled_out);
+    db_rows_free(rows);
+    return err;
+}
+
+/* An attempt of its own for each, also when its claim was lost. */
+static enum err
+claimed_settle(struct db_tx *tx, const struct webhook_outcome *const *outcomes, size_t count,
+               struct arena *arena, bool *settled_out)
+{
+    struct db_rows *rows = NULL;
+    struct lists lists;
+    enum err err = lists_make(&lists, outcomes, count, arena);
+
+    if (err == ERR_OK)
+        err = attempts_insert(tx, &lists, count);
+    if (err == ERR_OK)
+        err = db_query(tx, &deliveries_settle_stmt,
+                       DB_ARGS(DB_ID_ARRAY(lists.ids, count), DB_I64_ARRAY(lists.fences, count),
+                               DB_TEXT_ARRAY(lists.states, count), DB_I64_ARRAY(lists.delays, count)),
+                       &rows);
+    if (err == ERR_OK)
+        settled_note(rows, &lists, count, settled_out);
     db_rows_free(rows);
     return err;
 }
@@ -239,17 +301,45 @@ endpoints_note(struct db_tx *tx, const struct clock *clock, const struct webhook
                : err;
 }
 
+/* Those that are not settled yet, all of them or what was handed over; where they stand goes to `at_out`. */
+static size_t
+outcomes_pick(const struct webhook_outcome *const *outcomes, size_t count, const bool *settled,
+              bool only_handed_over, const struct webhook_outcome **out, size_t *at_out)
+{
+    size_t picked = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!settled[i] && (!only_handed_over || outcomes[i]->fence == 0)) {
+            at_out[picked] = i;
+            out[picked++] = outcomes[i];
+        }
+    return picked;
+}
+
 enum err
 webhook_record(struct db_tx *tx, const struct clock *clock, const struct webhook_outcome *const *outcomes,
                size_t count, struct arena *arena)
 {
+    const struct webhook_outcome **some = arena_array(arena, count, sizeof(const struct webhook_outcome *));
+    size_t *at = arena_array(arena, count, sizeof(*at));
     bool *settled = arena_array(arena, count, sizeof(*settled));
+    bool *some_settled = arena_array(arena, count, sizeof(*some_settled));
+    enum err err = ERR_OK;
 
     if (count == 0)
         return ERR_OK;
-    enum err err = settled == NULL ? ERR_NO_MEMORY : attempts_insert(tx, outcomes, count, arena);
-    if (err == ERR_OK)
-        err = deliveries_settle(tx, outcomes, count, arena, settled);
+    if (some == NULL || at == NULL || settled == NULL || some_settled == NULL)
+        return ERR_NO_MEMORY;
+    /* What was handed over first; then, with the claims, those of it that somebody has claimed meanwhile. */
+    for (int pass = 0; err == ERR_OK && pass < 2; pass++) {
+        size_t picked = outcomes_pick(outcomes, count, settled, pass == 0, some, at);
+        memset(some_settled, 0, count * sizeof(*some_settled));
+        if (picked > 0)
+            err = pass == 0 ? firsts_settle(tx, some, picked, arena, some_settled)
+                            : claimed_settle(tx, some, picked, arena, some_settled);
+        for (size_t i = 0; i < picked; i++)
+            settled[at[i]] = some_settled[i];
+    }
     return err == ERR_OK ? endpoints_note(tx, clock, outcomes, settled, count, arena) : err;
 }
 

@@ -19,9 +19,14 @@ static const struct db_stmt events_stmt = {
     " AND (tenant_id, id) NOT IN (SELECT tenant_id, unnest(events) FROM provider_batch) ORDER BY received_at LIMIT $2)"
 };
 static const struct db_stmt deliveries_stmt = {
-    "housekeeping_deliveries", /* attempts go with their delivery */
-    "DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_delivery"
-    " WHERE created_at < now() - make_interval(days => $1::int) ORDER BY created_at LIMIT $2)"
+    "housekeeping_deliveries", /* attempts go with their delivery; endpoint by endpoint, by the time in the id
+                                */
+    "WITH RECURSIVE e AS ((SELECT f.endpoint_id FROM webhook_delivery f ORDER BY f.endpoint_id LIMIT 1) UNION ALL"
+    " SELECT n.endpoint_id FROM e CROSS JOIN LATERAL (SELECT f.endpoint_id FROM webhook_delivery f"
+    " WHERE f.endpoint_id > e.endpoint_id ORDER BY f.endpoint_id LIMIT 1) n)"
+    " DELETE FROM webhook_delivery WHERE (tenant_id, id) IN (SELECT o.tenant_id, o.id FROM e CROSS JOIN LATERAL"
+    " (SELECT f.tenant_id, f.id FROM webhook_delivery f WHERE f.endpoint_id = e.endpoint_id"
+    " AND f.id < id_at(now() - make_interval(days => $1::int)) ORDER BY f.id LIMIT $2) o LIMIT $2)"
 };
 static const struct db_stmt replays_stmt = {
     "housekeeping_replays",

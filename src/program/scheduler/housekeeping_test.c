@@ -112,8 +112,8 @@ old_deliveries_go_with_their_attempts(void **state UNUSED)
         text, sizeof(text),
         "insert into webhook_endpoint (tenant_id, id, url, events) values ('%s', '%s', 'https://a.example', '{*}');"
         " insert into webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, created_at, key_version,"
-        " body_ct, body_iv, body_tag) select '%s', gen_random_uuid(), '%s', gen_random_uuid(), 'message.sent', now() -"
-        " make_interval(days => a), 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
+        " body_ct, body_iv, body_tag) select '%s', id_at(now() - make_interval(days => a)), '%s', gen_random_uuid(),"
+        " 'message.sent', now() - make_interval(days => a), 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex')"
         " from unnest(array[29, 31]) a; insert into webhook_attempt (tenant_id, id, delivery_id, number, at, outcome,"
         " latency_ms) select tenant_id, gen_random_uuid(), id, 1, created_at, 'timeout', 1 from webhook_delivery",
         tenant, id, tenant, id);

@@ -185,7 +185,7 @@ answers_seal(struct delivery_store *store, struct delivery_job *const *jobs, siz
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         struct webhook_outcome *outcome = &jobs[i]->outcome;
-        outcome->attempt_row = id_new(store->config.clock);
+        outcome->attempt_row = outcome->fence == 0 ? outcome->delivery : id_new(store->config.clock);
         outcome->address = slice_text(jobs[i]->address);
         outcome->has_answer = !jobs[i]->is_released && jobs[i]->answer_len > 0;
         if (!outcome->has_answer)
