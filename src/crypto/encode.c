@@ -30,6 +30,21 @@ decode_hex(struct slice text, unsigned char *out, size_t len)
     return ERR_OK;
 }
 
+void
+encode_base32(struct buf *out, struct slice bytes)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    unsigned bits = 0, count = 0;
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        bits = (bits << 8 | (unsigned char)bytes.ptr[i]) & 0xfff; /* at most 4 bits are left from before */
+        for (count += 8; count >= 5; count -= 5)
+            buf_add_byte(out, alphabet[bits >> (count - 5) & 31]);
+    }
+    if (count > 0)
+        buf_add_byte(out, alphabet[bits << (5 - count) & 31]);
+}
+
 static void
 encode_sextets(struct buf *out, struct slice bytes, const char *alphabet, bool is_padded)
 {

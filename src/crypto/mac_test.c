@@ -49,6 +49,26 @@ the_published_macs_are_reached(void **state UNUSED)
     }
 }
 
+/* RFC 2202, 3: 1, 2 and 6. */
+static void
+the_published_macs_of_sha1_are_reached(void **state UNUSED)
+{
+    const struct vector rows[] = {
+        { SLICE(TEN("\x0b\x0b")), SLICE("Hi There"), "b617318655057264e28bc0b6fb378c8ef146be00" },
+        { SLICE("Jefe"), SLICE("what do ya want for nothing?"), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79" },
+        { SLICE(TEN("\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa")),
+          SLICE("Test Using Larger Than Block-Size Key - Hash Key First"),
+          "aa4ae5e15272d00e95705637ce8a3b55ed402112" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        unsigned char out[MAC_SHA1_BYTES], want[MAC_SHA1_BYTES];
+        assert_ok(decode_hex(slice_text(rows[i].mac), want, sizeof(want)));
+        assert_ok(mac_sha1(rows[i].key, rows[i].data, out));
+        assert_memory_equal(out, want, sizeof(want));
+    }
+}
+
 static void
 pieces_give_the_mac_of_the_whole_wherever_it_is_cut(void **state UNUSED)
 {
@@ -163,6 +183,7 @@ each_allocation_that_fails_is_an_error(void **state UNUSED)
 /* The threads run before the rest, so that they race for the one fetch of the algorithm. */
 UNIT_MAIN(cmocka_unit_test(the_library_takes_our_allocator), cmocka_unit_test(threads_work_side_by_side),
           cmocka_unit_test(the_published_macs_are_reached),
+          cmocka_unit_test(the_published_macs_of_sha1_are_reached),
           cmocka_unit_test(pieces_give_the_mac_of_the_whole_wherever_it_is_cut),
           cmocka_unit_test(an_empty_key_and_an_empty_message_have_a_mac),
           cmocka_unit_test(every_bit_of_key_and_message_counts),

@@ -110,6 +110,11 @@ static const char sample_sql[] =
     " insert into audit_node values (t, 0, 0, b32, e);"
     " insert into audit_key values (t, 1, b32, 1, '', b12, b16);"
     " insert into audit_checkpoint values (t, 1, b32, now(), 1, b32 || b32);"
+    " insert into passkey (tenant_id, id, person_id, credential_id, public_key, algorithm, sign_count, aaguid, transports,"
+    "  is_backup_eligible, is_backed_up, name, created_at) values (t, k, m, b32, '', -7, 0, b16, 0, false, false, 'n', now());"
+    " insert into totp (tenant_id, person_id, generation, secret_key_version, secret_ct, secret_iv, secret_tag, created_at)"
+    "  values (t, m, 1, 1, '', b12, b16, now());"
+    " insert into recovery_code values (t, m, b32, b16, now());"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on

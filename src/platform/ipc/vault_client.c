@@ -582,6 +582,64 @@ vault_make_ed25519(const struct vault *vault, const struct vault_place *place, s
     return call(vault, &request, make_use, &to);
 }
 
+struct totp_use {
+    struct arena *arena;
+    struct vault_sealed *sealed;
+    struct secret **secret;
+};
+
+static enum err
+totp_use(void *ctx, const struct vault_answer *answer)
+{
+    const struct totp_use *to = ctx;
+
+    if (answer->plain.len != VAULT_TOTP_SECRET_BYTES)
+        return ERR_FRAME;
+    *to->sealed = answer->sealed[0];
+    to->sealed->cipher = arena_copy(to->arena, answer->sealed[0].cipher);
+    if (to->sealed->cipher.ptr == NULL)
+        return ERR_NO_MEMORY;
+    *to->secret = secret_copy(answer->plain);
+    return *to->secret == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+enum err
+vault_make_totp(const struct vault *vault, const struct vault_place *place, struct arena *arena,
+                struct vault_sealed *sealed_out, struct secret **secret_out)
+{
+    struct vault_request request = { .op = VAULT_OP_MAKE_TOTP, .place = vault_frame_place_of(place) };
+    struct totp_use to = { arena, sealed_out, secret_out };
+
+    *secret_out = NULL;
+    return call(vault, &request, totp_use, &to);
+}
+
+static enum err
+step_use(void *ctx, const struct vault_answer *answer)
+{
+    *(uint64_t *)ctx = answer->totp_step;
+    return ERR_OK;
+}
+
+enum err
+vault_check_totp(const struct vault *vault, const struct vault_place *place,
+                 const struct vault_sealed *secret, struct slice code, uint64_t step, uint64_t last,
+                 uint64_t *step_out)
+{
+    struct vault_request request = { .op = VAULT_OP_CHECK_TOTP,
+                                     .place = vault_frame_place_of(place),
+                                     .sealed = *secret,
+                                     .data = code,
+                                     .totp_step = step,
+                                     .totp_last = last };
+
+    if (code.len > VAULT_PLAIN_BYTES_MAX)
+        return ERR_LIMIT;
+    if (vault_is_cipher_too_long(secret))
+        return ERR_SEAL_CORRUPT;
+    return call(vault, &request, step_use, step_out);
+}
+
 static enum err
 keys_use(void *ctx, const struct vault_answer *answer)
 {

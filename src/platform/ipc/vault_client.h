@@ -97,6 +97,21 @@ MUST_CHECK enum err vault_sign_ed25519(const struct vault *vault, const struct v
                                        const struct vault_sealed *private_key, struct slice content,
                                        unsigned char out[VAULT_SIGNATURE_BYTES]);
 
+/*
+ * Draws a secret for one-time codes (crypto/totp.h) at this place. *secret_out, owned, is for the one who
+ * enrols it, and nobody gets it again.
+ */
+MUST_CHECK enum err vault_make_totp(const struct vault *vault, const struct vault_place *place,
+                                    struct arena *arena, struct vault_sealed *sealed_out,
+                                    struct secret **secret_out);
+/*
+ * Is `code` one of this secret's, of the present step or a neighbour, and of a later one than `last`, which
+ * was taken last? ERR_OK and its step, which the caller keeps as the last; or ERR_SIGNATURE.
+ */
+MUST_CHECK enum err vault_check_totp(const struct vault *vault, const struct vault_place *place,
+                                     const struct vault_sealed *secret, struct slice code, uint64_t step,
+                                     uint64_t last, uint64_t *step_out);
+
 /* Draws and wraps the three data keys of a new tenant (admin only). */
 MUST_CHECK enum err vault_make_keys(const struct vault *vault, struct id tenant,
                                     struct vault_wrapped_key out[3]);

@@ -31,9 +31,9 @@ enum step {
 
 struct script {
     int fd;
-    enum step steps[10];
+    enum step steps[12];
     pthread_t thread;
-    enum vault_op ops[10]; /* what was asked */
+    enum vault_op ops[12]; /* what was asked */
     _Atomic size_t asked;
     struct vault_wrapped_key loaded;
     bool is_newest;
@@ -63,8 +63,11 @@ answer_fill(const struct vault_request *request, char *scratch, struct vault_ans
     memset(out->mac, 0x3c, sizeof(out->mac));
     memset(out->public_key, 0x4d, sizeof(out->public_key));
     memset(out->signature, 0x5e, sizeof(out->signature));
-    if (request->op == VAULT_OP_MAKE_ED25519)
+    if (request->op == VAULT_OP_MAKE_ED25519 || request->op == VAULT_OP_MAKE_TOTP)
         out->sealed[0] = (struct vault_sealed){ .cipher = SLICE("seed"), .key_version = 3 };
+    if (request->op == VAULT_OP_MAKE_TOTP)
+        out->plain = SLICE("a secret of twenty..");
+    out->totp_step = request->totp_step + request->totp_last + request->data.len;
     out->keys[0] = (struct vault_wrapped_key){
         .tenant = request->tenant, .purpose = VAULT_CONTENT, .version = 1, .kek_version = 1
     };
@@ -231,10 +234,14 @@ static void
 each_call_asks_its_own_operation(void **state UNUSED)
 {
     struct fixture f = { .script.steps = { STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
-                                           STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_END } };
-    const enum vault_op want[] = { VAULT_OP_OPEN,    VAULT_OP_INDEX,        VAULT_OP_VERIFY_MAC,
-                                   VAULT_OP_MATCHES, VAULT_OP_SIGN_MAC,     VAULT_OP_MAKE_KEYS,
-                                   VAULT_OP_FACTS,   VAULT_OP_MAKE_ED25519, VAULT_OP_SIGN_ED25519 };
+                                           STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER, STEP_ANSWER,
+                                           STEP_ANSWER, STEP_END } };
+    const enum vault_op want[] = { VAULT_OP_OPEN,      VAULT_OP_INDEX,        VAULT_OP_VERIFY_MAC,
+                                   VAULT_OP_MATCHES,   VAULT_OP_SIGN_MAC,     VAULT_OP_MAKE_KEYS,
+                                   VAULT_OP_FACTS,     VAULT_OP_MAKE_ED25519, VAULT_OP_SIGN_ED25519,
+                                   VAULT_OP_MAKE_TOTP, VAULT_OP_CHECK_TOTP };
+    struct secret *totp;
+    uint64_t step = 0;
     unsigned char mac[32] = { 0 }, expected[32], signature[64], expected_signature[64];
     struct vault_sealed made;
     struct vault_wrapped_key keys[3];
@@ -266,6 +273,12 @@ each_call_asks_its_own_operation(void **state UNUSED)
     assert_ok(vault_sign_ed25519(&f.vault, &place, &made, SLICE("body"), signature));
     memset(expected_signature, 0x5e, sizeof(expected_signature));
     assert_memory_equal(signature, expected_signature, sizeof(signature));
+    assert_ok(vault_make_totp(&f.vault, &place, f.arena, &made, &totp));
+    assert_true(slice_eq(secret_slice(totp), SLICE("a secret of twenty..")) &&
+                slice_eq(made.cipher, SLICE("seed")));
+    secret_free(totp);
+    assert_ok(vault_check_totp(&f.vault, &place, &made, SLICE("123456"), 100, 20, &step));
+    assert_int_equal(step, 126);
     end(&f);
     assert_int_equal(f.script.asked, COUNT_OF(want));
     for (size_t i = 0; i < COUNT_OF(want); i++)

@@ -42,6 +42,8 @@ request_fill(struct vault_request *request, const struct vault_ask *ask)
     case VAULT_OP_FORGET:
     case VAULT_OP_KEK_FORGET:
     case VAULT_OP_USAGE:
+    case VAULT_OP_MAKE_TOTP:
+    case VAULT_OP_CHECK_TOTP:
         bug("an operation that is not asked for in numbers");
     }
     request->place = vault_frame_place_of(&ask->place);

@@ -68,6 +68,8 @@ is_allowed(const struct vault_request *request, enum vault_role role)
     case VAULT_OP_SIGN_MAC:
     case VAULT_OP_MAKE_ED25519:
     case VAULT_OP_SIGN_ED25519:
+    case VAULT_OP_MAKE_TOTP:
+    case VAULT_OP_CHECK_TOTP:
         return vault_policy_allows_value(role, request->op, VAULT_CREDENTIAL, request->place.table,
                                          request->place.column);
     case VAULT_OP_KEY_LOAD:
@@ -101,6 +103,10 @@ request_run(struct vault_core *core, enum vault_role role, struct buf *work)
         return vault_core_use_credential(core);
     case VAULT_OP_MAKE_ED25519:
         return vault_core_make_ed25519(core, work);
+    case VAULT_OP_MAKE_TOTP:
+        return vault_core_make_totp(core, work);
+    case VAULT_OP_CHECK_TOTP:
+        return vault_core_check_totp(core);
     case VAULT_OP_KEY_LOAD:
         return vault_core_key_load(core);
     case VAULT_OP_INDEX:

@@ -24,7 +24,10 @@ static const struct {
     { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret" },
     { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token" },
     { VAULT_CREDENTIAL, "webhook_endpoint", "secret" },
+    { VAULT_CREDENTIAL, "totp", "secret" }, /* the last: nobody seals it, it is made */
 };
+#define TOTP (COUNT_OF(columns) - 1)
+static char totp_secret[VAULT_TOTP_SECRET_BYTES];
 
 static struct vault_core *core;
 static struct vault_wrapped_key keys[VAULT_PURPOSE_COUNT];
@@ -89,11 +92,15 @@ begin(void)
         ask_well(VAULT_ROLE_GATEWAY);
     }
     for (size_t i = 0; i < COUNT_OF(columns); i++) {
-        request =
-            (struct vault_request){ .op = VAULT_OP_SEAL, .purpose = columns[i].purpose, .item_count = 1 };
+        request = (struct vault_request){ .op = i == TOTP ? VAULT_OP_MAKE_TOTP : VAULT_OP_SEAL,
+                                          .purpose = columns[i].purpose,
+                                          .item_count = 1,
+                                          .place = place_of(i) };
         request.items[0].place = place_of(i);
         request.items[0].plain = canary;
         ask_well(VAULT_ROLE_GATEWAY);
+        if (i == TOTP)
+            memcpy(totp_secret, answer.plain.ptr, sizeof(totp_secret));
         sealed[i] = answer.sealed[0];
         memcpy(ciphers[i], sealed[i].cipher.ptr, sealed[i].cipher.len);
         sealed[i].cipher.ptr = ciphers[i];
@@ -147,6 +154,7 @@ FUZZ_TARGET(data, size)
     enum err err = ask(role);
     FUZZ_CHECK(err == (is_request ? ERR_OK : ERR_FRAME));
     FUZZ_CHECK(secret_pool_used() == used);
+    FUZZ_CHECK(!slice_contains(buf_slice(&answer_bytes), slice_of(totp_secret, sizeof(totp_secret))));
     FUZZ_CHECK(may_open || !slice_contains(buf_slice(&answer_bytes), canary));
     FUZZ_CHECK(err != ERR_OK || answer.sealed_count == 0 || !answer.indexes[0].is_made ||
                vault_policy_allows_op(role, VAULT_OP_INDEX));

@@ -57,6 +57,8 @@ MUST_CHECK enum err vault_core_seal(struct vault_core *core, enum vault_role rol
 MUST_CHECK enum err vault_core_open(struct vault_core *core, struct buf *work);
 MUST_CHECK enum err vault_core_reseal(struct vault_core *core, struct buf *work);
 MUST_CHECK enum err vault_core_make_ed25519(struct vault_core *core, struct buf *work);
+MUST_CHECK enum err vault_core_make_totp(struct vault_core *core, struct buf *work);
+MUST_CHECK enum err vault_core_check_totp(struct vault_core *core);
 MUST_CHECK enum err vault_core_use_credential(struct vault_core *core);
 MUST_CHECK enum err vault_core_index(struct vault_core *core);
 /* Keys. */

@@ -106,6 +106,27 @@ core_make_ed25519(struct vault_core *core, enum vault_role role, struct vault_fr
 }
 
 enum vault_result
+core_make_totp(struct vault_core *core, enum vault_role role, struct vault_frame_place place)
+{
+    core_request_of(VAULT_OP_MAKE_TOTP);
+    core_request.place = place;
+    return core_ask(core, role);
+}
+
+enum vault_result
+core_check_totp(struct vault_core *core, struct vault_frame_place place, const struct vault_sealed *sealed,
+                struct slice code, uint64_t step, uint64_t last)
+{
+    core_request_of(VAULT_OP_CHECK_TOTP);
+    core_request.place = place;
+    core_request.sealed = *sealed;
+    core_request.data = code;
+    core_request.totp_step = step;
+    core_request.totp_last = last;
+    return core_ask(core, VAULT_ROLE_GATEWAY);
+}
+
+enum vault_result
 core_load(struct vault_core *core, enum vault_role role, const struct vault_wrapped_key *key, bool is_newest)
 {
     core_request_of(VAULT_OP_KEY_LOAD);

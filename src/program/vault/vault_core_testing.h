@@ -38,6 +38,12 @@ enum vault_result core_use(struct vault_core *core, enum vault_role role, enum v
                            struct slice data, const unsigned char *mac);
 enum vault_result core_make_ed25519(struct vault_core *core, enum vault_role role,
                                     struct vault_frame_place place);
+enum vault_result core_make_totp(struct vault_core *core, enum vault_role role,
+                                 struct vault_frame_place place);
+/* As the gateway. */
+enum vault_result core_check_totp(struct vault_core *core, struct vault_frame_place place,
+                                  const struct vault_sealed *sealed, struct slice code, uint64_t step,
+                                  uint64_t last);
 enum vault_result core_load(struct vault_core *core, enum vault_role role,
                             const struct vault_wrapped_key *key, bool is_newest);
 enum vault_result core_make_keys(struct vault_core *core, struct id tenant, struct vault_wrapped_key out[3]);

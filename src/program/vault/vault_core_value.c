@@ -3,6 +3,7 @@
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "crypto/totp.h"
 #include "program/vault/vault_core_internal.h"
 #include "program/vault/vault_policy.h"
 
@@ -292,6 +293,46 @@ vault_core_make_ed25519(struct vault_core *core, struct buf *work)
         metric_add(METRIC_VAULT_SEALS, 1);
     }
     secret_free(seed);
+    return err;
+}
+
+/* A secret for one-time codes leaves twice: sealed, to be kept, and once in the open, to be shown to who
+ * enrols it. */
+enum err
+vault_core_make_totp(struct vault_core *core, struct buf *work)
+{
+    struct vault_answer *answer = &core->answer;
+    struct secret *secret = secret_new(TOTP_SECRET_BYTES);
+    char *bytes = buf_reserve(work, 2 * TOTP_SECRET_BYTES); /* ciphertext, plain text */
+    enum err err = secret == NULL || bytes == NULL ? ERR_NO_MEMORY
+                                                   : random_fill(secret_bytes(secret), TOTP_SECRET_BYTES);
+
+    if (err == ERR_OK)
+        err = value_seal(core, VAULT_CREDENTIAL, &core->request.place, secret_slice(secret), bytes,
+                         &answer->sealed[0]);
+    if (err == ERR_OK) {
+        memcpy(bytes + TOTP_SECRET_BYTES, secret_bytes(secret), TOTP_SECRET_BYTES);
+        work->len = 2 * TOTP_SECRET_BYTES; /* wiped as far as this */
+        answer->plain = slice_of(bytes + TOTP_SECRET_BYTES, TOTP_SECRET_BYTES);
+        answer->sealed_count = 1;
+        metric_add(METRIC_VAULT_SEALS, 1);
+    }
+    secret_free(secret);
+    return err;
+}
+
+enum err
+vault_core_check_totp(struct vault_core *core)
+{
+    const struct vault_request *request = &core->request;
+    struct secret *secret;
+
+    enum err err = credential_open(core, &secret);
+    if (err != ERR_OK)
+        return err;
+    err = totp_check(secret_slice(secret), request->data, request->totp_step, request->totp_last,
+                     &core->answer.totp_step);
+    secret_free(secret);
     return err;
 }
 

@@ -2,6 +2,7 @@
 #include "core/secret.h"
 #include "crypto/mac.h"
 #include "crypto/sign.h"
+#include "crypto/totp.h"
 #include "program/vault/vault_core_testing.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,44 @@ a_signing_key_is_made_and_stays_in_here(void **state UNUSED)
     vault_core_free(core);
 }
 
+/* The secret is seen once, when it is made; from then on a code is a question. */
+static void
+a_code_is_checked_without_giving_the_secret_out(void **state UNUSED)
+{
+    struct vault_core *core = core_with_tenants();
+    struct vault_frame_place place = core_place(core_tenant_a, "totp", "secret");
+    uint64_t sealed = (uint64_t)metric_read(core_page, METRIC_VAULT_SEALS);
+    unsigned char secret[VAULT_TOTP_SECRET_BYTES];
+    char code[TOTP_DIGITS];
+    struct core_kept kept;
+
+    assert_int_equal(core_make_totp(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_OK);
+    core_keep(&kept);
+    assert_int_equal(core_answer.plain.len, sizeof(secret));
+    memcpy(secret, core_answer.plain.ptr, sizeof(secret));
+    assert_int_equal(metric_read(core_page, METRIC_VAULT_SEALS), sealed + 1);
+    assert_ok(totp_code(slice_of(secret, sizeof(secret)), 1000, code));
+    assert_int_equal(core_check_totp(core, place, &kept.sealed, slice_of(code, sizeof(code)), 1001, 999),
+                     VAULT_RESULT_OK);
+    assert_int_equal(core_answer.totp_step, 1000);
+    assert_int_equal(core_check_totp(core, place, &kept.sealed, slice_of(code, sizeof(code)), 1001, 1000),
+                     VAULT_RESULT_MISMATCH);
+    assert_int_equal(core_answer_bytes.len, 7);
+    assert_int_equal(core_check_totp(core, place, &kept.sealed, slice_of(code, sizeof(code)), 1002, 0),
+                     VAULT_RESULT_MISMATCH);
+    assert_int_equal(core_check_totp(core, place, &kept.sealed, SLICE_EMPTY, 1000, 0), VAULT_RESULT_MISMATCH);
+    assert_int_equal(core_make_totp(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_OK);
+    assert_memory_not_equal(core_answer.plain.ptr, secret, sizeof(secret)); /* each is drawn anew */
+    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
+        assert_int_equal(core_open(core, (enum vault_role)role, VAULT_CREDENTIAL, place, &kept.sealed),
+                         VAULT_RESULT_FORBIDDEN);
+    assert_int_equal(core_make_totp(core, VAULT_ROLE_DISPATCHER, place), VAULT_RESULT_FORBIDDEN);
+    place.generation++;
+    assert_int_equal(core_check_totp(core, place, &kept.sealed, slice_of(code, sizeof(code)), 1001, 999),
+                     VAULT_RESULT_CORRUPT);
+    vault_core_free(core);
+}
+
 /* Comparing secrets must take the same time wherever they differ: only secret_eq does. */
 static void
 the_vault_compares_only_in_constant_time(void **state UNUSED)
@@ -144,4 +183,5 @@ CORE_MAIN(cmocka_unit_test(a_mac_is_verified_without_giving_the_secret_out),
           cmocka_unit_test(a_candidate_matches_only_the_whole_value),
           cmocka_unit_test(a_webhook_is_signed_in_here),
           cmocka_unit_test(a_signing_key_is_made_and_stays_in_here),
+          cmocka_unit_test(a_code_is_checked_without_giving_the_secret_out),
           cmocka_unit_test(the_vault_compares_only_in_constant_time))

@@ -5,6 +5,7 @@
  */
 #include "core/secret.h"
 #include "core/unit.h"
+#include "crypto/totp.h"
 #include "program/vault/vault_core.h"
 #include "program/vault/vault_selftest.h"
 #include <openssl/crypto.h>
@@ -196,6 +197,7 @@ static void
 values_are_sealed_and_used_or_not(void **state UNUSED)
 {
     static char cipher[64];
+    char code[TOTP_DIGITS];
 
     request_of(VAULT_OP_SEAL);
     request.purpose = VAULT_CREDENTIAL;
@@ -225,6 +227,22 @@ values_are_sealed_and_used_or_not(void **state UNUSED)
     request.sealed = sealed;
     request.data = SLICE("message");
     assert_true(ask_through_faults(VAULT_ROLE_WEBHOOKS) > 3);
+
+    request_of(VAULT_OP_MAKE_TOTP);
+    request.place.table = SLICE("totp");
+    assert_true(ask_through_faults(VAULT_ROLE_GATEWAY) > 3);
+    sealed = answer.sealed[0];
+    memcpy(cipher, sealed.cipher.ptr, sealed.cipher.len);
+    sealed.cipher.ptr = cipher;
+    assert_ok(totp_code(answer.plain, 1000, code));
+
+    request_of(VAULT_OP_CHECK_TOTP);
+    request.place.table = SLICE("totp");
+    request.sealed = sealed;
+    request.data = slice_of(code, sizeof(code));
+    request.totp_step = 1000;
+    assert_true(ask_through_faults(VAULT_ROLE_GATEWAY) > 3);
+    assert_int_equal(answer.totp_step, 1000);
 
     request_of(VAULT_OP_INDEX);
     request.label = SLICE("peer");

@@ -27,10 +27,11 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
         { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token" },
         { VAULT_CREDENTIAL, "webhook_endpoint", "secret" },
         { VAULT_CREDENTIAL, "webhook_endpoint", "private_key" },
+        { VAULT_CREDENTIAL, "totp", "secret" },
     };
-    static const enum vault_op ops[] = { VAULT_OP_SEAL,        VAULT_OP_OPEN,     VAULT_OP_VERIFY_MAC,
-                                         VAULT_OP_MATCHES,     VAULT_OP_SIGN_MAC, VAULT_OP_MAKE_ED25519,
-                                         VAULT_OP_SIGN_ED25519 };
+    static const enum vault_op ops[] = { VAULT_OP_SEAL,         VAULT_OP_OPEN,      VAULT_OP_VERIFY_MAC,
+                                         VAULT_OP_MATCHES,      VAULT_OP_SIGN_MAC,  VAULT_OP_MAKE_ED25519,
+                                         VAULT_OP_SIGN_ED25519, VAULT_OP_MAKE_TOTP, VAULT_OP_CHECK_TOTP };
     struct vault_core *core = core_with_tenants();
     size_t refused = 0, allowed = 0;
 
@@ -43,6 +44,8 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
                 core_keep(&kept);
             else if (core_make_ed25519(core, (enum vault_role)role, place) ==
                      VAULT_RESULT_OK) /* or have it made */
+                core_keep(&kept);
+            else if (core_make_totp(core, (enum vault_role)role, place) == VAULT_RESULT_OK)
                 core_keep(&kept);
         for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
             for (size_t o = 0; o < COUNT_OF(ops); o++)
@@ -70,15 +73,17 @@ whatever_is_not_allowed_is_refused_and_counted(void **state UNUSED)
                         assert_int_equal(core_answer_bytes.len, 7); /* head and result, and no octet more */
                         refused++;
                     } else {
-                        assert_int_equal(result, ops[o] == VAULT_OP_VERIFY_MAC ? VAULT_RESULT_MISMATCH
-                                                                               : VAULT_RESULT_OK);
+                        assert_int_equal(result,
+                                         ops[o] == VAULT_OP_VERIFY_MAC || ops[o] == VAULT_OP_CHECK_TOTP
+                                             ? VAULT_RESULT_MISMATCH
+                                             : VAULT_RESULT_OK);
                         allowed++;
                     }
                 }
     }
     assert_int_equal(refused + allowed, COUNT_OF(columns) * 5 * COUNT_OF(ops) * 3);
     assert_int_equal(allowed,
-                     30 + 5 * 3); /* what uses a credential has no purpose in it: three times the same */
+                     30 + 7 * 3); /* what uses a credential has no purpose in it: three times the same */
     vault_core_free(core);
 }
 

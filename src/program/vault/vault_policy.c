@@ -54,6 +54,14 @@ static const struct {
     { "audit_key", "private_key", SCHEDULER, SCHEDULER },
 };
 
+/* Secrets for one-time codes, likewise of purpose credential and drawn here: who has one made sees it once. */
+static const struct {
+    const char *table, *column;
+    unsigned make, check;
+} totp_secrets[] = {
+    { "totp", "secret", GATEWAY, GATEWAY },
+};
+
 /* The rest: blind indexes, a new tenant's keys, the vault's own facts; and who has a use for which kind of key. */
 static const unsigned index_roles     = GATEWAY | DISPATCHER;
 static const unsigned make_keys_roles = ADMIN;
@@ -84,12 +92,24 @@ allows_signing_key(enum vault_role role, enum vault_op op, struct slice table, s
     return false;
 }
 
+static bool
+allows_totp_secret(enum vault_role role, enum vault_op op, struct slice table, struct slice column)
+{
+    for (size_t i = 0; i < COUNT_OF(totp_secrets); i++)
+        if (slice_eq(slice_text(totp_secrets[i].table), table) &&
+            slice_eq(slice_text(totp_secrets[i].column), column))
+            return has_role(op == VAULT_OP_MAKE_TOTP ? totp_secrets[i].make : totp_secrets[i].check, role);
+    return false;
+}
+
 bool
 vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_purpose purpose,
                           struct slice table, struct slice column)
 {
     if (op == VAULT_OP_MAKE_ED25519 || op == VAULT_OP_SIGN_ED25519)
         return purpose == VAULT_CREDENTIAL && allows_signing_key(role, op, table, column);
+    if (op == VAULT_OP_MAKE_TOTP || op == VAULT_OP_CHECK_TOTP)
+        return purpose == VAULT_CREDENTIAL && allows_totp_secret(role, op, table, column);
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         if (values[i].purpose != purpose || !slice_eq(slice_text(values[i].table), table) ||
             !slice_eq(slice_text(values[i].column), column))
@@ -107,6 +127,8 @@ vault_policy_allows_value(enum vault_role role, enum vault_op op, enum vault_pur
             return has_role(values[i].sign, role);
         case VAULT_OP_MAKE_ED25519:
         case VAULT_OP_SIGN_ED25519:
+        case VAULT_OP_MAKE_TOTP:
+        case VAULT_OP_CHECK_TOTP:
         case VAULT_OP_INDEX:
         case VAULT_OP_KEY_LOAD:
         case VAULT_OP_MAKE_KEYS:
@@ -133,6 +155,10 @@ vault_policy_knows(enum vault_purpose purpose, struct slice table, struct slice 
     for (size_t i = 0; i < COUNT_OF(signing_keys); i++)
         if (purpose == VAULT_CREDENTIAL && slice_eq(slice_text(signing_keys[i].table), table) &&
             slice_eq(slice_text(signing_keys[i].column), column))
+            return true;
+    for (size_t i = 0; i < COUNT_OF(totp_secrets); i++)
+        if (purpose == VAULT_CREDENTIAL && slice_eq(slice_text(totp_secrets[i].table), table) &&
+            slice_eq(slice_text(totp_secrets[i].column), column))
             return true;
     return false;
 }
@@ -162,6 +188,8 @@ vault_policy_allows_op(enum vault_role role, enum vault_op op)
     case VAULT_OP_SIGN_MAC:
     case VAULT_OP_MAKE_ED25519:
     case VAULT_OP_SIGN_ED25519:
+    case VAULT_OP_MAKE_TOTP:
+    case VAULT_OP_CHECK_TOTP:
     case VAULT_OP_KEY_LOAD:
         return false;
     }

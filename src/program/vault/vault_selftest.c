@@ -47,6 +47,12 @@ static const unsigned char hmac_expected[] = {
     0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43,
 };
 
+/* RFC 2202, 3: test case 2. */
+static const unsigned char hmac_sha1_expected[] = {
+    0xef, 0xfc, 0xdf, 0x6a, 0xe5, 0xeb, 0x2f, 0xa2, 0xd2, 0x74,
+    0x16, 0xd5, 0xf1, 0x84, 0xdf, 0x9c, 0x25, 0x9a, 0x7c, 0x79,
+};
+
 /* RFC 8032, 7.1: test 3. */
 static const unsigned char ed25519_seed[] = {
     0xc5, 0xaa, 0x8d, 0xf4, 0x3f, 0x9f, 0x83, 0x7b, 0xed, 0xb7, 0x44, 0x2f, 0x31, 0xdc, 0xb7, 0xb1,
@@ -119,6 +125,16 @@ hmac_test(void)
     return err == ERR_OK && bytes_eq(mac, hmac_expected, sizeof(mac)) ? ERR_OK : ERR_CRYPTO;
 }
 
+/* RFC 2202, 3, the second: of one-time codes. */
+static enum err
+hmac_sha1_test(void)
+{
+    unsigned char mac[MAC_SHA1_BYTES];
+
+    enum err err = mac_sha1(SLICE("Jefe"), SLICE("what do ya want for nothing?"), mac);
+    return err == ERR_OK && bytes_eq(mac, hmac_sha1_expected, sizeof(mac)) ? ERR_OK : ERR_CRYPTO;
+}
+
 static enum err
 ed25519_test(void)
 {
@@ -173,8 +189,8 @@ secret_test(void)
 enum err
 vault_selftest(void)
 {
-    enum err (*const tests[])(void) = { secret_test, random_test,  hash_test,  hmac_test,
-                                        gcm_test,    ed25519_test, scrypt_test };
+    enum err (*const tests[])(void) = { secret_test,    random_test, hash_test,    hmac_test,
+                                        hmac_sha1_test, gcm_test,    ed25519_test, scrypt_test };
 
     for (size_t i = 0; i < COUNT_OF(tests); i++) {
         enum err err = tests[i]();

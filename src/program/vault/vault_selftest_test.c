@@ -16,6 +16,7 @@ enum broken {
     OPEN_ANY_TAG,
     SEAL,
     MAC,
+    MAC_SHA1,
     HASH,
     SCRYPT,
     RANDOM,
@@ -34,6 +35,7 @@ enum err __real_aead_seal(struct slice key, struct slice associated, struct slic
                           unsigned char *cipher_out, unsigned char iv_out[AEAD_IV_BYTES],
                           unsigned char tag_out[AEAD_TAG_BYTES]);
 enum err __real_mac_sha256(struct slice key, struct slice data, unsigned char out[MAC_BYTES]);
+enum err __real_mac_sha1(struct slice key, struct slice data, unsigned char out[MAC_SHA1_BYTES]);
 enum err __real_hash_sha256(struct slice data, unsigned char out[HASH_BYTES]);
 enum err __real_kdf_scrypt(struct slice password, const struct kdf_scrypt *with,
                            unsigned char out[KDF_KEY_BYTES]);
@@ -70,6 +72,15 @@ __wrap_mac_sha256(struct slice key, struct slice data, unsigned char out[MAC_BYT
     enum err err = __real_mac_sha256(key, data, out);
 
     out[MAC_BYTES - 1] ^= broken == MAC;
+    return err;
+}
+
+enum err
+__wrap_mac_sha1(struct slice key, struct slice data, unsigned char out[MAC_SHA1_BYTES])
+{
+    enum err err = __real_mac_sha1(key, data, out);
+
+    out[0] ^= broken == MAC_SHA1;
     return err;
 }
 

@@ -88,6 +88,13 @@ put_answer_fields(struct buf *out, const struct vault_answer *answer)
     case VAULT_OP_SIGN_ED25519:
         buf_add(out, slice_of(answer->signature, sizeof(answer->signature)));
         return;
+    case VAULT_OP_MAKE_TOTP:
+        vault_put_sealed(out, &answer->sealed[0]);
+        vault_put_bytes(out, answer->plain);
+        return;
+    case VAULT_OP_CHECK_TOTP:
+        buf_add_u64be(out, answer->totp_step);
+        return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:
     case VAULT_OP_KEY_LOAD:
@@ -181,6 +188,15 @@ take_answer_fields(struct vault_input *in, struct vault_answer *out)
         return;
     case VAULT_OP_SIGN_ED25519:
         vault_take_octets(in, out->signature, sizeof(out->signature));
+        return;
+    case VAULT_OP_MAKE_TOTP:
+        out->sealed_count = 1;
+        memset(&out->indexes[0], 0, sizeof(out->indexes[0]));
+        vault_take_sealed(in, &out->sealed[0]);
+        out->plain = vault_take_bytes(in);
+        return;
+    case VAULT_OP_CHECK_TOTP:
+        out->totp_step = vault_take_u64(in);
         return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:

@@ -27,6 +27,7 @@
 #define VAULT_INDEX_BYTES          32u
 #define VAULT_PUBLIC_KEY_BYTES     32u /* Ed25519, with the next */
 #define VAULT_SIGNATURE_BYTES      64u
+#define VAULT_TOTP_SECRET_BYTES    20u
 #define VAULT_KEKS_MAX             16u  /* versions whose keys are still in use */
 #define VAULT_MASTERS_GIVEN_MAX    2u   /* the master key, and while it is being replaced its successor */
 #define VAULT_MASTERS_MAX          6u   /* with those that a token has unwrapped (HSM_SECRETS_MAX) */
@@ -67,8 +68,10 @@ enum vault_op {
     VAULT_OP_FORGET = 15,     /* a data key, or all of a tenant's for good */
     VAULT_OP_KEK_FORGET = 16, /* a key-encryption key that nothing is wrapped by any more */
     VAULT_OP_USAGE = 17,      /* how often each data key was used */
+    VAULT_OP_MAKE_TOTP = 18,  /* a secret for one-time codes, shown once to who enrols it */
+    VAULT_OP_CHECK_TOTP = 19, /* a code against it */
 };
-#define VAULT_OP_LAST VAULT_OP_USAGE
+#define VAULT_OP_LAST VAULT_OP_CHECK_TOTP
 MUST_CHECK enum err vault_op_from(uint32_t number, enum vault_op *out);
 const char *vault_op_name(enum vault_op op);
 
@@ -110,9 +113,12 @@ struct vault_request {
     uint32_t id;                /* of the request; its answer bears the same */
     enum vault_purpose purpose; /* SEAL, OPEN, RESEAL, MAKE_KEY, FORGET */
     size_t item_count;
-    struct vault_frame_place place; /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519 */
-    struct vault_sealed sealed;     /* likewise, but MAKE_ED25519 */
-    struct slice data; /* INDEX: value; VERIFY_MAC, SIGN_MAC, SIGN_ED25519: message; MATCHES: candidate */
+    struct vault_frame_place
+        place;                  /* OPEN, VERIFY_MAC, MATCHES, SIGN_MAC, MAKE_ED25519, SIGN_ED25519, *_TOTP */
+    struct vault_sealed sealed; /* likewise, but MAKE_ED25519, MAKE_TOTP */
+    struct slice data; /* INDEX: value; VERIFY_MAC, SIGN_MAC, SIGN_ED25519: message; MATCHES: candidate;
+                          CHECK_TOTP: code */
+    uint64_t totp_step, totp_last;      /* CHECK_TOTP: the present step, and the one that was taken last */
     unsigned char mac[VAULT_MAC_BYTES]; /* VERIFY_MAC */
     struct id tenant;                   /* INDEX, MAKE_KEYS, MAKE_KEY, FORGET */
     struct slice label;                 /* INDEX */
@@ -156,7 +162,8 @@ struct vault_answer {
     enum vault_result result; /* not OK: no field below is used, but those of KEY_MISSING */
     struct vault_missing_key missing;
     size_t sealed_count, kek_count, use_count;
-    struct slice plain;                                 /* OPEN */
+    struct slice plain;                                 /* OPEN; MAKE_TOTP: the secret */
+    uint64_t totp_step;                                 /* CHECK_TOTP: whose code it was */
     unsigned char mac[VAULT_MAC_BYTES];                 /* INDEX, SIGN_MAC */
     unsigned char public_key[VAULT_PUBLIC_KEY_BYTES];   /* MAKE_ED25519 */
     unsigned char signature[VAULT_SIGNATURE_BYTES];     /* SIGN_ED25519 */
@@ -168,7 +175,8 @@ struct vault_answer {
     struct id instance;      /* FACTS, USAGE: of this life of the vault */
     uint32_t batch;          /* USAGE: say so next time, when it is written down */
     /* Long lists, of which only so many are touched as are counted above: an answer is made in no time. */
-    struct vault_sealed sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items; MAKE_ED25519: one */
+    struct vault_sealed
+        sealed[VAULT_SEAL_ITEMS_MAX]; /* SEAL, in the order of the items; MAKE_ED25519, MAKE_TOTP: one */
     struct vault_item_index {
         bool is_made; /* the item asked for it */
         unsigned char mac[VAULT_INDEX_BYTES];

@@ -117,6 +117,16 @@ request_fill(enum vault_op op, struct vault_request *out)
     case VAULT_OP_MAKE_ED25519:
         out->place = place_of("webhook_endpoint", "private_key");
         return;
+    case VAULT_OP_MAKE_TOTP:
+        out->place = place_of("totp", "secret");
+        return;
+    case VAULT_OP_CHECK_TOTP:
+        out->totp_step = 0x123456789;
+        out->totp_last = UINT64_MAX;
+        out->place = place_of("totp", "secret");
+        out->sealed = sealed_of("sealed");
+        out->data = SLICE("123456");
+        return;
     case VAULT_OP_FACTS:
         return;
     }
@@ -188,6 +198,14 @@ answer_fill(enum vault_op op, enum vault_result result, struct vault_answer *out
         return;
     case VAULT_OP_SIGN_ED25519:
         memset(out->signature, 0x34, sizeof(out->signature));
+        return;
+    case VAULT_OP_MAKE_TOTP:
+        out->sealed_count = 1;
+        out->sealed[0] = sealed_of("sealed");
+        out->plain = SLICE("secret");
+        return;
+    case VAULT_OP_CHECK_TOTP:
+        out->totp_step = 0x123456789;
         return;
     case VAULT_OP_VERIFY_MAC:
     case VAULT_OP_MATCHES:

@@ -30,6 +30,8 @@ static const char *const op_names[] = {
     [VAULT_OP_FORGET] = "forget",
     [VAULT_OP_KEK_FORGET] = "kek_forget",
     [VAULT_OP_USAGE] = "usage",
+    [VAULT_OP_MAKE_TOTP] = "make_totp",
+    [VAULT_OP_CHECK_TOTP] = "check_totp",
 };
 
 static enum err

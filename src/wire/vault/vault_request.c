@@ -78,6 +78,16 @@ vault_request_encode(struct buf *out, const struct vault_request *request)
     case VAULT_OP_MAKE_ED25519:
         vault_put_place(out, &request->place);
         return;
+    case VAULT_OP_MAKE_TOTP:
+        vault_put_place(out, &request->place);
+        return;
+    case VAULT_OP_CHECK_TOTP:
+        buf_add_u64be(out, request->totp_step);
+        buf_add_u64be(out, request->totp_last);
+        vault_put_place(out, &request->place);
+        vault_put_sealed(out, &request->sealed);
+        vault_put_bytes(out, request->data);
+        return;
     case VAULT_OP_FACTS:
         return;
     }
@@ -172,6 +182,16 @@ vault_request_decode(struct slice frame, struct vault_request *out)
         break;
     case VAULT_OP_MAKE_ED25519:
         vault_take_place(&in, &out->place);
+        break;
+    case VAULT_OP_MAKE_TOTP:
+        vault_take_place(&in, &out->place);
+        break;
+    case VAULT_OP_CHECK_TOTP:
+        out->totp_step = vault_take_u64(&in);
+        out->totp_last = vault_take_u64(&in);
+        vault_take_place(&in, &out->place);
+        vault_take_sealed(&in, &out->sealed);
+        out->data = vault_take_bytes(&in);
         break;
     case VAULT_OP_FACTS:
         break;
