@@ -96,12 +96,13 @@ done:
 #define PLACE "width_bucket(q.message_id, $2::uuid[])"
 
 /*
- * A message that its provider has reported on meanwhile is not sent again. A sender with a content of its own
- * sends that. What is answered or reacted to is known on its own channel only.
+ * A message that its provider has reported on meanwhile is not sent again. What few need is read for those
+ * alone (further_read): each table that a statement names costs it something however few rows there are.
  *
  * The rows are named by an array and what belongs to each is found by its place there, and the lane's index
  * is kept out of it (state || ''): on a table that has just filled the planner would join them the other way
- * round, each row of the queue with each of the array's.
+ * round, each row of the queue with each of the array's. The window is window_is_over's, which as a function
+ * would be a query of its own for each row; as EXISTS, all windows of the workspace might be read.
  */
 static const struct db_stmt message_begin_sending_stmt = {
     "message_begin_sending",
@@ -114,16 +115,12 @@ static const struct db_stmt message_begin_sending_stmt = {
     " AND l.dispatcher = $5 AND l.is_open AND l.not_before <= now()))) IS TRUE"
     " RETURNING q.message_id, q.fence >> 32 AS sender, " PLACE " AS n),"
     " marked AS (UPDATE message m SET status = 'sending', attempt_count = attempt_count + 1, error_code = NULL,"
-    " error_title = NULL, error_class = NULL, updated_at = now()"
-    " FROM mine LEFT JOIN LATERAL (SELECT f.kind, f.key_version, f.content_ct, f.content_iv, f.content_tag"
-    " FROM message_fallback f WHERE mine.sender > 0 AND f.tenant_id = $1 AND f.message_id = mine.message_id"
-    " AND f.position = mine.sender OFFSET 0) f ON true"
+    " error_title = NULL, error_class = NULL, updated_at = now() FROM mine"
     " WHERE m.tenant_id = $1 AND m.id = mine.message_id AND m.sender = mine.sender"
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
-    " RETURNING m.id, mine.n, coalesce(f.kind, m.kind) AS kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag,"
-    " coalesce(f.content_ct, m.content_ct) AS content_ct, coalesce(f.content_iv, m.content_iv) AS content_iv,"
-    " coalesce(f.content_tag, m.content_tag) AS content_tag, m.target_id, m.channel_id, m.peer_index,"
-    " f.key_version AS own_key_version, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
+    " RETURNING m.id, mine.n, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
+    " m.content_tag, m.target_id, m.channel_id, m.peer_index, m.category, m.reference, m.tags, m.provider_id,"
+    " m.attempt_count, m.pricing),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, ($4::uuid[])[m.n], 'message.sending', m.id, m.channel_id, $7, CASE WHEN " IS_USUAL
     " AND m.provider_id IS NULL THEN CASE m.category WHEN 'otp' THEN '{\"category\": \"otp\"}'::jsonb"
@@ -131,14 +128,22 @@ static const struct db_stmt message_begin_sending_stmt = {
     " ELSE '{\"category\": \"promotional\"}' END ELSE " EVENT_DATA(
         "sending") " END FROM marked m)"
                    " SELECT m.n, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
-                   " m.content_tag, CASE WHEN m.target_id IS NOT NULL THEN (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1"
-                   " AND t.id = m.target_id AND t.channel_id = m.channel_id) END, m.peer_index,"
-                   /* window_is_over: as a function it would be a query of its own for each row */
-                   " m.kind <> 'template' AND EXISTS (SELECT FROM channel_window w JOIN whatsapp_channel c ON c.tenant_id = $1"
-                   " AND c.channel_id = w.channel_id WHERE w.tenant_id = $1 AND w.channel_id = m.channel_id"
-                   " AND w.peer_index = m.peer_index AND c.window_check = 'enforce'"
-                   " AND window_is_past(w.window_until, w.free_until)),"
-                   " m.own_key_version FROM marked m LIMIT 10000"
+                   " m.content_tag, m.target_id IS NOT NULL, m.peer_index,"
+                   " coalesce((SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w WHERE w.tenant_id = $1"
+                   " AND w.channel_id = m.channel_id AND w.peer_index = m.peer_index)"
+                   " AND (SELECT c.window_check = 'enforce' FROM whatsapp_channel c WHERE c.tenant_id = $1"
+                   " AND c.channel_id = m.channel_id), false) FROM marked m LIMIT 10000"
+};
+/* A sender with a content of its own sends that. What is answered or reacted to is known on its own channel
+ * only. */
+static const struct db_stmt message_further_stmt = {
+    "message_further",
+    "SELECT c.n, f.kind, f.key_version, f.content_ct, f.content_iv, f.content_tag,"
+    " (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id AND t.channel_id = m.channel_id)"
+    " FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS c (id, sender, n)"
+    " JOIN message m ON m.tenant_id = $1 AND m.id = c.id LEFT JOIN LATERAL (SELECT f.kind, f.key_version, f.content_ct,"
+    " f.content_iv, f.content_tag FROM message_fallback f WHERE c.sender > 0 AND f.tenant_id = $1"
+    " AND f.message_id = c.id AND f.position = c.sender OFFSET 0) f ON true LIMIT 10000"
 };
 /* What is queued and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
@@ -164,26 +169,69 @@ place_order(const void *a, const void *b)
     return order != 0 ? order : (left->fence > right->fence) - (left->fence < right->fence);
 }
 
+/* A job, and what else is needed for it. */
+struct begun {
+    struct message_job *job;
+    bool has_target;
+};
+
 static enum err
-job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct message_job *job)
+job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct begun *begun)
 {
+    struct message_job *job = begun->job;
     uint32_t key_version = (uint32_t)db_i64(rows, row, 2);
 
     job->is_mine = true;
     job->kind = arena_copy(arena, db_text(rows, row, 1));
-    if (!db_is_null(rows, row, 9))
-        job->target_provider_id = arena_copy(arena, db_text(rows, row, 9));
+    begun->has_target = db_bool(rows, row, 9);
     struct slice peer_index = db_bytes(rows, row, 10);
     if (peer_index.len != sizeof(job->sealed.peer_index))
         return ERR_DB_DATA;
     memcpy(job->sealed.peer_index, peer_index.ptr, peer_index.len);
     job->is_window_over = db_bool(rows, row, 11);
-    bool has_own = !db_is_null(rows, row, 12);
-    job->sealed.content_of = has_own ? message_claim_sender(&job->claim) : 0;
     enum err err = sealed_column_read(rows, row, 3, key_version, arena, &job->sealed.peer);
-    if (err == ERR_OK)
-        err = sealed_column_read(rows, row, 6, has_own ? (uint32_t)db_i64(rows, row, 12) : key_version, arena,
-                                 &job->sealed.content);
+    return err == ERR_OK ? sealed_column_read(rows, row, 6, key_version, arena, &job->sealed.content) : err;
+}
+
+static enum err
+further_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct message_job *job)
+{
+    if (!db_is_null(rows, row, 6))
+        job->target_provider_id = arena_copy(arena, db_text(rows, row, 6));
+    if (!db_is_null(rows, row, 1))
+        job->kind = arena_copy(arena, db_text(rows, row, 1));
+    if (db_is_null(rows, row, 2))
+        return ERR_OK;
+    job->sealed.content_of = message_claim_sender(&job->claim);
+    return sealed_column_read(rows, row, 3, (uint32_t)db_i64(rows, row, 2), arena, &job->sealed.content);
+}
+
+/* Of those that are with a further sender, or answer or react to another message. */
+static enum err
+further_read(struct db_tx *tx, struct begun *begun, size_t count, struct arena *arena)
+{
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+    int64_t *senders = arena_array(arena, count, sizeof(*senders));
+    struct db_rows *rows = NULL;
+    size_t few = 0;
+
+    if (ids == NULL || senders == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const struct message_claim *claim = &begun[i].job->claim;
+        if (!begun[i].has_target && message_claim_sender(claim) == 0)
+            continue;
+        ids[few] = claim->message;
+        senders[few] = message_claim_sender(claim);
+        begun[few++] = begun[i];
+    }
+    if (few == 0)
+        return ERR_OK;
+    enum err err = db_query(tx, &message_further_stmt,
+                            DB_ARGS(DB_ID_ARRAY(ids, few), DB_I64_ARRAY(senders, few)), &rows);
+    for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++)
+        err = further_from_row(rows, r, arena, begun[db_i64(rows, r, 0) - 1].job);
+    db_rows_free(rows);
     return err;
 }
 
@@ -198,9 +246,10 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
     struct place *places = arena_array(arena, count, sizeof(*places));
     struct db_rows *rows = NULL;
     struct message_job *jobs = arena_array(arena, count, sizeof(*jobs));
+    struct begun *begun = arena_array(arena, count, sizeof(*begun));
     size_t mine = 0;
 
-    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL || places == NULL)
+    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL || places == NULL || begun == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct message_job){ .claim = claims[i] };
@@ -218,9 +267,13 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
                          DB_ID(dispatcher), DB_I64(lease_ms), DB_TIME(clock_wall(clock))),
                  &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
-        err = job_from_row(rows, r, arena, &jobs[places[db_i64(rows, r, 0) - 1].at]);
-        mine++;
+        begun[mine].job = &jobs[places[db_i64(rows, r, 0) - 1].at];
+        err = job_from_row(rows, r, arena, &begun[mine++]);
     }
+    if (err == ERR_OK)
+        err = further_read(tx, begun, mine, arena);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        jobs[i].is_window_over = jobs[i].is_window_over && !slice_eq(jobs[i].kind, SLICE("template"));
     if (err == ERR_OK && mine < count)
         err = db_exec(tx, &message_unqueue_moved_stmt,
                       DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count)), NULL);

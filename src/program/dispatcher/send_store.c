@@ -13,16 +13,18 @@
 #define LANE_LEASE_MS  4000 /* our lanes stay ours so long after the last look around */
 #define LEASE_MARGIN_MS                                                                                      \
     1000 /* of it, for our own clock and for a request that is on its way to the provider */
-#define DB_REOPEN_MS 5000
-#define PICK_MAX     128u /* of one round; twice as many outcomes */
-#define PICK_MIN     16u
-#define ROUND_MS     60 /* a round may take so long ... */
+#define DB_REOPEN_MS    5000
+#define PICK_MAX        128u /* of one round; twice as many outcomes */
+#define PICK_MIN        64u  /* what a round costs by itself is divided by these */
+#define PICK_URGENT_MIN 32u  /* the same, within URGENT_MS of an urgent message */
+#define ROUND_MS        60   /* a round may take so long ... */
 #define ROUND_URGENT_MS                                                                                      \
-    20 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
+    30 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
 #define URGENT_MS       60000
 #define FOUND_MAX       128u /* of one category of a lane, of one look */
-#define FEW             32u  /* less than that is not worth a transaction while more is on its way */
-#define GATHER_MS       3    /* so long it may gather; a notice ends it */
+#define GATHER_MS       3    /* between looks whether outcomes have become enough */
+#define OUTCOMES_FEW    16u  /* less is not worth a transaction ... */
+#define OUTCOMES_MS_MAX 20   /* ... while more may come within so long */
 #define LANES_AT_ONCE   256u
 #define HIGH_PER_SECOND 1000 /* what WhatsApp calls high throughput; otherwise the setting counts */
 
@@ -171,7 +173,7 @@ prepare(struct send_store *store, const struct claimed *picked, size_t count)
 }
 
 static enum err
-pick_and_send(struct send_store *store, size_t *done)
+pick_and_send(struct send_store *store, bool *has_more)
 {
     struct claimed picked[PICK_MAX];
     struct mono_time now = clock_mono(store->config.clock), until = mono_after_ms(now, SEND_AHEAD_MS);
@@ -190,7 +192,7 @@ pick_and_send(struct send_store *store, size_t *done)
     for (size_t i = 0; i < count; i++)
         if (picked[i].claim.category <= MESSAGE_TRANSACTIONAL)
             store->urgent_at = now;
-    *done += count == store->pick_max ? count + FEW : count; /* there may be more: no pause */
+    *has_more = count == store->pick_max;
     qsort(picked, count, sizeof(*picked), tenant_order);
     return prepare(store, picked, count);
 }
@@ -369,25 +371,50 @@ record_group(struct send_store *store, struct send_job **jobs, size_t count)
     return ERR_OK;
 }
 
-static enum err
-record_settled(struct send_store *store, size_t *done)
+/* What came back. What it means for those that follow holds from now on. */
+static void
+outcomes_take(struct send_store *store)
 {
-    struct send_job *jobs[2 * PICK_MAX], *list = (struct send_job *)mailbox_take(store->config.settled);
+    struct send_job *job = (struct send_job *)mailbox_take(store->config.settled);
+
+    if (job != NULL && store->outcomes == NULL)
+        store->outcomes_since = clock_mono(store->config.clock);
+    for (struct send_job *next; job != NULL; job = next) {
+        next = send_job_next(job);
+        pace_tell(store, job);
+        outcome_keep(store, job);
+    }
+}
+
+/*
+ * Whether they are recorded now. A transaction costs as much for one as for dozens: so they wait for each
+ * other, until half of what is out has come back, or all of it, but not long.
+ */
+static bool
+outcomes_are_ripe(const struct send_store *store, struct mono_time now)
+{
+    size_t count = store->outcome_count + mailbox_count(store->config.settled);
+    size_t out = atomic_load(&store->out), many = out / 2 < OUTCOMES_FEW ? OUTCOMES_FEW : out / 2;
+
+    return count > 0 &&
+           (count >= out || count >= (many < PICK_MAX ? many : PICK_MAX) ||
+            atomic_load(&store->is_draining) ||
+            (store->outcomes != NULL && now.us - store->outcomes_since.us >= OUTCOMES_MS_MAX * 1000));
+}
+
+static enum err
+record_settled(struct send_store *store)
+{
+    struct send_job *jobs[2 * PICK_MAX];
     size_t count = 0;
 
-    for (struct send_job *next; list != NULL; list = next) {
-        next = send_job_next(list);
-        outcome_keep(store, list);
-    }
     while (store->outcomes != NULL && count < 2 * store->pick_max) {
         jobs[count] = (struct send_job *)store->outcomes;
-        store->outcomes = jobs[count]->item.next;
+        store->outcomes = jobs[count++]->item.next;
         store->outcome_count--;
-        pace_tell(store, jobs[count++]);
     }
     if (count == 0)
         return ERR_OK;
-    *done += count;
     qsort(jobs, count, sizeof(jobs[0]), job_order); /* NOLINT(bugprone-sizeof-expression): pointers */
     return record_group(store, jobs, count);
 }
@@ -432,32 +459,33 @@ notices(struct send_store *store, bool *was_told)
 }
 
 /*
- * Until an outcome or a notice comes, or something is due. A few outcomes wait a little for more; a notice
- * does not wait. That the store should drain or stop may have been told to the round before, which took the
- * wake with what was settled: so it is looked at again.
+ * Until outcomes are to be recorded or a notice comes, or something is due. That the store should drain or
+ * stop may have been told to the round before, which took the wake with what was settled: so it is looked at
+ * again.
  */
 static enum err
-store_wait(struct send_store *store, bool was_draining, bool may_gather)
+store_wait(struct send_store *store, bool was_draining)
 {
     struct pollfd fds[] = { { .fd = db_fd(store->db), .events = POLLIN },
                             { .fd = store->config.settled->event_fd, .events = POLLIN } };
     bool was_told = false;
     enum err err = notices(store, &was_told); /* what came with an answer makes no sound */
 
-    for (bool gathers = may_gather;; gathers = false) {
+    for (;;) {
         struct mono_time now = clock_mono(store->config.clock), next = send_lanes_next(store->lanes, now);
         int64_t around_us = look_around_at(store).us;
         int64_t until_us = atomic_load(&store->is_draining) || around_us < next.us ? around_us : next.us;
         int64_t wait_ms = (until_us - now.us + 999) / 1000;
+        bool gathers = store->outcomes != NULL; /* those that come meanwhile need not wake it */
 
         if (err != ERR_OK || store->must_look_around || was_told || atomic_load(&store->is_stopping) ||
-            atomic_load(&store->is_draining) != was_draining)
+            atomic_load(&store->is_draining) != was_draining || outcomes_are_ripe(store, now))
             return err;
-        wait_ms = gathers ? GATHER_MS : wait_ms < 1 ? 1 : wait_ms;
+        wait_ms = wait_ms < 1 ? 1 : gathers && wait_ms > GATHER_MS ? GATHER_MS : wait_ms;
         int ready = poll(fds, gathers ? 1 : 2, (int)wait_ms);
         if (ready > 0 && fds[0].revents != 0)
             return notices(store, &was_told);
-        if (!gathers || store->outcomes != NULL || mailbox_count(store->config.settled) > 0)
+        if (!gathers || clock_mono(store->config.clock).us >= until_us)
             return ERR_OK; /* interrupted, too: look again */
     }
 }
@@ -481,22 +509,27 @@ static void
 round_judge(struct send_store *store, struct mono_time began)
 {
     int64_t took_us = clock_mono(store->config.clock).us - began.us;
-    int64_t may_us = 1000 * (began.us - store->urgent_at.us < URGENT_MS * 1000 ? ROUND_URGENT_MS : ROUND_MS);
+    bool is_urgent = began.us - store->urgent_at.us < URGENT_MS * 1000;
+    int64_t may_us = 1000 * (is_urgent ? ROUND_URGENT_MS : ROUND_MS);
 
-    if (took_us > may_us && store->pick_max > PICK_MIN)
+    if (took_us > may_us && store->pick_max > (is_urgent ? PICK_URGENT_MIN : PICK_MIN))
         store->pick_max /= 2;
-    else if (took_us < may_us / 2 && store->pick_max < PICK_MAX)
+    else if ((took_us < may_us / 2 || (!is_urgent && store->pick_max < PICK_MIN)) &&
+             store->pick_max < PICK_MAX)
         store->pick_max *= 2;
 }
 
 /* One round: what came back, what is due, what may leave. */
 static enum err
-store_round(struct send_store *store, size_t *done)
+store_round(struct send_store *store, bool *has_more)
 {
     struct mono_time began = clock_mono(store->config.clock);
     bool was_told = false;
-    enum err err = record_settled(store, done);
+    enum err err = ERR_OK;
 
+    outcomes_take(store);
+    if (outcomes_are_ripe(store, began))
+        err = record_settled(store);
     if (err == ERR_OK)
         err = notices(store, &was_told);
     if (err == ERR_OK)
@@ -504,7 +537,7 @@ store_round(struct send_store *store, size_t *done)
     if (err == ERR_OK)
         err = look(store);
     if (err == ERR_OK)
-        err = pick_and_send(store, done);
+        err = pick_and_send(store, has_more);
     round_judge(store, began);
     return err == ERR_OK ? lanes_rest(store) : err;
 }
@@ -513,13 +546,12 @@ store_round(struct send_store *store, size_t *done)
 static void
 store_end(struct send_store *store)
 {
-    size_t done = 1;
     enum err err = ERR_OK;
 
     return_unsent(store);
-    while (err == ERR_OK && done > 0) {
-        done = 0;
-        err = record_settled(store, &done);
+    outcomes_take(store);
+    while (err == ERR_OK && store->outcomes != NULL) {
+        err = record_settled(store);
         arena_reset(store->arena);
     }
     if (err == ERR_OK)
@@ -534,14 +566,14 @@ store_run(void *ctx)
     struct send_store *store = ctx;
 
     while (!atomic_load(&store->is_stopping)) {
-        size_t done = 0;
+        bool has_more = false;
         bool was_draining = atomic_load(&store->is_draining);
         if (was_draining)
             send_lanes_drain(store->lanes);
-        enum err err = store_round(store, &done);
+        enum err err = store_round(store, &has_more);
 
-        if (err == ERR_OK && done < FEW && store->outcome_count < FEW)
-            err = store_wait(store, was_draining, done > 0 && !was_draining);
+        if (err == ERR_OK && !has_more)
+            err = store_wait(store, was_draining);
         arena_reset(store->arena);
         if (err == ERR_OK)
             continue;

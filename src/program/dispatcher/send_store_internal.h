@@ -24,6 +24,7 @@ struct send_store {
     struct send_lanes *lanes;
     struct mailbox_item *outcomes; /* taken from `settled`, not recorded yet */
     size_t outcome_count;
+    struct mono_time outcomes_since; /* when the first of them came */
 };
 
 /*
