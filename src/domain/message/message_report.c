@@ -235,29 +235,52 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
 
 /* Several reports at once: those that take the usual way. */
 
-/* Each message has its place in the lists: joined with them, all of them would be looked up for each. */
+/*
+ * The messages' ids are sorted, and what belongs to each is found by its place among them, by halves: joined
+ * with the lists, all of them would be looked up for each.
+ */
 static const struct db_stmt reports_lock_stmt = {
     "message_reports_lock",
-    "SELECT ($2::bigint[])[m.n], m.status, m.updated_at, m.known, coalesce(m.provider_id = ($6::text[])[m.n], false),"
-    " coalesce(($7::text[])[m.n] IS NOT NULL AND (m.pricing IS NULL OR (($8::bigint[])[m.n] = 1"
-    " AND m.pricing <> (($7::text[])[m.n])::jsonb)), false)"
+    "SELECT m.n, m.status, m.updated_at, m.known, coalesce(m.provider_id = ($5::text[])[m.n], false),"
+    " coalesce(($6::text[])[m.n] IS NOT NULL AND (m.pricing IS NULL OR (($7::bigint[])[m.n] = 1"
+    " AND m.pricing <> (($6::text[])[m.n])::jsonb)), false)"
     " FROM (SELECT id, status, updated_at, known, provider_id, pricing, channel_id, sender,"
-    " array_position($3::uuid[], id) AS n FROM message WHERE tenant_id = $1 AND id = ANY ($3::uuid[]) AND direction = 'out'"
-    " ORDER BY id FOR UPDATE) m WHERE m.channel_id = ($4::uuid[])[m.n] AND m.sender = ($5::bigint[])[m.n] LIMIT 10000"
+    " width_bucket(id, $2::uuid[]) AS n FROM message WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND direction = 'out'"
+    " ORDER BY id FOR UPDATE) m WHERE m.channel_id = ($3::uuid[])[m.n] AND m.sender = ($4::bigint[])[m.n] LIMIT 10000"
 };
-#define PLACE "[array_position($2::uuid[], m.id)]"
-/* A status NULL: it stays. */
+#define PLACE "[width_bucket(m.id, $2::uuid[])]"
+/*
+ * A status NULL: it stays. The usual steps are told with it: moves to sent, delivered or read. What most of
+ * them say the same is not stored with each (event_data); `sent` is mostly said by the dispatcher, so by the
+ * provider it is said in full.
+ */
 static const struct db_stmt reports_write_stmt = {
     "message_reports_write",
-    "UPDATE message m SET status = coalesce(($3::text[])" PLACE ", m.status),"
+    "WITH written AS (UPDATE message m SET status = coalesce(($3::text[])" PLACE ", m.status),"
     " provider_id = coalesce(($4::text[])" PLACE ", m.provider_id),"
-    " error_code = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.error_code END,"
-    " error_title = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.error_title END,"
-    " error_class = CASE WHEN ($3::text[])" PLACE
-    " IS NULL THEN m.error_class END, known = ($5::bigint[])" PLACE ","
-    " pricing = coalesce((($6::text[])" PLACE ")::jsonb, m.pricing),"
+    " error_code = CASE WHEN m.error_code IS NOT NULL AND ($3::text[])" PLACE
+    " IS NULL THEN m.error_code END,"
+    " error_title = CASE WHEN m.error_title IS NOT NULL AND ($3::text[])" PLACE
+    " IS NULL THEN m.error_title END,"
+    " error_class = CASE WHEN m.error_class IS NOT NULL AND ($3::text[])" PLACE
+    " IS NULL THEN m.error_class END,"
+    " known = ($5::bigint[])" PLACE ", pricing = coalesce((($6::text[])" PLACE ")::jsonb, m.pricing),"
     " updated_at = CASE WHEN ($3::text[])" PLACE " IS NULL THEN m.updated_at ELSE now() END"
     " WHERE m.tenant_id = $1 AND m.id = ANY ($2::uuid[])"
+    " RETURNING m.id, width_bucket(m.id, $2::uuid[]) AS n, m.channel_id, m.category, m.reference, m.tags, m.provider_id,"
+    " m.attempt_count, m.pricing)"
+    " INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
+    " SELECT $1, s.id, s.type, m.id, m.channel_id, s.at,"
+    " CASE WHEN m.attempt_count = 1 AND m.reference IS NULL AND m.tags = '{}' AND s.type <> 'message.sent' THEN"
+    " CASE WHEN m.pricing IS NULL THEN jsonb_build_object('category', m.category, 'provider_id', m.provider_id)"
+    " ELSE jsonb_build_object('category', m.category, 'provider_id', m.provider_id, 'pricing',"
+    " jsonb_strip_nulls(m.pricing)) END"
+    " ELSE jsonb_build_object('actor', 'provider', 'direction', 'outbound', 'category', m.category, 'status',"
+    " substr(s.type, 9), 'reference', m.reference, 'tags', m.tags, 'provider_id', m.provider_id, 'attempt',"
+    " m.attempt_count, 'error', NULL)"
+    " || CASE WHEN m.pricing IS NULL THEN '{}' ELSE jsonb_build_object('pricing', jsonb_strip_nulls(m.pricing)) END END"
+    " FROM unnest($7::uuid[], $8::text[], $9::bigint[], $10::timestamptz[]) AS s (id, type, n, at)"
+    " JOIN written m ON m.n = s.n ORDER BY s.id"
 };
 static const struct db_stmt reports_unqueue_stmt = {
     "message_reports_unqueue",
@@ -270,26 +293,28 @@ struct reported {
     struct report_before before;
     struct slice pricing; /* NULL ptr: none, or none that is new */
     bool is_found, moves, has_news, has_ref;
+    struct message_step steps[MESSAGE_STATUS_PATH_MAX];
+    size_t step_count;
+    bool is_plain; /* the steps are moves, and nothing more is said of them */
 };
 
+/* The round is sorted by message. */
 static enum err
 round_lock(struct db_tx *tx, struct reported *round, size_t count, struct arena *arena)
 {
-    int64_t *places = arena_array(arena, count, sizeof(*places)),
-            *senders = arena_array(arena, count, sizeof(*senders));
-    int64_t *finals = arena_array(arena, count, sizeof(*finals));
-    struct id *messages = arena_array(arena, count, sizeof(*messages));
-    struct id *channels = arena_array(arena, count, sizeof(*channels));
+    int64_t *senders = arena_array(arena, count, sizeof(*senders)),
+            *finals = arena_array(arena, count, sizeof(*finals));
+    struct id *messages = arena_array(arena, count, sizeof(*messages)),
+              *channels = arena_array(arena, count, sizeof(*channels));
     struct slice *ids = arena_array(arena, count, sizeof(*ids)),
                  *pricings = arena_array(arena, count, sizeof(*pricings));
     struct db_rows *rows = NULL;
 
-    if (places == NULL || senders == NULL || finals == NULL || messages == NULL || channels == NULL ||
-        ids == NULL || pricings == NULL)
+    if (senders == NULL || finals == NULL || messages == NULL || channels == NULL || ids == NULL ||
+        pricings == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct message_report *report = round[i].item->report;
-        places[i] = (int64_t)i;
         messages[i] = report->message;
         channels[i] = report->channel;
         senders[i] = report->sender;
@@ -298,14 +323,13 @@ round_lock(struct db_tx *tx, struct reported *round, size_t count, struct arena 
         finals[i] = round[i].item->pricing != NULL && round[i].item->pricing->is_final;
     }
     enum err err = db_query(tx, &reports_lock_stmt,
-                            DB_ARGS(DB_I64_ARRAY(places, count), DB_ID_ARRAY(messages, count),
-                                    DB_ID_ARRAY(channels, count), DB_I64_ARRAY(senders, count),
-                                    DB_TEXT_ARRAY(ids, count), DB_TEXT_ARRAY(pricings, count),
-                                    DB_I64_ARRAY(finals, count)),
+                            DB_ARGS(DB_ID_ARRAY(messages, count), DB_ID_ARRAY(channels, count),
+                                    DB_I64_ARRAY(senders, count), DB_TEXT_ARRAY(ids, count),
+                                    DB_TEXT_ARRAY(pricings, count), DB_I64_ARRAY(finals, count)),
                             &rows);
     size_t found = err == ERR_OK ? db_rows_count(rows) : 0;
     for (size_t r = 0; err == ERR_OK && r < found; r++) {
-        struct reported *reported = &round[db_i64(rows, r, 0)];
+        struct reported *reported = &round[db_i64(rows, r, 0) - 1];
         const struct message_report *report = reported->item->report;
         err = message_status_parse(db_text(rows, r, 1), &reported->before.status);
         reported->before.at = report_time(report, db_time(rows, r, 2));
@@ -324,6 +348,24 @@ round_lock(struct db_tx *tx, struct reported *round, size_t count, struct arena 
     return err;
 }
 
+static enum err
+round_steps(struct reported *round, size_t count, struct arena *arena)
+{
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        struct reported *reported = &round[i];
+        if (!reported->has_news)
+            continue;
+        err = report_steps(reported->item->report, &reported->before, reported->moves, 0, arena,
+                           reported->steps, &reported->step_count);
+        reported->is_plain = true;
+        for (size_t s = 0; s < reported->step_count; s++)
+            reported->is_plain &= !reported->steps[s].is_only_told && reported->steps[s].details.ptr == NULL;
+    }
+    return err;
+}
+
 /* What was with the provider already is in no queue. */
 static bool
 may_be_queued(enum message_status status)
@@ -331,8 +373,30 @@ may_be_queued(enum message_status status)
     return status != MESSAGE_SENT && status != MESSAGE_DELIVERED && status != MESSAGE_READ;
 }
 
+/* Events of what is written, beside each other. */
+struct told {
+    struct id *ids;
+    struct slice *types;
+    int64_t *places;
+    struct wall_time *times;
+    size_t count;
+};
+
+static void
+told_add(struct told *told, const struct clock *clock, const struct reported *reported, size_t place)
+{
+    for (size_t s = 0; reported->is_plain && s < reported->step_count; s++) {
+        told->ids[told->count] = id_new(clock);
+        told->types[told->count] =
+            slice_text(event_type_word(message_status_event(reported->steps[s].status)));
+        told->places[told->count] = (int64_t)place;
+        told->times[told->count++] = reported->steps[s].at;
+    }
+}
+
 static enum err
-round_write(struct db_tx *tx, const struct reported *round, size_t count, struct arena *arena)
+round_write(struct db_tx *tx, const struct clock *clock, const struct reported *round, size_t count,
+            struct arena *arena)
 {
     struct id *messages = arena_array(arena, count, sizeof(*messages)),
               *queued = arena_array(arena, count, sizeof(*queued));
@@ -340,11 +404,15 @@ round_write(struct db_tx *tx, const struct reported *round, size_t count, struct
                  *ids = arena_array(arena, count, sizeof(*ids));
     struct slice *pricings = arena_array(arena, count, sizeof(*pricings));
     int64_t *known = arena_array(arena, count, sizeof(*known));
-    size_t written = 0, queued_count = 0;
+    size_t written = 0, queued_count = 0, steps_max = count * MESSAGE_STATUS_PATH_MAX;
+    struct told told = { .ids = arena_array(arena, steps_max, sizeof(*told.ids)),
+                         .types = arena_array(arena, steps_max, sizeof(*told.types)),
+                         .places = arena_array(arena, steps_max, sizeof(*told.places)),
+                         .times = arena_array(arena, steps_max, sizeof(*told.times)) };
     enum err err = ERR_OK;
 
     if (messages == NULL || queued == NULL || statuses == NULL || ids == NULL || pricings == NULL ||
-        known == NULL)
+        known == NULL || told.ids == NULL || told.types == NULL || told.places == NULL || told.times == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct reported *reported = &round[i];
@@ -358,17 +426,20 @@ round_write(struct db_tx *tx, const struct reported *round, size_t count, struct
             ids[written] = report->provider_id;
         known[written] = reported->before.known | message_facts_of(report->status);
         pricings[written++] = reported->pricing;
+        told_add(&told, clock, reported, written);
         if (reported->moves && may_be_queued(reported->before.status))
             queued[queued_count++] = report->message;
     }
     if (written > 0)
-        err = db_exec(tx, &reports_write_stmt,
-                      DB_ARGS(DB_ID_ARRAY(messages, written), DB_TEXT_ARRAY(statuses, written),
-                              DB_TEXT_ARRAY(ids, written), DB_I64_ARRAY(known, written),
-                              DB_TEXT_ARRAY(pricings, written)),
-                      NULL);
+        err = db_later(tx, &reports_write_stmt,
+                       DB_ARGS(DB_ID_ARRAY(messages, written), DB_TEXT_ARRAY(statuses, written),
+                               DB_TEXT_ARRAY(ids, written), DB_I64_ARRAY(known, written),
+                               DB_TEXT_ARRAY(pricings, written), DB_ID_ARRAY(told.ids, told.count),
+                               DB_TEXT_ARRAY(told.types, told.count), DB_I64_ARRAY(told.places, told.count),
+                               DB_TIME_ARRAY(told.times, told.count)),
+                       NULL);
     return err == ERR_OK && queued_count > 0
-               ? db_exec(tx, &reports_unqueue_stmt, DB_ARGS(DB_ID_ARRAY(queued, queued_count)), NULL)
+               ? db_later(tx, &reports_unqueue_stmt, DB_ARGS(DB_ID_ARRAY(queued, queued_count)), NULL)
                : err;
 }
 
@@ -411,14 +482,15 @@ round_apply(struct db_tx *tx, const struct clock *clock, struct reported *round,
     if (err == ERR_OK)
         err = round_lock(tx, round, count, arena);
     if (err == ERR_OK)
-        err = round_write(tx, round, count, arena);
+        err = round_steps(round, count, arena);
+    if (err == ERR_OK)
+        err = round_write(tx, clock, round, count, arena);
     if (err == ERR_OK)
         err = round_refs(tx, round, count, arena);
-    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         round[i].item->is_settled = round[i].is_found;
-        if (round[i].has_news)
-            err = report_steps(round[i].item->report, &round[i].before, round[i].moves, 0, arena, steps,
-                               &step_count);
+        for (size_t s = 0; !round[i].is_plain && s < round[i].step_count; s++)
+            steps[step_count++] = round[i].steps[s];
     }
     return err == ERR_OK && step_count > 0 ? message_tell(tx, clock, steps, step_count, arena) : err;
 }

@@ -78,11 +78,11 @@ told(struct id message, const char *status, unsigned facts)
     int64_t right = message_testing_count(
         "select count(*) from harkara.message where id = '%s' and status = '%s'", id, status);
     for (unsigned bit = 0; bit < COUNT_OF(words); bit++) /* each fact once or not at all */
-        right +=
-            message_testing_count(
-                "select count(*) from harkara.event where subject_id = '%s' and data->>'actor' = 'provider'"
-                " and coalesce(data->'report'->>'status', data->>'status') = '%s'",
-                id, words[bit]) == ((facts >> bit) & 1u);
+        right += message_testing_count(
+                     "select count(*) from harkara.event where subject_id = '%s' and"
+                     " harkara.event_data(type, data)->>'actor' = 'provider' and"
+                     " coalesce(data->'report'->>'status', harkara.event_data(type, data)->>'status') = '%s'",
+                     id, words[bit]) == ((facts >> bit) & 1u);
     return right;
 }
 
@@ -254,8 +254,81 @@ what_changes_nothing_is_told_with_the_status_that_stays(void **state UNUSED)
         1);
 }
 
+static struct id
+sent_message(const char *change)
+{
+    struct message_new message = message_testing_new(acme, channel, MESSAGE_OTP);
+    struct id id = message_testing_accept(db, &message);
+    char text[ID_UUID_BYTES], sql[512];
+
+    id_uuid_print(id, text);
+    snprintf(sql, sizeof(sql), "update harkara.message set status = 'sending'%s where id = '%s'", change,
+             text);
+    test_cluster_sql(sql);
+    return id;
+}
+
+/* What is not stored with each event is told all the same, and what differs is. */
+static void
+together_they_tell_what_each_would_tell_by_itself(void **state UNUSED)
+{
+    static const enum message_status statuses[] = { MESSAGE_SENT, MESSAGE_DELIVERED, MESSAGE_READ };
+    static const char *const changes[] = {
+        ", attempt_count = 1", ", attempt_count = 2", ", attempt_count = 1, reference = 'a word'",
+        ", attempt_count = 1, tags = '{a,b}'",
+        ", attempt_count = 1, error_code = 'x', error_title = 'y', error_class = 'retry'"
+    };
+    const struct message_pricing pricing = { .is_billable = true, .model = SLICE("PMP") };
+    struct id alone[COUNT_OF(changes)], together[COUNT_OF(changes)];
+    struct message_report reports[COUNT_OF(changes)];
+    struct message_report_item items[COUNT_OF(changes)];
+    char a[ID_UUID_BYTES], b[ID_UUID_BYTES];
+    bool has_moved;
+    struct db_tx tx;
+
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        alone[i] = sent_message(changes[i]);
+        together[i] = sent_message(changes[i]);
+    }
+    for (size_t s = 0; s < COUNT_OF(statuses); s++) {
+        assert_ok(db_begin(db, acme, &tx));
+        for (size_t i = 0; i < COUNT_OF(changes); i++) {
+            reports[i] = report_of(alone[i], statuses[s]);
+            if (statuses[s] == MESSAGE_DELIVERED)
+                assert_ok(message_pricing_keep(&tx, alone[i], channel, &pricing, arena));
+            assert_ok(message_report_apply(&tx, clock_system(), &reports[i], arena, &has_moved));
+            reports[i] = report_of(together[i], statuses[s]);
+            items[i] =
+                (struct message_report_item){ .report = &reports[i],
+                                              .pricing = statuses[s] == MESSAGE_DELIVERED ? &pricing : NULL };
+        }
+        assert_ok(message_reports_apply(&tx, clock_system(), items, COUNT_OF(changes), arena));
+        assert_ok(db_commit(&tx));
+    }
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        id_uuid_print(alone[i], a);
+        id_uuid_print(together[i], b);
+        assert_int_equal(
+            message_testing_count(
+                "select count(*) from event e join event f on f.type = e.type and event_data(f.type, f.data) ="
+                " event_data(e.type, e.data) and f.channel_id = e.channel_id where e.subject_id = '%s' and"
+                " f.subject_id = '%s' and e.type = any ('{message.sent,message.delivered,message.read}')",
+                a, b),
+            3);
+    }
+    id_uuid_print(together[0], b);
+    assert_int_equal(
+        message_testing_count(
+            "select count(*) from event where subject_id = '%s' and data ="
+            " '{\"category\": \"otp\", \"provider_id\": \"wamid.1\","
+            " \"pricing\": {\"model\": \"PMP\", \"billable\": true}}'",
+            b),
+        2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(any_order_and_repetition_ends_alike_and_tells_each_fact_once),
              TEST(many_reports_at_once_end_as_one_by_one),
              TEST(a_report_that_comes_with_others_takes_the_message_out_of_the_queue),
-             TEST(what_changes_nothing_is_told_with_the_status_that_stays))
+             TEST(what_changes_nothing_is_told_with_the_status_that_stays),
+             TEST(together_they_tell_what_each_would_tell_by_itself))
