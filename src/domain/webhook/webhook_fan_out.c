@@ -13,12 +13,16 @@
 #define BATCH_BYTES_MAX (32u * 1024u * 1024u)
 #define PART_BYTES_MAX  (8u * 1024u * 1024u) /* of it in one exchange with the vault */
 
+#define WORDS_MAX 256u /* far more than there are types and groups */
+
 /* What the cursor passes at once at the most; of these WEBHOOK_FANOUT_MAX that somebody may want. */
 #define PAGE_MAX "2000"
 
 struct batch {
     struct cursor before, page_end, after;
-    bool is_moved; /* nobody listens: the cursor stands behind the page already */
+    bool is_moved;       /* nobody listens: the cursor stands behind the page already */
+    struct slice *types; /* of events that somebody in the page may want */
+    size_t type_count;
     struct taken *taken;
     size_t count, passed;                /* events to be told, and all that the cursor passes */
     const struct webhook_places *places; /* NULL: nothing is handed over */
@@ -28,9 +32,9 @@ struct batch {
 
 /*
  * The next page, in the order (xid, id), below the oldest transaction that still runs: whatever commits later
- * has a larger xid, so no event is passed over. Only keys are read. When none of its tenants has an enabled
- * endpoint, the cursor moves behind it there and then, in a commit that does not wait for the disk: who comes
- * back to where the cursor was finds again that nobody listens.
+ * has a larger xid, so no event is passed over. Only keys are read, and what the enabled endpoints of its
+ * tenants want. When none of them has one, the cursor moves behind it there and then, in a commit that does
+ * not wait for the disk: who comes back to where the cursor was finds again that nobody listens.
  */
 static const struct db_stmt page_stmt = {
     "webhook_page",
@@ -40,24 +44,26 @@ static const struct db_stmt page_stmt = {
     " ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + k.base)::text)::xid8 FROM event_clock k)"
     " ORDER BY e.xid, e.id LIMIT " PAGE_MAX ") p),"
     " page_end AS MATERIALIZED (SELECT xid, id FROM page ORDER BY xid DESC, id DESC LIMIT 1),"
-    " heard AS MATERIALIZED (SELECT EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM page) t WHERE EXISTS"
-    " (SELECT FROM webhook_endpoint w WHERE w.tenant_id = t.tenant_id AND w.state = 'enabled')) AS is_heard),"
+    " heard AS MATERIALIZED (SELECT array_agg(DISTINCT x.word) AS words FROM (SELECT DISTINCT tenant_id FROM page) t"
+    " JOIN webhook_endpoint w ON w.tenant_id = t.tenant_id AND w.state = 'enabled'"
+    " CROSS JOIN LATERAL unnest(w.events) x (word)),"
     " moved AS (UPDATE consumer_cursor u SET xid = n.xid, id = n.id, updated_at = now(), is_resting = false"
-    " FROM page_end n, c, heard h WHERE u.consumer = 'webhooks' AND u.xid = c.xid AND u.id = c.id AND NOT h.is_heard"
+    " FROM page_end n, c, heard h WHERE u.consumer = 'webhooks' AND u.xid = c.xid AND u.id = c.id AND h.words IS NULL"
     " RETURNING set_config('synchronous_commit', 'off', true))"
-    " SELECT c.xid, c.id, n.xid, n.id, (SELECT count(*) FROM page), h.is_heard,"
+    " SELECT c.xid, c.id, n.xid, n.id, (SELECT count(*) FROM page), h.words,"
     " EXISTS (SELECT FROM moved) FROM c CROSS JOIN heard h LEFT JOIN page_end n ON true"
 };
 
 /*
- * Of the page those of tenants with an endpoint. Unknown types (of a newer build) move the cursor like the
- * others. Content that no body could hold is not even read: a tenant chooses how large its callbacks are.
+ * Of the page those of tenants with an endpoint, and of types that one of them wants. Unknown types (of a
+ * newer build) are passed like the others. Content that no body could hold is not even read: a tenant chooses
+ * how large its callbacks are.
  */
 static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
     "SELECT " WEBHOOK_EVENT_COLUMNS(
         "$5") " FROM event e"
-              " WHERE (e.xid, e.id) > ($1, $2) AND (e.xid, e.id) <= ($3, $4)"
+              " WHERE (e.xid, e.id) > ($1, $2) AND (e.xid, e.id) <= ($3, $4) AND e.type = ANY ($6::text[])"
               " AND EXISTS (SELECT FROM webhook_endpoint w WHERE w.tenant_id = e.tenant_id AND w.state = 'enabled')"
               " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
 };
@@ -115,9 +121,30 @@ targets_read(struct db_tx *tx, struct arena *arena, struct batch *batch)
                : webhook_targets_read(tx, arena, endpoints, count, &batch->targets, &batch->target_count);
 }
 
+/* The types that the page's endpoints name, by themselves or with their group; and a test's, whatever they
+ * do.
+ */
+static enum err
+types_read(const struct db_rows *rows, struct arena *arena, struct batch *batch)
+{
+    struct slice *words = arena_array(arena, WORDS_MAX, sizeof(*words));
+    size_t count = 0;
+
+    batch->types = arena_array(arena, EVENT_TYPE_COUNT, sizeof(*batch->types));
+    enum err err = words == NULL || batch->types == NULL
+                       ? ERR_NO_MEMORY
+                       : db_text_array(rows, 0, 5, arena, words, WORDS_MAX, &count);
+    for (size_t i = 0; err == ERR_OK && i < EVENT_TYPE_COUNT; i++) {
+        struct slice type = slice_text(event_type_word((enum event_type)i));
+        if (i == EVENT_TEST_PING || webhook_filter_wants(words, count, type))
+            batch->types[batch->type_count++] = type;
+    }
+    return err;
+}
+
 /* *is_heard_out: some of the page may be wanted. Else the cursor has moved, if there is a page at all. */
 static enum err
-page_read(struct db_tx *tx, struct batch *batch, bool *is_heard_out)
+page_read(struct db_tx *tx, struct arena *arena, struct batch *batch, bool *is_heard_out)
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &page_stmt, DB_NO_ARGS, &rows);
@@ -129,9 +156,11 @@ page_read(struct db_tx *tx, struct batch *batch, bool *is_heard_out)
         batch->passed = (size_t)db_i64(rows, 0, 4);
         if (batch->passed > 0)
             batch->page_end = (struct cursor){ db_i64(rows, 0, 2), db_id(rows, 0, 3) };
-        *is_heard_out = db_bool(rows, 0, 5);
+        *is_heard_out = !db_is_null(rows, 0, 5);
         batch->is_moved = db_bool(rows, 0, 6);
     }
+    if (err == ERR_OK && *is_heard_out)
+        err = types_read(rows, arena, batch);
     batch->after = batch->page_end;
     db_rows_free(rows);
     return err;
@@ -144,7 +173,8 @@ events_read(struct db_tx *tx, struct arena *arena, struct batch *batch)
     enum err err =
         db_query(tx, &events_take_stmt,
                  DB_ARGS(DB_XID(batch->before.xid), DB_ID(batch->before.id), DB_XID(batch->page_end.xid),
-                         DB_ID(batch->page_end.id), DB_I64(WEBHOOK_BODY_BYTES_MAX)),
+                         DB_ID(batch->page_end.id), DB_I64(WEBHOOK_BODY_BYTES_MAX),
+                         DB_TEXT_ARRAY(batch->types, batch->type_count)),
                  &rows);
     size_t count = err == ERR_OK ? db_rows_count(rows) : 0;
 
@@ -173,7 +203,7 @@ batch_read(struct db *db, struct arena *arena, struct batch *batch)
     enum err err = db_begin_across(db, "webhook.fanout", &tx);
 
     if (err == ERR_OK)
-        err = page_read(&tx, batch, &is_heard);
+        err = page_read(&tx, arena, batch, &is_heard);
     if (err == ERR_OK && is_heard)
         err = events_read(&tx, arena, batch);
     if (err == ERR_OK && batch->count > 0)

@@ -356,6 +356,25 @@ events_that_are_not_told_move_the_cursor_too(void **state UNUSED)
     assert_int_equal(deliveries_of(endpoint), 0);
 }
 
+/* Only what somebody wants is read: what nobody wants may be damaged, and is passed. */
+static void
+what_no_endpoint_wants_is_passed_unread(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, sent_only).id;
+    struct id groups = webhook_testing_endpoint(acme, (const char *const[]){ "channel.*", NULL }).id;
+    for (int i = 0; i < 250; i++) /* more than are read at once: they are not among those */
+        webhook_testing_event(acme, EVENT_MESSAGE_RECEIVED, "no JSON");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    webhook_testing_event(acme, EVENT_CHANNEL_QUALITY, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 252);
+    assert_int_equal(queued, 2);
+    assert_int_equal(deliveries_of(endpoint), 1);
+    assert_int_equal(deliveries_of(groups), 1);
+}
+
 /* Some places, and what became of them. */
 struct counted_places {
     size_t room, taken, given_back;
@@ -581,6 +600,7 @@ WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wan
              WEBHOOK_TEST(much_content_for_many_endpoints_is_told_in_several_batches),
              WEBHOOK_TEST(content_that_fits_no_body_is_passed),
              WEBHOOK_TEST(events_that_are_not_told_move_the_cursor_too),
+             WEBHOOK_TEST(what_no_endpoint_wants_is_passed_unread),
              WEBHOOK_TEST(what_has_a_place_is_handed_over_and_the_rest_waits),
              WEBHOOK_TEST(what_was_handed_over_to_a_process_that_died_is_claimed),
              WEBHOOK_TEST(an_endpoint_that_fails_or_is_held_is_handed_nothing),

@@ -296,8 +296,8 @@ endpoints_note(struct db_tx *tx, const struct clock *clock, const struct webhook
             well[well_count++] = outcomes[i]->endpoint;
     }
     return err == ERR_OK && well_count > 0
-               ? db_exec(tx, &endpoints_well_stmt,
-                         DB_ARGS(DB_ID_ARRAY(well, well_count), DB_I64(WEBHOOK_BREAKER_FAILURES)), NULL)
+               ? db_later(tx, &endpoints_well_stmt,
+                          DB_ARGS(DB_ID_ARRAY(well, well_count), DB_I64(WEBHOOK_BREAKER_FAILURES)), NULL)
                : err;
 }
 

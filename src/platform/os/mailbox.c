@@ -1,4 +1,5 @@
 #include "platform/os/mailbox.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -38,11 +39,13 @@ mailbox_put(struct mailbox *mailbox, struct mailbox_item *item)
 {
     item->next = NULL;
     pthread_mutex_lock(&mailbox->lock);
+    bool was_empty = mailbox->first == NULL;
     *mailbox->last = item;
     mailbox->last = &item->next;
     mailbox->count++;
     pthread_mutex_unlock(&mailbox->lock);
-    mailbox_wake(mailbox);
+    if (was_empty) /* else whoever put the first has told, or is about to; and it takes all of them */
+        mailbox_wake(mailbox);
 }
 
 struct mailbox_item *
