@@ -11,6 +11,7 @@
 #define IDLE_S           30L /* most servers close idle connections after 60 s or more: be first */
 #define DNS_CACHE_S      30L
 #define BEARER_PREFIX    "Authorization: "
+#define NEVER            ((struct mono_time){ INT64_MAX })
 
 /* One call from start to done; kept for the next one afterwards. */
 struct flight {
@@ -43,7 +44,8 @@ struct http_client {
     struct flight *first; /* in flight */
     struct flight *spare; /* for reuse, linked by `after` */
     size_t count;
-    char *user_agent, *ca_file; /* owned copies */
+    struct mono_time first_deadline; /* no call's is earlier */
+    char *user_agent, *ca_file;      /* owned copies */
 };
 
 const char *
@@ -563,6 +565,8 @@ http_client_start(struct http_client *client, const struct http_call *call)
         client->first->before = flight;
     client->first = flight;
     client->count++;
+    if (flight->deadline.us < client->first_deadline.us)
+        client->first_deadline = flight->deadline;
     return ERR_OK;
 }
 
@@ -572,9 +576,8 @@ wait_shorten(const struct http_client *client, struct mono_time now, int timeout
 {
     int64_t wait_us = (int64_t)timeout_ms * 1000;
 
-    for (const struct flight *flight = client->first; flight != NULL; flight = flight->after)
-        if (flight->deadline.us - now.us < wait_us)
-            wait_us = flight->deadline.us - now.us;
+    if (client->first_deadline.us < now.us + wait_us)
+        wait_us = client->first_deadline.us - now.us;
     return wait_us <= 0 ? 0 : (int)((wait_us + 999) / 1000);
 }
 
@@ -584,8 +587,13 @@ overdue_end(struct http_client *client, struct mono_time now)
 {
     struct flight *flight = client->first;
 
+    if (client->first_deadline.us > now.us)
+        return;
+    client->first_deadline = NEVER;
     while (flight != NULL) {
         if (flight->deadline.us > now.us) {
+            if (flight->deadline.us < client->first_deadline.us)
+                client->first_deadline = flight->deadline;
             flight = flight->after;
             continue;
         }
@@ -636,6 +644,7 @@ http_client_new(const struct http_client_config *config, struct http_client **ou
         return err;
     client->config = *config;
     client->config.resolve = NULL;
+    client->first_deadline = NEVER;
     pthread_once(&library_once, library_init);
     if (!library_is_ready)
         goto done;

@@ -67,7 +67,7 @@ flight_done(void *ctx, const struct http_result *result)
                                   .retry_after_s = result->retry_after_s,
                                   .regain_s = whatsapp_usage_regain_s(&usage) },
         &answer);
-    if (random_fill(&jitter, sizeof(jitter)) != ERR_OK)
+    if (!answer.is_accepted && random_fill(&jitter, sizeof(jitter)) != ERR_OK)
         jitter = (uint32_t)result->elapsed_us;
     struct send_plan plan =
         send_plan_of(&answer, job->claim.attempt, jitter, dispatcher->role->config.uncertain_wait_ms);
