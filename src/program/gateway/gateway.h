@@ -122,6 +122,6 @@ enum err dashboard_answer(struct http_request *request, struct http_response *re
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
-    media_routes[], signup_routes[], usage_routes[];
+    media_routes[], signup_routes[], usage_routes[], audit_routes[];
 
 #endif

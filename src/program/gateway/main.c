@@ -217,6 +217,7 @@ main(void)
                                                        media_routes,
                                                        signup_routes,
                                                        usage_routes,
+                                                       audit_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;

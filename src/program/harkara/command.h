@@ -49,6 +49,7 @@ extern const struct command commands_server[]; /* serve, status, migrate, config
 extern const struct command commands_tenant[];
 extern const struct command commands_key[];
 extern const struct command commands_vault[];
+extern const struct command commands_audit[];
 
 extern const struct argument_option command_limits_options[];
 enum exit_code command_limits(struct command_line *line);
