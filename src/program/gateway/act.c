@@ -1,5 +1,7 @@
 #include "program/gateway/act.h"
+#include "core/buf.h"
 #include "program/gateway/gateway.h"
+#include "wire/json/json.h"
 
 enum err
 act_begin(struct http_request *request, enum audit_action action, enum id_kind object_kind, struct id object,
@@ -22,4 +24,61 @@ act_begin(struct http_request *request, enum audit_action action, enum id_kind o
     return err == ERR_OK
                ? audit_prepare(&worker->vault, worker->gateway->clock, request->tenant, out, request->arena)
                : err;
+}
+
+struct acting {
+    const struct act_work *with;
+    struct audit_act act;
+    const struct clock *clock;
+    enum err (*work)(struct db_tx *tx, void *ctx);
+    void *ctx;
+};
+
+static enum err
+act_in(struct db_tx *tx, void *ctx)
+{
+    struct acting *acting = ctx;
+    enum err err = acting->work(tx, acting->ctx);
+
+    if (err != ERR_OK || (acting->with->is_nothing != NULL && *acting->with->is_nothing))
+        return err;
+    acting->act.object = *acting->with->object;
+    return audit_append(tx, acting->clock, &acting->act);
+}
+
+enum err
+act_write(struct http_request *request, const struct act_work *act,
+          enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+{
+    struct acting acting = {
+        .with = act, .clock = gateway_worker_of(request)->gateway->clock, .work = work, .ctx = ctx
+    };
+    enum err err = act_begin(request, act->action, act->object_kind, (struct id){ { 0 } }, &acting.act);
+
+    acting.act.detail = act->detail;
+    return err == ERR_OK ? gateway_write(request, act_in, &acting) : err;
+}
+
+struct slice
+act_members(struct http_request *request)
+{
+    json_t *body = json_iterable(request_json(request));
+    struct slice copied = SLICE_EMPTY;
+    struct buf text;
+    const char *member, *comma = "";
+    json_t *value;
+
+    buf_init(&text, AUDIT_DETAIL_BYTES_MAX);
+    buf_add_text(&text, "{\"members\":[");
+    json_object_foreach(body, member, value)
+    {
+        buf_add_text(&text, comma);
+        json_add_string(&text, slice_text(member));
+        comma = ",";
+    }
+    buf_add_text(&text, "]}");
+    if (buf_done(&text) == ERR_OK)
+        copied = arena_copy(request->arena, buf_slice(&text));
+    buf_release(&text);
+    return copied.ptr == NULL ? SLICE_EMPTY : copied;
 }

@@ -11,4 +11,18 @@
 MUST_CHECK enum err act_begin(struct http_request *request, enum audit_action action,
                               enum id_kind object_kind, struct id object, struct audit_act *out);
 
+/* An act and its work, in one transaction: gateway_write, with an entry that says so. */
+struct act_work {
+    enum audit_action action;
+    enum id_kind object_kind;
+    const struct id *object; /* looked at when the work is done */
+    struct slice detail;     /* as of struct audit_act */
+    const bool
+        *is_nothing; /* looked at then too: nothing was done, and nothing is told; NULL: always something */
+};
+MUST_CHECK enum err act_write(struct http_request *request, const struct act_work *act,
+                              enum err (*work)(struct db_tx *tx, void *ctx), void *ctx);
+/* {"members":["name","scopes"]}: what the request's body sets, not to what. In the request's arena. */
+struct slice act_members(struct http_request *request);
+
 #endif

@@ -1,4 +1,5 @@
 /* /v1/api-keys: made with a scope, shown once, revoked at once. */
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "wire/json/json.h"
 
@@ -114,7 +115,12 @@ api_key_post(struct http_request *request, struct http_response *response)
         err = ERR_CONTRACT;
     }
     if (err == ERR_OK)
-        err = gateway_write(request, create_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_API_KEY_CREATED,
+                                            .object_kind = ID_KEY,
+                                            .object = &work.key.id,
+                                            .detail = act_members(request) },
+                        create_in, &work);
     if (err != ERR_OK) {
         secret_free(work.text);
         return err;
@@ -185,7 +191,10 @@ api_key_revoke_one(struct http_request *request, struct http_response *response)
     enum err err = gateway_path_id(request, "key_id", ID_KEY, &work.id);
 
     if (err == ERR_OK)
-        err = gateway_write(request, revoke_in, &work);
+        err = act_write(
+            request,
+            &(struct act_work){ .action = AUDIT_API_KEY_REVOKED, .object_kind = ID_KEY, .object = &work.id },
+            revoke_in, &work);
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 

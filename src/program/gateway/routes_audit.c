@@ -1,16 +1,19 @@
-/* /v1/audit: who did what; each entry with the proof that it stands in the log, and the whole log to take away. */
+/* /v1/audit: who did what; each entry with the proof that it stands in the log, and the whole log to take
+ * away. */
 #include "core/log.h"
 #include "core/num.h"
 #include "crypto/encode.h"
 #include "domain/audit/audit_export.h"
-#include "platform/net/http_stream.h"
 #include "platform/ipc/vault_client.h"
+#include "platform/net/http_stream.h"
 #include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
-#define EXPORT_ARENA_BYTES (8u * 1024u * 1024u) /* a page of the longest entries, with their private parts */
+#define EXPORT_ARENA_BYTES                                                                                   \
+    (8u * 1024u * 1024u) /* a page of the longest entries, with their private parts                          \
+                          */
 
 struct work {
     struct http_request *request;
@@ -51,13 +54,13 @@ show_actor(const struct audit_entry *entry, json_t *address)
 
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "kind", show_text(entry->actor_kind), "id", id, "name",
                      show_text_or_null(entry->actor_name), "session_id",
-                     id_is_zero(entry->session) ? json_null() : show_id(ID_SESSION, entry->session), "address",
-                     address);
+                     id_is_zero(entry->session) ? json_null() : show_id(ID_SESSION, entry->session),
+                     "address", address);
 }
 
 /*
- * Where an act came from is shown to whoever reads the log; what is personal about others, to those who may see
- * identities.
+ * Where an act came from is shown to whoever reads the log; what is personal about others, to those who may
+ * see identities.
  */
 static json_t *
 entry_show(const struct work *work, const struct audit_entry *entry)
@@ -83,10 +86,11 @@ entry_show(const struct work *work, const struct audit_entry *entry)
     }
     if (json_parse(entry->detail, &detail) != ERR_OK)
         detail = NULL;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_AUDIT, entry->id), "at",
-                     show_time(entry->at), "actor", show_actor(entry, address), "action",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_AUDIT, entry->id),
+                     "at", show_time(entry->at), "actor", show_actor(entry, address), "action",
                      show_text(entry->action), "object_id",
-                     entry->object_prefix.len == 0 ? json_null() : show_text(audit_object_print(entry, object)),
+                     entry->object_prefix.len == 0 ? json_null()
+                                                   : show_text(audit_object_print(entry, object)),
                      "outcome", show_text(entry->outcome), "detail", detail, "private", private, "place",
                      entry->is_sealed ? json_integer((json_int_t)entry->place) : json_null());
 }
@@ -152,7 +156,8 @@ static enum err
 list_in(struct db_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    enum err err = audit_list(tx, &work->filter, work->limit, work->request->arena, &work->entries, &work->count);
+    enum err err =
+        audit_list(tx, &work->filter, work->limit, work->request->arena, &work->entries, &work->count);
 
     return err == ERR_OK ? parts_read(tx, work) : err;
 }
@@ -347,8 +352,8 @@ audit_export_all(struct http_request *request, struct http_response *response)
     }
     err = audit_export(&export, &entries);
     if (err != ERR_OK)
-        log_event(err == ERR_HTTP_BROKEN ? LOG_INFO : LOG_ERROR, "audit.export_cut", LOG_NUM("entries", entries),
-                  LOG_ERR(err));
+        log_event(err == ERR_HTTP_BROKEN ? LOG_INFO : LOG_ERROR, "audit.export_cut",
+                  LOG_NUM("entries", entries), LOG_ERR(err));
     http_stream_end(request);
     arena_free(export.arena);
     return ERR_DEFERRED;

@@ -4,6 +4,7 @@
 #include "domain/channel/provider_task.h"
 #include "domain/message/message.h"
 #include "domain/message/message_queue.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/reach.h"
 #include "wire/http/etag.h"
@@ -84,7 +85,11 @@ channel_post(struct http_request *request, struct http_response *response)
                            json_text_of(whatsapp, credential_members[i]), request->arena,
                            &create.with.sealed[i]);
     if (err == ERR_OK)
-        err = gateway_write(request, create_in, &create);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_CHANNEL_CREATED,
+                                            .object_kind = ID_CHANNEL,
+                                            .object = &create.with.id },
+                        create_in, &create);
     if (err == ERR_EXISTS)
         problem_add(&request->problem, request->arena, SLICE("/whatsapp/phone_number_id"),
                     SLICE("is connected already in this workspace"));
@@ -270,7 +275,12 @@ channel_patch(struct http_request *request, struct http_response *response)
         change.change.state = CHANNEL_ACTIVE;
     }
     if (err == ERR_OK)
-        err = gateway_write(request, change_in, &change);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_CHANNEL_UPDATED,
+                                            .object_kind = ID_CHANNEL,
+                                            .object = &read.id,
+                                            .detail = act_members(request) },
+                        change_in, &change);
     return err == ERR_OK ? channel_reply(request, response, 200, &change.channel) : err;
 }
 
@@ -309,7 +319,11 @@ channel_remove(struct http_request *request, struct http_response *response)
     if (err == ERR_OK && change.arena == NULL)
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)
-        err = gateway_write(request, delete_in, &change);
+        err =
+            act_write(request,
+                      &(struct act_work){
+                          .action = AUDIT_CHANNEL_DELETED, .object_kind = ID_CHANNEL, .object = &change.id },
+                      delete_in, &change);
     /* Its credentials are gone: nothing of it leaves any more, however long this takes. Should we die here,
      * dispatchers fail the rest. */
     do {

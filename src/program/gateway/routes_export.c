@@ -55,7 +55,7 @@ event_data(const struct export *export, struct buf *out)
 }
 
 static enum err
-act_write(struct db_tx *tx, const struct export *export, struct slice data)
+export_note(struct db_tx *tx, const struct export *export, struct slice data)
 {
     struct audit_act act = export->act;
 
@@ -79,7 +79,7 @@ event_in(struct db_tx *tx, void *ctx)
                                                 .occurred_at = clock_wall(clock),
                                                 .data = buf_slice(&data) });
     if (err == ERR_OK) /* who took out what, told twice: that it began, and what it gave */
-        err = act_write(tx, export, buf_slice(&data));
+        err = export_note(tx, export, buf_slice(&data));
     buf_release(&data);
     return err;
 }

@@ -1,5 +1,6 @@
 /* /v1/operations: what is asked of a provider besides sending, and what came of it. */
 #include "domain/channel/channel.h"
+#include "program/gateway/act.h"
 #include "program/gateway/operation_show.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
@@ -83,7 +84,14 @@ operation_begin(struct http_request *request, const struct operation_new *with, 
         begin.with.request = &sealed;
     }
     if (err == ERR_OK)
-        err = gateway_write(request, begin_in, &begin);
+        err =
+            act_write(request,
+                      &(struct act_work){ .action = AUDIT_OPERATION_ASKED,
+                                          .object_kind = ID_OPERATION,
+                                          .object = &begin.with.id,
+                                          .detail = arena_format(request->arena, "{\"kind\":\"%s\"}",
+                                                                 provider_task_kind_word(begin.with.kind)) },
+                      begin_in, &begin);
     if (err == ERR_OK)
         *out = begin.task;
     buf_release_wiped(&text);

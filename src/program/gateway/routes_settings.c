@@ -1,5 +1,6 @@
 /* GET and PUT /v1/settings/messages. */
 #include "domain/message/message_settings.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
@@ -82,7 +83,12 @@ settings_put(struct http_request *request, struct http_response *response)
             &work.settings.uncertain[i]); /* the contract has checked each word */
     (void)json_int_of(body, "uncertain_wait_s", &work.settings.uncertain_wait_s); /* null: 0 */
     if (err == ERR_OK)
-        err = gateway_write(request, settings_write_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_SETTINGS_UPDATED,
+                                            .object_kind = ID_TENANT,
+                                            .object = &request->tenant,
+                                            .detail = act_members(request) },
+                        settings_write_in, &work);
     return err == ERR_OK ? settings_reply(request, response, &work.settings) : err;
 }
 

@@ -3,6 +3,7 @@
 #include "crypto/encode.h"
 #include "crypto/random.h"
 #include "domain/channel/channel.h"
+#include "program/gateway/act.h"
 #include "program/gateway/operation_show.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
@@ -110,7 +111,12 @@ signup_post(struct http_request *request, struct http_response *response)
         err = request_seal(request, &signup, whatsapp, buf_slice(&verify_token));
     buf_release_wiped(&verify_token);
     if (err == ERR_OK)
-        err = gateway_write(request, signup_in, &signup);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_CHANNEL_CREATED,
+                                            .object_kind = ID_CHANNEL,
+                                            .object = &signup.with.id,
+                                            .detail = SLICE("{\"signup\":true}") },
+                        signup_in, &signup);
     if (err == ERR_EXISTS)
         problem_add(&request->problem, request->arena, SLICE("/whatsapp/phone_number_id"),
                     SLICE("is connected already in this workspace"));

@@ -3,6 +3,7 @@
 #include "crypto/hash.h"
 #include "domain/template/template.h"
 #include "domain/template/template_needs.h"
+#include "program/gateway/act.h"
 #include "program/gateway/media_named.h"
 #include "program/gateway/operation_show.h"
 #include "program/gateway/reach.h"
@@ -246,12 +247,16 @@ template_post(struct http_request *request, struct http_response *response)
         return ERR_NO_MEMORY;
     create->clock = gateway_worker_of(request)->gateway->clock;
     create->arena = request->arena;
+    const struct act_work act = { .action = AUDIT_TEMPLATE_CREATED,
+                                  .object_kind = ID_TEMPLATE,
+                                  .object = &create->template.id,
+                                  .is_nothing = &create->is_replay };
     enum err err = create_prepare(request, create);
     if (err == ERR_OK)
-        err = gateway_write(request, create_in, create);
+        err = act_write(request, &act, create_in, create);
     if (err == ERR_EXISTS && create->with.idempotency_key.ptr != NULL)
-        err = gateway_write(request, create_in,
-                            create); /* the same key at the same moment: it is a replay now */
+        err = act_write(request, &act, create_in,
+                        create); /* the same key at the same moment: it is a replay now */
     if (err == ERR_EXISTS)
         problem_add(&request->problem, request->arena, SLICE("/name"),
                     SLICE("is there already in this language"));
@@ -403,7 +408,14 @@ change_begin(struct http_request *request, enum template_change kind, struct cha
 static enum err
 change_reply(struct http_request *request, struct http_response *response, struct change *change)
 {
-    enum err err = gateway_write(request, change_in, change);
+    bool is_delete = change->ask.change == TEMPLATE_CHANGE_DELETE;
+    enum err err =
+        act_write(request,
+                  &(struct act_work){ .action = is_delete ? AUDIT_TEMPLATE_DELETED : AUDIT_TEMPLATE_UPDATED,
+                                      .object_kind = ID_TEMPLATE,
+                                      .object = &change->read.id,
+                                      .detail = is_delete ? SLICE_EMPTY : act_members(request) },
+                  change_in, change);
 
     if (err == ERR_STATE_CONFLICT)
         request->problem.detail = change->why;

@@ -1,5 +1,6 @@
 /* GET /v1/usage, /v1/usage/api-keys: how limits stand; GET, PUT .../limits of a channel and of an API key. */
 #include "domain/channel/channel.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/limiter.h"
 #include "program/gateway/reach.h"
@@ -264,7 +265,12 @@ setting_do(struct http_request *request, struct http_response *response, bool is
         work.setting.messages_per_month = (uint64_t)numbers[3];
     }
     if (err == ERR_OK)
-        err = is_write ? gateway_write(request, setting_write_in, &work)
+        err = is_write ? act_write(request,
+                                   &(struct act_work){ .action = AUDIT_LIMITS_UPDATED,
+                                                       .object_kind = is_key ? ID_KEY : ID_CHANNEL,
+                                                       .object = &work.setting.subject,
+                                                       .detail = act_members(request) },
+                                   setting_write_in, &work)
                        : gateway_read(request, setting_read_in, &work);
     return err == ERR_OK ? setting_reply(request, response, &work) : err;
 }

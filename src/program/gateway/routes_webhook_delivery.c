@@ -3,6 +3,7 @@
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_log.h"
 #include "domain/webhook/webhook_replay.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
@@ -298,7 +299,11 @@ endpoint_replay(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = replay_read(request, &work.with);
     if (err == ERR_OK)
-        err = gateway_write(request, replay_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_ENDPOINT_REPLAYED,
+                                            .object_kind = ID_ENDPOINT,
+                                            .object = &work.with.endpoint },
+                        replay_in, &work);
     return err == ERR_OK ? replay_reply(request, response, 202, &work.replay) : err;
 }
 

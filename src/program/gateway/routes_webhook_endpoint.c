@@ -3,6 +3,7 @@
 #include "crypto/encode.h"
 #include "domain/webhook/webhook_delivery.h"
 #include "domain/webhook/webhook_signature.h"
+#include "program/gateway/act.h"
 #include "program/gateway/gateway.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
@@ -308,7 +309,11 @@ endpoint_post(struct http_request *request, struct http_response *response)
         err = keys_make(request, work.with.id, 1, webhook_signing_has_hmac(work.with.signing),
                         webhook_signing_has_ed25519(work.with.signing), &work.with.keys, &text);
     if (err == ERR_OK)
-        err = gateway_write(request, create_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_ENDPOINT_CREATED,
+                                            .object_kind = ID_ENDPOINT,
+                                            .object = &work.with.id },
+                        create_in, &work);
     if (err == ERR_OK) {
         gateway_locate(request, response, "/v1/webhook-endpoints/", ID_ENDPOINT, work.endpoint.id);
         err = endpoint_reply(request, response, 201, &work.endpoint, text);
@@ -440,7 +445,12 @@ endpoint_patch(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = signing_change(request, &work, &text);
     if (err == ERR_OK)
-        err = gateway_write(request, change_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_ENDPOINT_UPDATED,
+                                            .object_kind = ID_ENDPOINT,
+                                            .object = &work.id,
+                                            .detail = act_members(request) },
+                        change_in, &work);
     if (err == ERR_OK)
         err = endpoint_reply(request, response, 200, &work.endpoint, text);
     certificate_release(&work.certificate);
@@ -463,7 +473,11 @@ endpoint_remove(struct http_request *request, struct http_response *response)
     enum err err = endpoint_for_change(request, &work, &work.change.revision);
 
     if (err == ERR_OK)
-        err = gateway_write(request, delete_in, &work);
+        err =
+            act_write(request,
+                      &(struct act_work){
+                          .action = AUDIT_ENDPOINT_DELETED, .object_kind = ID_ENDPOINT, .object = &work.id },
+                      delete_in, &work);
     if (err == ERR_NOT_FOUND && work.change.revision != 0)
         err = ERR_HTTP_PRECONDITION; /* it was there a moment ago, with the revision that was asked for */
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
@@ -493,7 +507,11 @@ endpoint_rotate(struct http_request *request, struct http_response *response)
                         webhook_signing_has_hmac(work.endpoint.signing),
                         webhook_signing_has_ed25519(work.endpoint.signing), &work.keys, &text);
     if (err == ERR_OK)
-        err = gateway_write(request, rotate_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_ENDPOINT_SECRET_ROTATED,
+                                            .object_kind = ID_ENDPOINT,
+                                            .object = &work.id },
+                        rotate_in, &work);
     if (err == ERR_OK)
         err = endpoint_reply(request, response, 200, &work.endpoint, text);
     secret_free(text);
@@ -515,7 +533,12 @@ previous_keys_revoke(struct http_request *request, struct http_response *respons
     enum err err = gateway_path_id(request, "endpoint_id", ID_ENDPOINT, &work.id);
 
     if (err == ERR_OK)
-        err = gateway_write(request, revoke_in, &work);
+        err = act_write(request,
+                        &(struct act_work){ .action = AUDIT_ENDPOINT_SECRET_ROTATED,
+                                            .object_kind = ID_ENDPOINT,
+                                            .object = &work.id,
+                                            .detail = SLICE("{\"previous\":\"revoked\"}") },
+                        revoke_in, &work);
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 

@@ -12,9 +12,7 @@
 
 static const struct argument_option verify_options[] = {
     { .name = "--tenant", .value_name = "TENANT", .help = "Its slug or its ten_ id; else all." },
-    { .name = "--public-key",
-      .value_name = "HEX",
-      .help = "With FILE: the key that must have signed it." },
+    { .name = "--public-key", .value_name = "HEX", .help = "With FILE: the key that must have signed it." },
     COMMAND_JSON_OPTION,
     COMMAND_COMMON_OPTIONS,
     { .name = NULL },
@@ -34,13 +32,13 @@ verdict_print(const struct command_line *line, const char *what, const struct au
     if (!id_is_zero(verdict->entry))
         id_print(ID_AUDIT, verdict->entry, entry);
     if (arguments_has(&line->arguments, "--json")) {
-        command_print_json(json_pack(
-            "{s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "log", what, "holds", (int)!has_fault, "entries",
-            (json_int_t)verdict->entries, "checkpoints", (json_int_t)verdict->checkpoints, "signed",
-            (json_int_t)verdict->signed_size, "place",
-            has_fault ? json_integer((json_int_t)verdict->place) : json_null(), "entry",
-            has_fault && entry[0] != '\0' ? json_string(entry) : json_null(), "fault",
-            has_fault ? json_string(audit_fault_text(verdict->fault)) : json_null()));
+        command_print_json(
+            json_pack("{s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "log", what, "holds", (int)!has_fault,
+                      "entries", (json_int_t)verdict->entries, "checkpoints",
+                      (json_int_t)verdict->checkpoints, "signed", (json_int_t)verdict->signed_size, "place",
+                      has_fault ? json_integer((json_int_t)verdict->place) : json_null(), "entry",
+                      has_fault && entry[0] != '\0' ? json_string(entry) : json_null(), "fault",
+                      has_fault ? json_string(audit_fault_text(verdict->fault)) : json_null()));
         return;
     }
     if (!has_fault)
@@ -49,7 +47,8 @@ verdict_print(const struct command_line *line, const char *what, const struct au
                (unsigned long long)verdict->signed_size);
     else
         printf("%s: DOES NOT HOLD: entry %llu%s%s%s %s\n", what, (unsigned long long)verdict->place,
-               entry[0] == '\0' ? "" : " (", entry, entry[0] == '\0' ? "" : ")", audit_fault_text(verdict->fault));
+               entry[0] == '\0' ? "" : " (", entry, entry[0] == '\0' ? "" : ")",
+               audit_fault_text(verdict->fault));
 }
 
 static enum err
@@ -96,8 +95,9 @@ verify_file(struct command_line *line, const char *path, bool *holds_out)
         *holds_out = verdict.fault == AUDIT_HOLDS;
         verdict_print(line, is_standard ? "export" : path, &verdict);
         if (key == NULL && *holds_out)
-            fputs("The keys are the export's own. With --public-key they are held against the one that you know.\n",
-                  stderr);
+            fputs(
+                "The keys are the export's own. With --public-key they are held against the one that you know.\n",
+                stderr);
     }
     if (from != NULL && !is_standard)
         (void)fclose(from);
@@ -166,7 +166,8 @@ export_all(struct command_line *line)
     if (err == ERR_OK)
         err = database_open_admin(&line->config, &line->folders, &export.db, &line->complaint);
     if (err == ERR_OK)
-        err = tenant_find(export.db, slice_text(arguments_value(&line->arguments, "--tenant")), arena, &tenant);
+        err =
+            tenant_find(export.db, slice_text(arguments_value(&line->arguments, "--tenant")), arena, &tenant);
     if (err == ERR_NOT_FOUND)
         complaint_set(&line->complaint, "there is no such tenant; \"harkara tenant list\" shows all");
     if (err == ERR_OK) {

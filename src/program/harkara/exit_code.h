@@ -5,7 +5,7 @@
 
 enum exit_code {
     EXIT_DONE = 0,
-    EXIT_NOT_READY = 1,    /* status: not everything serves */
+    EXIT_NOT_READY = 1,    /* status: not everything serves; audit verify: a log does not hold */
     EXIT_USAGE = 64,       /* the command line does not parse */
     EXIT_DATA = 65,        /* a value is not allowed */
     EXIT_NOT_THERE = 67,   /* the named object does not exist */
