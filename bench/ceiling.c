@@ -182,8 +182,7 @@ static const char bare_tables[] =
     "CREATE SCHEMA bare;"
     "CREATE TABLE bare.message (LIKE harkara.message INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, id));"
     "CREATE TABLE bare.idempotency_key (LIKE harkara.idempotency_key INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, key));"
-    "CREATE TABLE bare.dispatch_queue (LIKE harkara.dispatch_queue INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, message_id));"
-    "CREATE TABLE bare.event (LIKE harkara.event INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, id))";
+    "CREATE TABLE bare.dispatch_queue (LIKE harkara.dispatch_queue INCLUDING DEFAULTS, PRIMARY KEY (tenant_id, message_id))";
 
 static void
 prepare(const char *administrator)

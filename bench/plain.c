@@ -84,6 +84,7 @@ plain_draw(uint64_t *random, size_t tenant, struct slice key, size_t content_byt
     *out = (struct message_new){ .id = id_new(clock_system()),
                                  .tenant = plain_tenant(tenant),
                                  .channel = plain_channel(tenant),
+                                 .api_key = made_id(3, tenant),
                                  .category = MESSAGE_SERVICE,
                                  .kind = SLICE("text"),
                                  .idempotency_key = key };
@@ -110,18 +111,13 @@ static const struct {
              " SELECT $1::uuid, k, f, m FROM unnest($2::text[], $3::bytea[], $4::uuid[]) AS i (k, f, m)" },
     { "message",
       "INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index, key_version,"
-      " peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag)"
-      " SELECT $1::uuid, id, $2::uuid, 'out', 'text', 'service', 'accepted', x, 1, pc, pi, pt, cc, ci, ct"
+      " peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, accepted_by, told_xid)"
+      " SELECT $1::uuid, id, $2::uuid, 'out', 'text', 'service', 'accepted', x, 1, pc, pi, pt, cc, ci, ct,"
+      " 'key_00000000000000000000000000', (SELECT pg_current_xact_id())"
       " FROM unnest($3::uuid[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[],"
       " $10::bytea[]) AS i (id, x, pc, pi, pt, cc, ci, ct)" },
     { "queue", "INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority)"
                " SELECT $1::uuid, id, $2::uuid, 2 FROM unnest($3::uuid[]) AS i (id)" },
-    { "event",
-      "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-      " SELECT $1::uuid, e, 'message.accepted', id, $2::uuid, now(),"
-      " '{\"direction\": \"outbound\", \"category\": \"service\", \"status\": \"accepted\", \"reference\": null,"
-      " \"provider_id\": null, \"attempt\": 0, \"error\": null}'"
-      " FROM unnest($3::uuid[], $4::uuid[]) AS i (e, id)" },
     { "commit", "COMMIT" },
 };
 
@@ -216,17 +212,6 @@ send_tenant(struct plain *plain, const struct message_new *messages, size_t coun
     parameter_id(p, messages->channel);
     ARRAY(p, TYPE_UUID, slice_of(m->id.bytes, ID_BYTES));
     send_statement(conn, "queue", p);
-
-    parameter_id(p, messages->tenant);
-    parameter_id(p, messages->channel);
-    array_begin(p, TYPE_UUID, count);
-    for (size_t i = 0; i < count; i++) {
-        struct id event = id_new(clock_system());
-        array_add(p, slice_of(event.bytes, ID_BYTES));
-    }
-    array_end(p);
-    ARRAY(p, TYPE_UUID, slice_of(m->id.bytes, ID_BYTES));
-    send_statement(conn, "event", p);
 }
 
 /* Reads every answer up to the end of the round trip; anything but success ends the run. */

@@ -268,7 +268,7 @@ export class Platform {
      */
     async clear() {
         await this.sql.run('truncate dispatch_queue');
-        await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key, bare.message, bare.event, bare.dispatch_queue, bare.idempotency_key');
+        await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key, bare.message, bare.dispatch_queue, bare.idempotency_key');
         this.counted = await this.count();
     }
 

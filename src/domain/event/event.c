@@ -85,8 +85,9 @@ event_tell(struct db_tx *tx, const struct clock *clock, enum event_type type, st
 
 static const struct db_stmt event_timeline_stmt = {
     "event_timeline",
-    "SELECT id, type, subject_id, channel_id, occurred_at, event_data(type, data)::text FROM event"
-    " WHERE tenant_id = $1 AND subject_id = $2 ORDER BY id LIMIT 200" /* EVENT_TIMELINE_MAX */
+    "SELECT id, type, subject_id, channel_id, occurred_at, event_data(type, data)::text FROM event_log"
+    " WHERE tenant_id = $1 AND subject_id = $2 AND xid IS NOT NULL ORDER BY id LIMIT 200" /* EVENT_TIMELINE_MAX
+                                                                                           */
 };
 
 enum err

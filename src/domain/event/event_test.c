@@ -97,8 +97,8 @@ static void
 a_timeline_is_read_in_order_and_by_its_tenant_only(void **state UNUSED)
 {
     struct id subject = id_new(clock_system()), other = id_new(clock_system());
-    static const enum event_type types[] = { EVENT_MESSAGE_QUEUED, EVENT_MESSAGE_SENDING,
-                                             EVENT_MESSAGE_SENT };
+    static const enum event_type types[] = { EVENT_MESSAGE_QUEUED, EVENT_MESSAGE_EXPIRED,
+                                             EVENT_MESSAGE_CANCELED };
     struct event *found;
 
     for (size_t i = 0; i < COUNT_OF(types); i++) {

@@ -1,8 +1,8 @@
 /*
- * The group commit of the accept path. One statement for all tenants of the batch judges every row against
- * its channel, claims idempotency keys, stores message, queue entry and event for the rows that are fresh,
- * and wakes the dispatchers; from begin to commit it is one round trip. Only when keys were there before, a
- * second transaction reads what the earlier requests became.
+ * The group commit of the accept path, for all tenants of the batch together: a statement judges every row
+ * against its channel, claims idempotency keys and wakes the dispatchers; the next ones store messages and
+ * queue entries of the rows that are fresh. From begin to commit it is one round trip. Only when keys were
+ * there before, a second transaction reads what the earlier requests became.
  */
 #include "core/metric.h"
 #include "domain/message/message_accept_internal.h"
@@ -21,94 +21,194 @@ enum {
 
 /*
  * The rows come sorted by tenant and key, and every part keeps their order: so transactions that want the
- * same keys wait for each other, and do not cross. `fixed` is cut by the places that accept_columns_fill gave
- * its parts: fingerprint, peer index, and IV and tag of peer and content. Of a channel: 1 takes all, 2 minds
- * the window, 3 takes nothing now.
- */
-/*
+ * same keys wait for each other, and do not cross. What is judged here is left in the transaction for the
+ * statements behind it, a character for each row: so each of these is a plain insert, which costs the server
+ * less than being a part of a large statement that hands rows from part to part. `prints` is fingerprint and
+ * peer index; `flags` are enum accept_class_flag's. Of a class's channel: 1 takes all, 2 minds the window, 3
+ * takes nothing now.
+ *
  * Under row-level security an index is used with plain columns of the other side only, not with what is
  * worked out of them: so that is done in a subquery first, and OFFSET 0 keeps it one. Else each row reads all
  * windows of its tenant.
+ *
+ * With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h); also of
+ * what is held, when he may not look before its time.
  */
-static const struct db_stmt message_accept_stmt = {
-    "message_accept_many",
-    "WITH standing AS MATERIALIZED (SELECT array_agg((SELECT CASE c.state WHEN 'active' THEN"
-    " CASE (SELECT w.window_check FROM whatsapp_channel w WHERE w.tenant_id = c.tenant_id AND w.channel_id = c.id)"
-    " WHEN 'enforce' THEN 2 ELSE 1 END WHEN 'deleted' THEN 0 ELSE 3 END"
-    " FROM channel c WHERE c.tenant_id = a.tenant_id AND c.id = a.id) ORDER BY a.n) AS of"
-    " FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS a (tenant_id, id, n)),"
-    " judged AS MATERIALIZED (SELECT i.*, CASE (SELECT of FROM standing)[i.channel] WHEN 1 THEN 'a' WHEN 2 THEN"
-    " CASE WHEN i.kind <> 'template' AND coalesce(i.send_at, 'infinity') = 'infinity' AND coalesce(i.fallbacks, 0) = 0"
-    " AND (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
+static const struct db_stmt message_judge_stmt = {
+    "message_accept_judge",
+    "WITH standing AS MATERIALIZED (SELECT array_agg(CASE WHEN c.state = 'active' THEN"
+    " CASE WHEN a.flags & 1 <> 0 AND w.window_check = 'enforce' THEN 2 ELSE 1 END WHEN c.state <> 'deleted' THEN 3 END"
+    " ORDER BY a.n) AS of, count(pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, '')))"
+    " FILTER (WHERE c.state = 'active' AND a.flags & 2 <> 0 AND l.is_resting AND l.is_open) AS told"
+    " FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) WITH ORDINALITY AS a (tenant_id, id, flags, n)"
+    " LEFT JOIN channel c ON c.tenant_id = a.tenant_id AND c.id = a.id"
+    " LEFT JOIN whatsapp_channel w ON w.tenant_id = a.tenant_id AND w.channel_id = a.id"
+    " LEFT JOIN dispatch_lane l ON l.tenant_id = a.tenant_id AND l.channel_id = a.id),"
+    " judged AS MATERIALIZED (SELECT i.n, i.id, i.tenant_id, i.key, i.prints,"
+    " CASE (SELECT of FROM standing)[i.class] WHEN 1 THEN 'a' WHEN 2 THEN"
+    " CASE WHEN (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
     " WHERE w.tenant_id = i.tenant_id AND w.channel_id = i.channel_id AND w.peer_index = i.peer_index)"
     " THEN 'w' ELSE 'a' END WHEN 3 THEN 'p' ELSE 'u' END AS verdict"
-    " FROM (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id, ($3::uuid[])[i.channel] AS channel_id,"
-    " substr(i.fixed, 33, 32) AS peer_index FROM unnest($4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[],"
-    " $11::text[], $12::bytea[], $13::bytea[], $14::bytea[], $15::uuid[], $16::text[], $17::bytea[], $18::bytea[],"
-    " $19::text[], $20::timestamptz[], $21::timestamptz[], $22::bigint[]) WITH ORDINALITY"
-    " AS i (id, event_id, channel, data, category, key_version, kind, key, fixed, peer_ct, content_ct, target_id,"
-    " reference, metadata_ct, metadata_seal, tags, send_at, expires_at, fallbacks, n) OFFSET 0) i),"
+    " FROM (SELECT i.*, ($2::uuid[])[i.class] AS tenant_id, ($3::uuid[])[i.class] AS channel_id,"
+    " substr(i.prints, 33) AS peer_index FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[])"
+    " WITH ORDINALITY AS i (id, class, key, prints, n) OFFSET 0) i),"
     " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
-    " SELECT tenant_id, key, substr(fixed, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
-    " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id),"
-    " settled AS MATERIALIZED (SELECT *, verdict = 'a' AND (key IS NULL OR id IN (SELECT message_id FROM claimed))"
-    " AS is_fresh, nullif(send_at, 'infinity') AS starts_at FROM judged),"
-    " stored AS (INSERT INTO message (tenant_id, id, channel_id, direction, kind, category, status, peer_index,"
-    " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, metadata_ct, metadata_iv,"
-    " metadata_tag, reference, target_id, send_at, expires_at, tags, fallbacks)"
-    " SELECT tenant_id, id, channel_id, 'out', kind,"
-    " ('{otp,transactional,service,promotional}'::text[])[category + 1],"
-    " CASE WHEN starts_at IS NULL THEN 'accepted' ELSE 'held' END, peer_index, key_version::int, peer_ct,"
-    " substr(fixed, 65, 12), substr(fixed, 77, 16), content_ct, substr(fixed, 93, 12), substr(fixed, 105, 16),"
-    " metadata_ct, substr(metadata_seal, 1, 12), substr(metadata_seal, 13, 16), reference,"
-    " nullif(target_id, '00000000-0000-0000-0000-000000000000'), starts_at, nullif(expires_at, 'infinity'),"
-    " CASE WHEN tags IS NULL THEN '{}' ELSE string_to_array(tags, E'\n') END, coalesce(fallbacks, 0)"
-    " FROM settled WHERE is_fresh),"
-    " queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority, state, due_at, expires_at,"
-    " has_fallback) SELECT tenant_id, id, channel_id, category::smallint,"
-    " CASE WHEN starts_at IS NULL THEN 'ready' ELSE 'held' END, coalesce(starts_at, now()),"
-    " nullif(expires_at, 'infinity'), coalesce(fallbacks > 0, false) FROM settled WHERE is_fresh),"
-    " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT tenant_id, event_id, CASE WHEN starts_at IS NULL THEN 'message.accepted' ELSE 'message.held' END, id,"
-    " channel_id, now(), CASE WHEN reference IS NULL AND tags IS NULL THEN ($23::jsonb[])[data]"
-    " ELSE ($23::jsonb[])[data] || jsonb_build_object('reference', reference, 'tags',"
-    " coalesce(string_to_array(tags, E'\n'), '{}')) END FROM settled WHERE is_fresh)"
-    " SELECT string_agg(CASE WHEN is_fresh THEN 'f' WHEN verdict = 'a' THEN 'k' ELSE verdict END, '' ORDER BY n),"
-    /* With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h);
-       also of what is held, when he may not look before its time. */
-    " (SELECT count(pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, '')))"
-    " FROM unnest($2::uuid[], $3::uuid[]) AS a (tenant_id, id) JOIN dispatch_lane l ON l.tenant_id = a.tenant_id"
-    " AND l.channel_id = a.id WHERE l.is_resting AND l.is_open AND l.channel_id IN (SELECT channel_id FROM settled"
-    " WHERE is_fresh AND coalesce(starts_at, now()) < now() + interval '10 seconds'))::text FROM settled"
+    " SELECT tenant_id, key, substr(prints, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
+    " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id)"
+    " SELECT set_config('harkara.verdicts', string_agg(CASE WHEN verdict <> 'a' THEN verdict"
+    " WHEN key IS NULL OR id IN (SELECT message_id FROM claimed) THEN 'f' ELSE 'k' END, '' ORDER BY n), true),"
+    " (SELECT told FROM standing) FROM judged"
+};
+
+#define CHANNEL_ARGS(c)                                                                                      \
+    DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
+#define ROW_ARGS(c) DB_ID_ARRAY((c)->ids, (c)->count), DB_I64_ARRAY((c)->classes, (c)->count)
+
+static enum err
+send_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
+{
+    return db_later(tx, &message_judge_stmt,
+                    DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_flags, c->class_count), ROW_ARGS(c),
+                            DB_TEXT_ARRAY(c->keys, c->count), DB_BYTES_ARRAY(c->prints, c->count)),
+                    rows_out);
+}
+
+/* Row i.n is to be stored. */
+#define IS_FRESH "get_byte((SELECT current_setting('harkara.verdicts')::bytea), i.n::int - 1) = ascii('f')"
+#define MESSAGE_COLUMNS                                                                                      \
+    "tenant_id, id, channel_id, direction, kind, category, key_version, accepted_by, peer_index, peer_iv,"   \
+    " peer_tag, content_iv, content_tag, peer_ct, content_ct, status, told_xid"
+/* `sealed`: peer index, IV and tag of peer and of content, and the peer. */
+#define MESSAGE_VALUES                                                                                         \
+    "($2::uuid[])[i.class], i.id, ($3::uuid[])[i.class], 'out', ($4::text[])[i.class],"                        \
+    " ('{otp,transactional,service,promotional}'::text[])[($5::bigint[])[i.class] + 1],"                       \
+    " ($6::bigint[])[i.class]::int, ($7::text[])[i.class], substr(i.sealed, 1, 32), substr(i.sealed, 33, 12)," \
+    " substr(i.sealed, 45, 16), substr(i.sealed, 61, 12), substr(i.sealed, 73, 16), substr(i.sealed, 89),"     \
+    " i.content_ct"
+#define MESSAGE_ARRAYS "$8::uuid[], $9::bigint[], $10::bytea[], $11::bytea[]"
+#define MESSAGE_NAMES  "id, class, sealed, content_ct"
+
+/*
+ * A message that leaves at once and by one sender is its own event message.accepted: readers of event_log
+ * find it by told_xid.
+ */
+static const struct db_stmt message_store_stmt = {
+    "message_accept_store",
+    "INSERT INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_VALUES ", 'accepted', (SELECT event_xid())"
+    " FROM unnest(" MESSAGE_ARRAYS ") WITH ORDINALITY AS i (" MESSAGE_NAMES ", n) WHERE " IS_FRESH
+};
+/* The same of a batch in which some message has what few have. */
+static const struct db_stmt message_store_rare_stmt = {
+    "message_accept_store_rare",
+    "INSERT INTO message (" MESSAGE_COLUMNS ", metadata_ct, metadata_iv, metadata_tag, reference, target_id,"
+    " send_at, expires_at, tags, fallbacks) SELECT " MESSAGE_VALUES
+    ", CASE WHEN i.send_at IS NULL THEN 'accepted' ELSE 'held' END,"
+    " CASE WHEN i.send_at IS NULL AND coalesce(i.fallbacks, 0) = 0 THEN (SELECT event_xid()) END,"
+    " i.metadata_ct, substr(i.metadata_seal, 1, 12), substr(i.metadata_seal, 13, 16), i.reference,"
+    " nullif(i.target_id, '00000000-0000-0000-0000-000000000000'), i.send_at, i.expires_at,"
+    " CASE WHEN i.tags IS NULL THEN '{}' ELSE string_to_array(i.tags, E'\n') END, coalesce(i.fallbacks, 0)"
+    " FROM (SELECT i.*, nullif(i.sent_from, 'infinity') AS send_at, nullif(i.sent_until, 'infinity') AS expires_at"
+    " FROM unnest(" MESSAGE_ARRAYS ", $12::uuid[], $13::text[], $14::bytea[], $15::bytea[], $16::text[],"
+    " $17::timestamptz[], $18::timestamptz[], $19::bigint[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
+    ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, n)) i"
+    " WHERE " IS_FRESH
+};
+
+#define MESSAGE_ARGS(c)                                                                                      \
+    CHANNEL_ARGS(c), DB_TEXT_ARRAY((c)->class_kinds, (c)->class_count),                                      \
+        DB_I64_ARRAY((c)->class_categories, (c)->class_count),                                               \
+        DB_I64_ARRAY((c)->class_key_versions, (c)->class_count),                                             \
+        DB_TEXT_ARRAY((c)->class_accepted_by, (c)->class_count), ROW_ARGS(c),                                \
+        DB_BYTES_ARRAY((c)->sealed, (c)->count), DB_BYTES_ARRAY((c)->content_ct, (c)->count)
+
+static enum err
+send_messages(struct db_tx *tx, const struct accept_columns *c)
+{
+    if (!c->has_rare)
+        return db_later(tx, &message_store_stmt, DB_ARGS(MESSAGE_ARGS(c)), NULL);
+    return db_later(tx, &message_store_rare_stmt,
+                    DB_ARGS(MESSAGE_ARGS(c), DB_ID_ARRAY(c->targets, c->target_count),
+                            DB_TEXT_ARRAY(c->references, c->reference_count),
+                            DB_BYTES_ARRAY(c->metadata_ct, c->metadata_count),
+                            DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count),
+                            DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                            DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
+                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
+                    NULL);
+}
+
+/*
+ * The webhooks processes are told of the messages, which are events, if they rest: looked up behind the
+ * insert of messages, which had the transaction's number assigned (webhook_rest.h says why).
+ */
+#define QUEUED(columns, values, arrays, names)                                                               \
+    "WITH queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority" columns        \
+    ") SELECT ($2::uuid[])[i.class], i.id, ($3::uuid[])[i.class], ($4::bigint[])[i.class]::smallint" values  \
+    " FROM unnest($5::uuid[], $6::bigint[]" arrays ") WITH ORDINALITY AS i (id, class" names                 \
+    ", n) WHERE " IS_FRESH                                                                                   \
+    ") SELECT pg_notify('harkara_webhook', '') FROM consumer_cursor WHERE consumer = 'webhooks' AND is_resting"
+static const struct db_stmt message_enqueue_stmt = { "message_accept_enqueue", QUEUED("", "", "", "") };
+static const struct db_stmt message_enqueue_rare_stmt = {
+    "message_accept_enqueue_rare",
+    QUEUED(", state, due_at, expires_at, has_fallback",
+           ", CASE WHEN coalesce(i.send_at, 'infinity') = 'infinity' THEN 'ready' ELSE 'held' END,"
+           " coalesce(nullif(i.send_at, 'infinity'), now()), nullif(i.expires_at, 'infinity'),"
+           " coalesce(i.fallbacks > 0, false)",
+           ", $7::timestamptz[], $8::timestamptz[], $9::bigint[]", ", send_at, expires_at, fallbacks")
+};
+#define QUEUE_ARGS(c) CHANNEL_ARGS(c), DB_I64_ARRAY((c)->class_categories, (c)->class_count), ROW_ARGS(c)
+
+static enum err
+send_queue(struct db_tx *tx, const struct accept_columns *c)
+{
+    if (c->send_at_count + c->expires_at_count + c->fallback_count == 0)
+        return db_later(tx, &message_enqueue_stmt, DB_ARGS(QUEUE_ARGS(c)), NULL);
+    return db_later(tx, &message_enqueue_rare_stmt,
+                    DB_ARGS(QUEUE_ARGS(c), DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                            DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
+                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
+                    NULL);
+}
+
+/*
+ * Of those messages that are held, or have further senders: what their event says changes in the message
+ * later. What all of them have, event_data adds for who reads.
+ */
+static const struct db_stmt message_events_accept_stmt = {
+    "message_accept_events",
+    "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
+    " SELECT ($2::uuid[])[i.class], i.event_id, CASE WHEN i.starts_at IS NULL THEN 'message.accepted' ELSE"
+    " 'message.held' END, i.id, ($3::uuid[])[i.class], now(), jsonb_strip_nulls(jsonb_build_object("
+    "'actor', 'api-key', 'category', ('{otp,transactional,service,promotional}'::text[])[($4::bigint[])[i.class] + 1],"
+    " 'key_id', ($5::text[])[i.class], 'reference', i.reference, 'tags', string_to_array(i.tags, E'\n'), 'send_at',"
+    " to_char(i.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')))"
+    " FROM (SELECT i.*, nullif(i.send_at, 'infinity') AS starts_at"
+    " FROM unnest($6::uuid[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::bigint[])"
+    " WITH ORDINALITY AS i (id, class, event_id, reference, tags, send_at, fallbacks, n)) i"
+    " WHERE (i.starts_at IS NOT NULL OR i.fallbacks > 0) AND " IS_FRESH
 };
 
 static enum err
-send_accept(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
+send_events(struct db_tx *tx, const struct accept_columns *c)
 {
-    return db_later(
-        tx, &message_accept_stmt,
-        DB_ARGS(DB_ID_ARRAY(c->channel_tenants, c->channel_count),
-                DB_ID_ARRAY(c->channel_ids, c->channel_count), DB_ID_ARRAY(c->ids, c->count),
-                DB_ID_ARRAY(c->events, c->count), DB_I64_ARRAY(c->channels, c->count),
-                DB_I64_ARRAY(c->data, c->count), DB_I64_ARRAY(c->categories, c->count),
-                DB_I64_ARRAY(c->key_versions, c->count), DB_TEXT_ARRAY(c->kinds, c->count),
-                DB_TEXT_ARRAY(c->keys, c->count), DB_BYTES_ARRAY(c->fixed, c->count),
-                DB_BYTES_ARRAY(c->peer_ct, c->count), DB_BYTES_ARRAY(c->content_ct, c->count),
-                DB_ID_ARRAY(c->targets, c->target_count), DB_TEXT_ARRAY(c->references, c->reference_count),
-                DB_BYTES_ARRAY(c->metadata_ct, c->metadata_count),
-                DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count), DB_TEXT_ARRAY(c->tags, c->tag_count),
-                DB_TIME_ARRAY(c->send_at, c->send_at_count),
-                DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
-                DB_I64_ARRAY(c->fallbacks, c->fallback_count), DB_JSON_ARRAY(c->datas, c->data_count)),
-        rows_out);
+    if (c->send_at_count + c->fallback_count == 0)
+        return ERR_OK;
+    return db_later(tx, &message_events_accept_stmt,
+                    DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_categories, c->class_count),
+                            DB_TEXT_ARRAY(c->class_accepted_by, c->class_count), ROW_ARGS(c),
+                            DB_ID_ARRAY(c->events, c->count),
+                            DB_TEXT_ARRAY(c->references, c->reference_count),
+                            DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
+                    NULL);
 }
 
 /* Of a batch that has any. Those whose message was not stored find none to join, here and below. */
 static const struct db_stmt message_tags_accept_stmt = {
     "message_tags_accept",
     "INSERT INTO message_tag (tenant_id, tag, message_id) SELECT m.tenant_id, t, m.id"
-    " FROM (SELECT i.*, ($2::uuid[])[i.channel] AS tenant_id"
-    " FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (id, channel, tags) OFFSET 0) i"
+    " FROM (SELECT i.*, ($2::uuid[])[i.class] AS tenant_id"
+    " FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (id, class, tags) OFFSET 0) i"
     " JOIN message m ON m.tenant_id = i.tenant_id AND m.id = i.id"
     " CROSS JOIN unnest(string_to_array(i.tags, E'\n')) AS t ON CONFLICT DO NOTHING"
 };
@@ -116,13 +216,11 @@ static const struct db_stmt message_tags_accept_stmt = {
 static enum err
 send_tags(struct db_tx *tx, const struct accept_columns *c)
 {
-    return c->tag_count == 0
-               ? ERR_OK
-               : db_later(tx, &message_tags_accept_stmt,
-                          DB_ARGS(DB_ID_ARRAY(c->channel_tenants, c->channel_count),
-                                  DB_ID_ARRAY(c->ids, c->count), DB_I64_ARRAY(c->channels, c->count),
-                                  DB_TEXT_ARRAY(c->tags, c->tag_count)),
-                          NULL);
+    return c->tag_count == 0 ? ERR_OK
+                             : db_later(tx, &message_tags_accept_stmt,
+                                        DB_ARGS(DB_ID_ARRAY(c->class_tenants, c->class_count), ROW_ARGS(c),
+                                                DB_TEXT_ARRAY(c->tags, c->tag_count)),
+                                        NULL);
 }
 
 static const struct db_stmt message_senders_accept_stmt = {
@@ -192,7 +290,13 @@ accept_once(struct db *db, const struct clock *clock, const struct message_new *
             err = db_begin_many(db, ACCEPT_ROLE, columns.tenants, columns.tenant_count, &tx);
     }
     if (err == ERR_OK)
-        err = send_accept(&tx, &columns, &rows);
+        err = send_judge(&tx, &columns, &rows);
+    if (err == ERR_OK)
+        err = send_messages(&tx, &columns);
+    if (err == ERR_OK)
+        err = send_queue(&tx, &columns);
+    if (err == ERR_OK)
+        err = send_events(&tx, &columns);
     if (err == ERR_OK)
         err = send_tags(&tx, &columns);
     if (err == ERR_OK)

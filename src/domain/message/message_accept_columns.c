@@ -1,17 +1,6 @@
 /* The columns of a batch that is to be accepted. */
 #include "core/num.h"
 #include "domain/message/message_accept_internal.h"
-#include <stdio.h>
-
-#define DATA_BYTES_MAX 512u
-#define DATA_LOOK_BACK 8u /* so many of the last events' data are looked at for the same one */
-
-/* What an event's data is made of. */
-struct data_key {
-    struct id api_key;
-    enum message_category category;
-    struct wall_time send_at;
-};
 
 /* The next columns of `count` rows; the arena fills them with zeros. */
 static bool
@@ -58,6 +47,8 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
         has_expires_at |= m->expires_at.us != 0;
         has_fallbacks |= m->fallback_count > 0;
     }
+    c->has_rare = has_target || has_reference || has_metadata || has_tags || has_send_at || has_expires_at ||
+                  has_fallbacks;
     c->target_count = has_target ? c->count : 0;
     c->reference_count = has_reference ? c->count : 0;
     c->metadata_count = has_metadata ? c->count : 0;
@@ -72,15 +63,17 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
            (!has_tags || alloc_slices(arena, c->count, &c->tags)) &&
            (!has_send_at || alloc_times(arena, c->count, &c->send_at)) &&
            (!has_expires_at || alloc_times(arena, c->count, &c->expires_at)) &&
-           (!has_fallbacks || alloc_numbers(arena, c->count, &c->fallbacks));
+           (!has_fallbacks || alloc_numbers(arena, c->count, &c->fallbacks)) &&
+           (!(has_send_at || has_fallbacks) || alloc_ids(arena, c->count, &c->events));
 }
 
 static bool
 alloc_all(struct accept_columns *c, struct arena *arena)
 {
-    struct id **ids[] = { &c->ids, &c->events, &c->tenants, &c->channel_tenants, &c->channel_ids };
-    int64_t **numbers[] = { &c->channels, &c->data, &c->categories, &c->key_versions };
-    struct slice **slices[] = { &c->kinds, &c->keys, &c->fixed, &c->peer_ct, &c->content_ct, &c->datas };
+    struct id **ids[] = { &c->ids, &c->tenants, &c->class_tenants, &c->class_channels, &c->class_keys };
+    int64_t **numbers[] = { &c->classes, &c->class_categories, &c->class_key_versions, &c->class_flags };
+    struct slice **slices[] = { &c->keys,       &c->prints,      &c->sealed,
+                                &c->content_ct, &c->class_kinds, &c->class_accepted_by };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         if (!alloc_ids(arena, c->count, ids[i]))
@@ -94,14 +87,15 @@ alloc_all(struct accept_columns *c, struct arena *arena)
     return true;
 }
 
-/* The numbers of the channels that were met, open addressing; a channel is met with its tenant. */
-struct channel_table {
+/* The numbers of the classes that were met, open addressing. */
+struct class_table {
     uint32_t *slots; /* 0: free */
     size_t mask;
+    struct wall_time soon;
 };
 
 static bool
-channel_table_alloc(struct channel_table *table, size_t count, struct arena *arena)
+class_table_alloc(struct class_table *table, size_t count, struct arena *arena)
 {
     size_t slots = 16;
 
@@ -112,62 +106,66 @@ channel_table_alloc(struct channel_table *table, size_t count, struct arena *are
     return table->slots != NULL;
 }
 
+/* Who waits for its time, or may go another way, is not refused for the window. */
 static int64_t
-channel_number(struct accept_columns *c, struct channel_table *table, const struct message_new *message)
+flags_of(const struct message_new *message, struct wall_time soon)
 {
+    bool minds_window = !slice_eq(message->kind, SLICE("template")) && message->send_at.us == 0 &&
+                        message->fallback_count == 0;
+
+    return (minds_window ? ACCEPT_MINDS_WINDOW : 0) |
+           (message->send_at.us < soon.us ? ACCEPT_WAKES_LANE : 0); /* 0: at once */
+}
+
+static bool
+is_of_class(const struct accept_columns *c, size_t class, const struct message_new *message, int64_t flags)
+{
+    return id_eq(c->class_channels[class], message->channel) &&
+           id_eq(c->class_tenants[class], message->tenant) && id_eq(c->class_keys[class], message->api_key) &&
+           c->class_categories[class] == (int64_t)message->category &&
+           c->class_key_versions[class] == message->sealed.content.key_version &&
+           c->class_flags[class] == flags && slice_eq(c->class_kinds[class], message->kind);
+}
+
+static bool
+class_add(struct accept_columns *c, const struct message_new *message, int64_t flags, struct arena *arena)
+{
+    size_t class = c->class_count++;
+    char text[ID_TEXT_BYTES];
+
+    c->class_channels[class] = message->channel;
+    c->class_tenants[class] = message->tenant;
+    c->class_keys[class] = message->api_key;
+    c->class_categories[class] = message->category;
+    c->class_key_versions[class] = message->sealed.content.key_version;
+    c->class_flags[class] = flags;
+    c->class_kinds[class] = message->kind;
+    if (id_is_zero(message->api_key))
+        return true;
+    c->class_accepted_by[class] = arena_copy(arena, id_print(ID_KEY, message->api_key, text));
+    return c->class_accepted_by[class].ptr != NULL;
+}
+
+/* 0: no memory. */
+static int64_t
+class_number(struct accept_columns *c, struct class_table *table, const struct message_new *message,
+             struct arena *arena)
+{
+    int64_t flags = flags_of(message, table->soon);
     /* The end of an id is random, unless it was made up, and then few clash. */
     size_t slot = (size_t)num_u64be_get(message->channel.bytes + 8);
 
     for (slot ^= slot >> 32;; slot++) {
         uint32_t *number = &table->slots[slot & table->mask];
         if (*number == 0) {
-            c->channel_tenants[c->channel_count] = message->tenant;
-            c->channel_ids[c->channel_count] = message->channel;
-            *number = (uint32_t)++c->channel_count;
+            if (!class_add(c, message, flags, arena))
+                return 0;
+            *number = (uint32_t)c->class_count;
             return *number;
         }
-        if (id_eq(c->channel_ids[*number - 1], message->channel) &&
-            id_eq(c->channel_tenants[*number - 1], message->tenant))
+        if (is_of_class(c, *number - 1, message, flags))
             return *number;
     }
-}
-
-/*
- * The event's data, but for what all of them have (event_data in the database adds it for who reads) and for
- * what only few have (reference, tags: the statement adds them).
- */
-static struct slice
-data_print(const struct data_key *key, struct arena *arena)
-{
-    char text[DATA_BYTES_MAX], id[ID_TEXT_BYTES], key_part[64] = "", time[WALL_TEXT_BYTES],
-                                                  time_part[64] = "";
-
-    if (!id_is_zero(key->api_key))
-        snprintf(key_part, sizeof(key_part), ",\"key_id\":\"%.*s\"",
-                 SLICE_FMT(id_print(ID_KEY, key->api_key, id)));
-    if (key->send_at.us != 0)
-        snprintf(time_part, sizeof(time_part), ",\"send_at\":\"%.*s\"",
-                 SLICE_FMT(wall_print(key->send_at, time)));
-    int len = snprintf(text, sizeof(text), "{\"actor\":\"api-key\",\"category\":\"%s\"%s%s}",
-                       message_category_word(key->category), key_part, time_part);
-    return arena_copy(arena, slice_of(text, (size_t)len));
-}
-
-/* 0: no memory. */
-static int64_t
-data_number(struct accept_columns *c, struct data_key *keys, const struct message_new *message,
-            struct arena *arena)
-{
-    const struct data_key key = { message->api_key, message->category, message->send_at };
-    size_t back = c->data_count < DATA_LOOK_BACK ? c->data_count : DATA_LOOK_BACK;
-
-    for (size_t i = c->data_count; i > c->data_count - back; i--)
-        if (id_eq(keys[i - 1].api_key, key.api_key) && keys[i - 1].category == key.category &&
-            keys[i - 1].send_at.us == key.send_at.us)
-            return (int64_t)i;
-    keys[c->data_count] = key;
-    c->datas[c->data_count] = data_print(&key, arena);
-    return c->datas[c->data_count].ptr == NULL ? 0 : (int64_t)++c->data_count;
 }
 
 /* unnest() takes no arrays of arrays: tags go as one text, a line each, which no tag can hold. */
@@ -234,40 +232,48 @@ fill_rare(struct accept_columns *c, size_t i, const struct message_new *message,
     return c->tag_count == 0 || tags_join(message, arena, &c->tags[i]);
 }
 
+/* What is of fixed width or short goes by one array. */
+static bool
+fill_bytes(struct accept_columns *c, size_t i, const struct message_new *message, struct arena *arena)
+{
+    const struct message_sealed *sealed = &message->sealed;
+    size_t len = ACCEPT_SEALED_BYTES + sealed->peer.cipher.len;
+    unsigned char *prints = arena_alloc(arena, ACCEPT_PRINT_BYTES), *at = arena_alloc(arena, len);
+
+    if (prints == NULL || at == NULL)
+        return false;
+    c->prints[i] = slice_of(prints, ACCEPT_PRINT_BYTES);
+    c->sealed[i] = slice_of(at, len);
+    memcpy(prints, message->fingerprint, MESSAGE_FINGERPRINT_BYTES);
+    memcpy(prints + MESSAGE_FINGERPRINT_BYTES, sealed->peer_index, VAULT_INDEX_BYTES);
+    memcpy(at, sealed->peer_index, VAULT_INDEX_BYTES);
+    at = seal_put(seal_put(at + VAULT_INDEX_BYTES, &sealed->peer), &sealed->content);
+    if (sealed->peer.cipher.len > 0)
+        memcpy(at, sealed->peer.cipher.ptr, sealed->peer.cipher.len);
+    return true;
+}
+
 enum err
 accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
                     const struct message_new *messages, size_t count, struct arena *arena)
 {
     struct accept_columns *c = columns;
-    struct channel_table table;
+    struct class_table table = { .soon = wall_after_ms(clock_wall(clock), ACCEPT_WAKES_MS) };
 
     *c = (struct accept_columns){ .count = count };
-    struct data_key *keys = arena_array(arena, count, sizeof(*keys));
-    unsigned char *fixed = arena_array(arena, count, ACCEPT_FIXED_BYTES);
-    if (keys == NULL || fixed == NULL || !alloc_all(c, arena) || !alloc_rare(c, messages, arena) ||
-        !channel_table_alloc(&table, count, arena))
+    if (!alloc_all(c, arena) || !alloc_rare(c, messages, arena) || !class_table_alloc(&table, count, arena))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct message_new *message = &messages[i];
-        const struct message_sealed *sealed = &message->sealed;
         if (c->tenant_count == 0 || !id_eq(c->tenants[c->tenant_count - 1], message->tenant))
             c->tenants[c->tenant_count++] = message->tenant;
         c->ids[i] = message->id;
-        c->events[i] = id_new(clock);
-        c->channels[i] = channel_number(c, &table, message);
-        c->data[i] = data_number(c, keys, message, arena);
-        c->categories[i] = message->category;
-        c->key_versions[i] = sealed->content.key_version;
-        c->kinds[i] = message->kind;
+        c->classes[i] = class_number(c, &table, message, arena);
         c->keys[i] = message->idempotency_key;
-        c->peer_ct[i] = sealed->peer.cipher;
-        c->content_ct[i] = sealed->content.cipher;
-        c->fixed[i] = slice_of(fixed, ACCEPT_FIXED_BYTES);
-        memcpy(fixed, message->fingerprint, MESSAGE_FINGERPRINT_BYTES);
-        memcpy(fixed + MESSAGE_FINGERPRINT_BYTES, sealed->peer_index, VAULT_INDEX_BYTES);
-        fixed = seal_put(fixed + MESSAGE_FINGERPRINT_BYTES + VAULT_INDEX_BYTES, &sealed->peer);
-        fixed = seal_put(fixed, &sealed->content);
-        if (c->data[i] == 0 || !fill_rare(c, i, message, arena))
+        c->content_ct[i] = message->sealed.content.cipher;
+        if (c->events != NULL)
+            c->events[i] = id_new(clock);
+        if (c->classes[i] == 0 || !fill_bytes(c, i, message, arena) || !fill_rare(c, i, message, arena))
             return ERR_NO_MEMORY;
     }
     return ERR_OK;

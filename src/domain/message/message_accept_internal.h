@@ -3,34 +3,45 @@
 #define DOMAIN_MESSAGE_MESSAGE_ACCEPT_INTERNAL_H
 #include "domain/message/message.h"
 
-/* A row's parts of fixed width, one after the other: the statement cuts them out by these places. */
-#define ACCEPT_SEAL_BYTES  (VAULT_IV_BYTES + VAULT_TAG_BYTES)
-#define ACCEPT_FIXED_BYTES (MESSAGE_FINGERPRINT_BYTES + VAULT_INDEX_BYTES + 2 * ACCEPT_SEAL_BYTES)
+/* A row's parts of fixed width, one after the other: the statements cut them out by these places. */
+#define ACCEPT_SEAL_BYTES   (VAULT_IV_BYTES + VAULT_TAG_BYTES)
+#define ACCEPT_PRINT_BYTES  (MESSAGE_FINGERPRINT_BYTES + VAULT_INDEX_BYTES)
+#define ACCEPT_SEALED_BYTES (VAULT_INDEX_BYTES + 2 * ACCEPT_SEAL_BYTES) /* and the peer's ciphertext */
+
+/* The statement knows them by number. */
+enum accept_class_flag {
+    ACCEPT_MINDS_WINDOW = 1, /* is refused when the window is over, if its channel minds */
+    ACCEPT_WAKES_LANE = 2,   /* leaves at once or soon */
+};
+#define ACCEPT_WAKES_MS 10000 /* what leaves later is found in time by looking */
 
 /*
- * All lie in the arena, or in the messages. What is rare is absent as a whole (count 0: NULL in every row)
- * unless some message of the batch has it. Tenants, channels and event data stand once each; a row has their
- * numbers, from 1.
+ * All lie in the arena, or in the messages. A class is what messages of one sender and one kind have in
+ * common, which stands once; a row has its number, from 1: each array more that the server takes apart costs
+ * every batch. What is rare is absent as a whole (count 0: NULL in every row) unless some message of the
+ * batch has it.
  */
 struct accept_columns {
     size_t count; /* of rows */
-    struct id *ids, *events;
-    int64_t *channels, *data, *categories, *key_versions;
-    struct slice *kinds, *keys, *fixed, *peer_ct, *content_ct;
+    struct id *ids;
+    int64_t *classes;
+    struct slice *keys, *prints, *sealed, *content_ct;
     /* rare */
+    bool has_rare;      /* any but keys */
     struct id *targets; /* zero: none */
     struct slice *references, *metadata_ct, *metadata_seals, *tags;
     struct wall_time *send_at, *expires_at; /* INT64_MAX: none */
     int64_t *fallbacks;
+    struct id *events; /* of those that send_at or fallbacks give an event of their own */
     size_t target_count, reference_count, metadata_count, tag_count, send_at_count, expires_at_count,
         fallback_count;
     /* each once */
     struct id *tenants;
     size_t tenant_count;
-    struct id *channel_tenants, *channel_ids;
-    size_t channel_count;
-    struct slice *datas; /* JSON */
-    size_t data_count;
+    struct id *class_tenants, *class_channels, *class_keys; /* the API key */
+    struct slice *class_kinds, *class_accepted_by;          /* the API key, printed */
+    int64_t *class_categories, *class_key_versions, *class_flags;
+    size_t class_count;
 };
 
 /* messages[] sorted by tenant. ERR_NO_MEMORY: the arena is full. */

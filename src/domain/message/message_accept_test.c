@@ -1,4 +1,5 @@
 /* The group commit of the accept path, against a real PostgreSQL. */
+#include "domain/event/event.h"
 #include "domain/message/message.h"
 #include "domain/message/message_testing.h"
 #include <stdio.h>
@@ -60,13 +61,13 @@ an_accepted_message_is_stored_queued_and_told(void **state UNUSED)
     message_testing_assert_status(accepted.id, "accepted");
     assert_int_equal(
         message_testing_count("select priority from harkara.dispatch_queue where message_id = '%s'", id), 0);
-    assert_int_equal(
-        message_testing_count("select count(*) from harkara.event where subject_id = '%s'"
-                              " and type = 'message.accepted' and event_data(type, data)->>'status' ="
-                              " 'accepted' and event_data(type, data)->>'direction' = 'outbound' and"
-                              " event_data(type, data) ? 'reference'",
-                              id),
-        1);
+    assert_int_equal(message_testing_count(
+                         "select count(*) from harkara.event_log where xid is not null and subject_id = '%s'"
+                         " and type = 'message.accepted' and event_data(type, data)->>'status' ="
+                         " 'accepted' and event_data(type, data)->>'direction' = 'outbound' and"
+                         " event_data(type, data) ? 'reference'",
+                         id),
+                     1);
 }
 
 static void
@@ -321,7 +322,7 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
         1);
     assert_int_equal(
         message_testing_count(
-            "select count(*) from event where subject_id = '%s' and event_data(type, data) = '{\"actor\": \"api-key\", \"direction\":"
+            "select count(*) from event_log where xid is not null and subject_id = '%s' and event_data(type, data) = '{\"actor\": \"api-key\", \"direction\":"
             " \"outbound\", \"category\": \"service\", \"status\": \"accepted\", \"reference\": null, \"tags\": [],"
             " \"provider_id\": null, \"attempt\": 0, \"error\": null}'",
             bare_text),
@@ -350,10 +351,11 @@ every_row_goes_to_its_own_channel(void **state UNUSED)
         assert_ok(accepted[i].err);
         id_uuid_print(messages[i].channel, channel);
         id_uuid_print(messages[i].id, id);
-        snprintf(sql, sizeof(sql),
-                 "select count(*) from message m join dispatch_queue q on q.message_id = m.id join event e on"
-                 " e.subject_id = m.id where m.id = '%s'",
-                 id);
+        snprintf(
+            sql, sizeof(sql),
+            "select count(*) from message m join dispatch_queue q on q.message_id = m.id join event_log e on"
+            " e.subject_id = m.id and e.channel_id = m.channel_id where e.xid is not null and m.id = '%s'",
+            id);
         assert_int_equal(test_cluster_number(sql), 1);
         snprintf(sql, sizeof(sql),
                  "select priority from dispatch_queue q join message m on m.id = q.message_id where"
@@ -361,6 +363,92 @@ every_row_goes_to_its_own_channel(void **state UNUSED)
                  id, channel);
         assert_int_equal(test_cluster_number(sql), messages[i].category);
     }
+}
+
+/* What leaves at once is its own event, and what is held or may go another way has one: told once, whichever
+ * it is, in the order of what becomes of them. */
+static void
+every_message_is_told_once_as_its_own_event_or_by_one(void **state UNUSED)
+{
+    struct slice tags[] = { SLICE("blue") };
+    struct message_new messages[3];
+    struct message_accepted accepted[3];
+    char id[ID_UUID_BYTES], key[ID_TEXT_BYTES];
+
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        messages[i] = message_testing_new(acme, acme_channel, MESSAGE_OTP);
+        messages[i].owner = (void *)(uintptr_t)i;
+        messages[i].api_key = id_new(clock_system());
+        messages[i].reference = SLICE("ours");
+        messages[i].tags = tags;
+        messages[i].tag_count = 1;
+    }
+    messages[1].send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
+    messages[2].fallbacks[0] =
+        (struct message_fallback){ .channel = acme_channel, .kind = SLICE("text"), .after_s = 60 };
+    messages[2].fallback_count = 1;
+    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, COUNT_OF(messages), arena));
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        bool is_own = (uintptr_t)messages[i].owner == 0, is_held = (uintptr_t)messages[i].owner == 1;
+        struct event *events;
+        struct db_tx tx;
+        size_t count = 0;
+        id_uuid_print(messages[i].id, id);
+        assert_int_equal(message_testing_count("select count(*) from event where subject_id = '%s'", id),
+                         is_own ? 0 : 1);
+        assert_int_equal(message_testing_count("select count(told_xid) from message where id = '%s'", id),
+                         is_own ? 1 : 0);
+        assert_int_equal(message_testing_count(
+                             "select count(*) from event_log e where subject_id = '%s' and xid is not null"
+                             " and occurred_at between now() - interval '1 minute' and now()"
+                             " and event_data(type, data) @> '{\"actor\": \"api-key\","
+                             " \"category\": \"otp\", \"reference\": \"ours\", \"tags\": [\"blue\"]}'",
+                             id),
+                         1);
+        assert_ok(db_begin(db, acme, &tx));
+        assert_ok(event_timeline(&tx, messages[i].id, arena, &events, &count));
+        db_rollback(&tx);
+        assert_int_equal(count, 1);
+        assert_int_equal(events[0].type, is_held ? EVENT_MESSAGE_HELD : EVENT_MESSAGE_ACCEPTED);
+        assert_true(slice_contains(events[0].data, id_print(ID_KEY, messages[i].api_key, key)));
+    }
+}
+
+static void
+note_notice(void *ctx, struct slice channel, struct slice payload UNUSED)
+{
+    assert_true(slice_eq(channel, SLICE("harkara_webhook")));
+    ++*(size_t *)ctx;
+}
+
+/* With the answer of what it asks, the notices of what was committed before have come. */
+static size_t
+notices_of(struct db *listener)
+{
+    static const struct db_stmt any = { "any", "select $1::uuid" };
+    size_t count = 0;
+    struct db_tx tx;
+
+    assert_ok(db_begin(listener, acme, &tx));
+    assert_ok(db_exec(&tx, &any, DB_NO_ARGS, NULL));
+    db_rollback(&tx);
+    assert_ok(db_notifications(listener, note_notice, &count));
+    return count;
+}
+
+static void
+whoever_tells_of_messages_is_woken_when_he_rests(void **state UNUSED)
+{
+    struct db *webhooks = test_cluster_open("harkara_webhooks");
+
+    assert_ok(db_listen(webhooks, "harkara_webhook"));
+    assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
+    assert_int_equal(notices_of(webhooks), 0); /* somebody looks anyway */
+    test_cluster_sql("update harkara.consumer_cursor set is_resting = true where consumer = 'webhooks'");
+    assert_ok(accept_one(message_testing_new(acme, acme_channel, MESSAGE_SERVICE)).err);
+    assert_int_equal(notices_of(webhooks), 1);
+    test_cluster_sql("update harkara.consumer_cursor set is_resting = false where consumer = 'webhooks'");
+    db_close(webhooks);
 }
 
 /* One row that cannot be stored keeps its neighbours from being stored: the committer divides. */
@@ -515,6 +603,7 @@ CLUSTER_MAIN(
     TEST(a_key_belongs_to_its_tenant), TEST(a_replay_does_not_ask_for_the_channel_again),
     TEST(a_refused_message_does_not_use_up_its_key), TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
     TEST(what_only_some_have_is_stored_with_those), TEST(every_row_goes_to_its_own_channel),
-    TEST(a_batch_with_a_bad_row_stores_nothing), TEST(a_connection_lost_while_idle_costs_nobody_an_answer),
-    TEST(a_change_of_status_stays_within_its_page), TEST(a_message_looks_at_no_windows_but_its_own),
-    TEST(a_filtered_list_finds_and_pages))
+    TEST(every_message_is_told_once_as_its_own_event_or_by_one),
+    TEST(whoever_tells_of_messages_is_woken_when_he_rests), TEST(a_batch_with_a_bad_row_stores_nothing),
+    TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_change_of_status_stays_within_its_page),
+    TEST(a_message_looks_at_no_windows_but_its_own), TEST(a_filtered_list_finds_and_pages))

@@ -96,7 +96,7 @@ events(struct id message, const char *type)
     char id[ID_UUID_BYTES];
 
     id_uuid_print(message, id);
-    return message_testing_count("select count(*) from harkara.event where subject_id = '%s' and type = '%s'",
+    return message_testing_count("select count(*) from harkara.event_log where xid is not null and subject_id = '%s' and type = '%s'",
                                  id, type);
 }
 

@@ -39,8 +39,8 @@ struct batch {
 static const struct db_stmt page_stmt = {
     "webhook_page",
     "WITH c AS MATERIALIZED (SELECT xid, id FROM consumer_cursor WHERE consumer = 'webhooks'),"
-    " page AS MATERIALIZED (SELECT p.* FROM c CROSS JOIN LATERAL (SELECT e.tenant_id, e.xid, e.id FROM event e"
-    " WHERE (e.xid, e.id) > (c.xid, c.id) AND e.xid < (SELECT"
+    " page AS MATERIALIZED (SELECT p.* FROM c CROSS JOIN LATERAL (SELECT e.tenant_id, e.xid, e.id FROM event_log e"
+    " WHERE (e.xid, e.id) > (c.xid, c.id) AND e.xid IS NOT NULL AND e.xid < (SELECT"
     " ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + k.base)::text)::xid8 FROM event_clock k)"
     " ORDER BY e.xid, e.id LIMIT " PAGE_MAX ") p),"
     " page_end AS MATERIALIZED (SELECT xid, id FROM page ORDER BY xid DESC, id DESC LIMIT 1),"
@@ -62,8 +62,9 @@ static const struct db_stmt page_stmt = {
 static const struct db_stmt events_take_stmt = {
     "webhook_events_take",
     "SELECT " WEBHOOK_EVENT_COLUMNS(
-        "$5") " FROM event e"
-              " WHERE (e.xid, e.id) > ($1, $2) AND (e.xid, e.id) <= ($3, $4) AND e.type = ANY ($6::text[])"
+        "$5") " FROM event_log e"
+              " WHERE (e.xid, e.id) > ($1, $2) AND (e.xid, e.id) <= ($3, $4) AND e.xid IS NOT NULL"
+              " AND e.type = ANY ($6::text[])"
               " AND EXISTS (SELECT FROM webhook_endpoint w WHERE w.tenant_id = e.tenant_id AND w.state = 'enabled')"
               " ORDER BY e.xid, e.id LIMIT 200" /* WEBHOOK_FANOUT_MAX */
 };

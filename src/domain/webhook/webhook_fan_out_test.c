@@ -75,6 +75,42 @@ an_event_becomes_a_delivery_for_each_endpoint_that_wants_it(void **state UNUSED)
                      0);
 }
 
+/* Most messages are their own event message.accepted: whatever has become of them since, it is told once, and
+ * between those of the log that were written before and after. */
+static void
+a_message_is_told_as_the_event_that_it_is(void **state UNUSED)
+{
+    size_t queued = 0;
+
+    tenants_make();
+    webhook_testing_endpoint(acme, all);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    struct id message = webhook_testing_message(acme);
+    webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    webhook_testing_message(bolt); /* nobody wants it */
+    struct id incoming = webhook_testing_message(acme);
+    char sql[128], text[ID_UUID_BYTES];
+    id_uuid_print(incoming, text); /* no event at all */
+    snprintf(sql, sizeof(sql), "update message set told_xid = null where id = '%s'", text);
+    test_cluster_sql(sql);
+    assert_int_equal(webhook_testing_fan_out(&queued), 4);
+    assert_int_equal(queued, 3);
+    assert_int_equal(webhook_testing_fan_out(&queued), 0);
+    assert_int_equal(
+        webhook_testing_count("select count(*) from (select event_type = 'message.accepted' as is_it,"
+                              " row_number() over (order by id) as n from webhook_delivery) d"
+                              " where is_it and n = 2"),
+        1);
+    json_t *body = body_of(message);
+    assert_non_null(body);
+    const json_t *data = json_member(body, "data");
+    assert_true(slice_eq(json_text_of(body, "type"), SLICE("message.accepted")));
+    assert_true(slice_eq(json_text_of(data, "status"), SLICE("accepted")));
+    assert_true(slice_eq(json_text_of(data, "reference"), SLICE("ours")));
+    assert_true(slice_eq(json_text_of(data, "category"), SLICE("service")));
+    json_decref(body);
+}
+
 static void
 what_is_personal_is_opened_only_into_the_sealed_body(void **state UNUSED)
 {
@@ -588,6 +624,7 @@ an_endpoint_that_is_disabled_in_between_gets_nothing(void **state UNUSED)
 }
 
 WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wants_it),
+             WEBHOOK_TEST(a_message_is_told_as_the_event_that_it_is),
              WEBHOOK_TEST(what_is_personal_is_opened_only_into_the_sealed_body),
              WEBHOOK_TEST(a_thin_body_holds_nothing_personal),
              WEBHOOK_TEST(each_endpoint_gets_the_body_that_it_chose),

@@ -108,9 +108,9 @@ static const struct db_stmt replay_wish_stmt = {
 static const struct db_stmt replay_events_stmt = {
     "webhook_replay_events",
     "SELECT " WEBHOOK_EVENT_COLUMNS(
-        "$5") ", d.id, d.state FROM event e LEFT JOIN webhook_delivery d ON d.tenant_id = $1"
+        "$5") ", d.id, d.state FROM event_log e LEFT JOIN webhook_delivery d ON d.tenant_id = $1"
               " AND d.endpoint_id = $2 AND d.event_id = e.id WHERE e.tenant_id = $1 AND e.id > $3 AND e.id < id_at($4)"
-              " ORDER BY e.id LIMIT 50" /* WEBHOOK_REPLAY_STEP_MAX */
+              " AND e.xid IS NOT NULL ORDER BY e.id LIMIT 50" /* WEBHOOK_REPLAY_STEP_MAX */
 };
 
 static enum err

@@ -94,6 +94,25 @@ what_failed_comes_again_with_its_event_and_body(void **state UNUSED)
         1);
 }
 
+/* Messages that are events come in their place, and those that are none do not come. */
+static void
+messages_that_are_events_come_again_too(void **state UNUSED)
+{
+    struct webhook_replay replay;
+    struct webhook_endpoint endpoint = endpoint_with(0);
+    size_t queued = 0;
+
+    for (size_t i = 0; i < 60; i++) /* more than a step */
+        webhook_testing_message(acme);
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_int_equal(webhook_testing_fan_out(&queued), 61);
+    test_cluster_sql("delete from webhook_delivery; update message set told_xid = null where id ="
+                     " (select min(id::text)::uuid from message)");
+    assert_ok(create(acme, endpoint.id, false, NULL, 0, &replay));
+    assert_int_equal(run(), 60);
+    assert_int_equal(deliveries("event_type = 'message.accepted'"), 59);
+}
+
 static void
 on_request_what_was_delivered_comes_again_too(void **state UNUSED)
 {
@@ -231,6 +250,7 @@ one_delivery_is_made_again(void **state UNUSED)
 }
 
 WEBHOOK_MAIN(WEBHOOK_TEST(what_failed_comes_again_with_its_event_and_body),
+             WEBHOOK_TEST(messages_that_are_events_come_again_too),
              WEBHOOK_TEST(on_request_what_was_delivered_comes_again_too),
              WEBHOOK_TEST(what_was_missed_while_disabled_is_made),
              WEBHOOK_TEST(it_waits_while_much_is_pending_and_ends_with_its_endpoint),

@@ -4,7 +4,7 @@
 /* A scalar query: of EXISTS the planner would drop the order, and read a large log from its beginning. */
 static const struct db_stmt rest_look_stmt = {
     "webhook_rest_look",
-    "SELECT c.is_resting, (SELECT e.id FROM event e WHERE (e.xid, e.id) > (c.xid, c.id) ORDER BY e.xid, e.id LIMIT 1)"
+    "SELECT c.is_resting, (SELECT e.id FROM event_log e WHERE (e.xid, e.id) > (c.xid, c.id) AND e.xid IS NOT NULL ORDER BY e.xid, e.id LIMIT 1)"
     " IS NOT NULL, pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM consumer_cursor c"
     " WHERE c.consumer = 'webhooks'"
 };

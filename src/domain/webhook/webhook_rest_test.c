@@ -76,6 +76,16 @@ an_event_behind_an_older_transaction_keeps_it_awake(void **state UNUSED)
     assert_true(is_quiet());
 }
 
+static void
+a_message_that_is_an_event_keeps_it_awake(void **state UNUSED)
+{
+    assert_true(is_quiet());
+    webhook_testing_message(acme);
+    assert_false(is_quiet());
+    assert_int_equal(taken(), 1);
+    assert_true(is_quiet());
+}
+
 /* It sends no notice: the flag was down when it looked. */
 static void
 who_looked_before_the_flag_was_up_is_waited_for(void **state UNUSED)
@@ -201,6 +211,7 @@ the_next_delivery_is_told_with_its_endpoints_hold(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 WEBHOOK_MAIN(TEST(an_event_behind_an_older_transaction_keeps_it_awake),
+             TEST(a_message_that_is_an_event_keeps_it_awake),
              TEST(who_looked_before_the_flag_was_up_is_waited_for),
              TEST(who_began_while_the_flag_went_up_is_waited_for_too),
              TEST(a_flag_that_was_left_up_does_not_tell_who_looked_before),

@@ -34,7 +34,7 @@ webhook_testing_open(void **state UNUSED)
 {
     test_cluster_sql(
         "delete from harkara.webhook_replay; delete from harkara.webhook_delivery; delete from harkara.webhook_secret; delete from harkara.webhook_endpoint;"
-        "delete from harkara.event; update harkara.consumer_cursor set xid = '0'");
+        "delete from harkara.event; delete from harkara.message; update harkara.consumer_cursor set xid = '0'");
     webhook_testing_gateway = test_cluster_open("harkara_gateway");
     webhook_testing_webhooks = test_cluster_open("harkara_webhooks");
     webhook_testing_sealer = tenant_vault(sealer, webhook_testing_gateway);
@@ -106,6 +106,25 @@ webhook_testing_event(struct id tenant, enum event_type type, const char *conten
     assert_ok(event_append(&tx, &event));
     assert_ok(db_commit(&tx));
     return event.id;
+}
+
+struct id
+webhook_testing_message(struct id tenant)
+{
+    struct id id = id_new(clock_system());
+    char sql[1024], tenant_text[ID_UUID_BYTES], id_text[ID_UUID_BYTES];
+
+    id_uuid_print(tenant, tenant_text);
+    id_uuid_print(id, id_text);
+    snprintf(
+        sql, sizeof(sql),
+        "insert into harkara.message (tenant_id, id, channel_id, direction, kind, category, status, peer_index,"
+        " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference, accepted_by,"
+        " told_xid) select '%s', '%s', '%s', 'out', 'text', 'service', 'sent', z, 1, z, z, z, z, z, z, 'ours',"
+        " 'key_1', pg_current_xact_id() from (select decode(repeat('00', 32), 'hex') z) v",
+        tenant_text, id_text, id_text);
+    test_cluster_sql(sql);
+    return id;
 }
 
 size_t

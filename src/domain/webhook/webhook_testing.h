@@ -28,6 +28,8 @@ struct webhook_endpoint_new webhook_testing_endpoint_new(struct id tenant, const
 struct webhook_endpoint webhook_testing_endpoint(struct id tenant, const char *const *events);
 /* An event of the tenant about a message, committed by the gateway; `content` NULL: nothing personal. */
 struct id webhook_testing_event(struct id tenant, enum event_type type, const char *content);
+/* A message that is its own event message.accepted, with the reference "ours". */
+struct id webhook_testing_message(struct id tenant);
 /* One fan-out; how many events were taken and deliveries made. */
 size_t webhook_testing_fan_out(size_t *queued_out);
 /* As the webhooks role: the body of what was claimed, and the value of webhook-signature. */

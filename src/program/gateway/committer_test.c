@@ -184,7 +184,7 @@ requests_of_a_moment_share_a_commit_and_each_gets_its_own_answer(void **state UN
         message_testing_assert_status(of[i]->shown, "accepted");
     }
     assert_int_equal(status_of(first), 202);
-    assert_int_equal(test_cluster_number("select count(distinct xid) from event"), 2);
+    assert_int_equal(test_cluster_number("select count(distinct told_xid) from message"), 2);
     assert_int_equal(test_cluster_number("select count(*) from message"), COUNT_OF(of) + 1);
     assert_int_equal(
         test_cluster_number("select count(*) from message m join channel c on c.id = m.channel_id"
