@@ -58,6 +58,7 @@ end:
            if
            :: owner == NOBODY -> owner = me
            :: owner != NOBODY && owner != me && !lease[owner] -> owner = me
+           :: owner != NOBODY && owner != me && !lease[owner] -> owner = NOBODY /* nothing waits in it */
            :: else
            fi;
            is_mine = (owner == me) };
