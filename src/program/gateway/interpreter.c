@@ -266,33 +266,35 @@ on_notice(void *ctx, struct slice channel UNUSED, struct slice payload UNUSED)
     *(bool *)ctx = true;
 }
 
+/* Until it is woken, or (with `fd`) the database says something, or the time is over. What woke it is
+ * forgotten. */
+static void
+interpreter_pause(struct interpreter *interpreter, int fd, int ms)
+{
+    struct pollfd fds[] = { { .fd = interpreter->wake_fd, .events = POLLIN },
+                            { .fd = fd, .events = POLLIN } }; /* of -1 nothing is heard */
+    uint64_t woken = 0;
+
+    (void)poll(fds, COUNT_OF(fds), ms);
+    if ((fds[0].revents & POLLIN) != 0 && read(interpreter->wake_fd, &woken, sizeof(woken)) < 0)
+        log_event(LOG_DEBUG, "interpreter.wake_failed", LOG_ERR(ERR_SYSTEM));
+}
+
 /* Until there is something to do: a body, a notice, the next look at the table, or the end. */
 static enum err
 interpreter_wait(struct interpreter *interpreter)
 {
-    struct pollfd fds[] = { { .fd = interpreter->wake_fd, .events = POLLIN },
-                            { .fd = db_fd(interpreter->db), .events = POLLIN } };
     int64_t left_ms = (interpreter->look_at.us - clock_mono(clock_system()).us + 999) / 1000;
     bool was_told = false;
-    uint64_t woken = 0;
     enum err err = db_notifications(interpreter->db, on_notice, &was_told); /* what came with an answer */
 
     if (err == ERR_OK && !was_told && left_ms > 0 && handed_rest(interpreter)) {
-        (void)poll(fds, COUNT_OF(fds), left_ms < IDLE_MS ? (int)left_ms : IDLE_MS);
-        if ((fds[0].revents & POLLIN) != 0 && read(interpreter->wake_fd, &woken, sizeof(woken)) < 0)
-            log_event(LOG_DEBUG, "interpreter.wake_failed", LOG_ERR(ERR_SYSTEM));
+        interpreter_pause(interpreter, db_fd(interpreter->db), left_ms < IDLE_MS ? (int)left_ms : IDLE_MS);
         err = db_notifications(interpreter->db, on_notice, &was_told);
     }
     if (was_told)
         interpreter->look_at = clock_mono(clock_system());
     return err;
-}
-
-/* For so long, unless it is stopped meanwhile. */
-static void
-interpreter_pause(struct interpreter *interpreter, int ms)
-{
-    (void)poll(&(struct pollfd){ .fd = interpreter->wake_fd, .events = POLLIN }, 1, ms);
 }
 
 static enum err
@@ -312,7 +314,7 @@ interpreter_turn(struct interpreter *interpreter, bool is_stopping, size_t *read
         return err;
     if (*read_out == 0)
         return interpreter_wait(interpreter);
-    interpreter_pause(interpreter, GATHER_MS);
+    interpreter_pause(interpreter, -1, GATHER_MS);
     return ERR_OK;
 }
 
@@ -331,10 +333,10 @@ interpreter_run(void *ctx)
         if (err == ERR_DB_UNAVAILABLE) {
             log_event(LOG_WARN, "interpreter.database_away", LOG_ERR(err));
             if (db_reopen(interpreter->db, DB_REOPEN_MS) != ERR_OK)
-                interpreter_pause(interpreter, IDLE_MS);
+                interpreter_pause(interpreter, -1, IDLE_MS);
         } else if (err != ERR_OK) { /* claimed bodies come back when their lease ends */
             log_event(LOG_ERROR, "interpreter.failed", LOG_ERR(err));
-            interpreter_pause(interpreter, IDLE_MS);
+            interpreter_pause(interpreter, -1, IDLE_MS);
         }
     }
 }
