@@ -93,6 +93,17 @@ test('what a key does is in the log, with where it came from', async () => {
     assert.deepEqual(none, []);
 });
 
+test('what an operator does on the command line is in it too', async () => {
+    const made = await platform.harkara.json('key', 'create', '--tenant', acme.slug, '--name', 'By hand', '--scope', 'messages:read');
+    await platform.harkara.json('tenant', 'weigh', acme.slug, '--weight', '200');
+    await platform.harkara.json('tenant', 'limits', acme.slug, '--messages-per-day', '100000');
+    const byOperator = (await acme.client.must(200, 'GET', '/v1/audit?limit=100')).data.filter((/** @type {any} */ e) => e.actor.kind === 'operator');
+    assert.deepEqual(byOperator.map((/** @type {any} */ e) => e.action), ['limits.updated', 'tenant.weighed', 'api_key.created', 'api_key.created', 'tenant.created']);
+    assert.ok(byOperator.every((/** @type {any} */ e) => e.actor.name.length > 0 && e.actor.id === null && e.actor.address === null));
+    assert.equal(byOperator[2].object_id, made.id);
+    assert.deepEqual(byOperator[1].detail, { weight: 200 });
+});
+
 test('a search reads page by page, and says what it does not understand', async () => {
     for (let i = 0; i < 3; i++)
         await acme.client.must(201, 'POST', '/v1/api-keys', { name: `Page ${i}`, scopes: ['messages:read'] });

@@ -61,6 +61,8 @@ static const struct db_stmt tenant_wraps_stmt = {
 struct tenant_insert {
     const struct tenant *tenant;
     const struct vault_wrapped_key *keys;
+    enum err (*also)(struct db_tx *tx, void *ctx);
+    void *ctx;
 };
 
 static enum err
@@ -86,12 +88,15 @@ tenant_insert(struct db_tx *tx, void *ctx)
     enum err err = db_exec_one(tx, &tenant_insert_stmt,
                                DB_ARGS(DB_TEXT(insert->tenant->name), DB_TEXT(insert->tenant->slug)));
 
-    return err == ERR_OK ? keys_insert(tx, insert->keys) : err;
+    if (err == ERR_OK)
+        err = keys_insert(tx, insert->keys);
+    return err == ERR_OK && insert->also != NULL ? insert->also(tx, insert->ctx) : err;
 }
 
 enum err
 tenant_create(struct db *db, const struct vault *vault, const struct clock *clock, struct slice name,
-              struct slice slug, struct arena *arena, struct tenant *out)
+              struct slice slug, enum err (*also)(struct db_tx *tx, void *ctx), void *ctx,
+              struct arena *arena, struct tenant *out)
 {
     struct vault_wrapped_key keys[3];
     struct tenant tenant = { .id = id_new(clock),
@@ -108,7 +113,7 @@ tenant_create(struct db *db, const struct vault *vault, const struct clock *cloc
     enum err err = vault_make_keys(vault, tenant.id, keys);
     if (err != ERR_OK)
         return err;
-    struct tenant_insert insert = { .tenant = &tenant, .keys = keys };
+    struct tenant_insert insert = { .tenant = &tenant, .keys = keys, .also = also, .ctx = ctx };
     err = db_run(db, tenant.id, tenant_insert, &insert);
     if (err == ERR_DB_CONSTRAINT) /* the column checks of name and slug */
         err = ERR_DB_DATA;
@@ -238,31 +243,19 @@ static const struct db_stmt tenant_close_stmt = { "tenant_close",
 static const struct db_stmt tenant_settle_stmt = { "tenant_settle",
                                                    "SELECT tenant_settle(false) WHERE $1::uuid IS NOT NULL" };
 
-static enum err
-close_in(struct db_tx *tx, void *ctx UNUSED)
+enum err
+tenant_close(struct db_tx *tx)
 {
     enum err err = db_exec_one(tx, &tenant_close_stmt, DB_NO_ARGS);
 
     return err == ERR_OK ? db_exec_one(tx, &tenant_settle_stmt, DB_NO_ARGS) : err;
 }
 
-enum err
-tenant_close(struct db *db, struct id tenant)
-{
-    return db_run(db, tenant, close_in, NULL);
-}
-
 static const struct db_stmt tenant_weigh_stmt = { "tenant_weigh",
                                                   "UPDATE tenant SET send_weight = $2 WHERE tenant_id = $1" };
 
-static enum err
-weigh_in(struct db_tx *tx, void *ctx)
-{
-    return db_exec_one(tx, &tenant_weigh_stmt, DB_ARGS(DB_I64(*(const int64_t *)ctx)));
-}
-
 enum err
-tenant_weigh(struct db *db, struct id tenant, int64_t send_weight)
+tenant_weigh(struct db_tx *tx, int64_t send_weight)
 {
-    return db_run(db, tenant, weigh_in, &send_weight);
+    return db_exec_one(tx, &tenant_weigh_stmt, DB_ARGS(DB_I64(send_weight)));
 }

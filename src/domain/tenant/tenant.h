@@ -27,17 +27,19 @@ struct tenant {
 
 /*
  * Makes the tenant and its three data keys in one transaction, as harkara_admin. `slug` may be empty: it is
- * then made from the name. ERR_EXISTS: the slug is taken. ERR_DB_DATA: name or slug not allowed.
+ * then made from the name. `also` (may be NULL) is done in the same transaction, at its end. ERR_EXISTS: the
+ * slug is taken. ERR_DB_DATA: name or slug not allowed.
  */
 MUST_CHECK enum err tenant_create(struct db *db, const struct vault *vault, const struct clock *clock,
-                                  struct slice name, struct slice slug, struct arena *arena,
-                                  struct tenant *out);
-/* No API key of it is good any more, its senders rest, its endpoints get nothing. Done again it changes
- * nothing. ERR_NOT_FOUND. As harkara_admin. */
-MUST_CHECK enum err tenant_close(struct db *db, struct id tenant);
-/* While several wait to send, each gets its part by weight, 1 to TENANT_SEND_WEIGHT_MAX. ERR_NOT_FOUND,
- * ERR_DB_CONSTRAINT. As harkara_admin. */
-MUST_CHECK enum err tenant_weigh(struct db *db, struct id tenant, int64_t send_weight);
+                                  struct slice name, struct slice slug,
+                                  enum err (*also)(struct db_tx *tx, void *ctx), void *ctx,
+                                  struct arena *arena, struct tenant *out);
+/* The transaction's: no API key of it is good any more, its senders rest, its endpoints get nothing. Done
+ * again it changes nothing. ERR_NOT_FOUND. As harkara_admin. */
+MUST_CHECK enum err tenant_close(struct db_tx *tx);
+/* The transaction's: while several wait to send, each gets its part by weight, 1 to TENANT_SEND_WEIGHT_MAX.
+ * ERR_NOT_FOUND, ERR_DB_CONSTRAINT. As harkara_admin. */
+MUST_CHECK enum err tenant_weigh(struct db_tx *tx, int64_t send_weight);
 /*
  * Harkara itself is a workspace too: of people, who belong to no customer's. A migration makes its row; here
  * it is nobody's to list, to find, to close or to send for.

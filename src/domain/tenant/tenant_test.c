@@ -54,7 +54,7 @@ static enum err
 create(const char *name, const char *slug, struct tenant *out)
 {
     return tenant_create(admin, &vault, clock_system(), slice_text(name),
-                         slug == NULL ? SLICE_EMPTY : slice_text(slug), arena, out);
+                         slug == NULL ? SLICE_EMPTY : slice_text(slug), NULL, NULL, arena, out);
 }
 
 static void
@@ -229,9 +229,9 @@ only_the_administrator_makes_tenants(void **state UNUSED)
 {
     struct tenant tenant;
 
-    assert_int_equal(
-        tenant_create(gateway, &vault, clock_system(), SLICE("Mine"), SLICE("mine"), arena, &tenant),
-        ERR_DB_STATEMENT);
+    assert_int_equal(tenant_create(gateway, &vault, clock_system(), SLICE("Mine"), SLICE("mine"), NULL, NULL,
+                                   arena, &tenant),
+                     ERR_DB_STATEMENT);
     vault.client = client;
     assert_int_equal(create("Mine", "mine", &tenant), ERR_VAULT_FORBIDDEN);
 }

@@ -4,6 +4,7 @@
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
 #include "program/harkara/key_expiry.h"
+#include "program/harkara/operator_act.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -218,7 +219,12 @@ create(struct command_line *line)
         err = session_open(line, &session);
     make.arena = session.arena;
     if (err == ERR_OK) {
-        err = db_run(session.db, session.tenant.id, key_make, &make);
+        err = db_run(session.db, session.tenant.id, operator_act_in,
+                     &(struct operator_act_of){ .action = AUDIT_API_KEY_CREATED,
+                                                .work = key_make,
+                                                .ctx = &make,
+                                                .object_kind = ID_KEY,
+                                                .object = &make.key.id });
         if (err == ERR_DB_DATA || err == ERR_DB_CONSTRAINT)
             complaint_set(&line->complaint,
                           "a name has 1 to 120 characters, and a --cidr is canonical: 203.0.113.0/24, "
@@ -314,7 +320,12 @@ revoke_one(struct command_line *line)
     if (err == ERR_OK)
         err = session_open(line, &session);
     if (err == ERR_OK)
-        err = db_run(session.db, session.tenant.id, key_revoke, &key);
+        err = db_run(session.db, session.tenant.id, operator_act_in,
+                     &(struct operator_act_of){ .action = AUDIT_API_KEY_REVOKED,
+                                                .work = key_revoke,
+                                                .ctx = &key,
+                                                .object_kind = ID_KEY,
+                                                .object = &key });
     if ((err == ERR_NOT_FOUND || err == ERR_ID_SYNTAX) && line->complaint.text[0] == '\0')
         complaint_set(&line->complaint, "this tenant has no such key; \"harkara key list\" shows all");
     if (err == ERR_OK && arguments_has(&line->arguments, "--json"))

@@ -4,6 +4,7 @@
 #include "domain/tenant/tenant.h"
 #include "program/harkara/command.h"
 #include "program/harkara/database.h"
+#include "program/harkara/operator_act.h"
 #include <stdio.h>
 
 #define ARENA_BYTES_MAX ((size_t)2 * 1024 * 1024)
@@ -89,6 +90,9 @@ grant_in(struct db_tx *tx, void *ctx)
         err = options_read(work);
     if (err == ERR_OK && (work->is_change || is_reset))
         err = limit_grant_write(tx, &work->grant);
+    if (err == ERR_OK && (work->is_change || is_reset))
+        err = operator_act(tx, AUDIT_LIMITS_UPDATED, ID_TENANT, tx->tenant,
+                           is_reset ? SLICE("{\"reset\":true}") : SLICE_EMPTY);
     return err;
 }
 

@@ -5,6 +5,7 @@
 #include "program/harkara/command_vault.h"
 #include "program/harkara/control.h"
 #include "program/harkara/database.h"
+#include "program/harkara/operator_act.h"
 #include <stdio.h>
 
 #define ARENA_BYTES_MAX  ((size_t)2 * 1024 * 1024)
@@ -82,8 +83,9 @@ create_with_vault(struct command_line *line, struct db *db, struct arena *arena,
     if (err != ERR_OK)
         return err;
     struct vault vault = { .client = client };
+    struct operator_act_of act = { .action = AUDIT_TENANT_CREATED };
     err = tenant_create(db, &vault, clock_system(), slice_text(arguments_value(&line->arguments, "--name")),
-                        slug == NULL ? SLICE_EMPTY : slice_text(slug), arena, out);
+                        slug == NULL ? SLICE_EMPTY : slice_text(slug), operator_act_in, &act, arena, out);
     if (err == ERR_EXISTS)
         complaint_set(&line->complaint, "there is a tenant of this slug already: give another --slug");
     else if (err == ERR_DB_DATA || err == ERR_DB_CONSTRAINT)
@@ -159,6 +161,12 @@ list(struct command_line *line)
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
 }
 
+static enum err
+weigh_in(struct db_tx *tx, void *weight)
+{
+    return tenant_weigh(tx, *(const int *)weight);
+}
+
 /* The dispatchers know of it within a second. */
 static enum exit_code
 weigh(struct command_line *line)
@@ -181,7 +189,11 @@ weigh(struct command_line *line)
     if (err == ERR_NOT_FOUND)
         complaint_set(&line->complaint, "there is no tenant %s", arguments_word(&line->arguments, 0));
     if (err == ERR_OK)
-        err = tenant_weigh(db, tenant.id, weight);
+        err = db_run(db, tenant.id, operator_act_in,
+                     &(struct operator_act_of){ .action = AUDIT_TENANT_WEIGHED,
+                                                .work = weigh_in,
+                                                .ctx = &weight,
+                                                .detail = arena_format(arena, "{\"weight\":%d}", weight) });
     if (err == ERR_OK) {
         tenant.send_weight = weight;
         if (arguments_has(&line->arguments, "--json"))
@@ -192,6 +204,12 @@ weigh(struct command_line *line)
     db_close(db);
     arena_free(arena);
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
+static enum err
+close_in(struct db_tx *tx, void *ctx UNUSED)
+{
+    return tenant_close(tx);
 }
 
 /* Nothing of it is served or sent any more, and nothing is lost yet. */
@@ -205,7 +223,8 @@ close_tenant(struct command_line *line)
     if (err == ERR_OK)
         err = vault_command_tenant(&command, arguments_word(&line->arguments, 0), &tenant);
     if (err == ERR_OK)
-        err = tenant_close(command.db, tenant.id);
+        err = db_run(command.db, tenant.id, operator_act_in,
+                     &(struct operator_act_of){ .action = AUDIT_TENANT_CLOSED, .work = close_in });
     if (err == ERR_OK) {
         tenant.state = TENANT_CLOSED;
         if (arguments_has(&line->arguments, "--json"))
