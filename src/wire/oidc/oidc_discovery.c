@@ -4,8 +4,7 @@
 static bool
 is_loopback(struct slice host)
 {
-    return slice_eq(host, SLICE("127.0.0.1")) || slice_eq(host, SLICE("[::1]")) ||
-           slice_eq(host, SLICE("localhost"));
+    return slice_eq(host, SLICE("127.0.0.1")) || slice_eq(host, SLICE("[::1]"));
 }
 
 bool

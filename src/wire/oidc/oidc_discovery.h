@@ -18,7 +18,7 @@ struct oidc_discovery { /* in the arena */
 
 /*
  * Whether it may be an issuer or one of its addresses: https, a host, no user, no fragment, printable ASCII;
- * with `allows_loopback` also http on 127.0.0.1, [::1] or localhost, for an issuer of a developer's own.
+ * with `allows_loopback` also http on 127.0.0.1 or [::1], for an issuer of a developer's own.
  */
 bool oidc_url_is_fit(struct slice url, bool allows_loopback);
 /* Where the document is: behind the issuer, whose last slash is left out. */

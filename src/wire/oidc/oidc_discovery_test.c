@@ -81,7 +81,7 @@ addresses_are_https_or_where_allowed_loopback(void **state UNUSED)
         { "https://idp.example:8443/a?b=c", true, true },
         { "https://[2001:db8::1]/a", true, true },
         { "http://127.0.0.1:3000/oidc", false, true },
-        { "http://localhost:3000", false, true },
+        { "http://localhost:3000", false, false },
         { "http://[::1]:3000", false, true },
         { "http://127.0.0.1.evil.example", false, false },
         { "http://localhost.evil.example:80/", false, false },
