@@ -380,8 +380,9 @@ deliveries_insert(struct db_tx *tx, struct arena *arena, const struct taken *con
     for (size_t i = 0; err == ERR_OK && i < taken_count; i++)
         for (size_t d = 0; d < taken[i]->delivery_count; d++) {
             struct id endpoint = taken[i]->deliveries[d].endpoint;
+            const struct webhook_target *target = webhook_target_find(targets, target_count, endpoint);
             columns_add(&columns, taken[i], d);
-            if (places != NULL && webhook_target_find(targets, target_count, endpoint) != NULL &&
+            if (places != NULL && target != NULL && !target->is_failing &&
                 places->take(places->ctx, taken[i]->tenant, endpoint))
                 columns.leases[columns.count - 1] = places->lease_ms;
         }

@@ -623,6 +623,39 @@ an_endpoint_that_is_disabled_in_between_gets_nothing(void **state UNUSED)
     db_close(other);
 }
 
+/* Read as failing, well again before the deliveries are written: those who send it count it as it was read.
+ */
+static void
+one_that_failed_when_it_was_read_is_handed_nothing(void **state UNUSED)
+{
+    struct db *other = test_cluster_open("harkara_gateway");
+    struct webhook_endpoint_change change = { .has_state = true, .state = WEBHOOK_ENDPOINT_ENABLED };
+    struct fanning fanning = { .client = vault_testing_client(VAULT_ROLE_WEBHOOKS, 5000),
+                               .places = { .room = 9 } };
+    struct webhook_endpoint shown;
+    pthread_t thread;
+    struct db_tx tx;
+
+    tenants_make();
+    struct id endpoint = webhook_testing_endpoint(acme, all).id;
+    test_cluster_sql("update webhook_endpoint set failures = 1, failing_since = now()");
+    webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
+    assert_ok(db_begin(other, acme, &tx));
+    assert_ok(webhook_endpoint_update(&tx, endpoint, &change, webhook_testing_arena, &shown));
+    test_cluster_sql("update event set xid = '1'"); /* as above */
+    assert_int_equal(pthread_create(&thread, NULL, fan_out_until_nothing_is_left, &fanning), 0);
+    while (webhook_testing_count("select count(*) from pg_locks where not granted") == 0)
+        ; /* it waits for the endpoint's row */
+    assert_ok(db_commit(&tx));
+    pthread_join(thread, NULL);
+    assert_ok(fanning.err);
+    assert_int_equal(fanning.queued, 1);
+    assert_int_equal(fanning.handed, 0);
+    assert_int_equal(fanning.places.taken, fanning.places.given_back);
+    vault_client_free(fanning.client);
+    db_close(other);
+}
+
 WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wants_it),
              WEBHOOK_TEST(a_message_is_told_as_the_event_that_it_is),
              WEBHOOK_TEST(what_is_personal_is_opened_only_into_the_sealed_body),
@@ -642,4 +675,5 @@ WEBHOOK_MAIN(WEBHOOK_TEST(an_event_becomes_a_delivery_for_each_endpoint_that_wan
              WEBHOOK_TEST(what_was_handed_over_to_a_process_that_died_is_claimed),
              WEBHOOK_TEST(an_endpoint_that_fails_or_is_held_is_handed_nothing),
              WEBHOOK_TEST(two_processes_tell_each_event_once),
-             WEBHOOK_TEST(an_endpoint_that_is_disabled_in_between_gets_nothing))
+             WEBHOOK_TEST(an_endpoint_that_is_disabled_in_between_gets_nothing),
+             WEBHOOK_TEST(one_that_failed_when_it_was_read_is_handed_nothing))
