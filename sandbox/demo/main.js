@@ -135,9 +135,18 @@ function commandLine() {
     return [...set.map((name) => `${name}=${process.env[name]}`), path.join(buildFolder(process.argv[2]), 'src/program/harkara/harkara')].join(' ');
 }
 
+/** A new one at each start: it is good once, and whoever has used one signs in. */
+async function ownerLink() {
+    const { enrolment_url: url } = await harkara.json('tenant', 'enrol', demo.tenant);
+    say();
+    say(bold('Become the owner of the demo workspace, once, by opening:'));
+    say(`    ${url}`);
+}
+
 function whatToOpen() {
     say();
     say(bold('Harkara is running. Open:'));
+    say(`    ${`http://localhost:${new URL(harkara.url).port}/`.padEnd(44)} sign in, with the passkey of the workspace's owner`);
     say(`    ${`${sandbox.url}/handset`.padEnd(44)} the person's phone: see what arrived, and reply`);
     say(`    ${`${sandbox.url}/_sandbox`.padEnd(44)} the simulated provider: log and faults`);
     say(`    ${`${harkara.url}/v1/openapi.json`.padEnd(44)} the API contract`);
@@ -179,6 +188,7 @@ async function main() {
     await warnOfMemory();
     await workspace();
     await firstMessage();
+    await ownerLink();
     whatToOpen();
     if (process.env.HARKARA_DEMO_ONCE === '1')
         await stopAll(0);

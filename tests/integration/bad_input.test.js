@@ -5,16 +5,19 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { ownerOf } from './authenticator.js';
 import { contract, startPlatform } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
-let shop, ids;
+let shop, ids, owner;
 before(async () => {
     platform = await startPlatform();
     shop = await platform.workspace();
     const endpoint = await shop.client.must(201, 'POST', '/v1/webhook-endpoints', { url: 'https://shop.example/hook', events: ['*'] });
     ids = { channel_id: shop.channel, endpoint_id: endpoint.id, key_id: shop.keyId };
+    owner = await ownerOf(platform, shop.tenant);
+    ids.passkey_id = (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id;
 });
 after(() => platform?.stop());
 
@@ -127,7 +130,7 @@ for (const { method, template, operation } of operations) {
             if (body.channel_id !== undefined)
                 body.channel_id = shop.channel;
             for (const [what, where, wrong] of mutations(media.schema, body)) {
-                const answer = await shop.client.call(method, target, wrong);
+                const answer = await (operation['x-access'] === 'session' ? owner.page : shop.client).call(method, target, wrong);
                 tried += 1;
                 const pointers = (answer.json?.errors ?? []).map((error) => error.pointer);
                 /* A value of the wrong kind in a discriminator, or one of two alternatives missing, is told at the parent. */

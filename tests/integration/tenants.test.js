@@ -2,11 +2,12 @@
 /** One workspace never sees, changes or learns of another's objects: a foreign id is 404, the same as one that is not there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { ownerOf } from './authenticator.js';
 import { contract, startPlatform, Client, PERSON, until } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
-let acme, bolt, theirs;
+let acme, bolt, theirs, acmeOwner;
 before(async () => {
     platform = await startPlatform();
     acme = await platform.workspace();
@@ -21,6 +22,10 @@ before(async () => {
     }, 'a delivery');
     const replay = await bolt.client.must(202, 'POST', `/v1/webhook-endpoints/${bolt.endpoint}/replay`, { since: '2026-01-01T00:00:00Z' });
     theirs = { delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
+    acmeOwner = await ownerOf(platform, acme.tenant);
+    const { page } = await ownerOf(platform, bolt.tenant);
+    const [passkey] = (await page.must(200, 'GET', '/v1/me/passkeys')).data;
+    Object.assign(theirs, { passkey_id: passkey.id, session_id: page.session.id });
 });
 after(() => platform?.stop());
 
@@ -39,8 +44,9 @@ describe('every endpoint with another workspace\'s ids', () => {
             const media = operation.requestBody?.content['application/json'];
             const example = media === undefined ? undefined : Object.values(media.examples ?? { one: { value: media.example } })[0].value;
             const target = template.replace(/\{([^}]+)\}/g, (_, name) => theirs[name]) + required(operation);
-            const foreign = await acme.client.call(method, target, example);
-            const absent = await acme.client.call(method, target.replace(/(?<=_)[0-9a-z]{26}/, '0'.repeat(26)), example);
+            const asker = operation['x-access'] === 'session' ? acmeOwner.page : acme.client;
+            const foreign = await asker.call(method, target, example);
+            const absent = await asker.call(method, target.replace(/(?<=_)[0-9a-z]{26}/, '0'.repeat(26)), example);
             assert.equal(foreign.status, 404, foreign.text);
             assert.equal(absent.status, 404);
             const bare = ({ json }) => ({ ...json, instance: '' });

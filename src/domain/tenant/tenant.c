@@ -238,6 +238,23 @@ tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena, struct 
     return err;
 }
 
+static const struct db_stmt tenant_get_stmt = {
+    "tenant_get",
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE tenant_id = $1"
+};
+
+enum err
+tenant_get(struct db_tx *tx, struct arena *arena, struct tenant *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &tenant_get_stmt, DB_NO_ARGS, &rows);
+
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : tenant_from_row(rows, 0, arena, out);
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt tenant_close_stmt = { "tenant_close",
                                                   "UPDATE tenant SET state = 'closed' WHERE tenant_id = $1" };
 static const struct db_stmt tenant_settle_stmt = { "tenant_settle",

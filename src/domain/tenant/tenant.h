@@ -51,6 +51,8 @@ MUST_CHECK enum err tenant_platform_keys(struct db *db, const struct vault *vaul
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
  * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);
+/* In a transaction of its own tenant, as any role. ERR_NOT_FOUND. */
+MUST_CHECK enum err tenant_get(struct db_tx *tx, struct arena *arena, struct tenant *out);
 /* By slug or by "ten_..." id. ERR_NOT_FOUND. As harkara_admin. */
 MUST_CHECK enum err tenant_find(struct db *db, struct slice slug_or_id, struct arena *arena,
                                 struct tenant *out);

@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/num.h"
 #include "crypto/hash.h"
+#include "program/gateway/person_gate.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
@@ -13,15 +14,18 @@ enum err
 gateway_authenticate(struct http_request *request, const struct http_route *route)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
-    struct principal *principal = arena_alloc(request->arena, sizeof(*principal));
+    struct principal *principal = NULL;
     struct slice presented;
     enum api_scope wanted;
     struct api_principal key;
 
+    if (http_header(request, "Authorization").ptr == NULL && person_gate_applies(request, route))
+        return person_gate_authenticate(request, route);
+    if (route->access == HTTP_ACCESS_SESSION)
+        return ERR_SESSION; /* no key is a person */
+    principal = arena_alloc(request->arena, sizeof(*principal));
     if (principal == NULL)
         return ERR_NO_MEMORY;
-    if (route->access == HTTP_ACCESS_SESSION)
-        return ERR_SESSION;
     if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
         bug("a route names a scope that does not exist");
     enum err err = request_bearer(request, &presented);

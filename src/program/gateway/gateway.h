@@ -3,7 +3,9 @@
 #define PROGRAM_GATEWAY_GATEWAY_H
 #include "core/clock.h"
 #include "domain/identity/authentication.h"
+#include "domain/identity/origin.h"
 #include "domain/identity/principal.h"
+#include "domain/identity/session.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 #include "platform/net/router.h"
@@ -32,6 +34,8 @@ struct gateway {
     struct limiter *limiter;
     struct dashboard *dashboard; /* NULL: none was built */
     struct router *router;
+    struct origin origin; /* of the dashboard; empty: nobody can sign in */
+    struct session_rules session_rules;
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */
 };
@@ -54,7 +58,8 @@ gateway_is_on_loop(const struct http_request *request)
     return gateway_worker_of(request)->db == NULL;
 }
 
-/* The router's hook: a Bearer key to request->principal (a struct principal in the request's arena). */
+/* The router's hook: a Bearer key, or without an Authorization the cookie of a person's session, to
+ * request->principal (a struct principal in the request's arena). */
 enum err gateway_authenticate(struct http_request *request, const struct http_route *route);
 
 /*
@@ -122,6 +127,7 @@ enum err dashboard_answer(struct http_request *request, struct http_response *re
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
-    media_routes[], signup_routes[], usage_routes[], audit_routes[];
+    media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[],
+    enrolment_routes[];
 
 #endif

@@ -195,6 +195,24 @@ dashboard_load(const struct config *config, struct dashboard **out)
     return is_optional ? ERR_OK : ERR_CONFIG;
 }
 
+/* A public URL that says no origin is no fault: then nobody signs in here. A wrong setting is one. */
+static enum err
+sign_in_settings(struct gateway *gateway)
+{
+    const struct config *config = &gateway->role->config;
+    struct slice setting = slice_text(config->origin);
+
+    gateway->session_rules = (struct session_rules){ .idle_ms = config->session_idle_minutes * 60000,
+                                                     .absolute_ms = config->session_hours * 3600000,
+                                                     .step_up_ms = config->step_up_minutes * 60000 };
+    enum err err = origin_read(setting, slice_text(config->public_url), &gateway->origin);
+    if (err == ERR_CONFIG && setting.len == 0) {
+        gateway->origin.whole = gateway->origin.host = SLICE_EMPTY;
+        err = ERR_OK;
+    }
+    return err;
+}
+
 int
 main(void)
 {
@@ -218,6 +236,9 @@ main(void)
                                                        signup_routes,
                                                        usage_routes,
                                                        audit_routes,
+                                                       session_routes,
+                                                       me_routes,
+                                                       enrolment_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
@@ -230,6 +251,8 @@ main(void)
     enum err err = role_begin("gateway", CONFIG_GATEWAY, SECRET_POOL_BYTES, &role);
 
     gateway.clock = clock_system();
+    if (err == ERR_OK)
+        err = sign_in_settings(&gateway);
     if (err == ERR_OK)
         err = contract_compile(contract_document(), &contract, why, sizeof(why));
     if (err == ERR_OK)

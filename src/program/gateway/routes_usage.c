@@ -146,9 +146,11 @@ usage_get(struct http_request *request, struct http_response *response)
         json_decref(workspace);
         return err;
     }
-    return http_reply_json(request, response, 200,
-                           json_pack("{s:o, s:o, s:o}", "workspace", workspace, "key_id",
-                                     show_id(ID_KEY, principal->actor), "key", key));
+    return http_reply_json(
+        request, response, 200,
+        json_pack("{s:o, s:o, s:o}", "workspace", workspace, "key_id",
+                  principal->kind == PRINCIPAL_KEY ? show_id(ID_KEY, principal->actor) : json_null(), "key",
+                  key));
 }
 
 /* What a workspace sets itself. */

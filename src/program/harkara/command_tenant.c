@@ -5,6 +5,7 @@
 #include "program/harkara/command_vault.h"
 #include "program/harkara/control.h"
 #include "program/harkara/database.h"
+#include "program/harkara/enrolment_link.h"
 #include "program/harkara/operator_act.h"
 #include <stdio.h>
 
@@ -96,10 +97,32 @@ create_with_vault(struct command_line *line, struct db *db, struct arena *arena,
     return err;
 }
 
+static void
+link_print(struct command_line *line, const struct tenant *tenant, const struct enrolment_link *link)
+{
+    char id[ID_TEXT_BYTES], at[WALL_TEXT_BYTES];
+    const char *url = secret_slice(link->url).ptr;
+
+    if (arguments_has(&line->arguments, "--json")) {
+        json_t *shown = tenant_json(tenant);
+        if (json_object_set_new(shown, "enrolment_url", json_string(url)) != 0 ||
+            json_object_set_new(shown, "enrolment_expires_at",
+                                json_string(wall_print(link->expires_at, at).ptr)) != 0)
+            bug("a link that is no JSON");
+        command_print_json(shown);
+        return;
+    }
+    printf("%s  %.*s\n", id_print(ID_TENANT, tenant->id, id).ptr, SLICE_FMT(tenant->slug));
+    printf("Whoever opens this link before %s becomes its owner, once:\n%s\n",
+           wall_print(link->expires_at, at).ptr, url);
+}
+
 static enum exit_code
 create(struct command_line *line)
 {
     struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    struct enrolment_link link = { .url = NULL };
+    struct complaint no_link;
     struct tenant tenant;
     struct db *db = NULL;
     char id[ID_TEXT_BYTES];
@@ -113,10 +136,45 @@ create(struct command_line *line)
         err = database_open_admin(&line->config, &line->folders, &db, &line->complaint);
     if (err == ERR_OK)
         err = create_with_vault(line, db, arena, &tenant);
-    if (err == ERR_OK && arguments_has(&line->arguments, "--json"))
+    /* A workspace that nobody can sign in to is one all the same: keys work. */
+    bool has_link = err == ERR_OK && enrolment_link_make(line, db, tenant.id, &link, &no_link) == ERR_OK;
+    if (has_link)
+        link_print(line, &tenant, &link);
+    else if (err == ERR_OK && arguments_has(&line->arguments, "--json"))
         command_print_json(tenant_json(&tenant));
     else if (err == ERR_OK)
         printf("%s  %.*s\n", id_print(ID_TENANT, tenant.id, id).ptr, SLICE_FMT(tenant.slug));
+    enrolment_link_release(&link);
+    db_close(db);
+    arena_free(arena);
+    return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
+}
+
+/* For a workspace of before, and where a link has expired. */
+static enum exit_code
+enrol(struct command_line *line)
+{
+    struct arena *arena = arena_new(ARENA_BYTES_MAX);
+    struct enrolment_link link = { .url = NULL };
+    struct tenant tenant;
+    struct db *db = NULL;
+    enum err err = arena == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    if (err == ERR_OK)
+        err = database_open_admin(&line->config, &line->folders, &db, &line->complaint);
+    if (err == ERR_OK)
+        err = tenant_find(db, slice_text(arguments_word(&line->arguments, 0)), arena, &tenant);
+    if (err == ERR_NOT_FOUND)
+        complaint_set(&line->complaint, "there is no tenant %s", arguments_word(&line->arguments, 0));
+    if (err == ERR_OK && tenant.state != TENANT_ACTIVE) {
+        complaint_set(&line->complaint, "the tenant is not active");
+        err = ERR_STATE_CONFLICT;
+    }
+    if (err == ERR_OK)
+        err = enrolment_link_make(line, db, tenant.id, &link, &line->complaint);
+    if (err == ERR_OK)
+        link_print(line, &tenant, &link);
+    enrolment_link_release(&link);
     db_close(db);
     arena_free(arena);
     return err == ERR_OK ? EXIT_DONE : command_fail(line, err);
@@ -267,8 +325,11 @@ shred(struct command_line *line)
 /* clang-format off */
 const struct command commands_tenant[] = {
     { "tenant", "create", "--name NAME [--slug SLUG] [--json]", "Make a tenant (a workspace) and its data keys.",
-      "Prints its id and slug. Needs a running server: its vault makes the keys.",
+      "Prints its id and slug, and a link: whoever opens it becomes its owner. Needs a running server: its vault makes the keys.",
       create_options, 0, 0, true, create },
+    { "tenant", "enrol", "TENANT [--json]", "Print a link: whoever opens it becomes an owner of the tenant.",
+      "It is good once, for HARKARA_ENROLMENT_HOURS. Nothing sends it: hand it over yourself. TENANT is a slug or an id.",
+      list_options, 1, 1, true, enrol },
     { "tenant", "list", "[--json]", "List all tenants: id, state, creation, slug, name.", NULL, list_options, 0, 0, true, list },
     { "tenant", "weigh", "TENANT --weight WEIGHT [--json]", "Give a tenant more or less of sending, beside others.",
       "While several tenants wait to send, each gets its part by weight. TENANT is a slug or an id.",

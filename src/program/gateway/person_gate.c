@@ -1,0 +1,332 @@
+#include "program/gateway/person_gate.h"
+#include "core/log.h"
+#include "crypto/encode.h"
+#include "crypto/random.h"
+#include "domain/identity/membership.h"
+#include "domain/identity/person.h"
+#include "wire/http/cookie.h"
+
+#define BROWSER_BYTES      32u
+#define BROWSER_TEXT_BYTES 43u
+#define DB_REOPEN_MS       2000
+
+/* Over all Cookie lines: an HTTP/2 front may send several. ERR_NOTHING; ERR_HTTP_HEADER: it is there twice.
+ */
+static enum err
+cookie_read(const struct http_request *request, const char *name, struct slice *out)
+{
+    enum err found = ERR_NOTHING;
+
+    for (size_t i = 0; i < request->header_count; i++) {
+        struct slice value;
+        if (!slice_eq_nocase(request->headers[i].name, SLICE("Cookie")))
+            continue;
+        enum err err = cookie_find(request->headers[i].value, slice_text(name), &value);
+        if (err == ERR_NOTHING)
+            continue;
+        if (err != ERR_OK || found == ERR_OK)
+            return ERR_HTTP_HEADER;
+        *out = value;
+        found = ERR_OK;
+    }
+    return found;
+}
+
+bool
+person_gate_applies(const struct http_request *request, const struct http_route *route)
+{
+    struct slice token;
+
+    return route->access == HTTP_ACCESS_SESSION || cookie_read(request, PERSON_COOKIE, &token) != ERR_NOTHING;
+}
+
+enum err
+person_gate_check_origin(const struct http_request *request)
+{
+    const struct origin *ours = &gateway_worker_of(request)->gateway->origin;
+    struct slice origin = http_header(request, "Origin");
+
+    return ours->whole.len != 0 && origin.ptr != NULL && slice_eq(origin, ours->whole) ? ERR_OK : ERR_ORIGIN;
+}
+
+/* What changes something must come from a page of ours, which knows the session's token of changes. */
+static enum err
+change_check(const struct http_request *request, struct slice token)
+{
+    struct slice shown = http_header(request, "X-CSRF-Token");
+    char csrf[SESSION_TEXT_BYTES];
+
+    if (request->method == HTTP_GET || request->method == HTTP_HEAD)
+        return ERR_OK;
+    enum err err = person_gate_check_origin(request);
+    if (err == ERR_OK)
+        err = session_csrf(token, csrf);
+    if (err == ERR_OK && (shown.ptr == NULL || !secret_eq(shown, slice_of(csrf, sizeof(csrf)))))
+        err = ERR_CSRF;
+    return err;
+}
+
+static enum err
+session_look(struct http_request *request, struct slice token, struct session *out)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    const struct gateway *gateway = worker->gateway;
+    enum err err = session_check(worker->db, gateway->clock, &gateway->session_rules, token,
+                                 request->peer_address, request->arena, out);
+
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
+        err = session_check(worker->db, gateway->clock, &gateway->session_rules, token, request->peer_address,
+                            request->arena, out);
+    return err;
+}
+
+/* What the person may do in the workspace that the session works in. Nothing, if it is no member of it any
+ * more. */
+static enum err
+permissions_read(struct http_request *request, struct gateway_person *person)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    struct principal *principal = &person->principal;
+    struct membership_principal membership = { .permissions = 0 };
+    enum err err = ERR_OK;
+
+    if (id_is_zero(person->session.workspace))
+        return ERR_OK;
+    err = membership_principal(worker->db, person->session.person, person->session.workspace, request->arena,
+                               &membership);
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    principal->scopes = membership.permissions;
+    principal->is_channel_limited = membership.is_channel_limited;
+    principal->channels = membership.channels;
+    principal->channel_count = membership.channel_count;
+    return ERR_OK;
+}
+
+enum err
+person_gate_authenticate(struct http_request *request, const struct http_route *route)
+{
+    struct gateway_person *person;
+    enum api_scope wanted;
+    struct slice token;
+
+    if (cookie_read(request, PERSON_COOKIE, &token) != ERR_OK)
+        return ERR_SESSION;
+    if (gateway_is_on_loop(request))
+        return ERR_WOULD_WAIT;
+    person = arena_alloc(request->arena, sizeof(*person));
+    if (person == NULL)
+        return ERR_NO_MEMORY;
+    enum err err = session_look(request, token, &person->session);
+    if (err == ERR_OK)
+        err = change_check(request, token);
+    if (err != ERR_OK)
+        return err;
+    person->token = token;
+    person->principal = (struct principal){
+        .kind = PRINCIPAL_PERSON,
+        .tenant = id_is_zero(person->session.workspace) ? tenant_platform : person->session.workspace,
+        .actor = person->session.person,
+        .session = person->session.id,
+        .is_stepped_up = person->session.stepped_up_until.us != 0,
+    };
+    err = permissions_read(request, person);
+    if (err == ERR_TENANT_SUSPENDED && route->scope == NULL)
+        err = ERR_OK; /* without it he can still look at himself, and leave */
+    if (err == ERR_OK && route->scope != NULL) {
+        if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
+            bug("a route names a scope that does not exist");
+        err = principal_may(&person->principal, wanted) ? ERR_OK : ERR_SCOPE;
+    }
+    if (err == ERR_OK && route->needs_step_up && !person->principal.is_stepped_up)
+        err = ERR_STEP_UP;
+    if (err != ERR_OK)
+        return err;
+    request->principal = &person->principal;
+    request->tenant = person->principal.tenant;
+    return ERR_OK;
+}
+
+const struct gateway_person *
+gateway_person(const struct http_request *request)
+{
+    const struct principal *principal = request->principal;
+
+    if (principal == NULL || principal->kind != PRINCIPAL_PERSON)
+        bug("a route for people was asked by somebody else");
+    return (const struct gateway_person *)principal;
+}
+
+enum err
+person_gate_present(struct http_request *request, struct session *out)
+{
+    struct slice token;
+
+    return cookie_read(request, PERSON_COOKIE, &token) == ERR_OK ? session_look(request, token, out)
+                                                                 : ERR_SESSION;
+}
+
+/* What a browser keeps. */
+
+static bool
+browser_is_one(struct slice text)
+{
+    unsigned char octets[BROWSER_TEXT_BYTES / 4 * 3 + 3];
+    size_t len = 0;
+
+    return text.len == BROWSER_TEXT_BYTES && decode_base64url(text, octets, &len) == ERR_OK &&
+           len == BROWSER_BYTES;
+}
+
+enum err
+person_gate_browser_again(const struct http_request *request, struct slice *out)
+{
+    return cookie_read(request, BROWSER_COOKIE, out) == ERR_OK && browser_is_one(*out) ? ERR_OK
+                                                                                       : ERR_CEREMONY;
+}
+
+enum err
+person_gate_browser(struct http_request *request, struct http_response *response, struct slice *out)
+{
+    unsigned char octets[BROWSER_BYTES];
+    struct buf text;
+
+    if (person_gate_browser_again(request, out) == ERR_OK)
+        return ERR_OK;
+    buf_init(&text, BROWSER_TEXT_BYTES);
+    enum err err = random_fill(octets, sizeof(octets));
+    if (err == ERR_OK) {
+        encode_base64url(&text, slice_of(octets, sizeof(octets)));
+        err = buf_done(&text);
+    }
+    if (err == ERR_OK) {
+        *out = arena_copy(request->arena, buf_slice(&text));
+        struct slice cookie = arena_format(
+            request->arena, BROWSER_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax", SLICE_FMT(*out));
+        err = out->ptr == NULL || cookie.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+        if (err == ERR_OK)
+            http_response_add(response, "Set-Cookie", cookie);
+    }
+    buf_release_wiped(&text);
+    return err;
+}
+
+void
+person_gate_clear(struct http_response *response)
+{
+    http_response_add(response, "Set-Cookie",
+                      SLICE(PERSON_COOKIE "=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"));
+}
+
+/* What a person is shown of the session. */
+
+static json_t *
+workspace_show(const struct membership_place *place)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_TENANT, place->tenant), "name",
+                     show_text(place->tenant_name), "slug", show_text(place->tenant_slug), "role",
+                     show_text(place->role_name), "membership_id", show_id(ID_MEMBERSHIP, place->membership));
+}
+
+static json_t *
+permissions_show(uint64_t scopes)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < API_SCOPE_COUNT; i++)
+        if (scopes & (UINT64_C(1) << i))
+            show_append(&list, json_string(api_scope_word((enum api_scope)i)));
+    return list;
+}
+
+static json_t *
+session_show(const struct session *session, const struct person *person,
+             const struct membership_place *places, size_t count, uint64_t scopes, struct slice csrf)
+{
+    json_t *all = json_array(), *factors = json_array(), *workspace = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        show_append(&all, workspace_show(&places[i]));
+        if (id_eq(places[i].tenant, session->workspace))
+            workspace = workspace_show(&places[i]);
+    }
+    for (unsigned i = 0; i < SESSION_FACTOR_COUNT; i++)
+        if ((session->factors & (1u << i)) != 0)
+            show_append(&factors, json_string(session_factor_word((enum session_factor)(1u << i))));
+    return json_pack("{s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+                     show_id(ID_SESSION, session->id), "person", "id", show_id(ID_PERSON, person->id), "name",
+                     show_text(person->name), "email", show_text_or_null(person->email), "is_email_verified",
+                     (int)person->is_email_verified, "workspace", workspace == NULL ? json_null() : workspace,
+                     "workspaces", all, "permissions", permissions_show(scopes), "csrf_token",
+                     show_text(csrf), "created_at", show_time(session->created_at), "expires_at",
+                     show_time(session->expires_at), "idle_expires_at", show_time(session->idle_until),
+                     "stepped_up_until",
+                     session->stepped_up_until.us == 0 ? json_null() : show_time(session->stepped_up_until),
+                     "authenticated_by", factors);
+}
+
+static enum err
+cookie_set(struct http_request *request, struct http_response *response, struct slice token)
+{
+    int64_t seconds = gateway_worker_of(request)->gateway->session_rules.absolute_ms / 1000;
+    struct slice cookie = arena_format(
+        request->arena, PERSON_COOKIE "=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=%lld",
+        SLICE_FMT(token), (long long)seconds);
+
+    if (cookie.ptr == NULL)
+        return ERR_NO_MEMORY;
+    http_response_add(response, "Set-Cookie", cookie);
+    return ERR_OK;
+}
+
+enum err
+person_gate_reply(struct http_request *request, struct http_response *response, int status,
+                  const struct session *session, struct slice token, bool is_new_token)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    struct membership_principal membership = { .permissions = 0 };
+    struct membership_place *places = NULL;
+    struct person person = { .id = session->person };
+    char csrf[SESSION_TEXT_BYTES];
+    size_t count = 0;
+    enum err err = session_csrf(token, csrf);
+
+    if (err == ERR_OK)
+        err = person_get(worker->db, &worker->vault, session->person, request->arena, &person);
+    if (err == ERR_OK)
+        err = membership_list_of(worker->db, session->person, request->arena, &places, &count);
+    if (err == ERR_OK && !id_is_zero(session->workspace)) {
+        err = membership_principal(worker->db, session->person, session->workspace, request->arena,
+                                   &membership);
+        if (err == ERR_NOT_FOUND || err == ERR_TENANT_SUSPENDED)
+            err = ERR_OK;
+    }
+    if (err == ERR_OK && is_new_token)
+        err = cookie_set(request, response, token);
+    return err == ERR_OK ? http_reply_json(request, response, status,
+                                           session_show(session, &person, places, count,
+                                                        membership.permissions, slice_of(csrf, sizeof(csrf))))
+                         : err;
+}
+
+enum err
+platform_read(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    enum err err = db_run(worker->db, tenant_platform, work, ctx);
+
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
+        err = db_run(worker->db, tenant_platform, work, ctx);
+    return err;
+}
+
+enum err
+platform_write(struct http_request *request, enum err (*work)(struct db_tx *tx, void *ctx), void *ctx)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    enum err err = db_run(worker->db, tenant_platform, work, ctx);
+
+    if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) != ERR_OK)
+        log_event(LOG_WARN, "gateway.database_away", LOG_ERR(err));
+    return err;
+}

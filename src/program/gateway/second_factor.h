@@ -1,0 +1,24 @@
+/*
+ * A code of the person's authenticator application, checked in the vault. Guesses are counted against the
+ * person before they are looked at; who gets this far has shown a first factor, so nobody else can use them
+ * up.
+ */
+#ifndef PROGRAM_GATEWAY_SECOND_FACTOR_H
+#define PROGRAM_GATEWAY_SECOND_FACTOR_H
+#include "domain/identity/totp.h"
+#include "program/gateway/gateway.h"
+
+struct second_factor {
+    struct totp totp;
+    uint64_t step;
+};
+
+/* Before the transaction. ERR_CODE_REFUSED: also when the person has no such application; ERR_THROTTLED. */
+MUST_CHECK enum err second_factor_check(struct http_request *request, struct id person, struct slice code,
+                                        struct second_factor *out);
+/* In the transaction of what it is good for, in tenant_platform: the code is used up, the guesses are
+ * forgotten. */
+MUST_CHECK enum err second_factor_take(struct db_tx *tx, const struct clock *clock,
+                                       const struct second_factor *factor);
+
+#endif
