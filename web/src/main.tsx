@@ -8,6 +8,7 @@ import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
+import { setNonce } from 'get-nonce';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { queryClient, router } from './app/router';
@@ -16,6 +17,7 @@ import { theme, tokens } from './theme/theme';
 
 /* The nonce of this answer: what styles are made later carry it too. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
+setNonce(nonce); /* for react-remove-scroll, which makes a style of its own */
 const root = document.getElementById('root');
 if (root === null)
     throw new Error('the page has no root');

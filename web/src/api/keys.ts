@@ -3,7 +3,7 @@ export const keys = {
     session: ['session'] as const,
     overview: (zone: string) => ['overview', zone] as const,
     contract: ['contract'] as const,
-    messages: { all: ['messages'] as const, list: (filter: object) => ['messages', 'list', filter] as const, one: (id: string) => ['messages', 'one', id] as const },
+    messages: { all: ['messages'] as const, list: (filter: object) => ['messages', 'list', filter] as const, top: (filter: object) => ['messages', 'top', filter] as const, one: (id: string) => ['messages', 'one', id] as const },
     channels: { all: ['channels'] as const, list: ['channels', 'list'] as const, one: (id: string) => ['channels', 'one', id] as const, number: (id: string) => ['channels', 'number', id] as const, operations: (id: string) => ['channels', 'operations', id] as const },
     templates: { all: ['templates'] as const, list: (filter: object) => ['templates', 'list', filter] as const, one: (id: string) => ['templates', 'one', id] as const },
     apiKeys: { all: ['api-keys'] as const, list: ['api-keys', 'list'] as const },
@@ -11,7 +11,4 @@ export const keys = {
     usage: ['usage'] as const,
     channelUsage: ['usage', 'channels'] as const,
     settings: ['settings'] as const,
-    me: { passkeys: ['me', 'passkeys'] as const, sessions: ['me', 'sessions'] as const, totp: ['me', 'totp'] as const, codes: ['me', 'codes'] as const },
-    people: { all: ['people'] as const, list: ['people', 'list'] as const, invitations: ['people', 'invitations'] as const, roles: ['people', 'roles'] as const, permissions: ['people', 'permissions'] as const, teams: ['people', 'teams'] as const, reviews: ['people', 'reviews'] as const },
-    audit: (filter: object) => ['audit', filter] as const,
 };

@@ -1,4 +1,4 @@
-import { ActionIcon, Badge, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core';
 import { useLocalStorage, useMediaQuery } from '@mantine/hooks';
 import { spotlight } from '@mantine/spotlight';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -28,7 +28,7 @@ function useSignOut(): () => void {
 
 function ModeBadge({ mode }: { mode: 'live' | 'sandbox' }) {
     const { t } = useLanguage();
-    return <Badge size="xs" radius="sm" variant="light" color={mode === 'live' ? 'teal' : 'saffron'} styles={{ label: { textTransform: 'none', color: mode === 'live' ? 'var(--hk-accent)' : 'var(--hk-saffron)' } }}>{t(mode === 'live' ? 'mode.live' : 'mode.sandbox')}</Badge>;
+    return <span className="mode" data-live={mode === 'live'}>{t(mode === 'live' ? 'mode.live' : 'mode.sandbox')}</span>;
 }
 
 function Switcher({ isFolded }: { isFolded: boolean }) {
@@ -43,7 +43,7 @@ function Switcher({ isFolded }: { isFolded: boolean }) {
     return (
         <Menu position="bottom-start" width={260}>
             <Menu.Target>
-                <UnstyledButton className="workspace" aria-label={t('switcher.label', { name: workspace.name })}>
+                <UnstyledButton className="workspace" aria-label={isFolded ? t('switcher.label', { name: workspace.name }) : undefined}>
                     {mark}
                     {!isFolded && <><span className="grow"><span className="cut" style={{ display: 'block', fontWeight: 600, lineHeight: '18px' }}>{workspace.name}</span><ModeBadge mode={workspace.mode} /></span><IconSelector size={15} aria-hidden className="quiet" /></>}
                 </UnstyledButton>
@@ -91,8 +91,8 @@ function Rail({ isFolded, onFold }: { isFolded: boolean; onFold: () => void }) {
         <nav className="rail" aria-label={t('nav.label')}>
             <div className="rail-top">
                 <Switcher isFolded={isFolded} />
-                <UnstyledButton className="rail-link" onClick={() => { spotlight.open(); }} style={{ marginTop: 4 }} aria-label={t('palette.open')}>
-                    <IconSearch size={17} stroke={1.7} aria-hidden /><span className="rail-word grow quiet">{t('palette.open')}</span><kbd className="rail-word mono quiet" style={{ fontSize: 11 }}>Ctrl K</kbd>
+                <UnstyledButton className="rail-link" onClick={() => { spotlight.open(); }} style={{ marginTop: 4 }} aria-label={isFolded ? t('palette.open') : undefined}>
+                    <IconSearch size={17} stroke={1.7} aria-hidden /><span className="rail-word grow quiet">{t('palette.open')}</span><kbd className="rail-word mono quiet" style={{ fontSize: 11 }} aria-hidden>Ctrl K</kbd>
                 </UnstyledButton>
             </div>
             <div className="rail-groups">
@@ -108,7 +108,7 @@ function Rail({ isFolded, onFold }: { isFolded: boolean; onFold: () => void }) {
             </div>
             <div className="rail-foot">
                 <PersonMenu>
-                    <UnstyledButton className="rail-link grow" aria-label={t('person.menu', { name: person.name })}>
+                    <UnstyledButton className="rail-link grow" aria-label={isFolded ? t('person.menu', { name: person.name }) : undefined}>
                         <span className="mark" style={{ width: 22, height: 22, borderRadius: 11, fontSize: 11 }} aria-hidden>{initialOf(person.name)}</span><span className="rail-word cut">{person.name}</span>
                     </UnstyledButton>
                 </PersonMenu>

@@ -1,8 +1,8 @@
-import { IconKey, IconMessages, type Icon } from '@tabler/icons-react';
+import { IconBook2, IconBrandWhatsapp, IconGauge, IconKey, IconMessages, IconSettings, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
-    to: '/' | '/messages' | '/api-keys';
+    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/usage' | '/settings';
     word: Word;
     icon: Icon;
     /** Who lacks it does not see the place. */
@@ -14,9 +14,17 @@ export interface Place {
 export const groups: { word?: Word; places: Place[] }[] = [
     { places: [
         { to: '/messages', word: 'nav.messages', icon: IconMessages, permission: 'messages:read', hotkey: 'g m' },
+        { to: '/channels', word: 'nav.channels', icon: IconBrandWhatsapp, permission: 'channels:read', hotkey: 'g c' },
+        { to: '/templates', word: 'nav.templates', icon: IconTemplate, permission: 'templates:read', hotkey: 'g t' },
     ] },
     { word: 'nav.developers', places: [
-        { to: '/api-keys', word: 'nav.keys', icon: IconKey, permission: 'keys:manage', hotkey: 'g k' },
+        { to: '/api-keys', word: 'nav.keys', icon: IconKey, permission: 'keys:manage', hotkey: 'g a' },
+        { to: '/webhooks', word: 'nav.webhooks', icon: IconWebhook, permission: 'webhooks:read', hotkey: 'g w' },
+        { to: '/reference', word: 'nav.reference', icon: IconBook2, hotkey: 'g r' },
+    ] },
+    { word: 'nav.workspace', places: [
+        { to: '/usage', word: 'nav.usage', icon: IconGauge, permission: 'usage:read', hotkey: 'g u' },
+        { to: '/settings', word: 'nav.settings', icon: IconSettings, permission: 'settings:read', hotkey: 'g s' },
     ] },
 ];
 

@@ -57,7 +57,24 @@ const message = createRoute({ getParentRoute: () => messages, path: '$messageId'
 const apiKeys = createRoute({ getParentRoute: () => app, path: '/api-keys', component: lazyRouteComponent(() => import('@/pages/ApiKeys')) });
 const apiKeyNew = createRoute({ getParentRoute: () => app, path: '/api-keys/new', component: lazyRouteComponent(() => import('@/pages/ApiKeyNew')) });
 
-const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew])]);
+const webhooks = createRoute({ getParentRoute: () => app, path: '/webhooks', component: lazyRouteComponent(() => import('@/pages/Webhooks')) });
+const webhookNew = createRoute({ getParentRoute: () => app, path: '/webhooks/new', component: lazyRouteComponent(() => import('@/pages/WebhookNew')) });
+const webhook = createRoute({ getParentRoute: () => app, path: '/webhooks/$endpointId', component: lazyRouteComponent(() => import('@/pages/Webhook')) });
+const delivery = createRoute({ getParentRoute: () => webhook, path: 'deliveries/$deliveryId', component: lazyRouteComponent(() => import('@/pages/Delivery')) });
+const channels = createRoute({ getParentRoute: () => app, path: '/channels', component: lazyRouteComponent(() => import('@/pages/Channels')) });
+const channelConnect = createRoute({ getParentRoute: () => app, path: '/channels/connect', component: lazyRouteComponent(() => import('@/pages/ChannelConnect')) });
+const channel = createRoute({ getParentRoute: () => app, path: '/channels/$channelId', component: lazyRouteComponent(() => import('@/pages/Channel')) });
+const templates = createRoute({ getParentRoute: () => app, path: '/templates', component: lazyRouteComponent(() => import('@/pages/Templates')) });
+const template = createRoute({ getParentRoute: () => templates, path: '$templateId', component: lazyRouteComponent(() => import('@/pages/Template')) });
+const templateNew = createRoute({ getParentRoute: () => app, path: '/new-template', component: lazyRouteComponent(() => import('@/pages/TemplateNew')) });
+const usage = createRoute({ getParentRoute: () => app, path: '/usage', component: lazyRouteComponent(() => import('@/pages/Usage')) });
+const settings = createRoute({ getParentRoute: () => app, path: '/settings', component: lazyRouteComponent(() => import('@/pages/Settings')) });
+const reference = createRoute({
+    getParentRoute: () => app, path: '/reference', component: lazyRouteComponent(() => import('@/pages/Reference')),
+    validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
+});
+
+const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

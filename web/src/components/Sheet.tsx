@@ -11,14 +11,14 @@ export function Sheet({ title, label, onClose, foot, children }: { title: ReactN
     useHotkeys([['Escape', onClose]], ['INPUT', 'TEXTAREA']);
     return (
         <FocusTrap active={isPhone}>
-            <aside className="sheet" role="dialog" aria-modal={isPhone} aria-label={label}>
+            <div className="sheet" role="dialog" aria-modal={isPhone} aria-label={label}>
                 <div className="sheet-head">
                     <h2 className="cut">{title}</h2>
                     <Tooltip label={t('close')}><ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t('close')} data-autofocus><IconX size={18} /></ActionIcon></Tooltip>
                 </div>
                 <div className="sheet-body" tabIndex={0} role="region" aria-label={label}>{children}</div>
                 {foot !== undefined && <div className="sheet-foot">{foot}</div>}
-            </aside>
+            </div>
         </FocusTrap>
     );
 }

@@ -1,6 +1,7 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconArrowDownLeft, IconArrowUpRight, IconFilterOff, IconMessages } from '@tabler/icons-react';
 import { getRouteApi, Link, Outlet, useMatchRoute, useNavigate } from '@tanstack/react-router';
+import { keys } from '@/api/keys';
 import type { Message } from '@/api/types';
 import { EmptyState, Page, Problem, RowsSkeleton, When } from '@/components/basics';
 import { DataTable, type Column } from '@/components/DataTable';
@@ -9,8 +10,9 @@ import { StatusBadge } from '@/components/status';
 import { useMay } from '@/app/session';
 import { channelsQuery } from '@/features/channels/queries';
 import { messageCategories, messageStatuses, type MessageFilter } from '@/features/messages/filter';
-import { messagesQuery } from '@/features/messages/queries';
-import { NewPill } from '@/features/live/NewPill';
+import { compareWithTop } from '@/features/messages/newer';
+import { NewerPill } from '@/features/messages/Newer';
+import { messagesQuery, messagesTop } from '@/features/messages/queries';
 import { useT, type Word } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/messages');
@@ -20,12 +22,15 @@ export default function Messages() {
     const may = useMay();
     const navigate = useNavigate();
     const filter = route.useSearch();
+    const client = useQueryClient();
     const list = useInfiniteQuery(messagesQuery(filter));
     const channels = useQuery({ ...channelsQuery, enabled: may('channels:read') });
     const open = useMatchRoute()({ to: '/messages/$messageId' });
     const chosen = open === false ? undefined : open.messageId;
     const names = new Map((channels.data ?? []).map((channel) => [channel.id, channel.name]));
-    const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
+    const shown = list.data?.pages.flatMap((page) => page.data) ?? [];
+    const top = useQuery({ ...messagesTop(filter), enabled: shown.length !== 0 });
+    const { count, isMore, rows } = compareWithTop(shown, top.data?.data ?? []);
     const isFiltered = Object.keys(filter).length !== 0;
     const set = (change: Partial<Record<keyof MessageFilter, unknown>>) => {
         const next = { ...filter, ...change };
@@ -61,7 +66,8 @@ export default function Messages() {
                     <TextFilter title={t('messages.after')} type="datetime-local" value={filter.after ?? ''} onChange={(after) => { set({ after }); }} />
                     <TextFilter title={t('messages.before')} type="datetime-local" value={filter.before ?? ''} onChange={(before) => { set({ before }); }} />
                 </FilterBar>
-                <NewPill list="messages" onShow={() => { void list.refetch(); }} />
+                <NewerPill count={count} isMore={isMore} onShow={() => { void client.resetQueries({ queryKey: keys.messages.list(filter) }); }} />
+                {top.isError && shown.length !== 0 && <p className="note" role="status" style={{ marginTop: 0 }}>{t('live.stale')}</p>}
                 {list.isPending ? <RowsSkeleton count={12} />
                     : list.isError && rows.length === 0 ? <Problem error={list.error} retry={() => { void list.refetch(); }} />
                     : rows.length === 0 && isFiltered ? <EmptyState icon={IconFilterOff} title={t('messages.none')} text={t('messages.none.text')} />

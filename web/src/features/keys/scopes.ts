@@ -18,4 +18,10 @@ export const scopeWords = {
     'settings:read': 'scope.settings:read',
     'settings:manage': 'scope.settings:manage',
     'keys:manage': 'scope.keys:manage',
+    'people:read': 'scope.people:read',
+    'people:manage': 'scope.people:manage',
+    'roles:manage': 'scope.roles:manage',
+    'audit:read': 'scope.audit:read',
+    'audit:export': 'scope.audit:export',
+    'contact.identity.reveal': 'scope.contact.identity.reveal',
 } as const satisfies Partial<Record<Scope, Word>>;

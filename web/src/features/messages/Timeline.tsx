@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router';
 import type { TimelineEntry } from '@/api/types';
 import { When } from '@/components/basics';
 import { isShown, StatusBadge, StatusIcon } from '@/components/status';
@@ -27,7 +28,7 @@ export function Timeline({ entries }: { entries: TimelineEntry[] }) {
                         {(entry.deliveries ?? []).map((delivery) => (
                             <div key={delivery.id} className="line" style={{ fontSize: 13, marginTop: 4 }}>
                                 <StatusBadge state={delivery.state} size={14} />
-                                <span className="quiet">{t('timeline.webhook', { count: delivery.attempts })}</span>
+                                <Link to="/webhooks/$endpointId/deliveries/$deliveryId" params={{ endpointId: delivery.endpoint_id, deliveryId: delivery.id }} className="quiet">{t('timeline.webhook', { count: delivery.attempts })}</Link>
                             </div>
                         ))}
                     </li>

@@ -1,0 +1,150 @@
+// @ts-check
+/** Every page in both themes and three sizes: nothing breaks, axe finds nothing, and a picture is left in build/screenshots to be looked at. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { ROOT } from '../integration/support.js';
+import { openPage, settled, signedIn, sizes, startDashboard, violations } from './browser.js';
+
+const shots = path.join(ROOT, 'build/screenshots');
+const at = {};
+
+before(async () => {
+    mkdirSync(shots, { recursive: true });
+    Object.assign(at, await startDashboard());
+});
+after(() => at.stop?.());
+
+/** @type {Record<string, () => string>} */
+const pages = {
+    messages: () => '/messages',
+    message: () => `/messages/${at.messages[0]}`,
+    'message-devanagari': () => `/messages/${at.messages[1]}`,
+    'messages-none': () => '/messages?reference=nothing',
+    keys: () => '/api-keys',
+    'key-new': () => '/api-keys/new',
+    webhooks: () => '/webhooks',
+    webhook: () => `/webhooks/${at.workspace.endpoint}`,
+    delivery: () => `/webhooks/${at.workspace.endpoint}/deliveries/${at.delivery.id}`,
+    'webhook-new': () => '/webhooks/new',
+    channels: () => '/channels',
+    channel: () => `/channels/${at.workspace.channel}`,
+    'channel-connect': () => '/channels/connect',
+    templates: () => '/templates',
+    'template-new': () => '/new-template',
+    usage: () => '/usage',
+    settings: () => '/settings',
+    reference: () => '/reference?operation=createMessage',
+    'not-found': () => '/nowhere/at/all',
+    'message-gone': () => '/messages/msg_00000000000000000000000000',
+};
+
+for (const [size, viewport] of Object.entries(sizes))
+    for (const scheme of ['light', 'dark'])
+        test(`every page, ${size}, ${scheme}`, { timeout: 600_000 }, async () => {
+            const failures = [];
+            const { page, faults, close } = await openPage(at.browser, at.url, { size: viewport, scheme });
+            for (const [name, target] of Object.entries(pages)) {
+                await page.goto(`${at.url}${target()}`);
+                await settled(page);
+                await page.screenshot({ path: path.join(shots, `${name}-${size}-${scheme}.png`) });
+                failures.push(...(await violations(page)).map((line) => `${name}: ${line}`), ...faults.splice(0).map((line) => `${name}: ${line}`));
+                const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+                if (overflow > 0)
+                    failures.push(`${name}: ${overflow} px wider than the window`);
+            }
+            await close();
+            assert.deepEqual(failures, []);
+        });
+
+test('an empty workspace says what each page is for', { timeout: 300_000 }, async () => {
+    const { page, faults, close } = await openPage(at.browser, at.emptyUrl);
+    for (const [name, words] of Object.entries({ messages: 'No messages yet', webhooks: 'No webhook endpoints yet', channels: 'No channel is connected', templates: 'No templates yet' })) {
+        await page.goto(`${at.emptyUrl}/${name}`);
+        await page.getByRole('heading', { name: words }).waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.screenshot({ path: path.join(shots, `${name}-empty-desktop-light.png`) });
+    }
+    await close();
+    assert.deepEqual(faults, []);
+});
+
+test('in Hindi, and at 200 %, nothing is cut off', { timeout: 300_000 }, async () => {
+    for (const [name, options] of /** @type {[string, any][]} */ ([['hindi', { locale: 'hi' }], ['hindi-phone', { locale: 'hi', size: sizes.phone, scheme: 'dark' }], ['zoomed', { zoom: 2 }]])) {
+        const { page, faults, close } = await openPage(at.browser, at.url, options);
+        for (const target of ['messages', 'api-keys', 'settings', 'channels']) {
+            await page.goto(`${at.url}/${target}`);
+            await settled(page);
+            await page.screenshot({ path: path.join(shots, `${target}-${name}.png`) });
+            assert.deepEqual(await violations(page), [], `${target} ${name}`);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), `${target} ${name} fits`);
+        }
+        if (name.startsWith('hindi'))
+            assert.equal(await page.locator('html').getAttribute('lang'), 'hi');
+        await close();
+        assert.deepEqual(faults, []);
+    }
+});
+
+test('who may little sees little, and what is not theirs says so', { timeout: 120_000 }, async () => {
+    at.session.current = signedIn(['messages:read', 'channels:read']);
+    const { page, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/channels`);
+    await settled(page);
+    assert.deepEqual(await page.locator('.rail-groups a').allInnerTexts(), ['Messages', 'Channels', 'API reference']);
+    assert.ok(await page.getByRole('button', { name: 'Connect a number' }).isDisabled());
+    await page.route('**/v1/settings/messages', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ type: 'x', title: 'The key lacks the scope.', status: 403, code: 'scope-missing', instance: '/requests/x' }) }));
+    await page.goto(`${at.url}/settings`);
+    await page.getByRole('heading', { name: 'This is not yours to see' }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.screenshot({ path: path.join(shots, 'settings-forbidden-desktop-light.png') });
+    await close();
+    at.session.current = signedIn();
+});
+
+test('a server that fails, and one that is away, are told with what to do', { timeout: 120_000 }, async () => {
+    const { page, close } = await openPage(at.browser, at.url);
+    let mode = 'fail';
+    await page.route('**/v1/webhook-endpoints?*', (route) => (mode === 'fail' ? route.fulfill({ status: 503, headers: { 'x-request-id': 'req_00000000000000000000000000' }, contentType: 'application/problem+json', body: JSON.stringify({ type: 'x', title: 'The service is busy.', status: 503, code: 'busy', instance: '/requests/x' }) }) : mode === 'away' ? route.abort() : route.continue()));
+    await page.goto(`${at.url}/webhooks`);
+    await page.getByText('The service is busy.').waitFor({ timeout: 60_000 });
+    await page.getByText('req_00000000000000000000000000').waitFor();
+    await page.screenshot({ path: path.join(shots, 'webhooks-failing-desktop-light.png') });
+    mode = 'away';
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByText('Harkara does not answer').waitFor({ timeout: 60_000 });
+    mode = 'well';
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('link', { name: /http:\/\/127/ }).waitFor({ timeout: 60_000 });
+    await close();
+});
+
+test('who is not signed in comes to the door, and back to where they were', { timeout: 120_000 }, async () => {
+    at.session.current = null;
+    for (const [size, scheme] of /** @type {const} */ ([['desktop', 'light'], ['phone', 'dark']])) {
+        const { page, close } = await openPage(at.browser, at.url, { size: sizes[size], scheme });
+        await page.goto(`${at.url}/webhooks?x=1`);
+        await page.getByRole('heading', { name: 'Sign in to Harkara' }).waitFor();
+        assert.match(page.url(), /\/sign-in\?to=%2Fwebhooks/);
+        assert.deepEqual(await violations(page), []);
+        await page.screenshot({ path: path.join(shots, `sign-in-${size}-${scheme}.png`) });
+        await page.goto(`${at.url}/sign-in?to=${encodeURIComponent('//evil.example')}`);
+        await page.getByRole('heading', { name: 'Sign in to Harkara' }).waitFor();
+        await close();
+    }
+    at.session.current = signedIn();
+});
+
+test('the first view is under 350 kB', { timeout: 120_000 }, async () => {
+    const { page, close } = await openPage(at.browser, at.url);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('Network.enable');
+    let bytes = 0;
+    devtools.on('Network.loadingFinished', (event) => { bytes += event.encodedDataLength; });
+    await page.goto(`${at.url}/messages`);
+    await settled(page);
+    await page.waitForLoadState('load');
+    assert.ok(bytes > 50_000 && bytes < 350_000, `${bytes} bytes over the wire`);
+    await close();
+});
