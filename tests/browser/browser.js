@@ -14,7 +14,7 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const sizes = { desktop: { width: 1440, height: 900 }, tablet: { width: 1024, height: 768 }, phone: { width: 390, height: 844 } };
-export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read'];
+export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read', 'audit:read'];
 
 /** @param {string} url @param {string} key @param {{ current: any }} session null: nobody is signed in */
 function startProxy(url, key, session) {
@@ -50,6 +50,7 @@ export async function startDashboard() {
         await client.follow(id, ['delivered', 'read']);
     await client.must(201, 'POST', '/v1/api-keys', { name: 'A program with a very long name that somebody thought would explain everything about it, for good', scopes: ['messages:send'], allowed_cidrs: ['203.0.113.0/24', '2001:db8::/32'] });
     const template = await client.must(202, 'POST', '/v1/templates', { channel_id: channel, name: 'order_sent', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'Your order {{1}} is on its way.', example: { body_text: [['A-1042']] } }] }).catch(() => null);
+    const entry = (await client.must(200, 'GET', '/v1/audit?action=api_key.created')).data[0].id;
     const session = { current: /** @type {any} */ (null) };
     session.current = signedIn();
     const proxy = await startProxy(platform.url, workspace.key, session);
@@ -58,7 +59,7 @@ export async function startDashboard() {
     const delivery = await until(async () => (await client.must(200, 'GET', `/v1/webhook-endpoints/${workspace.endpoint}/deliveries`)).data.find((each) => each.state === 'delivered'), 'a delivery');
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--force-color-profile=srgb'] });
     return {
-        platform, workspace, session, browser, messages: made, held, template, delivery, url: address(proxy), emptyUrl: address(proxyOfEmpty),
+        platform, workspace, session, browser, messages: made, held, entry, template, delivery, url: address(proxy), emptyUrl: address(proxyOfEmpty),
         async stop() {
             await browser.close();
             for (const server of [proxy, proxyOfEmpty]) {

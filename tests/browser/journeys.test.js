@@ -169,3 +169,25 @@ test('on a phone: four places, the rest behind More, and a sheet is the page', {
     await page.waitForURL('**/usage');
     await close();
 });
+
+test('an entry of the audit log is proved in the browser as soon as a checkpoint holds it', { timeout: 240_000 }, async () => {
+    await until(async () => (await at.workspace.client.must(200, 'GET', `/v1/audit/${at.entry}`)).proof !== null, 'a checkpoint', 180_000);
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/audit?action=api_key.created`);
+    await settled(page);
+    await page.getByRole('link', { name: 'api_key.created' }).first().click();
+    await page.getByText(/^Verified: entry \d+ of \d+/).waitFor();
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download proof' }).click()]);
+    assert.match(file.suggestedFilename(), /^aud_.*-proof\.json$/);
+    /* The same entry with another byte in it is not. */
+    await page.route('**/v1/audit/aud_*', async (route) => {
+        const answer = await route.fetch();
+        const entry = await answer.json();
+        entry.proof.line = entry.proof.line.replace(/.$/, 'X');
+        await route.fulfill({ response: answer, json: entry });
+    });
+    await page.reload();
+    await page.getByText('This entry is not what the checkpoint was signed for').waitFor();
+    await close();
+    assert.deepEqual(faults, []);
+});

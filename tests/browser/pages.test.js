@@ -33,6 +33,8 @@ const pages = {
     'channel-connect': () => '/channels/connect',
     templates: () => '/templates',
     'template-new': () => '/new-template',
+    audit: () => '/audit',
+    'audit-entry': () => `/audit/${at.entry}`,
     usage: () => '/usage',
     settings: () => '/settings',
     reference: () => '/reference?operation=createMessage',

@@ -10,5 +10,6 @@ export const keys = {
     endpoints: { all: ['endpoints'] as const, list: ['endpoints', 'list'] as const, one: (id: string) => ['endpoints', 'one', id] as const, deliveries: (id: string, filter: object) => ['endpoints', 'deliveries', id, filter] as const, delivery: (id: string) => ['endpoints', 'delivery', id] as const },
     usage: ['usage'] as const,
     channelUsage: ['usage', 'channels'] as const,
+    audit: { list: (filter: object) => ['audit', 'list', filter] as const, one: (id: string) => ['audit', 'one', id] as const, proof: (id: string, root: string) => ['audit', 'proof', id, root] as const },
     settings: ['settings'] as const,
 };

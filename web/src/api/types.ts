@@ -11,4 +11,6 @@ export type Scope = Schemas['Scope'];
 export type WebhookEndpoint = Schemas['WebhookEndpoint'];
 export type WebhookDelivery = Schemas['WebhookDelivery'];
 export type LimitState = Schemas['LimitState'];
+export type AuditEntry = Schemas['AuditEntry'];
+export type AuditEntryProved = Schemas['AuditEntryProved'];
 export type MessageSettings = Schemas['MessageSettings'];

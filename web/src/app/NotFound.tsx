@@ -5,5 +5,5 @@ import { useT } from '@/i18n/i18n';
 
 export function NotFound() {
     const t = useT();
-    return <main className="page"><EmptyState icon={IconMap2} title={t('notfound')} text={t('notfound.text')}><Link to="/">{t('notfound.home')}</Link></EmptyState></main>;
+    return <main className="page"><h1 style={{ textAlign: 'center', marginTop: '10vh' }}>404</h1><EmptyState icon={IconMap2} title={t('notfound')} text={t('notfound.text')}><Link to="/">{t('notfound.home')}</Link></EmptyState></main>;
 }

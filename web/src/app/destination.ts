@@ -1,4 +1,4 @@
-const homes: Record<string, string> = { msg: '/messages/', chn: '/channels/', tpl: '/templates/', whe: '/webhooks/' };
+const homes: Record<string, string> = { msg: '/messages/', chn: '/channels/', tpl: '/templates/', whe: '/webhooks/', aud: '/audit/' };
 
 /** Where the object of an id is shown; null for what is no id of a thing with a page. */
 export function destinationOf(typed: string): string | null {

@@ -1,8 +1,8 @@
-import { IconBook2, IconBrandWhatsapp, IconGauge, IconKey, IconMessages, IconSettings, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
+import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
-    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/usage' | '/settings';
+    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/settings';
     word: Word;
     icon: Icon;
     /** Who lacks it does not see the place. */
@@ -21,6 +21,9 @@ export const groups: { word?: Word; places: Place[] }[] = [
         { to: '/api-keys', word: 'nav.keys', icon: IconKey, permission: 'keys:manage', hotkey: 'g a' },
         { to: '/webhooks', word: 'nav.webhooks', icon: IconWebhook, permission: 'webhooks:read', hotkey: 'g w' },
         { to: '/reference', word: 'nav.reference', icon: IconBook2, hotkey: 'g r' },
+    ] },
+    { word: 'nav.trust', places: [
+        { to: '/audit', word: 'nav.audit', icon: IconFileSearch, permission: 'audit:read', hotkey: 'g l' },
     ] },
     { word: 'nav.workspace', places: [
         { to: '/usage', word: 'nav.usage', icon: IconGauge, permission: 'usage:read', hotkey: 'g u' },

@@ -5,6 +5,7 @@ import { keys } from '@/api/keys';
 import { ApiError } from '@/api/problem';
 import { sessionQuery } from '@/api/session';
 import { Problem } from '@/components/basics';
+import { readAuditFilter } from '@/features/audit/queries';
 import { readMessageFilter } from '@/features/messages/filter';
 import { NotFound } from './NotFound';
 import { Shell } from './Shell';
@@ -69,12 +70,14 @@ const template = createRoute({ getParentRoute: () => templates, path: '$template
 const templateNew = createRoute({ getParentRoute: () => app, path: '/new-template', component: lazyRouteComponent(() => import('@/pages/TemplateNew')) });
 const usage = createRoute({ getParentRoute: () => app, path: '/usage', component: lazyRouteComponent(() => import('@/pages/Usage')) });
 const settings = createRoute({ getParentRoute: () => app, path: '/settings', component: lazyRouteComponent(() => import('@/pages/Settings')) });
+const audit = createRoute({ getParentRoute: () => app, path: '/audit', validateSearch: readAuditFilter, component: lazyRouteComponent(() => import('@/pages/Audit')) });
+const auditEntry = createRoute({ getParentRoute: () => audit, path: '$entryId', component: lazyRouteComponent(() => import('@/pages/AuditEntry')) });
 const reference = createRoute({
     getParentRoute: () => app, path: '/reference', component: lazyRouteComponent(() => import('@/pages/Reference')),
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, reference])]);
+const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, audit.addChildren([auditEntry]), reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

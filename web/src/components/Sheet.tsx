@@ -1,4 +1,4 @@
-import { ActionIcon, FocusTrap, Tooltip } from '@mantine/core';
+import { ActionIcon, FocusTrap } from '@mantine/core';
 import { useHotkeys, useMediaQuery } from '@mantine/hooks';
 import { IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
@@ -14,7 +14,7 @@ export function Sheet({ title, label, onClose, foot, children }: { title: ReactN
             <div className="sheet" role="dialog" aria-modal={isPhone} aria-label={label}>
                 <div className="sheet-head">
                     <h2 className="cut">{title}</h2>
-                    <Tooltip label={t('close')}><ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t('close')} data-autofocus><IconX size={18} /></ActionIcon></Tooltip>
+                    <ActionIcon variant="subtle" color="gray" onClick={onClose} aria-label={t('close')} data-autofocus><IconX size={18} /></ActionIcon>
                 </div>
                 <div className="sheet-body" tabIndex={0} role="region" aria-label={label}>{children}</div>
                 {foot !== undefined && <div className="sheet-foot">{foot}</div>}

@@ -17,6 +17,7 @@ const looks = {
     delivered: { colour: 'green', icon: IconChecks, word: 'status.delivered' },
     read: { colour: 'teal', icon: IconCircleCheck, word: 'status.read' },
     received: { colour: 'green', icon: IconInbox, word: 'status.received' },
+    done: { colour: 'green', icon: IconCircleCheck, word: 'status.done' },
     blocked: { colour: 'violet', icon: IconBan, word: 'status.blocked' },
     failed: { colour: 'red', icon: IconCircleX, word: 'status.failed' },
     uncertain: { colour: 'orange', icon: IconHelpCircle, word: 'status.uncertain' },

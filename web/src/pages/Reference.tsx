@@ -39,7 +39,7 @@ function One({ operation }: { operation: Operation }) {
                 {operation.scope !== null && <div className="quiet" style={{ fontSize: 13, marginTop: 6 }}>{t('reference.scope')} <span className="mono">{operation.scope}</span></div>}
                 <p style={{ whiteSpace: 'pre-line', maxWidth: '72ch', margin: '12px 0 0' }}>{operation.description}</p>
             </div>
-            <CodeTabs key={operation.id} method={operation.method} path={target ?? operation.path} body={example} bearer={bearer === '' ? '$HARKARA_KEY' : bearer} />
+            <CodeTabs key={operation.id} method={operation.method} path={target ?? operation.path} body={example} bearer={bearer === '' ? 'YOUR_API_KEY' : bearer} />
             <form className="card card-pad stack" onSubmit={(event) => { event.preventDefault(); if (target !== null) run.mutate(target); }}>
                 <h3 style={{ margin: 0 }}>{t('reference.try')}</h3>
                 <PasswordInput label={t('reference.key')} description={t('reference.key.help')} value={bearer} onChange={(event) => { setBearer(event.currentTarget.value.trim()); }} autoComplete="off" visibilityToggleButtonProps={{ 'aria-label': t('connect.show') }} />
