@@ -260,8 +260,10 @@ after_a_restore_into_another_cluster_the_log_goes_on(void **state UNUSED)
     webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
     assert_int_equal(webhook_testing_fan_out(&queued), 1);
     webhook_testing_event(acme, EVENT_MESSAGE_READ, NULL);
+    webhook_testing_message(acme);
     test_cluster_sql(
         "update event set xid = '900000000005' where type = 'message.read';"
+        "update message set told_xid = '900000000009';"
         "update event set xid = '900000000001' where type = 'message.sent';"
         "update consumer_cursor set xid = '900000000001'; update event_clock set system_identifier = 'another'");
     webhook_testing_event(acme, EVENT_MESSAGE_FAILED,
@@ -271,15 +273,16 @@ after_a_restore_into_another_cluster_the_log_goes_on(void **state UNUSED)
     assert_int_equal(webhook_testing_count("select event_clock_check()::integer"), 1);
     assert_int_equal(webhook_testing_count("select event_clock_check()::integer"), 0); /* it is known now */
     webhook_testing_event(acme, EVENT_MESSAGE_DELIVERED, NULL);
-    assert_int_equal(webhook_testing_fan_out(&queued), 2);
-    assert_int_equal(queued, 2);
+    assert_int_equal(webhook_testing_fan_out(&queued), 3);
+    assert_int_equal(queued, 3);
     assert_int_equal(
         webhook_testing_count(
-            "select count(*) from event where type = 'message.delivered' and xid > '900000000005'"),
+            "select count(*) from event where type = 'message.delivered' and xid > '900000000009'"),
         1);
     webhook_testing_event(acme, EVENT_MESSAGE_FAILED, NULL);
-    assert_int_equal(webhook_testing_fan_out(&queued), 1);
-    assert_int_equal(deliveries_of(endpoint), 4);
+    webhook_testing_message(acme);
+    assert_int_equal(webhook_testing_fan_out(&queued), 2);
+    assert_int_equal(deliveries_of(endpoint), 6);
 }
 
 static void

@@ -121,7 +121,7 @@ webhook_testing_message(struct id tenant)
         "insert into harkara.message (tenant_id, id, channel_id, direction, kind, category, status, peer_index,"
         " key_version, peer_ct, peer_iv, peer_tag, content_ct, content_iv, content_tag, reference, accepted_by,"
         " told_xid) select '%s', '%s', '%s', 'out', 'text', 'service', 'sent', z, 1, z, z, z, z, z, z, 'ours',"
-        " 'key_1', pg_current_xact_id() from (select decode(repeat('00', 32), 'hex') z) v",
+        " 'key_1', harkara.event_xid() from (select decode(repeat('00', 32), 'hex') z) v",
         tenant_text, id_text, id_text);
     test_cluster_sql(sql);
     return id;
