@@ -8,6 +8,8 @@ struct entry {
     struct limit_values values;
     struct mono_time read_at;
     bool is_filled;
+    /* It will be too old soon: somebody was sent to wait for the database, and somebody reads it anew. */
+    bool is_sent, is_reading;
 };
 
 struct limit_book {
@@ -233,6 +235,22 @@ look_in(struct db_tx *tx, void *ctx)
     return limit_values_read(tx, look->defaults, look->subject, look->out);
 }
 
+/* Under the lock. Shortly before it is too old one of those who ask reads it anew, so that they need not all.
+ */
+static bool
+is_fresh_for(struct entry *entry, struct mono_time now, bool has_db)
+{
+    int64_t age_us = now.us - entry->read_at.us;
+    bool *is_taken = has_db ? &entry->is_reading : &entry->is_sent;
+
+    if (age_us >= INT64_C(1000) * LIMIT_BOOK_MS)
+        return false;
+    if (age_us < INT64_C(1000) * (LIMIT_BOOK_MS - LIMIT_BOOK_EARLY_MS) || *is_taken)
+        return true;
+    *is_taken = true;
+    return false;
+}
+
 enum err
 limit_book_look(struct limit_book *book, struct db *db, struct id tenant, struct id subject,
                 struct limit_values *out)
@@ -243,7 +261,7 @@ limit_book_look(struct limit_book *book, struct db *db, struct id tenant, struct
     pthread_mutex_lock(&book->lock);
     struct entry *entry = entry_for(book, tenant, subject);
     if (entry->is_filled && id_eq(entry->tenant, tenant) && id_eq(entry->subject, subject) &&
-        now.us - entry->read_at.us < INT64_C(1000) * LIMIT_BOOK_MS) {
+        is_fresh_for(entry, now, db != NULL)) {
         *out = entry->values;
         is_fresh = true;
     }

@@ -8,8 +8,9 @@
 #include "domain/limit/limit.h"
 #include "platform/db/db.h"
 
-#define LIMIT_BOOK_MS      2000
-#define LIMIT_BOOK_ENTRIES 4096u
+#define LIMIT_BOOK_MS       2000
+#define LIMIT_BOOK_EARLY_MS 200 /* so long before one of those who ask reads it anew */
+#define LIMIT_BOOK_ENTRIES  4096u
 
 /* By enum limit_name. */
 struct limit_values {

@@ -110,6 +110,34 @@ a_workspace_only_tightens_what_it_was_given(void **state UNUSED)
     db_close(admin);
 }
 
+/* Else all who ask in the same moment would ask the database, twice each. */
+static void
+one_reads_anew_what_will_be_too_old(void **state UNUSED)
+{
+    struct id channel = id_new(clock_system());
+    struct limit_setting setting = { .subject = channel, .messages_per_day = 7 };
+    struct step step = { .setting = &setting };
+    struct limit_values values;
+    struct limit_book *book;
+
+    assert_ok(limit_book_new(&manual.clock, &defaults, &book));
+    assert_true(values_of(book, acme, channel).of[LIMIT_SENDER_DAY] == 1000);
+    assert_ok(db_run(gateway, acme, setting_in, &step));
+    clock_manual_advance(&manual, INT64_C(1000) * (LIMIT_BOOK_MS - LIMIT_BOOK_EARLY_MS));
+    assert_int_equal(limit_book_look(book, NULL, acme, channel, &values), ERR_WOULD_WAIT);
+    assert_ok(limit_book_look(book, NULL, acme, channel, &values)); /* one was sent */
+    assert_true(values.of[LIMIT_SENDER_DAY] == 1000);
+    assert_true(values_of(book, acme, channel).of[LIMIT_SENDER_DAY] == 7); /* and has read */
+    clock_manual_advance(&manual, INT64_C(1000) * LIMIT_BOOK_EARLY_MS);
+    assert_ok(limit_book_look(book, NULL, acme, channel, &values)); /* it counts from there */
+    assert_true(values.of[LIMIT_SENDER_DAY] == 7);
+    clock_manual_advance(&manual, INT64_C(1000) * LIMIT_BOOK_MS);
+    assert_int_equal(limit_book_look(book, NULL, acme, channel, &values), ERR_WOULD_WAIT);
+    assert_int_equal(limit_book_look(book, NULL, acme, channel, &values),
+                     ERR_WOULD_WAIT); /* too old for all */
+    limit_book_free(book);
+}
+
 static void
 what_was_used_is_added_up_by_day_month_sender_and_workspace(void **state UNUSED)
 {
@@ -184,6 +212,6 @@ a_quota_that_runs_short_is_told_once_in_its_window(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 
-CLUSTER_MAIN(TEST(a_workspace_only_tightens_what_it_was_given),
+CLUSTER_MAIN(TEST(a_workspace_only_tightens_what_it_was_given), TEST(one_reads_anew_what_will_be_too_old),
              TEST(what_was_used_is_added_up_by_day_month_sender_and_workspace),
              TEST(a_quota_that_runs_short_is_told_once_in_its_window))
