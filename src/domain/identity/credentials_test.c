@@ -7,6 +7,8 @@
 #include "domain/tenant/tenant_key.h"
 #include "platform/db/test_cluster.h"
 #include "program/vault/vault_testing.h"
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 static struct db *db, *other_db;
@@ -374,6 +376,52 @@ a_recovery_code_is_good_once_however_it_is_typed(void **state UNUSED)
     recovery_codes_wipe(&newer);
 }
 
+struct late {
+    struct id person;
+    struct slice text;
+    enum err err;
+};
+
+static void *
+take_late(void *ctx)
+{
+    struct late *late = ctx;
+    struct db_tx tx;
+
+    late->err = db_begin(other_db, tenant_platform, &tx);
+    if (late->err == ERR_OK)
+        late->err = recovery_code_take(&tx, late->person, late->text, now);
+    db_rollback(&tx);
+    return NULL;
+}
+
+/* Both have found it unused; the second one waits for the first one's commit, and gets nothing. */
+static void
+of_two_that_bring_a_code_at_once_one_is_let_in(void **state UNUSED)
+{
+    struct recovery_codes codes;
+    struct id person = new_person();
+    pthread_t thread;
+    struct db_tx tx;
+
+    assert_ok(recovery_codes_make(&codes));
+    begin(&tx);
+    assert_ok(recovery_codes_put(&tx, person, &codes, now));
+    assert_ok(db_commit(&tx));
+    struct late late = { person, slice_of(codes.text[3], RECOVERY_CODE_TEXT_BYTES), ERR_OK };
+    begin(&tx);
+    assert_ok(recovery_code_take(&tx, person, late.text, now));
+    assert_int_equal(pthread_create(&thread, NULL, take_late, &late), 0);
+    while (test_cluster_number(
+               "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like"
+               " 'UPDATE recovery_code%'") == 0)
+        sched_yield();
+    assert_ok(db_commit(&tx));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(late.err, ERR_CODE_REFUSED);
+    recovery_codes_wipe(&codes);
+}
+
 static void
 what_is_no_recovery_code_is_refused(void **state UNUSED)
 {
@@ -428,6 +476,7 @@ main(void)
         TEST(a_secret_that_was_never_confirmed_is_replaced),
         TEST(an_application_is_enrolled_by_an_address),
         TEST(a_recovery_code_is_good_once_however_it_is_typed),
+        TEST(of_two_that_bring_a_code_at_once_one_is_let_in),
         TEST(what_is_no_recovery_code_is_refused),
         TEST(codes_are_drawn_each_by_itself_and_kept_only_as_hashes),
     };

@@ -14,14 +14,7 @@ enum { TYPE_OKP = 1, TYPE_EC2 = 2, TYPE_RSA = 3, CURVE_P256 = 1, CURVE_ED25519 =
 struct parameters {
     int64_t type, algorithm, curve;
     struct slice modulus, x_or_exponent, y;
-    unsigned seen; /* a bit for each label */
 };
-
-static unsigned
-label_bit(int64_t label)
-{
-    return label >= LABEL_Y && label <= LABEL_ALGORITHM ? 1u << (label - LABEL_Y) : 0;
-}
 
 static enum err
 take_bytes(struct slice *input, struct slice *out)
@@ -42,9 +35,6 @@ take_parameter(struct slice *input, struct parameters *out)
 
     if (err != ERR_OK)
         return err;
-    if ((out->seen & label_bit(label)) != 0)
-        return ERR_ENCODING;
-    out->seen |= label_bit(label);
     switch (label) {
     case LABEL_TYPE:
         return cbor_take_int(input, &out->type);
@@ -62,6 +52,7 @@ take_parameter(struct slice *input, struct parameters *out)
     }
 }
 
+/* Each kind needs as many parameters as it has: one that comes twice leaves another one out. */
 static enum err
 key_of(const struct parameters *p, uint64_t count, struct public_key *out)
 {
@@ -86,7 +77,7 @@ key_of(const struct parameters *p, uint64_t count, struct public_key *out)
 enum err
 cose_key_take(struct slice *input, struct public_key *key_out)
 {
-    struct parameters parameters = { .seen = 0 };
+    struct parameters parameters = { .type = 0 };
     struct slice rest = *input;
     struct cbor_item map;
 

@@ -52,6 +52,8 @@ what_is_no_such_key_is_refused(void **state UNUSED)
         SLICE("\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x21\0" X256 "\x22\x58\x20" Y256),       /* too long */
         SLICE("\xa4\x01\x01\x03\x27\x20\x06\x21\x41z"),                        /* Ed25519, too short */
         SLICE("\xa4\x01\x03\x03\x39\x01\x00\x20\x41\x05\x21\x43\x01\x00\x01"), /* RSA of 3 bits */
+        SLICE("\xa6\x01\x02\x03\x26\x20\x01\x21\x58\x20" X256 "\x22\x58\x20" Y256
+              "\x01\x02"), /* the type twice */
         SLICE("\xa0"),
         SLICE("\x80"),
         SLICE(""),
