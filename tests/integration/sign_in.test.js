@@ -1,6 +1,7 @@
 // @ts-check
 /** People: enrolment, passkeys, sessions, fresh factors; and everything that must not work. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Client, SCOPES, startPlatform, until } from './support.js';
 import { Browser, Passkey } from './authenticator.js';
@@ -361,6 +362,42 @@ describe('what is sensitive', () => {
         old.cookies.set('__Host-harkara', /** @type {string} */ (before));
         assert.equal((await old.call('GET', '/v1/session')).status, 401);
         await page.must(200, 'POST', '/v1/me/passkeys/options');
+    });
+});
+
+/** RFC 6238, as an authenticator application works it out. @param {string} secret @param {number} step */
+function code(secret, step) {
+    const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+    const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((octet) => parseInt(octet, 2)));
+    const counter = Buffer.alloc(8);
+    counter.writeBigUInt64BE(BigInt(step));
+    const mac = createHmac('sha1', key).update(counter).digest();
+    return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
+}
+
+describe('an authenticator application', () => {
+    test('is set up with a first code, steps up, takes each code once, and is removed', async () => {
+        const { page } = await owner();
+        assert.equal((await page.call('GET', '/v1/me/totp')).status, 404);
+        assert.equal((await page.call('POST', '/v1/session/step-up/totp', { code: '000000' })).json.code, 'code-refused');
+        const shown = await page.must(200, 'POST', '/v1/me/totp');
+        assert.match(shown.uri, /^otpauth:\/\/totp\//);
+        assert.match(shown.qr_svg, /^<svg .*<\/svg>$/);
+        assert.equal((await page.must(200, 'GET', '/v1/me/totp')).is_confirmed, false);
+        const step = Math.floor(Date.now() / 30_000); /* the one before or this one, and the one after it: good within a step */
+        assert.equal((await page.call('POST', '/v1/session/step-up/totp', { code: code(shown.secret, step) })).json.code, 'code-refused', 'no factor yet');
+        assert.equal((await page.must(200, 'POST', '/v1/me/totp/confirm', { code: code(shown.secret, step) })).is_confirmed, true);
+        assert.equal((await page.call('POST', '/v1/session/step-up/totp', { code: code(shown.secret, step) })).json.code, 'code-refused', 'used before');
+        const session = await page.must(200, 'POST', '/v1/session/step-up/totp', { code: code(shown.secret, step + 1) });
+        assert.deepEqual(session.authenticated_by, ['passkey', 'totp']);
+        assert.equal((await page.call('POST', '/v1/me/totp')).json.code, 'already-exists');
+        const guesses = [];
+        for (let i = 0; i < 7; i++)
+            guesses.push((await page.call('POST', '/v1/session/step-up/totp', { code: code('ABCDEFGH', i) })).json.code);
+        assert.ok(guesses.includes('attempts-throttled'), guesses.join());
+        await page.must(204, 'DELETE', '/v1/me/totp');
+        assert.equal((await page.call('DELETE', '/v1/me/totp')).status, 404);
+        forget();
     });
 });
 

@@ -239,6 +239,7 @@ main(void)
                                                        session_routes,
                                                        me_routes,
                                                        enrolment_routes,
+                                                       factor_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;

@@ -18,9 +18,9 @@ look_in(struct db_tx *tx, void *ctx)
     return totp_read(tx, look->person, look->arena, &look->totp);
 }
 
-enum err
-second_factor_check(struct http_request *request, struct id person, struct slice code,
-                    struct second_factor *out)
+static enum err
+check(struct http_request *request, struct id person, struct slice code, bool is_confirmed,
+      struct second_factor *out)
 {
     const struct gateway_worker *worker = gateway_worker_of(request);
     const struct clock *clock = worker->gateway->clock;
@@ -32,11 +32,25 @@ second_factor_check(struct http_request *request, struct id person, struct slice
         request->problem.retry_after_s = (uint32_t)wait_s;
     if (err == ERR_OK)
         err = platform_read(request, look_in, &look);
-    if (err == ERR_NOT_FOUND || (err == ERR_OK && !look.totp.is_confirmed))
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && look.totp.is_confirmed != is_confirmed))
         err = ERR_CODE_REFUSED;
     out->totp = look.totp;
     return err == ERR_OK ? totp_code_check(&worker->vault, &out->totp, code, clock_wall(clock), &out->step)
                          : err;
+}
+
+enum err
+second_factor_check(struct http_request *request, struct id person, struct slice code,
+                    struct second_factor *out)
+{
+    return check(request, person, code, true, out);
+}
+
+enum err
+second_factor_first(struct http_request *request, struct id person, struct slice code,
+                    struct second_factor *out)
+{
+    return check(request, person, code, false, out);
 }
 
 enum err

@@ -16,6 +16,9 @@ struct second_factor {
 /* Before the transaction. ERR_CODE_REFUSED: also when the person has no such application; ERR_THROTTLED. */
 MUST_CHECK enum err second_factor_check(struct http_request *request, struct id person, struct slice code,
                                         struct second_factor *out);
+/* The same for an application that has shown no code yet. */
+MUST_CHECK enum err second_factor_first(struct http_request *request, struct id person, struct slice code,
+                                        struct second_factor *out);
 /* In the transaction of what it is good for, in tenant_platform: the code is used up, the guesses are
  * forgotten. */
 MUST_CHECK enum err second_factor_take(struct db_tx *tx, const struct clock *clock,

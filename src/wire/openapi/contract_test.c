@@ -527,9 +527,9 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
 {
     /* Posts that only say "do it". */
     static const char *const bare[] = {
-        "rotateWebhookSecret",  "cancelMessage",      "syncChannelNumber",   "deregisterChannelNumber",
-        "syncChannelTemplates", "unpauseTemplate",    "testWebhookEndpoint", "replayWebhookDelivery",
-        "beginPasskeySignIn",   "beginPasskeyStepUp", "beginPasskey"
+        "rotateWebhookSecret",  "cancelMessage",   "syncChannelNumber",   "deregisterChannelNumber",
+        "syncChannelTemplates", "unpauseTemplate", "testWebhookEndpoint", "replayWebhookDelivery",
+        "beginPasskeySignIn",   "beginTotp",       "beginPasskeyStepUp",  "beginPasskey"
     };
     const struct contract_route *route;
     size_t count = 0, open = 0;
