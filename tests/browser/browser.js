@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The dashboard in Debian's Chromium, on a real platform. While people cannot sign in by the API, a proxy in front of the gateway
- * stands in for that one step: it says who is there, and adds a workspace's key; all else is the gateway's own answer.
+ * The dashboard in Debian's Chromium, on a real platform. For pages that say nothing of sign-in, a proxy in front of the gateway says
+ * who is there, and adds a workspace's key; all else is the gateway's own answer. sign_in.test.js goes in by the door, without it.
  */
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -72,14 +72,14 @@ export async function startDashboard() {
 }
 
 export function signedIn(permissions = allPermissions) {
-    const workspace = { id: 'ten_00000000000000000000000000', name: 'Meadow Plants', mode: 'sandbox' };
-    return { person: { id: 'usr_00000000000000000000000000', name: 'Asha Menon', email: 'asha@example.org' }, workspace, workspaces: [workspace, { ...workspace, id: 'ten_00000000000000000000000001', name: 'हरित उद्यान', mode: 'live' }], permissions, csrf_token: 'x' };
+    const workspace = { id: 'ten_00000000000000000000000000', name: 'Meadow Plants', slug: 'meadow', role: 'owner', membership_id: 'mbr_00000000000000000000000000' };
+    return { person: { id: 'usr_00000000000000000000000000', name: 'Asha Menon', email: 'asha@example.org' }, workspace, workspaces: [workspace, { ...workspace, id: 'ten_00000000000000000000000001', name: 'हरित उद्यान', slug: 'harit', role: 'auditor' }], permissions, csrf_token: 'x' };
 }
 
 /** A page that fails the test when the policy refuses something, a script throws, or anything is asked of another origin. */
 export async function openPage(browser, url, { size = sizes.desktop, scheme = 'light', locale = 'en', zoom = 1 } = {}) {
     const context = await browser.newContext({ viewport: { width: Math.round(size.width / zoom), height: Math.round(size.height / zoom) }, deviceScaleFactor: zoom, colorScheme: scheme, reducedMotion: 'reduce', locale: 'en-IN', timezoneId: 'Asia/Kolkata' });
-    await context.addInitScript(`localStorage.setItem('harkara-locale', ${JSON.stringify(locale)})`);
+    await context.addInitScript(`if (location.origin !== 'null') localStorage.setItem('harkara-locale', ${JSON.stringify(locale)})`);
     const page = await context.newPage();
     const faults = [];
     page.on('pageerror', (error) => faults.push(`threw: ${error.message}`));

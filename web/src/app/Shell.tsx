@@ -8,9 +8,10 @@ import {
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { Suspense, type ReactNode } from 'react';
 import { api, setCsrfToken, unwrap } from '@/api/client';
+import { keys } from '@/api/keys';
 import { initialOf } from '@/components/initial';
 import { RowsSkeleton } from '@/components/basics';
-import { useLanguage } from '@/i18n/i18n';
+import { useLanguage, type Word } from '@/i18n/i18n';
 import { Palette } from './Palette';
 import { placesFor } from './places';
 import { useMay, useSession } from './session';
@@ -20,38 +21,44 @@ function useSignOut(): () => void {
     const client = useQueryClient();
     const navigate = useNavigate();
     const mutation = useMutation({
-        mutationFn: () => unwrap(api.DELETE('/v1/session' as never)),
+        mutationFn: () => unwrap(api.DELETE('/v1/session')),
         onSettled: () => { setCsrfToken(null); client.clear(); void navigate({ to: '/sign-in' }); },
     });
     return () => { mutation.mutate(); };
 }
 
-function ModeBadge({ mode }: { mode: 'live' | 'sandbox' }) {
+const roles: Record<string, Word> = { owner: 'role.owner', admin: 'role.admin', manager: 'role.manager', developer: 'role.developer', marketer: 'role.marketer', agent: 'role.agent', billing: 'role.billing', auditor: 'role.auditor' };
+
+/** What the person is there: a built-in word, or the workspace's own name for it. */
+function Role({ role }: { role: string }) {
     const { t } = useLanguage();
-    return <span className="mode" data-live={mode === 'live'}>{t(mode === 'live' ? 'mode.live' : 'mode.sandbox')}</span>;
+    const word = roles[role];
+    return <span className="quiet" style={{ fontSize: 12, whiteSpace: 'nowrap' }}>{word === undefined ? role : t(word)}</span>;
 }
 
 function Switcher({ isFolded }: { isFolded: boolean }) {
     const { t } = useLanguage();
     const { workspace, workspaces, person } = useSession();
     const client = useQueryClient();
+    const navigate = useNavigate();
+    const name = workspace?.name ?? t('switcher.none');
     const switchTo = useMutation({
-        mutationFn: (id: string) => unwrap(api.POST('/v1/session/workspace' as never, { body: { tenant_id: id } } as never)),
-        onSuccess: async () => { await client.resetQueries(); },
+        mutationFn: (id: string) => unwrap(api.POST('/v1/session/workspace', { body: { tenant_id: id } })),
+        onSuccess: async (session) => { setCsrfToken(session.csrf_token); client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] }); client.setQueryData(keys.session, session); await navigate({ to: '/messages' }); },
     });
-    const mark = <span className="mark" aria-hidden>{initialOf(workspace.name)}</span>;
+    const mark = <span className="mark" aria-hidden>{initialOf(name)}</span>;
     return (
         <Menu position="bottom-start" width={260}>
             <Menu.Target>
-                <UnstyledButton className="workspace" aria-label={isFolded ? t('switcher.label', { name: workspace.name }) : undefined}>
+                <UnstyledButton className="workspace" aria-label={isFolded ? t('switcher.label', { name }) : undefined}>
                     {mark}
-                    {!isFolded && <><span className="grow"><span className="cut" style={{ display: 'block', fontWeight: 600, lineHeight: '18px' }}>{workspace.name}</span><ModeBadge mode={workspace.mode} /></span><IconSelector size={15} aria-hidden className="quiet" /></>}
+                    {!isFolded && <><span className="grow"><span className="cut" style={{ display: 'block', fontWeight: 600, lineHeight: '18px' }}>{name}</span><Role role={workspace?.role ?? ''} /></span><IconSelector size={15} aria-hidden className="quiet" /></>}
                 </UnstyledButton>
             </Menu.Target>
             <Menu.Dropdown>
-                <Menu.Label>{person.email}</Menu.Label>
+                <Menu.Label>{person.email ?? person.name}</Menu.Label>
                 {workspaces.map((each) => (
-                    <Menu.Item key={each.id} onClick={() => { if (each.id !== workspace.id) switchTo.mutate(each.id); }} rightSection={each.id === workspace.id ? <IconCheck size={14} aria-label={t('switcher.current')} /> : <ModeBadge mode={each.mode} />}>
+                    <Menu.Item key={each.id} onClick={() => { if (each.id !== workspace?.id) switchTo.mutate(each.id); }} rightSection={each.id === workspace?.id ? <IconCheck size={14} aria-label={t('switcher.current')} /> : <Role role={each.role} />}>
                         <span className="cut" style={{ display: 'block' }}>{each.name}</span>
                     </Menu.Item>
                 ))}

@@ -39,6 +39,8 @@ const signIn = createRoute({
     component: lazyRouteComponent(() => import('@/pages/SignIn')),
 });
 
+const enrol = createRoute({ getParentRoute: () => root, path: '/enrol', component: lazyRouteComponent(() => import('@/pages/Enrol')) });
+
 const app = createRoute({
     getParentRoute: () => root, id: 'app', component: Shell, errorComponent: Failure,
     beforeLoad: async ({ context, location }) => {
@@ -77,7 +79,7 @@ const reference = createRoute({
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, audit.addChildren([auditEntry]), reference])]);
+const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, audit.addChildren([auditEntry]), reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

@@ -8,5 +8,5 @@ export function useSession(): Session {
 
 export function useMay(): (permission: string) => boolean {
     const { permissions } = useSession();
-    return (permission) => permissions.includes(permission);
+    return (permission) => (permissions as string[]).includes(permission);
 }

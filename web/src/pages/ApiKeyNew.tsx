@@ -47,7 +47,7 @@ export default function ApiKeyNew() {
                 <Checkbox.Group label={t('keys.scopes')} description={t('keys.scopes.help')} value={scopes} onChange={setScopes} error={scopeFault}>
                     <div className="choices" style={{ marginTop: 12 }}>
                         {Object.entries(scopeWords).map(([scope, word]) => {
-                            const isMine = permissions.includes(scope);
+                            const isMine = (permissions as string[]).includes(scope);
                             return <Checkbox key={scope} value={scope} disabled={!isMine} label={t(word)} description={isMine ? <span className="mono" style={{ fontSize: 11.5 }}>{scope}</span> : t('keys.scopes.not_yours')} />;
                         })}
                     </div>

@@ -1,10 +1,9 @@
-import { Button, Divider } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Button } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { IconFingerprint } from '@tabler/icons-react';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { keys } from '@/api/keys';
-import { ask } from '@/api/pending';
 import { Problem } from '@/components/basics';
 import { hasPasskeys, isDismissed, signInWithPasskey } from '@/features/sign-in/passkey';
 import { useLanguage } from '@/i18n/i18n';
@@ -17,7 +16,6 @@ export default function SignIn() {
     const router = useRouter();
     const client = useQueryClient();
     const waiting = useRef<AbortController | null>(null);
-    const providers = useQuery({ queryKey: ['providers'], queryFn: async () => ((await ask('GET', '/v1/session/providers')) as { data: { id: string; name: string }[] }).data, retry: false });
     const enter = async () => {
         await client.resetQueries({ queryKey: keys.session });
         await router.invalidate();
@@ -30,11 +28,6 @@ export default function SignIn() {
         },
         onSuccess: enter,
     });
-    const federated = useMutation({
-        mutationFn: async (provider: string) => (await ask('POST', '/v1/session/federated', { provider_id: provider, return_to: to })) as { redirect_to: string },
-        onSuccess: ({ redirect_to }) => { location.assign(redirect_to); },
-    });
-
     /* The browser offers passkeys in its own list while the page is open. */
     useEffect(() => {
         const controller = new AbortController();
@@ -50,7 +43,7 @@ export default function SignIn() {
         // eslint-disable-next-line react-hooks/exhaustive-deps -- once for each visit
     }, []);
 
-    const error = passkey.error ?? federated.error;
+    const error = passkey.error;
     return (
         <main className="door">
             <div className="door-card stack" style={{ gap: 20 }}>
@@ -65,12 +58,6 @@ export default function SignIn() {
                 {hasPasskeys
                     ? <Button size="md" leftSection={<IconFingerprint size={18} aria-hidden />} loading={passkey.isPending} onClick={() => { passkey.mutate(); }} fullWidth>{t('signin.passkey')}</Button>
                     : <p className="note" style={{ margin: 0 }}>{t('signin.no_passkeys')}</p>}
-                {(providers.data?.length ?? 0) > 0 && (
-                    <>
-                        <Divider label={t('signin.or')} />
-                        {providers.data?.map((provider) => <Button key={provider.id} variant="default" size="md" fullWidth loading={federated.isPending && federated.variables === provider.id} onClick={() => { federated.mutate(provider.id); }}>{t('signin.with', { name: provider.name })}</Button>)}
-                    </>
-                )}
                 <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('signin.help')}</p>
                 <div><Button variant="subtle" color="gray" size="compact-sm" lang={locale === 'en' ? 'hi' : 'en'} onClick={() => { setLocale(locale === 'en' ? 'hi' : 'en'); }}>{locale === 'en' ? 'हिन्दी' : 'English'}</Button></div>
             </div>

@@ -1,6 +1,8 @@
-import { ask } from '@/api/pending';
+import { api, setCsrfToken, unwrap } from '@/api/client';
+import type { paths } from '@generated/schema';
 
-interface Options { ceremony_id: string; public_key: PublicKeyCredentialRequestOptionsJSON }
+type SignInBody = paths['/v1/session/passkey']['post']['requestBody']['content']['application/json'];
+type EnrolBody = paths['/v1/enrolment']['post']['requestBody']['content']['application/json'];
 
 export const hasPasskeys = typeof PublicKeyCredential !== 'undefined' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
 
@@ -9,13 +11,26 @@ export function isDismissed(error: unknown): boolean {
     return error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'AbortError');
 }
 
-/** Signs in with a passkey; `conditional`: when the person picks one in the browser's own list, which may be never. */
-export async function signInWithPasskey(signal: AbortSignal, isConditional: boolean): Promise<void> {
-    const options = await ask('POST', '/v1/session/passkey/options', {}) as Options;
-    const credential = await navigator.credentials.get({
-        signal, publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options.public_key), ...(isConditional ? { mediation: 'conditional' as const } : {}),
-    });
+function made(credential: Credential | null): PublicKeyCredential {
     if (!(credential instanceof PublicKeyCredential))
         throw new DOMException('no passkey', 'NotAllowedError');
-    await ask('POST', '/v1/session/passkey', { ceremony_id: options.ceremony_id, credential: credential.toJSON() as unknown });
+    return credential;
+}
+
+/** Signs in with a passkey; `conditional`: when the person picks one in the browser's own list, which may be never. */
+export async function signInWithPasskey(signal: AbortSignal, isConditional: boolean): Promise<void> {
+    const { ceremony_id, public_key } = await unwrap(api.POST('/v1/session/passkey/options'));
+    const options = PublicKeyCredential.parseRequestOptionsFromJSON(public_key);
+    const credential = made(await navigator.credentials.get({ signal, publicKey: options, ...(isConditional ? { mediation: 'conditional' as const } : {}) }));
+    const session = await unwrap(api.POST('/v1/session/passkey', { body: { ceremony_id, credential: credential.toJSON() } }));
+    setCsrfToken(session.csrf_token);
+}
+
+/** Makes a passkey for whoever holds the link, and signs them in. */
+export async function enrol(token: string, name: string): Promise<void> {
+    const { ceremony_id, public_key } = await unwrap(api.POST('/v1/enrolment/options', { body: { token, name } }));
+    const options = PublicKeyCredential.parseCreationOptionsFromJSON(public_key as PublicKeyCredentialCreationOptionsJSON);
+    const credential = made(await navigator.credentials.create({ publicKey: options }));
+    const session = await unwrap(api.POST('/v1/enrolment', { body: { token, name, ceremony_id, credential: credential.toJSON() } }));
+    setCsrfToken(session.csrf_token);
 }

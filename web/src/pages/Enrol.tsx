@@ -1,0 +1,49 @@
+import { Button, TextInput } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { IconFingerprint } from '@tabler/icons-react';
+import { useRouter } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api, unwrap } from '@/api/client';
+import { keys } from '@/api/keys';
+import { Problem, When } from '@/components/basics';
+import { enrol, hasPasskeys, isDismissed } from '@/features/sign-in/passkey';
+import { useT } from '@/i18n/i18n';
+
+/** The link's token stands behind the "#", which no browser sends to a server. */
+const token = location.hash.slice(1);
+
+export default function Enrol() {
+    const t = useT();
+    const router = useRouter();
+    const client = useQueryClient();
+    const [name, setName] = useState('');
+    const link = useQuery({ queryKey: ['enrolment'], queryFn: () => unwrap(api.POST('/v1/enrolment/options', { body: { token } })), retry: false, staleTime: Infinity });
+    const begin = useMutation({
+        mutationFn: () => enrol(token, name.trim()),
+        onSuccess: async () => {
+            await client.resetQueries({ queryKey: keys.session });
+            await router.invalidate();
+            router.history.replace('/');
+        },
+    });
+    return (
+        <main className="door">
+            <div className="door-card stack" style={{ gap: 20 }}>
+                <img src="/favicon.svg" width={40} height={40} alt="" />
+                <div>
+                    <h1 style={{ margin: 0 }}>{link.data === undefined ? t('enrol.title') : t('enrol.workspace', { name: link.data.workspace.name })}</h1>
+                    <p className="quiet" style={{ margin: '4px 0 0' }}>{t('enrol.text')}</p>
+                </div>
+                {link.isError && <Problem error={link.error} />}
+                {link.data !== undefined && (
+                    <form className="stack" onSubmit={(event) => { event.preventDefault(); if (name.trim() !== '') begin.mutate(); }}>
+                        {begin.error !== null && (isDismissed(begin.error) ? <p className="note" role="alert" style={{ margin: 0 }}>{t('signin.dismissed')}</p> : <Problem error={begin.error} />)}
+                        <TextInput label={t('enrol.name')} description={t('enrol.name.help')} autoComplete="name" value={name} onChange={(event) => { setName(event.currentTarget.value); }} maxLength={120} data-autofocus />
+                        {hasPasskeys ? <Button type="submit" size="md" fullWidth leftSection={<IconFingerprint size={18} aria-hidden />} loading={begin.isPending} disabled={name.trim() === ''}>{t('enrol.passkey')}</Button> : <p className="note" style={{ margin: 0 }}>{t('signin.no_passkeys')}</p>}
+                        <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('enrol.until')} <When at={link.data.expires_at} /></p>
+                    </form>
+                )}
+            </div>
+        </main>
+    );
+}
