@@ -21,7 +21,12 @@ before(async () => {
         return data.length > 0 && data;
     }, 'a delivery');
     const replay = await bolt.client.must(202, 'POST', `/v1/webhook-endpoints/${bolt.endpoint}/replay`, { since: '2026-01-01T00:00:00Z' });
-    theirs = { delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
+    const team = await bolt.client.must(201, 'POST', '/v1/teams', { name: 'Theirs' });
+    const role = await bolt.client.must(201, 'POST', '/v1/roles', { name: 'Theirs', permissions: ['messages:read'] });
+    const invitation = await bolt.client.must(201, 'POST', '/v1/invitations', { email: 'their@example.org', role: 'agent' });
+    platform.sql(`insert into harkara.membership (tenant_id, id, person_id, role, scope, joined_at) select tenant_id, harkara.id_at(now()), harkara.id_at(now()), 'agent', 'all', now() from harkara.tenant where slug = '${bolt.slug}'`);
+    const review = await bolt.client.must(201, 'POST', '/v1/access-reviews', { due_at: '2099-01-01T00:00:00Z' });
+    theirs = { team_id: team.id, role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
     acmeOwner = await ownerOf(platform, acme.tenant);
     const { page } = await ownerOf(platform, bolt.tenant);
     const [passkey] = (await page.must(200, 'GET', '/v1/me/passkeys')).data;
@@ -87,7 +92,7 @@ describe('ids inside a request', () => {
     });
 
     test('lists hold only what is one\'s own', async () => {
-        for (const target of ['/v1/messages', '/v1/channels', '/v1/webhook-endpoints', '/v1/api-keys']) {
+        for (const target of ['/v1/messages', '/v1/channels', '/v1/webhook-endpoints', '/v1/api-keys', '/v1/people', '/v1/roles', '/v1/teams', '/v1/invitations', '/v1/access-reviews']) {
             const text = JSON.stringify(await acme.client.must(200, 'GET', target));
             for (const id of Object.values(theirs))
                 assert.ok(!text.includes(id), `${target} shows ${id}`);

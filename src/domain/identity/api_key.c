@@ -108,8 +108,8 @@ static const struct db_stmt api_key_count_stmt = {
 
 static const struct db_stmt api_key_insert_stmt = {
     "api_key_insert",
-    "INSERT INTO api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes, cidrs, expires_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10)"
+    "INSERT INTO api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes, cidrs, expires_at,"
+    " created_by_kind, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text[]::cidr[], $10, $11, $12)"
 };
 
 static enum err
@@ -124,65 +124,86 @@ key_limit_check(struct db_tx *tx)
     return err;
 }
 
+/* A secret that was just drawn: what is kept of it, and the whole key to be shown. */
+struct drawn {
+    unsigned char salt[API_KEY_SALT_BYTES], hash[HASH_BYTES];
+    char last_four[5];
+    struct secret *text; /* owned */
+};
+
+static enum err
+secret_draw(struct id key, enum api_key_mode mode, struct drawn *out)
+{
+    unsigned char secret[API_KEY_SECRET_BYTES];
+
+    *out = (struct drawn){ .text = NULL };
+    enum err err = random_fill(secret, sizeof(secret));
+    if (err == ERR_OK)
+        err = random_fill(out->salt, sizeof(out->salt));
+    if (err == ERR_OK)
+        err = hash_sha256_pieces((const struct slice[]){ slice_of(out->salt, sizeof(out->salt)),
+                                                         slice_of(secret, sizeof(secret)) },
+                                 2, out->hash);
+    if (err == ERR_OK)
+        err = key_text(key, mode, slice_of(secret, sizeof(secret)), &out->text);
+    if (err == ERR_OK) {
+        struct slice all = secret_slice(out->text);
+        memcpy(out->last_four, all.ptr + all.len - 4, 4);
+    }
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+static enum err
+cidrs_check(const struct slice *cidrs, size_t count)
+{
+    struct address_range range;
+
+    for (size_t i = 0; i < count; i++)
+        if (address_range_parse(cidrs[i], &range) != ERR_OK)
+            return ERR_DB_DATA;
+    return ERR_OK;
+}
+
 enum err
 api_key_create(struct db_tx *tx, const struct clock *clock, const struct api_key_new *with,
                struct arena *arena, struct api_key *out, struct secret **text_out)
 {
-    unsigned char secret[API_KEY_SECRET_BYTES], salt[API_KEY_SALT_BYTES], hash[HASH_BYTES];
     struct slice scopes[API_SCOPE_COUNT];
-    size_t scope_count;
-    struct secret *text = NULL;
-    struct api_key key = { .id = id_new(clock),
-                           .tenant = tx->tenant,
-                           .mode = with->mode,
-                           .scopes = with->scopes,
-                           .has_expiry = with->has_expiry,
-                           .expires_at = with->expires_at };
+    size_t scope_count = api_scopes_words(with->scopes, scopes);
+    struct id id = id_new(clock);
+    struct drawn drawn = { .text = NULL };
 
     if (with->has_expiry && with->expires_at.us <= clock_wall(clock).us)
         return ERR_DB_DATA;
-    for (size_t i = 0; i < with->cidr_count; i++) {
-        struct address_range range;
-        if (address_range_parse(with->cidrs[i], &range) != ERR_OK)
-            return ERR_DB_DATA;
-    }
-    scope_count = api_scopes_words(with->scopes, scopes);
-    enum err err = key_limit_check(tx);
+    enum err err = cidrs_check(with->cidrs, with->cidr_count);
     if (err == ERR_OK)
-        err = random_fill(secret, sizeof(secret));
+        err = key_limit_check(tx);
     if (err == ERR_OK)
-        err = random_fill(salt, sizeof(salt));
+        err = secret_draw(id, with->mode, &drawn);
     if (err == ERR_OK)
-        err = hash_sha256_pieces(
-            (const struct slice[]){ slice_of(salt, sizeof(salt)), slice_of(secret, sizeof(secret)) }, 2,
-            hash);
+        err = db_exec_one(tx, &api_key_insert_stmt,
+                          DB_ARGS(DB_ID(id), DB_TEXT(with->name), DB_TEXT(mode_word(with->mode)),
+                                  DB_BYTES(slice_of(drawn.salt, sizeof(drawn.salt))),
+                                  DB_BYTES(slice_of(drawn.hash, sizeof(drawn.hash))),
+                                  DB_TEXT(slice_of(drawn.last_four, 4)), DB_TEXT_ARRAY(scopes, scope_count),
+                                  DB_TEXT_ARRAY(with->cidrs, with->cidr_count),
+                                  with->has_expiry ? DB_TIME(with->expires_at) : DB_NULL,
+                                  with->maker_kind == NULL ? DB_NULL : DB_TEXT_Z(with->maker_kind),
+                                  id_is_zero(with->maker) ? DB_NULL : DB_ID(with->maker)));
     if (err == ERR_OK)
-        err = key_text(key.id, with->mode, slice_of(secret, sizeof(secret)), &text);
-    if (err != ERR_OK)
-        goto done;
-    struct slice all = secret_slice(text);
-    memcpy(key.last_four, all.ptr + all.len - 4, 4);
-    err = db_exec_one(tx, &api_key_insert_stmt,
-                      DB_ARGS(DB_ID(key.id), DB_TEXT(with->name), DB_TEXT(mode_word(with->mode)),
-                              DB_BYTES(slice_of(salt, sizeof(salt))), DB_BYTES(slice_of(hash, sizeof(hash))),
-                              DB_TEXT(slice_of(key.last_four, 4)), DB_TEXT_ARRAY(scopes, scope_count),
-                              DB_TEXT_ARRAY(with->cidrs, with->cidr_count),
-                              with->has_expiry ? DB_TIME(with->expires_at) : DB_NULL));
-    if (err == ERR_OK)
-        err = api_key_get(tx, key.id, arena, out);
+        err = api_key_get(tx, id, arena, out);
     if (err == ERR_OK) {
-        *text_out = text;
-        text = NULL;
+        *text_out = drawn.text;
+        drawn.text = NULL;
     }
-done:
-    secret_free(text);
-    secret_wipe(secret, sizeof(secret));
+    secret_free(drawn.text);
     return err;
 }
 
 #define KEY_COLUMNS                                                                                          \
     "id, name, mode, last_four, scopes, cidrs::text[], created_at, expires_at, revoked_at, last_used_at,"    \
-    " host(last_used_from)"
+    " host(last_used_from), created_by_kind, created_by, rotated_at, previous_until"
 
 enum err
 api_scopes_from_row(const struct db_rows *rows, size_t row, int column, struct arena *arena, uint64_t *out)
@@ -222,6 +243,16 @@ key_from_row(const struct db_rows *rows, size_t row, struct id tenant, struct ar
         out->revoked_at = db_time(rows, row, 8);
     if (out->was_used)
         out->last_used_at = db_time(rows, row, 9);
+    if (!db_is_null(rows, row, 11))
+        out->maker_kind = arena_copy(arena, db_text(rows, row, 11));
+    if (!db_is_null(rows, row, 12))
+        out->maker = db_id(rows, row, 12);
+    out->was_rotated = !db_is_null(rows, row, 13);
+    if (out->was_rotated)
+        out->rotated_at = db_time(rows, row, 13);
+    out->has_previous = !db_is_null(rows, row, 14);
+    if (out->has_previous)
+        out->previous_until = db_time(rows, row, 14);
     memcpy(out->last_four, last_four.ptr, last_four.len < 4 ? last_four.len : 4);
     out->cidrs = arena_array(arena, API_KEY_CIDRS_MAX, sizeof(*out->cidrs));
     if (out->cidrs == NULL || out->name.ptr == NULL)
@@ -278,6 +309,94 @@ api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key
     return err;
 }
 
+static const struct db_stmt api_key_lock_stmt = { "api_key_lock",
+                                                  "SELECT " KEY_COLUMNS " FROM api_key"
+                                                  " WHERE tenant_id = $1 AND id = $2 FOR UPDATE" };
+
+/* The key that is to be changed. Whoever changes a key, or is given its new secret, could use it. */
+static enum err
+key_lock(struct db_tx *tx, struct id key, uint64_t permissions, struct arena *arena, struct api_key *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &api_key_lock_stmt, DB_ARGS(DB_ID(key)), &rows);
+
+    if (err == ERR_OK)
+        err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : key_from_row(rows, 0, tx->tenant, arena, out);
+    db_rows_free(rows);
+    if (err == ERR_OK && (out->scopes & ~permissions) != 0)
+        err = ERR_AUTHORITY;
+    return err == ERR_OK && out->is_revoked ? ERR_STATE_CONFLICT : err;
+}
+
+static const struct db_stmt api_key_change_stmt = {
+    "api_key_change", "UPDATE api_key SET name = $3, scopes = $4, cidrs = $5::text[]::cidr[], expires_at = $6"
+                      " WHERE tenant_id = $1 AND id = $2"
+};
+
+enum err
+api_key_change(struct db_tx *tx, const struct clock *clock, struct id key, uint64_t permissions,
+               const struct api_key_change *change, struct arena *arena, struct api_key *out)
+{
+    struct slice scopes[API_SCOPE_COUNT];
+    enum err err = key_lock(tx, key, permissions, arena, out);
+
+    if (err != ERR_OK)
+        return err;
+    uint64_t wanted = change->has_scopes ? change->scopes : out->scopes;
+    bool has_expiry = change->has_expires_at ? change->has_expiry : out->has_expiry;
+    struct wall_time expires_at = change->has_expires_at ? change->expires_at : out->expires_at;
+    const struct slice *cidrs = change->has_cidrs ? change->cidrs : out->cidrs;
+    size_t cidr_count = change->has_cidrs ? change->cidr_count : out->cidr_count;
+    if ((wanted & ~permissions) != 0)
+        return ERR_AUTHORITY;
+    if (change->has_expires_at && has_expiry && expires_at.us <= clock_wall(clock).us)
+        return ERR_DB_DATA;
+    err = cidrs_check(cidrs, cidr_count);
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &api_key_change_stmt,
+                          DB_ARGS(DB_ID(key), DB_TEXT(change->name.ptr == NULL ? out->name : change->name),
+                                  DB_TEXT_ARRAY(scopes, api_scopes_words(wanted, scopes)),
+                                  DB_TEXT_ARRAY(cidrs, cidr_count),
+                                  has_expiry ? DB_TIME(expires_at) : DB_NULL));
+    return err == ERR_OK ? api_key_get(tx, key, arena, out) : err;
+}
+
+/* An overlap of nothing keeps nothing. */
+static const struct db_stmt api_key_rotate_stmt = {
+    "api_key_rotate",
+    "UPDATE api_key SET salt = $3, hash = $4, last_four = $5, rotated_at = $6, previous_until = $7,"
+    " previous_salt = CASE WHEN $7::timestamptz IS NULL THEN NULL ELSE salt END,"
+    " previous_hash = CASE WHEN $7::timestamptz IS NULL THEN NULL ELSE hash END WHERE tenant_id = $1 AND id = $2"
+};
+
+enum err
+api_key_rotate(struct db_tx *tx, const struct clock *clock, struct id key, uint64_t permissions,
+               int64_t overlap_s, struct arena *arena, struct api_key *out, struct secret **text_out)
+{
+    struct wall_time now = clock_wall(clock);
+    struct drawn drawn = { .text = NULL };
+    enum err err = key_lock(tx, key, permissions, arena, out);
+
+    if (err == ERR_OK && out->has_expiry && out->expires_at.us <= now.us)
+        err = ERR_STATE_CONFLICT;
+    if (err == ERR_OK)
+        err = secret_draw(key, out->mode, &drawn);
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &api_key_rotate_stmt,
+                          DB_ARGS(DB_ID(key), DB_BYTES(slice_of(drawn.salt, sizeof(drawn.salt))),
+                                  DB_BYTES(slice_of(drawn.hash, sizeof(drawn.hash))),
+                                  DB_TEXT(slice_of(drawn.last_four, 4)), DB_TIME(now),
+                                  overlap_s > 0 ? DB_TIME(wall_after_ms(now, overlap_s * 1000)) : DB_NULL));
+    if (err == ERR_OK)
+        err = api_key_get(tx, key, arena, out);
+    if (err == ERR_OK) {
+        *text_out = drawn.text;
+        drawn.text = NULL;
+    }
+    secret_free(drawn.text);
+    return err;
+}
+
 static const struct db_stmt api_key_revoke_stmt = {
     "api_key_revoke",
     "UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2"
@@ -292,7 +411,7 @@ api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key)
 static const struct db_stmt api_principal_load_stmt = {
     "api_principal_load",
     "SELECT k.tenant_id, k.mode, t.state, k.scopes, k.salt, k.hash, k.expires_at, k.revoked_at IS NOT NULL,"
-    " k.cidrs::text[] FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = $1"
+    " k.cidrs::text[], k.previous_salt, k.previous_hash, k.previous_until FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = $1"
 };
 
 static enum err
@@ -316,6 +435,14 @@ principal_from_row(const struct db_rows *rows, struct arena *arena, struct api_p
     if (out->has_expiry)
         out->expires_at = db_time(rows, 0, 6);
     out->is_revoked = db_bool(rows, 0, 7);
+    struct slice before_salt = db_bytes(rows, 0, 9), before_hash = db_bytes(rows, 0, 10);
+    out->has_previous = before_salt.len == sizeof(out->previous_salt) &&
+                        before_hash.len == sizeof(out->previous_hash) && !db_is_null(rows, 0, 11);
+    if (out->has_previous) {
+        memcpy(out->previous_salt, before_salt.ptr, before_salt.len);
+        memcpy(out->previous_hash, before_hash.ptr, before_hash.len);
+        out->previous_until = db_time(rows, 0, 11);
+    }
     err = db_text_array(rows, 0, 8, arena, cidrs, COUNT_OF(cidrs), &out->range_count);
     for (size_t i = 0; err == ERR_OK && i < out->range_count; i++)
         err = address_range_parse(cidrs[i], &out->ranges[i]);

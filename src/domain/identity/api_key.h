@@ -50,6 +50,10 @@ struct api_key {
     bool has_expiry, is_revoked, was_used;
     struct wall_time expires_at, revoked_at, last_used_at;
     struct slice last_used_from;
+    struct slice maker_kind; /* "person", "key", "operator"; NULL ptr: nobody knows */
+    struct id maker;         /* zero: an operator, or nobody knows */
+    bool was_rotated, has_previous;
+    struct wall_time rotated_at, previous_until; /* the secret before is good until then */
 };
 
 struct api_key_new {
@@ -60,6 +64,8 @@ struct api_key_new {
     size_t cidr_count;
     bool has_expiry;
     struct wall_time expires_at;
+    const char *maker_kind; /* "person", "key", "operator"; NULL: not noted */
+    struct id maker;        /* of a person or a key; when it goes, so does the key */
 };
 
 /*
@@ -74,6 +80,29 @@ MUST_CHECK enum err api_key_create(struct db_tx *tx, const struct clock *clock,
 MUST_CHECK enum err api_key_list(struct db_tx *tx, struct id before, size_t limit, struct arena *arena,
                                  struct api_key **out, size_t *count_out);
 MUST_CHECK enum err api_key_get(struct db_tx *tx, struct id key, struct arena *arena, struct api_key *out);
+struct api_key_change {
+    struct slice name; /* NULL ptr: as it was */
+    bool has_scopes, has_cidrs, has_expires_at;
+    uint64_t scopes;
+    const struct slice *cidrs;
+    size_t cidr_count;
+    bool has_expiry; /* with has_expires_at; else it never expires */
+    struct wall_time expires_at;
+};
+/* `permissions` are those of whoever changes it: a key that has more, or would have, is ERR_AUTHORITY.
+ * ERR_NOT_FOUND, ERR_STATE_CONFLICT: revoked. ERR_DB_DATA as of api_key_create. */
+MUST_CHECK enum err api_key_change(struct db_tx *tx, const struct clock *clock, struct id key,
+                                   uint64_t permissions, const struct api_key_change *change,
+                                   struct arena *arena, struct api_key *out);
+#define API_KEY_OVERLAP_S_MAX (7 * 24 * 3600)
+/*
+ * A new secret for the key, which is otherwise as it was; the one before is good for `overlap_s` more
+ * seconds, the one before that no longer. *text_out as of api_key_create. ERR_AUTHORITY: it has more than
+ * `permissions`. ERR_NOT_FOUND, ERR_STATE_CONFLICT: revoked or expired.
+ */
+MUST_CHECK enum err api_key_rotate(struct db_tx *tx, const struct clock *clock, struct id key,
+                                   uint64_t permissions, int64_t overlap_s, struct arena *arena,
+                                   struct api_key *out, struct secret **text_out);
 /* Repeating it is harmless. ERR_NOT_FOUND. */
 MUST_CHECK enum err api_key_revoke(struct db_tx *tx, const struct clock *clock, struct id key);
 
@@ -90,8 +119,10 @@ struct api_principal {
     enum tenant_state tenant_state;
     uint64_t scopes;
     unsigned char salt[API_KEY_SALT_BYTES], hash[API_KEY_HASH_BYTES];
-    bool has_expiry, is_revoked;
+    bool has_expiry, is_revoked, has_previous;
     struct wall_time expires_at;
+    unsigned char previous_salt[API_KEY_SALT_BYTES], previous_hash[API_KEY_HASH_BYTES];
+    struct wall_time previous_until; /* with has_previous */
     struct address_range ranges[API_PRINCIPAL_RANGES_MAX];
     size_t range_count;
 };

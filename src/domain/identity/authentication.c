@@ -156,21 +156,37 @@ address_is_allowed(const struct api_principal *principal, struct slice from)
     return false;
 }
 
+/* Is this the key's secret, or the one before it while that is good? Both are worked out whatever matches. */
+static enum err
+secret_check(const struct api_principal *principal, const unsigned char *secret, struct wall_time now)
+{
+    struct slice presented = slice_of(secret, API_KEY_SECRET_BYTES);
+    unsigned char hash[HASH_BYTES], before[HASH_BYTES];
+    enum err err = hash_sha256_pieces(
+        (const struct slice[]){ slice_of(principal->salt, API_KEY_SALT_BYTES), presented }, 2, hash);
+
+    if (err == ERR_OK)
+        err = hash_sha256_pieces(
+            (const struct slice[]){ slice_of(principal->previous_salt, API_KEY_SALT_BYTES), presented }, 2,
+            before);
+    if (err != ERR_OK)
+        return err;
+    bool is_it = secret_eq(slice_of(hash, sizeof(hash)), slice_of(principal->hash, sizeof(principal->hash)));
+    bool was_it = secret_eq(slice_of(before, sizeof(before)),
+                            slice_of(principal->previous_hash, sizeof(principal->previous_hash)));
+    bool is_before_good = principal->has_previous && now.us < principal->previous_until.us;
+    return is_it || (was_it && is_before_good) ? ERR_OK : ERR_KEY_INVALID;
+}
+
 /* The order matters: nothing is told of a key before its secret has matched. */
 static enum err
 principal_check(const struct api_principal *principal, enum api_key_mode mode, const unsigned char *secret,
                 struct wall_time now, struct slice from, enum api_scope scope)
 {
-    unsigned char hash[HASH_BYTES];
-    enum err err = hash_sha256_pieces((const struct slice[]){ slice_of(principal->salt, API_KEY_SALT_BYTES),
-                                                              slice_of(secret, API_KEY_SECRET_BYTES) },
-                                      2, hash);
+    enum err err = secret_check(principal, secret, now);
 
-    if (err != ERR_OK)
-        return err;
-    if (!secret_eq(slice_of(hash, sizeof(hash)), slice_of(principal->hash, sizeof(principal->hash))) ||
-        mode != principal->mode)
-        return ERR_KEY_INVALID;
+    if (err != ERR_OK || mode != principal->mode)
+        return err != ERR_OK ? err : ERR_KEY_INVALID;
     if (principal->is_revoked)
         return ERR_KEY_REVOKED;
     if (principal->has_expiry && principal->expires_at.us <= now.us)

@@ -66,11 +66,28 @@ membership_role_read(const struct db_rows *rows, size_t row, int word, int id, i
     return ERR_OK;
 }
 
+static const struct db_stmt membership_channels_stmt = {
+    "membership_channels",
+    "SELECT count(*) FROM channel WHERE tenant_id = $1 AND id = ANY ($2) AND state <> 'deleted'"
+};
+
+enum err
+membership_channels_check(struct db_tx *tx, const struct id *channels, size_t count)
+{
+    struct db_rows *rows = NULL;
+
+    if (count == 0)
+        return ERR_OK;
+    enum err err = db_query(tx, &membership_channels_stmt, DB_ARGS(DB_ID_ARRAY(channels, count)), &rows);
+    if (err == ERR_OK && db_i64(rows, 0, 0) != (int64_t)count)
+        err = ERR_CHANNEL_UNKNOWN;
+    db_rows_free(rows);
+    return err;
+}
+
 static const struct db_stmt membership_room_stmt = {
-    "membership_room",
-    "SELECT (SELECT count(*) FROM membership WHERE tenant_id = $1 AND state <> 'left'),"
-    " (SELECT count(*) FROM channel WHERE tenant_id = $1 AND id = ANY ($2) AND state <> 'deleted'),"
-    " $3::uuid IS NULL OR EXISTS (SELECT FROM role WHERE tenant_id = $1 AND id = $3)"
+    "membership_room", "SELECT (SELECT count(*) FROM membership WHERE tenant_id = $1 AND state <> 'left'),"
+                       " $2::uuid IS NULL OR EXISTS (SELECT FROM role WHERE tenant_id = $1 AND id = $2)"
 };
 
 /* Who has left and comes back keeps the id: so the log of what was done still names one member. */
@@ -91,17 +108,16 @@ membership_add(struct db_tx *tx, const struct clock *clock, const struct members
     struct db_rows *rows = NULL;
     size_t channel_count = with->reach == MEMBERSHIP_CHANNELS ? with->channel_count : 0;
     struct db_arg role = with->role.is_custom ? DB_ID(with->role.id) : DB_NULL;
-    enum err err =
-        db_query(tx, &membership_room_stmt, DB_ARGS(DB_ID_ARRAY(with->channels, channel_count), role), &rows);
+    enum err err = db_query(tx, &membership_room_stmt, DB_ARGS(role), &rows);
 
     if (err == ERR_OK && db_i64(rows, 0, 0) >= (int64_t)MEMBERSHIP_PER_TENANT_MAX)
         err = ERR_TOO_MANY;
-    if (err == ERR_OK && db_i64(rows, 0, 1) != (int64_t)channel_count)
-        err = ERR_CHANNEL_UNKNOWN;
-    if (err == ERR_OK && !db_bool(rows, 0, 2))
-        err = ERR_NOT_FOUND;
+    if (err == ERR_OK && !db_bool(rows, 0, 1))
+        err = ERR_ROLE_UNKNOWN;
     db_rows_free(rows);
     rows = NULL;
+    if (err == ERR_OK)
+        err = membership_channels_check(tx, with->channels, channel_count);
     if (err == ERR_OK)
         err = db_query(tx, &membership_add_stmt,
                        DB_ARGS(DB_ID(id_new(clock)), DB_ID(with->person),

@@ -24,7 +24,9 @@ struct membership {
     enum membership_state state;
     enum membership_reach reach;
     struct id *channels; /* with MEMBERSHIP_CHANNELS */
-    size_t channel_count;
+    struct id *teams;
+    size_t channel_count, team_count;
+    int64_t key_count;                                 /* keys that the person has made, and that are good */
     struct wall_time joined_at, last_seen_at, left_at; /* us 0: not yet */
     int64_t revision;
 };
@@ -38,11 +40,51 @@ struct membership_new {
 };
 /*
  * Makes the person a member. One who had left is one again, with the same id. ERR_EXISTS: is a member
- * already. ERR_TOO_MANY. ERR_CHANNEL_UNKNOWN: a channel is not of this workspace. ERR_NOT_FOUND: the role is
- * not.
+ * already. ERR_TOO_MANY. ERR_CHANNEL_UNKNOWN: a channel is not of this workspace. ERR_ROLE_UNKNOWN.
  */
 MUST_CHECK enum err membership_add(struct db_tx *tx, const struct clock *clock,
                                    const struct membership_new *with, struct id *id_out);
+
+struct membership_filter {
+    struct id cursor; /* older than this one; zero: from the newest */
+    bool has_state;
+    enum membership_state state; /* without it: all who have not left */
+};
+/* Newest first, limit + 1 rows. */
+MUST_CHECK enum err membership_list(struct db_tx *tx, const struct membership_filter *filter, size_t limit,
+                                    struct arena *arena, struct membership **out, size_t *count_out);
+/* Also one who has left. ERR_NOT_FOUND. */
+MUST_CHECK enum err membership_get(struct db_tx *tx, struct id membership, struct arena *arena,
+                                   struct membership *out);
+/* What whoever asks may hand out: `permissions`, and owners if the person (NULL: a key asks) is one here now.
+ */
+MUST_CHECK enum err membership_authority(struct db_tx *tx, uint64_t permissions, const struct id *person,
+                                         struct id actor, struct authority *out);
+
+struct membership_change {
+    int64_t revision; /* the stored one; 0: any */
+    bool has_role, has_reach, has_state;
+    struct role_ref role;
+    enum membership_reach reach;
+    const struct id *channels; /* with MEMBERSHIP_CHANNELS */
+    size_t channel_count;
+    enum membership_state state; /* active or suspended */
+};
+/*
+ * ERR_NOT_FOUND, ERR_STATE_CONFLICT: has left. ERR_HTTP_PRECONDITION. ERR_AUTHORITY: the member has, or would
+ * have, more than whoever asks. ERR_LAST_OWNER. ERR_ROLE_UNKNOWN, ERR_CHANNEL_UNKNOWN.
+ */
+MUST_CHECK enum err membership_update(struct db_tx *tx, const struct clock *clock,
+                                      const struct authority *authority, struct id membership,
+                                      const struct membership_change *change, struct arena *arena);
+/*
+ * Off-boarding: from this commit on the person has nothing here: no session works in this workspace, no key
+ * that the person has made (nor one that such a key has made), no team place, and no invitation of theirs is
+ * good. *keys_out: how many keys it were. Done again it changes nothing. Errors as of membership_update.
+ */
+MUST_CHECK enum err membership_end(struct db_tx *tx, const struct clock *clock,
+                                   const struct authority *authority, struct id membership,
+                                   struct arena *arena, size_t *keys_out);
 
 /* What a person may do in a workspace now. */
 struct membership_principal {

@@ -11,4 +11,10 @@ MUST_CHECK enum err membership_role_read(const struct db_rows *rows, size_t row,
                                          int permissions, struct arena *arena, struct role_ref *out,
                                          uint64_t *permissions_out);
 
+/* ERR_CHANNEL_UNKNOWN: one is not of this workspace, or is named twice. */
+MUST_CHECK enum err membership_channels_check(struct db_tx *tx, const struct id *channels, size_t count);
+/* Takes back every key that the actor has made, and those that they have made; how many. */
+MUST_CHECK enum err membership_keys_revoke(struct db_tx *tx, const struct clock *clock, struct id person,
+                                           size_t *count_out);
+
 #endif

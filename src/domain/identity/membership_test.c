@@ -93,13 +93,13 @@ a_custom_role_is_what_is_stored_and_unknown_words_grant_nothing(void **state UNU
     struct membership_principal may;
     char sql[512];
 
-    assert_int_equal(add(acme, &with, &member), ERR_NOT_FOUND); /* no such role */
+    assert_int_equal(add(acme, &with, &member), ERR_ROLE_UNKNOWN); /* no such role */
     snprintf(sql, sizeof(sql),
              "insert into harkara.role (tenant_id, id, name, permissions) values ('%s', '%s', 'Desk',"
              " '{messages:read,of:tomorrow}')",
              uuid(acme), uuid(role));
     test_cluster_sql(sql);
-    assert_int_equal(add(bolt, &with, &member), ERR_NOT_FOUND); /* another workspace's */
+    assert_int_equal(add(bolt, &with, &member), ERR_ROLE_UNKNOWN); /* another workspace's */
     assert_ok(add(acme, &with, &member));
     assert_ok(membership_principal(db, with.person, acme, arena, &may));
     assert_int_equal(may.permissions, UINT64_C(1) << API_SCOPE_MESSAGES_READ);
@@ -229,6 +229,92 @@ being_seen_is_noted_and_not_with_every_look(void **state UNUSED)
     assert_int_equal(test_cluster_number(sql), written_by);
 }
 
+static const struct authority owner = { .permissions = UINT64_MAX, .is_owner = true, .kind = "person" };
+
+static enum err
+change(struct id tenant, const struct authority *who, struct id member, const struct membership_change *what)
+{
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, tenant, &tx));
+    enum err err = membership_update(&tx, &manual.clock, who, member, what, arena);
+    if (err == ERR_OK)
+        assert_ok(db_commit(&tx));
+    db_rollback(&tx);
+    return err;
+}
+
+static enum err
+end(struct id tenant, const struct authority *who, struct id member)
+{
+    struct db_tx tx;
+    size_t keys;
+
+    assert_ok(db_begin(db, tenant, &tx));
+    enum err err = membership_end(&tx, &manual.clock, who, member, arena, &keys);
+    if (err == ERR_OK)
+        assert_ok(db_commit(&tx));
+    db_rollback(&tx);
+    return err;
+}
+
+static void
+the_last_owner_stays_one(void **state UNUSED)
+{
+    struct id tenant = test_cluster_tenant("owned"), first, second;
+    struct membership_new with = { .person = id_new(&manual.clock), .role = { .word = ROLE_OWNER } };
+    const struct membership_change ways[] = {
+        { .has_role = true, .role = { .word = ROLE_ADMIN } },
+        { .has_state = true, .state = MEMBERSHIP_SUSPENDED },
+        { .has_reach = true, .reach = MEMBERSHIP_TEAMS },
+    };
+
+    assert_ok(add(tenant, &with, &first));
+    for (size_t i = 0; i < COUNT_OF(ways); i++)
+        assert_int_equal(change(tenant, &owner, first, &ways[i]), ERR_LAST_OWNER);
+    assert_int_equal(end(tenant, &owner, first), ERR_LAST_OWNER);
+    with.person = id_new(&manual.clock);
+    assert_ok(add(tenant, &with, &second));
+    assert_ok(change(tenant, &owner, second, &ways[1])); /* a suspended owner is none */
+    assert_int_equal(end(tenant, &owner, first), ERR_LAST_OWNER);
+    assert_ok(change(tenant, &owner, second, &(struct membership_change){ .has_state = true }));
+    assert_ok(end(tenant, &owner, first));
+    assert_ok(end(tenant, &owner, first)); /* again */
+    assert_int_equal(change(tenant, &owner, first, &ways[0]), ERR_STATE_CONFLICT);
+}
+
+/* Each built-in role, with the right to manage people, at each other one. */
+static void
+nobody_gives_or_takes_more_than_he_has(void **state UNUSED)
+{
+    struct id tenant = test_cluster_tenant("ranks"), members[ROLE_WORD_COUNT], keeper;
+    struct membership_new with = { .person = id_new(&manual.clock), .role = { .word = ROLE_OWNER } };
+
+    assert_ok(add(tenant, &with, &keeper));
+    for (unsigned to = 0; to < ROLE_WORD_COUNT; to++) {
+        with = (struct membership_new){ .person = id_new(&manual.clock),
+                                        .role = { .word = (enum role_word)to } };
+        assert_ok(add(tenant, &with, &members[to]));
+    }
+    for (unsigned by = 0; by < ROLE_WORD_COUNT; by++) {
+        const struct authority who = { .permissions = role_word_permissions((enum role_word)by),
+                                       .is_owner = by == ROLE_OWNER,
+                                       .kind = "person" };
+        for (unsigned to = 0; to < ROLE_WORD_COUNT; to++) {
+            uint64_t wanted = role_word_permissions((enum role_word)to);
+            bool may = (wanted & ~who.permissions) == 0 && (to != ROLE_OWNER || by == ROLE_OWNER);
+            const struct membership_change same = { .has_role = true,
+                                                    .role = { .word = (enum role_word)to } };
+            assert_int_equal(change(tenant, &who, members[to], &same), may ? ERR_OK : ERR_AUTHORITY);
+            bool may_both = may && (role_word_permissions(ROLE_BILLING) & ~who.permissions) == 0;
+            assert_int_equal(change(tenant, &who, members[ROLE_BILLING], &same),
+                             may_both ? ERR_OK : ERR_AUTHORITY);
+            const struct membership_change back = { .has_role = true, .role = { .word = ROLE_BILLING } };
+            assert_ok(change(tenant, &owner, members[ROLE_BILLING], &back));
+        }
+    }
+}
+
 #define MEMBER_TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(MEMBER_TEST(a_member_has_what_the_role_says_here_and_nothing_elsewhere),
              MEMBER_TEST(a_custom_role_is_what_is_stored_and_unknown_words_grant_nothing),
@@ -236,4 +322,5 @@ CLUSTER_MAIN(MEMBER_TEST(a_member_has_what_the_role_says_here_and_nothing_elsewh
              MEMBER_TEST(teams_add_their_channels_up_and_no_team_is_no_channel),
              MEMBER_TEST(who_is_suspended_or_left_or_whose_workspace_rests_may_nothing),
              MEMBER_TEST(one_person_has_several_workspaces_in_the_order_of_joining),
-             MEMBER_TEST(being_seen_is_noted_and_not_with_every_look))
+             MEMBER_TEST(being_seen_is_noted_and_not_with_every_look), MEMBER_TEST(the_last_owner_stays_one),
+             MEMBER_TEST(nobody_gives_or_takes_more_than_he_has))

@@ -240,6 +240,11 @@ main(void)
                                                        me_routes,
                                                        enrolment_routes,
                                                        factor_routes,
+                                                       people_routes,
+                                                       role_routes,
+                                                       team_routes,
+                                                       invitation_routes,
+                                                       review_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;

@@ -198,7 +198,8 @@ create(struct command_line *line)
 {
     struct slice cidrs[API_KEY_CIDRS_MAX];
     struct key_make make = { .with = { .name = slice_text(arguments_value(&line->arguments, "--name")),
-                                       .cidrs = cidrs } };
+                                       .cidrs = cidrs,
+                                       .maker_kind = "operator" } };
     struct session session = { 0 };
     const char *cidr;
     enum err err = scopes_read(line, &make.with.scopes);

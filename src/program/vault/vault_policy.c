@@ -34,6 +34,7 @@ static const struct {
     { VAULT_CONTENT,    "template",         "draft",        GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CONTENT,    "person",           "name",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "person",           "email",        GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "invitation",       "email",        GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "webhook_attempt",  "answer",       WEBHOOKS,   GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "audit_private",    "part",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY | DISPATCHER, DISPATCHER,         0,       0,       0 },

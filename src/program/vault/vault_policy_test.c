@@ -26,6 +26,8 @@ static const char *const allowed_values[] = {
     "gateway open content template.components",
     "gateway seal content template.draft",
     "dispatcher open content template.draft",
+    "gateway seal content invitation.email",
+    "gateway open content invitation.email",
     "gateway seal content audit_private.part",
     "gateway open content audit_private.part",
     "gateway open content message.peer",
@@ -96,13 +98,14 @@ static const char *const allowed_others[] = {
 static const char *const tables[] = {
     "message",     "event",    "provider_event",  "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
     "tenant_key",  "kek",      "messag",          "messages",         "provider_task",    "media",
-    "media_chunk", "template", "webhook_attempt", "audit_private",    "audit_key",        "totp"
+    "media_chunk", "template", "webhook_attempt", "audit_private",    "audit_key",        "totp",
+    "invitation"
 };
-static const char *const columns[] = { "peer",         "content",    "body",         "answer",
-                                       "access_token", "app_secret", "verify_token", "private_key",
-                                       "secret",       "secre",      "secrets",      "wrapped",
-                                       "request",      "file_name",  "headers",      "components",
-                                       "draft",        "metadata",   "client_key",   "part" };
+static const char *const columns[] = {
+    "peer",        "content",    "body",  "answer",  "access_token", "app_secret", "verify_token",
+    "private_key", "secret",     "secre", "secrets", "wrapped",      "request",    "file_name",
+    "headers",     "components", "email", "draft",   "metadata",     "client_key", "part"
+};
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
