@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { Browser, Passkey } from './authenticator.js';
 import { Client, PERSON, SCOPES, startPlatform, until } from './support.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
@@ -178,6 +179,22 @@ describe('an invitation', () => {
         assert.equal((await shop.client.call('POST', `/v1/invitations/${made.id}/resend`)).json.code, 'state-conflict');
         const secret = made.link.split('#')[1];
         assert.equal(platform.sql(`select count(*) from harkara.invitation i where i::text like '%${secret.slice(0, 20)}%' or i::text like '%example.org%'`), '0');
+    });
+
+    test('makes whoever opens it a member with that role, once, within its channels', async () => {
+        const made = await other.client.must(201, 'POST', '/v1/invitations', { email: 'new@example.org', role: 'agent', scope: 'channels', channels: [other.channel] });
+        const page = new Browser(new Client(platform.url, null), `http://localhost:${new URL(platform.url).port}`);
+        const session = await page.enrol(made.link, new Passkey('ES256'), 'New Agent');
+        assert.ok(session.permissions.includes('messages:send') && !session.permissions.includes('contact.identity.reveal'));
+        assert.equal((await other.client.must(200, 'GET', `/v1/invitations/${made.id}`)).state, 'accepted');
+        const { data } = await other.client.must(200, 'GET', '/v1/people');
+        const agent = data.find(({ name }) => name === 'New Agent');
+        assert.deepEqual([agent.role, agent.channels], ['agent', [other.channel]]);
+        await page.must(200, 'GET', `/v1/channels/${other.channel}`);
+        assert.equal((await page.call('GET', '/v1/people')).json.code, 'scope-missing');
+        assert.equal((await new Browser(new Client(platform.url, null), page.origin).call('POST', '/v1/enrolment/options', { token: made.link.split('#')[1] })).json.code, 'link-invalid');
+        await other.client.must(204, 'DELETE', `/v1/people/${agent.id}`);
+        await until(async () => (await page.call('GET', `/v1/channels/${other.channel}`)).status !== 200, 'the session to end here');
     });
 });
 

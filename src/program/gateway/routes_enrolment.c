@@ -1,5 +1,7 @@
-/* /v1/enrolment: whoever has the link becomes the workspace's owner, with a passkey of his own. */
+/* /v1/enrolment: whoever has the link becomes the workspace's owner, or what he is invited as, with a passkey
+ * of his own. */
 #include "domain/identity/enrolment.h"
+#include "domain/identity/invitation.h"
 #include "domain/identity/membership.h"
 #include "domain/identity/person.h"
 #include "program/gateway/act.h"
@@ -13,7 +15,9 @@ struct work {
     const struct gateway *gateway;
     struct arena *arena;
     struct slice token;
-    struct enrolment enrolment;
+    struct enrolment enrolment; /* of an invitation: its id, workspace and end */
+    bool is_invited;
+    struct invitation invitation; /* with is_invited */
     struct tenant workspace;
     struct id person;
     bool is_new; /* a person who was not here before */
@@ -48,7 +52,19 @@ find(struct http_request *request, struct work *work)
     *work = (struct work){ .gateway = gateway_worker_of(request)->gateway,
                            .arena = request->arena,
                            .token = json_text_of(request_json(request), "token") };
-    return platform_read(request, find_in, work);
+    enum err err = platform_read(request, find_in, work);
+    if (err != ERR_LINK_INVALID)
+        return err;
+    err = invitation_find(gateway_worker_of(request)->db, work->gateway->clock, work->token, work->arena,
+                          &work->invitation);
+    if (err != ERR_OK)
+        return err;
+    work->is_invited = true;
+    work->enrolment = (struct enrolment){ .id = work->invitation.id,
+                                          .workspace = work->invitation.tenant,
+                                          .expires_at = work->invitation.expires_at };
+    work->workspace = (struct tenant){ .id = work->invitation.tenant, .name = work->invitation.tenant_name };
+    return ERR_OK;
 }
 
 static enum err
@@ -63,9 +79,10 @@ enrolment_options(struct http_request *request, struct http_response *response)
     if (err != ERR_OK)
         return passkey_refused(request, err);
     struct id ceremony = id_new(work.gateway->clock);
-    json_t *more = json_pack("{s:s, s:{s:o, s:o}, s:o}", "kind", "owner", "workspace", "id",
-                             show_id(ID_TENANT, work.workspace.id), "name", show_text(work.workspace.name),
-                             "expires_at", show_time(work.enrolment.expires_at));
+    json_t *more =
+        json_pack("{s:s, s:{s:o, s:o}, s:o}", "kind", work.is_invited ? "invitation" : "owner", "workspace",
+                  "id", show_id(ID_TENANT, work.workspace.id), "name", show_text(work.workspace.name),
+                  "expires_at", show_time(work.enrolment.expires_at));
     return more == NULL ? ERR_NO_MEMORY
                         : passkey_ask_new(
                               request, response,
@@ -85,7 +102,7 @@ enrol_in(struct db_tx *tx, void *ctx)
     struct work *work = ctx;
     const struct clock *clock = work->gateway->clock;
     struct id membership;
-    enum err err = enrolment_use(tx, clock, work->enrolment.id, work->person);
+    enum err err = work->is_invited ? ERR_OK : enrolment_use(tx, clock, work->enrolment.id, work->person);
 
     secret_free(work->text); /* of a try that clashed */
     work->text = NULL;
@@ -102,7 +119,9 @@ enrol_in(struct db_tx *tx, void *ctx)
     }
     if (err == ERR_OK)
         err = db_tx_turn_to(tx, work->enrolment.workspace);
-    if (err == ERR_OK)
+    if (err == ERR_OK && work->is_invited)
+        err = invitation_accept(tx, clock, &work->invitation, work->person, &membership);
+    else if (err == ERR_OK)
         err = membership_add(tx, clock,
                              &(struct membership_new){ .person = work->person,
                                                        .role = { .word = ROLE_OWNER },
@@ -116,11 +135,12 @@ act_of(struct http_request *request, struct work *work)
 {
     const struct gateway_worker *worker = gateway_worker_of(request);
 
-    work->act = (struct audit_act){ .actor = { .kind = AUDIT_ACTOR_PERSON, .id = work->person },
-                                    .action = AUDIT_PERSON_ENROLLED,
-                                    .object_kind = ID_PERSON,
-                                    .object = work->person,
-                                    .outcome = AUDIT_DONE };
+    work->act =
+        (struct audit_act){ .actor = { .kind = AUDIT_ACTOR_PERSON, .id = work->person },
+                            .action = work->is_invited ? AUDIT_INVITATION_ACCEPTED : AUDIT_PERSON_ENROLLED,
+                            .object_kind = ID_PERSON,
+                            .object = work->person,
+                            .outcome = AUDIT_DONE };
     enum err err = audit_address_add(&work->act, work->person, request->peer_address, request->arena);
     return err == ERR_OK ? audit_prepare(&worker->vault, worker->gateway->clock, work->enrolment.workspace,
                                          &work->act, request->arena)
