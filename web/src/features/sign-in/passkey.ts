@@ -1,8 +1,8 @@
 import { api, setCsrfToken, unwrap } from '@/api/client';
 import type { paths } from '@generated/schema';
 
-type SignInBody = paths['/v1/session/passkey']['post']['requestBody']['content']['application/json'];
-type EnrolBody = paths['/v1/enrolment']['post']['requestBody']['content']['application/json'];
+type SignedIn = paths['/v1/session/passkey']['post']['requestBody']['content']['application/json']['credential'];
+type Enrolled = paths['/v1/enrolment']['post']['requestBody']['content']['application/json']['credential'];
 
 export const hasPasskeys = typeof PublicKeyCredential !== 'undefined' && 'parseRequestOptionsFromJSON' in PublicKeyCredential;
 
@@ -22,7 +22,8 @@ export async function signInWithPasskey(signal: AbortSignal, isConditional: bool
     const { ceremony_id, public_key } = await unwrap(api.POST('/v1/session/passkey/options'));
     const options = PublicKeyCredential.parseRequestOptionsFromJSON(public_key);
     const credential = made(await navigator.credentials.get({ signal, publicKey: options, ...(isConditional ? { mediation: 'conditional' as const } : {}) }));
-    const session = await unwrap(api.POST('/v1/session/passkey', { body: { ceremony_id, credential: credential.toJSON() } }));
+    const shown = credential.toJSON() as SignedIn; /* the browser's own form, which the gateway checks */
+    const session = await unwrap(api.POST('/v1/session/passkey', { body: { ceremony_id, credential: shown } }));
     setCsrfToken(session.csrf_token);
 }
 
@@ -31,6 +32,7 @@ export async function enrol(token: string, name: string): Promise<void> {
     const { ceremony_id, public_key } = await unwrap(api.POST('/v1/enrolment/options', { body: { token, name } }));
     const options = PublicKeyCredential.parseCreationOptionsFromJSON(public_key as PublicKeyCredentialCreationOptionsJSON);
     const credential = made(await navigator.credentials.create({ publicKey: options }));
-    const session = await unwrap(api.POST('/v1/enrolment', { body: { token, name, ceremony_id, credential: credential.toJSON() } }));
+    const shown = credential.toJSON() as Enrolled;
+    const session = await unwrap(api.POST('/v1/enrolment', { body: { token, name, ceremony_id, credential: shown } }));
     setCsrfToken(session.csrf_token);
 }
