@@ -193,7 +193,7 @@ describe('queries and headers', () => {
             assert.ok(answer.status === 400 || (key.trim() === '' && answer.status === 202), answer.text);
         });
 
-    for (const [method, target, status] of [['GET', '/v1/nothing', 404], ['GET', '/', 404], ['DELETE', '/v1/messages', 405], ['GET', '/v1/messages/msg_zzz', 404],
+    for (const [method, target, status] of [['GET', '/v1/nothing', 404], ['GET', '/assets/nothing.js', 404], ['DELETE', '/v1/messages', 405], ['GET', '/v1/messages/msg_zzz', 404],
         ['GET', '/v1/messages/MSG_01jd8h3c5tfy8n2k7w4q9v6r0e', 404], ['PUT', '/v1/channels', 405], ['GET', '/v1/messages/..%2f..%2fetc%2fpasswd', 404]])
         test(`${method} ${target}`, async () => {
             const answer = await shop.client.call(String(method), String(target));

@@ -153,6 +153,7 @@ newest_checkpoint(struct id tenant)
     return newest;
 }
 
+FORMAT_LIKE(1, 2)
 static int64_t
 number(const char *format, ...)
 {

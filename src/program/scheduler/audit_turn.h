@@ -1,12 +1,11 @@
-/* Audit entries get their places, and each workspace's tree a signed checkpoint: at most a minute after the
- * act. */
+/* Audit entries get their places, and each workspace's tree a signed checkpoint, every HARKARA_AUDIT_SEAL_MS.
+ */
 #ifndef PROGRAM_SCHEDULER_AUDIT_TURN_H
 #define PROGRAM_SCHEDULER_AUDIT_TURN_H
 #include "core/clock.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 
-#define AUDIT_TURN_MS      60000
 #define AUDIT_TENANTS_MAX  200u /* workspaces of one turn; more at the next, which comes at once */
 #define AUDIT_TURN_BATCHES 20u  /* batches of one workspace in one turn: others wait */
 

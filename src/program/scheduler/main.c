@@ -62,7 +62,7 @@ key_use_turn(struct db *db)
 
 /* What is away now is asked again at the next turn: entries wait where they are. */
 static int64_t
-audit_once(struct db *db)
+audit_once(struct db *db, int64_t turn_ms)
 {
     struct vault vault = tenant_vault(scheduler.vault, db);
     struct audit_turn_result result;
@@ -70,7 +70,7 @@ audit_once(struct db *db)
 
     if (err != ERR_OK)
         log_event(LOG_WARN, "scheduler.audit_left", LOG_ERR(err));
-    return err == ERR_OK && result.has_more ? 0 : AUDIT_TURN_MS;
+    return err == ERR_OK && result.has_more ? 0 : turn_ms;
 }
 
 static enum err
@@ -134,7 +134,7 @@ main(void)
             run_at = mono_after_ms(now, wait_ms);
         }
         if (err == ERR_OK && now.us >= audit_at.us)
-            audit_at = mono_after_ms(now, audit_once(db));
+            audit_at = mono_after_ms(now, audit_once(db, role.config.audit_seal_ms));
         if (err == ERR_OK && now.us >= key_use_at.us) {
             key_use_turn(db);
             key_use_at = mono_after_ms(now, KEY_USE_MS);
