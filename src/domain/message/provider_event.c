@@ -84,14 +84,15 @@ provider_events_store(struct db_tx *tx, const struct provider_event_new *events,
 }
 
 /*
- * By the gaps of provider_event_postpone a batch waits nine minutes at most: what waits longer was given its
- * time by a clock that was ahead.
+ * In somebody's hands a batch is for one lease; by the gaps of provider_event_postpone one that failed waits
+ * nine minutes at most. What waits longer was given its time by a clock that was ahead.
  */
 static const struct db_stmt provider_event_claim_stmt = {
     "provider_event_claim",
     "WITH due AS MATERIALIZED (SELECT tenant_id, id, sum(cardinality(events)) OVER w AS upto, row_number() OVER w AS n"
     " FROM (SELECT tenant_id, id, events, due_at FROM provider_batch"
-    " WHERE (due_at <= now() OR due_at > now() + interval '20 minutes') AND (attempt >= $4) = $5 ORDER BY due_at LIMIT $2"
+    " WHERE (due_at <= now() OR (due_at > now() + make_interval(secs => $1 / 500.0)"
+    " AND (error IS NULL OR due_at > now() + interval '20 minutes'))) AND (attempt >= $4) = $5 ORDER BY due_at LIMIT $2"
     " FOR UPDATE SKIP LOCKED) b WINDOW w AS (ORDER BY due_at, id)),"
     " claimed AS (UPDATE provider_batch b SET fence = b.fence + 1, attempt = b.attempt + 1, error = NULL,"
     " due_at = now() + make_interval(secs => $1 / 1000.0) FROM due d WHERE b.tenant_id = d.tenant_id AND b.id = d.id"

@@ -186,9 +186,17 @@ a_lease_that_a_clock_ahead_has_given_is_over(void **state UNUSED)
 
     store(acme, BODY);
     assert_int_equal(claim(&old), 1);
-    test_cluster_sql("update provider_batch set due_at = now() + interval '19 minutes'");
+    test_cluster_sql("update provider_batch set due_at = now() + interval '30 seconds'");
+    assert_int_equal(claim(&new), 0);
+    /* what failed waits longer than what is in somebody's hands */
+    test_cluster_sql("update provider_batch set due_at = now() + interval '19 minutes', error = 'timeout'");
     assert_int_equal(claim(&new), 0);
     test_cluster_sql("update provider_batch set due_at = now() + interval '2 hours'");
+    assert_int_equal(claim(&new), 1);
+    assert_ok(done(&new[0]));
+    store(acme, SLICE("{\"another\":1}"));
+    assert_int_equal(claim(&old), 1);
+    test_cluster_sql("update provider_batch set due_at = now() + interval '1 minute'");
     assert_int_equal(claim(&new), 1);
     assert_int_equal(done(&old[0]), ERR_STATE_CONFLICT);
     assert_ok(done(&new[0]));
