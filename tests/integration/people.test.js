@@ -184,6 +184,7 @@ describe('an invitation', () => {
     test('makes whoever opens it a member with that role, once, within its channels', async () => {
         const made = await other.client.must(201, 'POST', '/v1/invitations', { email: 'new@example.org', role: 'agent', scope: 'channels', channels: [other.channel] });
         const page = new Browser(new Client(platform.url, null), `http://localhost:${new URL(platform.url).port}`);
+        assert.equal(new URL(made.link).origin, page.origin, 'it opens where passkeys are made');
         const session = await page.enrol(made.link, new Passkey('ES256'), 'New Agent');
         assert.ok(session.permissions.includes('messages:send') && !session.permissions.includes('contact.identity.reveal'));
         assert.equal((await other.client.must(200, 'GET', `/v1/invitations/${made.id}`)).state, 'accepted');

@@ -56,9 +56,8 @@ invitation_reply(struct http_request *request, struct http_response *response, i
     }
     json_t *shown = invitation_show(&work->invitation, email);
     if (work->token != NULL) {
-        struct slice link =
-            arena_format(request->arena, "%s/enrol#%.*s", worker->gateway->role->config.public_url,
-                         SLICE_FMT(secret_slice(work->token)));
+        struct slice link = arena_format(request->arena, "%s/enrol#%.*s", worker->gateway->origin.text,
+                                         SLICE_FMT(secret_slice(work->token)));
         show_set(&shown, "link", link.ptr == NULL ? NULL : show_text(link));
         secret_free(work->token);
         work->token = NULL;
