@@ -401,6 +401,17 @@ a_log_that_was_cut_is_noticed(void **state UNUSED)
 }
 
 static void
+a_log_without_its_checkpoints_does_not_hold(void **state UNUSED)
+{
+    act_and_seal(acme, 3);
+    act_and_seal(acme, 2);
+    test_cluster_sql("delete from audit_checkpoint where size = 5");
+    assert_fault(verify_with(NULL), AUDIT_FAULT_UNSIGNED, 3);
+    test_cluster_sql("delete from audit_checkpoint");
+    assert_fault(verify_with(NULL), AUDIT_FAULT_UNSIGNED, 0);
+}
+
+static void
 an_entry_behind_our_back_is_noticed(void **state UNUSED)
 {
     act_and_seal(acme, 2);
@@ -612,6 +623,7 @@ main(void)
         TEST(entries_that_changed_places_are_named),
         TEST(what_was_hashed_anew_is_not_what_was_signed),
         TEST(a_log_that_was_cut_is_noticed),
+        TEST(a_log_without_its_checkpoints_does_not_hold),
         TEST(an_entry_behind_our_back_is_noticed),
         TEST(a_forged_checkpoint_does_not_hold),
         TEST(an_export_verifies_far_from_the_database),

@@ -94,7 +94,7 @@ static const struct db_stmt checkpoints_from_stmt = {
     " AND size > $2 ORDER BY size LIMIT 1000"
 };
 static const struct db_stmt size_stmt = { "audit_verify_size",
-                                          "SELECT size FROM audit_tree WHERE tenant_id = $1" };
+                                          "SELECT size, signed_size FROM audit_tree WHERE tenant_id = $1" };
 /* In one look: an entry gets its place and stops waiting in one transaction. */
 static const struct db_stmt stray_stmt = {
     "audit_verify_stray",
@@ -111,7 +111,7 @@ struct walk {
     struct arena *arena;
     struct audit_verdict *verdict;
     struct merkle_edge edge;
-    uint64_t size; /* of the tree when the walk began */
+    uint64_t size, signed_size; /* of the tree when the walk began */
     const struct audit_key *keys;
     size_t key_count;
     struct audit_checkpoint *checkpoints; /* the next ones */
@@ -152,8 +152,10 @@ walk_begin(struct db_tx *tx, void *ctx)
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &size_stmt, DB_NO_ARGS, &rows);
 
-    if (err == ERR_OK && db_rows_count(rows) == 1)
+    if (err == ERR_OK && db_rows_count(rows) == 1) {
         walk->size = (uint64_t)db_i64(rows, 0, 0);
+        walk->signed_size = (uint64_t)db_i64(rows, 0, 1);
+    }
     db_rows_free(rows);
     if (err == ERR_OK)
         err = audit_keys(tx, walk->arena, &keys, &walk->key_count);
@@ -290,6 +292,10 @@ audit_verify_store(struct db *db, const struct clock *clock, struct id tenant,
         reach = kept->size;
     if (err == ERR_OK && out->fault == AUDIT_HOLDS && walk.edge.size < reach)
         fault_at(out, AUDIT_FAULT_CUT, walk.edge.size, none);
+    /* Signed once, or long ago to be signed: whoever removes checkpoints removes what holds the entries. */
+    if (err == ERR_OK && out->signed_size < walk.edge.size &&
+        (out->signed_size < walk.signed_size || id_time(walk.first_unsigned).us < walk.late.us))
+        fault_at(out, AUDIT_FAULT_UNSIGNED, out->signed_size, walk.first_unsigned);
     if (err == ERR_OK && out->fault == AUDIT_HOLDS)
         err = db_run(db, tenant, walk_end, &walk);
     free(walk.checkpoints);
