@@ -25,7 +25,9 @@ test('the link, a passkey, the workspace; out, in again; and a session that is e
     const { page, faults, close } = await openPage(browser, origin);
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('WebAuthn.enable');
-    await devtools.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
+    const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
+    /* While somebody is there, the authenticator answers the browser's own offer on the sign-in page at any moment. */
+    const somebodyIsThere = (enabled) => devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
 
     await page.goto(tenant.enrolment_url);
     await page.getByRole('heading', { name: 'Welcome to हरित उद्यान' }).waitFor();
@@ -44,12 +46,14 @@ test('the link, a passkey, the workspace; out, in again; and a session that is e
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
 
+    await somebodyIsThere(false);
     await page.getByRole('button', { name: 'Asha Menon' }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in to Harkara' }).waitFor();
     assert.equal((await page.request.get(`${origin}/v1/session`)).status(), 401);
     await page.goto(`${origin}/settings`);
-    /* The virtual authenticator may answer the browser's own offer at once; the button is for when it does not. */
+    /* It may answer the browser's own offer at once; the button is for when it does not. */
+    await somebodyIsThere(true);
     const button = page.getByRole('button', { name: 'Continue with passkey' });
     await until(async () => {
         if (page.url().endsWith('/settings'))
@@ -60,6 +64,7 @@ test('the link, a passkey, the workspace; out, in again; and a session that is e
     await page.getByRole('textbox', { name: 'Wait first, in seconds' }).waitFor();
     assert.equal(await page.getByRole('textbox', { name: 'Wait first, in seconds' }).inputValue(), '55');
 
+    await somebodyIsThere(false);
     const ended = await page.evaluate(async () => {
         const session = await (await fetch('/v1/session')).json();
         return (await fetch('/v1/session', { method: 'DELETE', headers: { 'X-CSRF-Token': session.csrf_token } })).status;
