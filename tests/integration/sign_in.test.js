@@ -401,6 +401,50 @@ describe('an authenticator application', () => {
     });
 });
 
+describe('recovery codes', () => {
+    test('are shown once, good once each in place of a factor, and replaced by new ones', async () => {
+        const { page, tenant } = await owner();
+        assert.deepEqual(await page.must(200, 'GET', '/v1/me/recovery-codes'), { left_count: 0, made_at: null });
+        assert.equal((await page.call('POST', '/v1/session/step-up/recovery-code', { code: '0000-0000-0000-0000' })).json.code, 'code-refused', 'none were made');
+        const { codes, made_at } = await page.must(200, 'POST', '/v1/me/recovery-codes');
+        assert.equal(new Set(codes).size, 10);
+        for (const code of codes)
+            assert.match(code, /^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){3}$/);
+        assert.deepEqual(await page.must(200, 'GET', '/v1/me/recovery-codes'), { left_count: 10, made_at });
+        const stale = () => platform.sql('update harkara.person_session set stepped_up_at = now() - interval \'11 minutes\'');
+        stale();
+        assert.equal((await page.call('POST', '/v1/me/recovery-codes')).json.code, 'step-up-needed');
+        const before = page.cookies.get('__Host-harkara');
+        const session = await page.must(200, 'POST', '/v1/session/step-up/recovery-code', { code: ` ${codes[3].toUpperCase().replaceAll('-', ' ')}` });
+        assert.notEqual(session.stepped_up_until, null);
+        assert.deepEqual(session.authenticated_by, ['passkey', 'recovery_code']);
+        assert.notEqual(page.cookies.get('__Host-harkara'), before, 'the token was replaced');
+        assert.equal((await page.call('POST', '/v1/session/step-up/recovery-code', { code: codes[3] })).json.code, 'code-refused', 'used before');
+        assert.equal((await other.page.call('POST', '/v1/session/step-up/recovery-code', { code: codes[4] })).json.code, 'code-refused', 'somebody else\'s');
+        assert.equal((await page.must(200, 'GET', '/v1/me/recovery-codes')).left_count, 9);
+        const again = await page.must(200, 'POST', '/v1/me/recovery-codes');
+        assert.equal((await page.call('POST', '/v1/session/step-up/recovery-code', { code: codes[0] })).json.code, 'code-refused', 'of those before');
+        await page.must(200, 'POST', '/v1/session/step-up/recovery-code', { code: again.codes[0] });
+        for (const [action, count] of [['recovery_codes.made', 2], ['recovery_code.used', 2]])
+            assert.equal((await page.must(200, 'GET', `/v1/audit?action=${action}`)).data.length, count, `${action} in ${tenant}`);
+        assert.equal(platform.sql(`select count(*) from harkara.recovery_code where hash::text like '%${codes[0]}%' or salt::text like '%${codes[0]}%'`), '0');
+        forget();
+    });
+
+    test('cannot be guessed side by side with codes of an application', async () => {
+        const { page } = await owner();
+        const { codes } = await page.must(200, 'POST', '/v1/me/recovery-codes');
+        const guesses = [];
+        for (let i = 0; i < 8; i++)
+            guesses.push((i % 2 === 0 ? await page.call('POST', '/v1/session/step-up/recovery-code', { code: `0000-0000-0000-000${i}` }) : await page.call('POST', '/v1/session/step-up/totp', { code: '000000' })).json.code);
+        assert.equal(guesses[0], 'code-refused');
+        assert.ok(guesses.includes('attempts-throttled'), guesses.join());
+        forget();
+        await page.must(200, 'POST', '/v1/session/step-up/recovery-code', { code: codes[0] });
+        assert.equal(platform.sql('select count(*) from harkara.throttle'), '0', 'what went well is forgotten');
+    });
+});
+
 describe('a person in a workspace', () => {
     test('asks as a key with its permissions would, and reaches nothing of another', async () => {
         const { page } = await owner();

@@ -1,7 +1,11 @@
-/* /v1/me/totp: a person's authenticator application. Its secret is drawn and checked in the vault; it is
- * shown once, to be read by the application, and is a factor from the first right code on. */
+/*
+ * /v1/me/totp: a person's authenticator application. Its secret is drawn and checked in the vault; it is
+ * shown once, to be read by the application, and is a factor from the first right code on.
+ * /v1/me/recovery-codes: what is good in place of it, shown once and kept as hashes.
+ */
 #include "crypto/encode.h"
 #include "domain/identity/person.h"
+#include "domain/identity/recovery_code.h"
 #include "domain/identity/totp.h"
 #include "program/gateway/act.h"
 #include "program/gateway/person_gate.h"
@@ -17,6 +21,9 @@ struct work {
     struct id person, workspace;
     struct totp totp;
     struct second_factor second;
+    const struct recovery_codes *codes;
+    size_t left;
+    struct wall_time made_at; /* us 0: none were made */
     struct audit_act act;
 };
 
@@ -184,12 +191,70 @@ totp_remove(struct http_request *request, struct http_response *response)
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 
+static enum err
+left_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+
+    return recovery_codes_left(tx, work->person, &work->left, &work->made_at);
+}
+
+static enum err
+recovery_codes_get(struct http_request *request, struct http_response *response)
+{
+    struct work work = work_of(request);
+    enum err err = platform_read(request, left_in, &work);
+
+    return err == ERR_OK
+               ? http_reply_json(request, response, 200,
+                                 json_pack("{s:I, s:o}", "left_count", (json_int_t)work.left, "made_at",
+                                           work.made_at.us == 0 ? json_null() : show_time(work.made_at)))
+               : err;
+}
+
+static enum err
+codes_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+    enum err err = recovery_codes_put(tx, work->person, work->codes, work->made_at);
+
+    return err == ERR_OK ? audit(tx, work) : err;
+}
+
+/* Their text is in the answer and nowhere else. */
+static enum err
+recovery_codes_post(struct http_request *request, struct http_response *response)
+{
+    struct work work = work_of(request);
+    struct recovery_codes codes = { .text = { { 0 } } };
+    enum err err = recovery_codes_make(&codes);
+
+    work.codes = &codes;
+    work.made_at = clock_wall(work.clock);
+    if (err == ERR_OK)
+        err = act_begin(request, AUDIT_RECOVERY_CODES_MADE, ID_PERSON, work.person, &work.act);
+    if (err == ERR_OK)
+        err = platform_write(request, codes_in, &work);
+    if (err == ERR_OK) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < RECOVERY_CODES; i++)
+            show_append(&list, show_text(slice_of(codes.text[i], sizeof(codes.text[i]))));
+        err = http_reply_json(request, response, 200,
+                              json_pack("{s:o, s:o}", "codes", list, "made_at", show_time(work.made_at)));
+    }
+    recovery_codes_wipe(&codes);
+    return err;
+}
+
 const struct http_route factor_routes[] = {
     { HTTP_GET, "/v1/me/totp", totp_get, "getTotp", HTTP_ACCESS_SESSION, NULL },
     { HTTP_POST, "/v1/me/totp", totp_post, "beginTotp", HTTP_ACCESS_SESSION, NULL, .needs_step_up = true },
     { HTTP_POST, "/v1/me/totp/confirm", totp_confirm, "confirmTotp", HTTP_ACCESS_SESSION, NULL,
       .body_bytes_max = 1024, .needs_step_up = true },
     { HTTP_DELETE, "/v1/me/totp", totp_remove, "removeTotp", HTTP_ACCESS_SESSION, NULL,
+      .needs_step_up = true },
+    { HTTP_GET, "/v1/me/recovery-codes", recovery_codes_get, "getRecoveryCodes", HTTP_ACCESS_SESSION, NULL },
+    { HTTP_POST, "/v1/me/recovery-codes", recovery_codes_post, "makeRecoveryCodes", HTTP_ACCESS_SESSION, NULL,
       .needs_step_up = true },
     { .handler = NULL },
 };

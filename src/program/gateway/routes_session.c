@@ -145,8 +145,8 @@ struct change {
     struct second_factor *second;
     struct id person, session, workspace;
     enum session_factor factor;
-    struct audit_act act;
-    struct secret *token; /* owned */
+    struct audit_act act, used; /* the latter with a recovery code */
+    struct secret *token;       /* owned */
 };
 
 static enum err
@@ -262,6 +262,8 @@ step_up_in(struct db_tx *tx, void *ctx)
         err = session_step_up(tx, clock, change->session, change->factor, &change->token);
     if (err == ERR_OK)
         err = db_tx_turn_to(tx, change->workspace);
+    if (err == ERR_OK && change->factor == SESSION_RECOVERY_CODE)
+        err = audit_append(tx, clock, &change->used);
     return err == ERR_OK ? audit_append(tx, clock, &change->act) : err;
 }
 
@@ -272,6 +274,8 @@ step_up(struct http_request *request, struct http_response *response, struct cha
     struct session session = gateway_person(request)->session;
     enum err err = act_begin(request, AUDIT_SESSION_STEPPED_UP, ID_SESSION, session.id, &change->act);
 
+    if (err == ERR_OK && change->factor == SESSION_RECOVERY_CODE)
+        err = act_begin(request, AUDIT_RECOVERY_CODE_USED, ID_PERSON, session.person, &change->used);
     change->gateway = gateway;
     change->session = session.id;
     change->workspace = request->tenant;
@@ -313,6 +317,17 @@ step_up_totp(struct http_request *request, struct http_response *response)
     return err == ERR_OK ? step_up(request, response, &change) : err;
 }
 
+static enum err
+step_up_recovery_code(struct http_request *request, struct http_response *response)
+{
+    struct second_factor second;
+    struct change change = { .second = &second, .factor = SESSION_RECOVERY_CODE };
+    enum err err = second_factor_recovery(request, gateway_person(request)->session.person,
+                                          json_text_of(request_json(request), "code"), &second);
+
+    return err == ERR_OK ? step_up(request, response, &change) : err;
+}
+
 const struct http_route session_routes[] = {
     { HTTP_POST, "/v1/session/passkey/options", passkey_options, "beginPasskeySignIn", HTTP_ACCESS_OPEN,
       NULL },
@@ -328,5 +343,7 @@ const struct http_route session_routes[] = {
       NULL, .body_bytes_max = SESSION_BODY_BYTES_MAX },
     { HTTP_POST, "/v1/session/step-up/totp", step_up_totp, "stepUpWithTotp", HTTP_ACCESS_SESSION, NULL,
       .body_bytes_max = 1024 },
+    { HTTP_POST, "/v1/session/step-up/recovery-code", step_up_recovery_code, "stepUpWithRecoveryCode",
+      HTTP_ACCESS_SESSION, NULL, .body_bytes_max = 1024 },
     { .handler = NULL },
 };
