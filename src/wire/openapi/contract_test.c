@@ -530,7 +530,8 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
         "rotateWebhookSecret",  "cancelMessage",    "syncChannelNumber",   "deregisterChannelNumber",
         "syncChannelTemplates", "unpauseTemplate",  "testWebhookEndpoint", "replayWebhookDelivery",
         "beginPasskeySignIn",   "beginTotp",        "beginPasskeyStepUp",  "beginPasskey",
-        "resendInvitation",     "revokeInvitation", "closeAccessReview",   "addTeamMember"
+        "resendInvitation",     "revokeInvitation", "closeAccessReview",   "addTeamMember",
+        "makeRecoveryCodes"
     };
     const struct contract_route *route;
     size_t count = 0, open = 0;
