@@ -145,12 +145,27 @@ describe('a member', () => {
         await shop.client.must(204, 'PUT', `/v1/teams/${team.id}/members/${somebody.id}`);
         const invited = await shop.client.must(201, 'POST', '/v1/invitations', { email: 'by@example.org', role: 'agent' });
         platform.sql(`update harkara.invitation set invited_by_kind = 'person', invited_by = '${somebody.person}' where tenant_id = '${tenant}' and state = 'pending' and created_at = (select max(created_at) from harkara.invitation where tenant_id = '${tenant}')`);
+        /* A key of theirs may invite too: what it sent is theirs. */
+        const byKey = await shop.client.must(201, 'POST', '/v1/invitations', { email: 'by.key@example.org', role: 'agent' });
+        platform.sql(`update harkara.invitation set invited_by = (select id from harkara.api_key where tenant_id = '${tenant}' and last_four = '${first.secret.slice(-4)}') where tenant_id = '${tenant}' and state = 'pending' and created_at = (select max(created_at) from harkara.invitation where tenant_id = '${tenant}')`);
+        const review = await shop.client.must(201, 'POST', '/v1/access-reviews', { due_at: new Date(Date.now() + 86_400_000).toISOString() });
         assert.equal((await shop.client.must(200, 'GET', `/v1/people/${somebody.id}`)).api_keys, 1);
+        const before = await shop.client.must(200, 'GET', `/v1/people/${somebody.id}/access`);
+        assert.deepEqual([before.invitations, before.sessions, before.passkeys, before.has_authenticator_app], [2, 0, 0, false]);
+        assert.deepEqual(before.api_keys.map(({ name, is_made_by_key }) => [name, is_made_by_key]), [['Made by it', true], ['A key', false]]);
+        await other.client.must(404, 'GET', `/v1/people/${somebody.id}/access`);
         for (let i = 0; i < 2; i++)
             await shop.client.must(204, 'DELETE', `/v1/people/${somebody.id}`);
         const left = await shop.client.must(200, 'GET', `/v1/people/${somebody.id}`);
         assert.deepEqual([left.state, left.teams, left.api_keys], ['left', [], 0]);
-        assert.equal((await shop.client.must(200, 'GET', `/v1/invitations/${invited.id}`)).state, 'revoked');
+        for (const { id } of [invited, byKey])
+            assert.equal((await shop.client.must(200, 'GET', `/v1/invitations/${id}`)).state, 'revoked');
+        const after = await shop.client.must(200, 'GET', `/v1/people/${somebody.id}/access`);
+        assert.deepEqual([after.api_keys, after.invitations, after.sessions], [[], 0, 0]);
+        const judged = (await shop.client.must(200, 'GET', `/v1/access-reviews/${review.id}`)).items.find(({ membership_id }) => membership_id === somebody.id);
+        assert.deepEqual([judged.state, judged.decision, judged.decided_by.kind], ['left', 'revoked', 'key'], 'nobody has to judge who has left');
+        assert.equal((await shop.client.call('POST', `/v1/access-reviews/${review.id}/decisions`, { membership_id: somebody.id, decision: 'confirmed' })).json.code, 'state-conflict');
+        platform.sql(`delete from harkara.access_review_item where tenant_id = '${tenant}'; delete from harkara.access_review where tenant_id = '${tenant}'`);
         for (const client of [first, second])
             await until(async () => (await client.call('GET', '/v1/messages')).json.code === 'key-revoked', 'the key to end');
         assert.equal((await shop.client.call('PATCH', `/v1/people/${somebody.id}`, { state: 'active' })).json.code, 'state-conflict');

@@ -1,4 +1,5 @@
 #include "domain/identity/access_review.h"
+#include "domain/identity/membership_internal.h"
 
 static const struct db_stmt review_open_stmt = {
     "access_review_open", "INSERT INTO access_review (tenant_id, id, due_at, every_days, created_at)"
@@ -134,7 +135,8 @@ access_review_get(struct db_tx *tx, struct id review, struct access_review *out)
 static const struct db_stmt review_items_stmt = {
     "access_review_items",
     "SELECT i.membership_id, m.person_id, i.role_name, i.permissions, i.scope, i.key_count, i.last_seen_at,"
-    " i.decision, i.decided_by_kind, i.decided_by, i.decided_at FROM access_review_item i"
+    " i.decision, i.decided_by_kind, i.decided_by, i.decided_at, m.state, (SELECT max(k.last_used_at) FROM api_key k"
+    " WHERE k.tenant_id = $1 AND k.created_by = m.person_id) FROM access_review_item i"
     " JOIN membership m ON m.tenant_id = i.tenant_id AND m.id = i.membership_id"
     " WHERE i.tenant_id = $1 AND i.review_id = $2 ORDER BY i.membership_id LIMIT 2000" /* MEMBERSHIP_PER_TENANT_MAX
                                                                                         */
@@ -159,7 +161,11 @@ item_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struc
         if (out->decision.ptr == NULL || out->decided_by_kind.ptr == NULL)
             return ERR_NO_MEMORY;
     }
+    if (!db_is_null(rows, row, 12))
+        out->keys_used_at = db_time(rows, row, 12);
     enum err err = membership_reach_parse(db_text(rows, row, 4), &out->reach);
+    if (err == ERR_OK)
+        err = membership_state_parse(db_text(rows, row, 11), &out->state);
     return err == ERR_OK ? api_scopes_from_row(rows, row, 3, arena, &out->permissions) : err;
 }
 

@@ -22,6 +22,8 @@ struct access_review_item {
     enum membership_reach reach;
     int64_t key_count;
     struct wall_time last_seen_at; /* us 0: never */
+    enum membership_state state;   /* now, as the next one; all above: when the review was opened */
+    struct wall_time keys_used_at; /* of keys that the person has made; us 0: never */
     struct slice decision;         /* "confirmed", "revoked"; NULL ptr: none yet */
     struct slice decided_by_kind;
     struct id decided_by;

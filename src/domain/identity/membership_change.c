@@ -12,8 +12,8 @@
 #define MEMBER_TABLES " FROM membership m LEFT JOIN role r ON r.tenant_id = m.tenant_id AND r.id = m.role_id"
 #define TEAMS_MAX     100u /* TEAM_PER_TENANT_MAX */
 
-static enum err
-state_parse(struct slice word, enum membership_state *out)
+enum err
+membership_state_parse(struct slice word, enum membership_state *out)
 {
     for (unsigned i = MEMBERSHIP_ACTIVE; i <= MEMBERSHIP_LEFT; i++)
         if (slice_eq(word, slice_text(membership_state_word((enum membership_state)i)))) {
@@ -40,7 +40,7 @@ member_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
         out->left_at = db_time(rows, row, 11);
     enum err err = membership_role_read(rows, row, 2, 3, 4, arena, &out->role, &out->permissions);
     if (err == ERR_OK)
-        err = state_parse(db_text(rows, row, 6), &out->state);
+        err = membership_state_parse(db_text(rows, row, 6), &out->state);
     if (err == ERR_OK)
         err = membership_reach_parse(db_text(rows, row, 7), &out->reach);
     if (err == ERR_OK)
@@ -223,10 +223,8 @@ membership_update(struct db_tx *tx, const struct clock *clock, const struct auth
 
 static const struct db_stmt membership_keys_stmt = {
     "membership_keys",
-    "WITH RECURSIVE made AS (SELECT id FROM api_key WHERE tenant_id = $1 AND created_by = $2"
-    " UNION SELECT k.id FROM api_key k JOIN made m ON k.created_by = m.id WHERE k.tenant_id = $1)"
-    " UPDATE api_key k SET revoked_at = $3 FROM made WHERE k.tenant_id = $1 AND k.id = made.id"
-    " AND k.revoked_at IS NULL"
+    MEMBERSHIP_MADE_KEYS " UPDATE api_key k SET revoked_at = $3 FROM made WHERE k.tenant_id = $1"
+                         " AND k.id = made.id AND k.revoked_at IS NULL"
 };
 
 enum err
@@ -243,9 +241,18 @@ static const struct db_stmt membership_end_stmt = {
 static const struct db_stmt membership_teams_stmt = {
     "membership_teams", "DELETE FROM team_member WHERE tenant_id = $1 AND membership_id = $2"
 };
+/* Those that the person's keys have sent are the person's too. */
 static const struct db_stmt membership_invitations_stmt = {
-    "membership_invitations", "UPDATE invitation SET state = 'revoked', settled_at = $3 WHERE tenant_id = $1"
-                              " AND invited_by = $2 AND state = 'pending'"
+    "membership_invitations",
+    MEMBERSHIP_MADE_KEYS " UPDATE invitation SET state = 'revoked', settled_at = $3 WHERE tenant_id = $1"
+                         " AND state = 'pending' AND (invited_by = $2 OR invited_by IN (SELECT id FROM made))"
+};
+/* Whoever has left need not be judged any more: an open review notes who ended it. */
+static const struct db_stmt membership_review_stmt = {
+    "membership_review",
+    "UPDATE access_review_item i SET decision = 'revoked', decided_by_kind = $3, decided_by = $4, decided_at = $5"
+    " FROM access_review v WHERE v.tenant_id = $1 AND v.state = 'open' AND i.tenant_id = $1"
+    " AND i.review_id = v.id AND i.membership_id = $2"
 };
 
 enum err
@@ -269,5 +276,10 @@ membership_end(struct db_tx *tx, const struct clock *clock, const struct authori
         err = db_exec(tx, &membership_teams_stmt, DB_ARGS(DB_ID(membership)), NULL);
     if (err == ERR_OK)
         err = db_exec(tx, &membership_invitations_stmt, DB_ARGS(DB_ID(member.person), DB_TIME(now)), NULL);
+    if (err == ERR_OK)
+        err = db_exec(
+            tx, &membership_review_stmt,
+            DB_ARGS(DB_ID(membership), DB_TEXT_Z(authority->kind), DB_ID(authority->actor), DB_TIME(now)),
+            NULL);
     return err == ERR_OK ? membership_keys_revoke(tx, clock, member.person, keys_out) : err;
 }

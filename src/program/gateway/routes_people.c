@@ -1,6 +1,8 @@
 /* /v1/people: who works in this workspace, as what, and until when; GET /v1/permissions. */
+#include "domain/identity/member_access.h"
 #include "program/gateway/act.h"
 #include "program/gateway/people.h"
+#include "program/gateway/person_gate.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -13,6 +15,8 @@ struct work {
     struct membership_filter filter;
     struct membership_change change;
     struct membership member, *members;
+    struct member_access access;
+    struct member_sign_in sign_in;
     size_t count, keys;
     struct audit_act act;
 };
@@ -110,6 +114,55 @@ people_get_one(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = gateway_read(request, get_in, &work);
     return err == ERR_OK ? member_reply(request, response, &work.member) : err;
+}
+
+static enum err
+access_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+    enum err err = get_in(tx, work);
+
+    return err == ERR_OK ? member_access_read(tx, gateway_worker_of(work->request)->gateway->clock,
+                                              work->member.person, work->request->arena, &work->access)
+                         : err;
+}
+
+static enum err
+sign_in_in(struct db_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+    const struct gateway *gateway = gateway_worker_of(work->request)->gateway;
+
+    return member_sign_in_read(tx, gateway->clock, &gateway->session_rules, work->member.person,
+                               work->request->tenant, &work->sign_in);
+}
+
+/* Of whoever has left nothing is told: how he signs in elsewhere is not this workspace's. */
+static enum err
+people_get_access(struct http_request *request, struct http_response *response)
+{
+    struct work work = { .request = request };
+    enum err err = gateway_path_id(request, "membership_id", ID_MEMBERSHIP, &work.id);
+
+    if (err == ERR_OK)
+        err = gateway_read(request, access_in, &work);
+    if (err == ERR_OK && work.member.state != MEMBERSHIP_LEFT)
+        err = platform_read(request, sign_in_in, &work);
+    if (err != ERR_OK)
+        return err;
+    json_t *keys = json_array();
+    for (size_t i = 0; i < work.access.key_count; i++) {
+        const struct member_key *key = &work.access.keys[i];
+        show_append(&keys,
+                    json_pack("{s:o, s:o, s:o, s:b, s:o}", "id", show_id(ID_KEY, key->id), "name",
+                              show_text(key->name), "last_four", show_text(key->last_four), "is_made_by_key",
+                              (int)key->is_by_key, "last_used_at", people_show_time(key->last_used_at)));
+    }
+    return http_reply_json(
+        request, response, 200,
+        json_pack("{s:I, s:I, s:b, s:o, s:I}", "sessions", (json_int_t)work.sign_in.session_count, "passkeys",
+                  (json_int_t)work.sign_in.passkey_count, "has_authenticator_app", (int)work.sign_in.has_totp,
+                  "api_keys", keys, "invitations", (json_int_t)work.access.invitation_count));
 }
 
 static enum err
@@ -233,6 +286,8 @@ permissions_get(struct http_request *request, struct http_response *response)
 const struct http_route people_routes[] = {
     { HTTP_GET, "/v1/people", people_get_list, "listPeople", HTTP_ACCESS_KEY, "people:read" },
     { HTTP_GET, "/v1/people/{membership_id}", people_get_one, "getPerson", HTTP_ACCESS_KEY, "people:read" },
+    { HTTP_GET, "/v1/people/{membership_id}/access", people_get_access, "getPersonAccess", HTTP_ACCESS_KEY,
+      "people:manage" },
     { HTTP_PATCH, "/v1/people/{membership_id}", people_patch, "updatePerson", HTTP_ACCESS_KEY,
       "people:manage", .body_bytes_max = PEOPLE_BODY_BYTES_MAX, .needs_step_up = true },
     { HTTP_DELETE, "/v1/people/{membership_id}", people_remove, "removePerson", HTTP_ACCESS_KEY,

@@ -43,15 +43,16 @@ item_show(const struct access_review_item *item, const struct person *people, si
 {
     const struct person *person = people_find(people, people_count, item->person);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:o, s:o}", "membership_id",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:s, s:o, s:o, s:o, s:o}", "membership_id",
                      show_id(ID_MEMBERSHIP, item->membership), "name",
                      person == NULL ? json_null() : show_text_or_null(person->name), "email",
                      person == NULL ? json_null() : show_text_or_null(person->email), "role_name",
                      show_text(item->role_name), "permissions", people_show_permissions(item->permissions),
                      "scope", membership_reach_word(item->reach), "api_keys", (json_int_t)item->key_count,
-                     "last_seen_at", people_show_time(item->last_seen_at), "decision",
-                     show_text_or_null(item->decision), "decided_by",
-                     people_show_actor(item->decided_by_kind, item->decided_by), "decided_at",
+                     "last_seen_at", people_show_time(item->last_seen_at), "state",
+                     membership_state_word(item->state), "keys_last_used_at",
+                     people_show_time(item->keys_used_at), "decision", show_text_or_null(item->decision),
+                     "decided_by", people_show_actor(item->decided_by_kind, item->decided_by), "decided_at",
                      people_show_time(item->decided_at));
 }
 
