@@ -34,17 +34,20 @@ word_show(enum role_word word, int64_t count)
                      (json_int_t)count, "created_at", "updated_at");
 }
 
+/* `shown` is taken. */
 static enum err
-role_reply(struct http_request *request, struct http_response *response, int status,
-           const struct custom_role *role)
+role_reply(struct http_request *request, struct http_response *response, int status, int64_t revision,
+           json_t *shown)
 {
     char tag[ETAG_TEXT_BYTES];
-    struct slice printed = arena_copy(request->arena, etag_print((uint32_t)role->revision, tag));
+    struct slice printed = arena_copy(request->arena, etag_print((uint64_t)revision, tag));
 
-    if (printed.ptr == NULL)
+    if (printed.ptr == NULL) {
+        json_decref(shown);
         return ERR_NO_MEMORY;
+    }
     http_response_add(response, "ETag", printed);
-    return http_reply_json(request, response, status, role_show(role));
+    return http_reply_json(request, response, status, shown);
 }
 
 static enum err
@@ -89,14 +92,15 @@ role_get_one(struct http_request *request, struct http_response *response)
 
     if (role_word_parse(request_path_parameter(request, "role_id"), &word) == ERR_OK) {
         enum err err = gateway_read(request, list_in, &work);
-        return err == ERR_OK
-                   ? http_reply_json(request, response, 200, word_show(word, work.word_counts[word]))
+        return err == ERR_OK /* 0: nobody changes it */
+                   ? role_reply(request, response, 200, 0, word_show(word, work.word_counts[word]))
                    : err;
     }
     enum err err = gateway_path_id(request, "role_id", ID_ROLE, &work.role.id);
     if (err == ERR_OK)
         err = gateway_read(request, get_in, &work);
-    return err == ERR_OK ? role_reply(request, response, 200, &work.role) : err;
+    return err == ERR_OK ? role_reply(request, response, 200, work.role.revision, role_show(&work.role))
+                         : err;
 }
 
 /* The contract has checked each word. */
@@ -158,7 +162,7 @@ role_post(struct http_request *request, struct http_response *response)
     if (err != ERR_OK)
         return err;
     gateway_locate(request, response, "/v1/roles/", ID_ROLE, work.role.id);
-    return role_reply(request, response, 201, &work.role);
+    return role_reply(request, response, 201, work.role.revision, role_show(&work.role));
 }
 
 static enum err
@@ -207,7 +211,8 @@ role_patch(struct http_request *request, struct http_response *response)
         err = act_begin(request, AUDIT_ROLE_UPDATED, ID_ROLE, work.role.id, &work.act);
     if (err == ERR_OK)
         err = role_problem(request, gateway_write(request, update_in, &work));
-    return err == ERR_OK ? role_reply(request, response, 200, &work.role) : err;
+    return err == ERR_OK ? role_reply(request, response, 200, work.role.revision, role_show(&work.role))
+                         : err;
 }
 
 static enum err
