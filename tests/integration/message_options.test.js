@@ -206,6 +206,71 @@ describe('cancel', () => {
     });
 });
 
+describe('sending again', () => {
+    const again = (id, headers = {}) => shop.client.call('POST', `/v1/messages/${id}/resend`, undefined, headers);
+
+    test('makes a new message of the old one, and each knows of the other', async () => {
+        const old = await send({ reference: 'again', category: 'transactional', tags: ['orders'], metadata: { order: '7' }, expires_at: soon(3_600_000) });
+        await shop.client.follow(old.id, ['read']);
+        const answer = await again(old.id);
+        assert.equal(answer.status, 202);
+        assert.equal(answer.headers.get('location'), `/v1/messages/${answer.json.id}`);
+        assert.notEqual(answer.json.id, old.id);
+        assert.equal(answer.json.resent_from, old.id);
+        const made = await shop.client.follow(answer.json.id, ['read']);
+        const before = await shop.client.must(200, 'GET', `/v1/messages/${old.id}`);
+        for (const name of ['to', 'channel_id', 'type', 'category', 'reference', 'tags', 'metadata', 'content'])
+            assert.deepEqual(made[name], before[name], name);
+        assert.equal(made.expires_at, null);
+        assert.equal(made.resent_from, old.id);
+        assert.deepEqual(made.resent_as, []);
+        assert.equal(before.resent_from, null);
+        assert.deepEqual(before.resent_as, [made.id]);
+        assert.equal(before.status, 'read');
+    });
+
+    test('is done once under one key, and each message has its own', async () => {
+        const one = await send({}), two = await send({});
+        for (const { id } of [one, two])
+            await shop.client.follow(id, ['read']);
+        const key = { 'idempotency-key': `again-${one.id}` };
+        const [first, second] = [await again(one.id, key), await again(one.id, key)];
+        assert.deepEqual([first.status, second.status], [202, 202]);
+        assert.equal(second.json.id, first.json.id);
+        assert.equal(second.headers.get('idempotency-replayed'), 'true');
+        assert.equal((await again(two.id, key)).json.code, 'idempotency-mismatch');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/messages/${one.id}`)).resent_as.length, 1);
+    });
+
+    test('is for what has come to its end, and went out', async () => {
+        const held = await send({ send_at: soon(3_600_000), fallback: [{ channel_id: shop.channel, after_s: 60, content: { type: 'text', text: { body: 'Are you there?' } } }] });
+        const refused = await again(held.id);
+        assert.equal(refused.status, 409);
+        assert.equal(refused.json.code, 'state-conflict');
+        assert.equal(refused.json.detail, 'The message is held.');
+        await shop.client.must(200, 'POST', `/v1/messages/${held.id}/cancel`);
+        const made = await again(held.id);
+        assert.equal(made.status, 202);
+        const end = await shop.client.follow(made.json.id, ['read']);
+        assert.deepEqual(end.senders.map(({ channel_id, after_s, content }) => ({ channel_id, after_s, body: content?.text.body })),
+            [{ channel_id: shop.channel, after_s: null, body: undefined }, { channel_id: shop.channel, after_s: 60, body: 'Are you there?' }]);
+        assert.equal((await again('msg_01jd8h3c5tfy8n2k7w4q9v6r0e')).status, 404);
+    });
+
+    test('works for who may not see the number, and does not show it', async () => {
+        const old = await send({});
+        await shop.client.follow(old.id, ['read']);
+        const { key } = await shop.client.must(201, 'POST', '/v1/api-keys', { name: 'sends', scopes: ['messages:send'] });
+        const answer = await fetch(`${platform.url}/v1/messages/${old.id}/resend`, { method: 'POST', headers: { authorization: `Bearer ${key}` } });
+        assert.equal(answer.status, 202);
+        const made = await answer.json();
+        assert.notEqual(made.to, old.to);
+        assert.ok(made.to.endsWith(old.to.slice(-4)), made.to);
+        const end = await shop.client.follow(made.id, ['read']);
+        assert.equal(end.to, old.to);
+    });
+});
+
 describe('tags and metadata', () => {
     test('are given back, found, and kept out of what they do not belong to', async () => {
         const metadata = { order: '1042', note: 'for Žofie, 3rd floor' };

@@ -19,6 +19,7 @@
 #define MESSAGE_BATCH_MAX         5000u
 #define MESSAGE_FINGERPRINT_BYTES 32u
 #define MESSAGE_TAGS_MAX          10u
+#define MESSAGE_RESENT_MAX        20u /* of one message, as they are listed */
 #define MESSAGE_TAG_BYTES_MAX     64u
 #define MESSAGE_SEND_AHEAD_S_MAX  (366 * 86400) /* how far ahead a message may be scheduled */
 #define MESSAGE_EXPIRY_S_MAX      (30 * 86400)  /* how long after that it may still be sent */
@@ -127,6 +128,7 @@ struct message_new {
     struct message_sealed sealed;
     struct slice reference;      /* NULL ptr: none */
     struct id target;            /* the message it answers or reacts to; zero: none */
+    struct id resent_from;       /* the earlier message that it repeats; zero: none */
     struct wall_time send_at;    /* us 0: at once */
     struct wall_time expires_at; /* us 0: never */
     const struct slice *tags;    /* at most MESSAGE_TAGS_MAX, without control characters */
@@ -170,6 +172,7 @@ MUST_CHECK enum err message_batch_claim(struct db_tx *tx, struct slice key,
 
 struct message {
     struct id id, channel, target; /* target zero: none */
+    struct id resent_from;         /* zero: it repeats no other */
     enum message_direction direction;
     enum message_category category;
     enum message_status status;
@@ -187,6 +190,10 @@ struct message {
 /* ERR_NOT_FOUND. */
 MUST_CHECK enum err message_get(struct db_tx *tx, struct id message, struct arena *arena,
                                 struct message *out);
+
+/* The messages that repeat this one, the oldest first. `out` has room for MESSAGE_RESENT_MAX. */
+MUST_CHECK enum err message_resent_as(struct db_tx *tx, struct id message,
+                                      struct id out[static MESSAGE_RESENT_MAX], size_t *count_out);
 
 struct message_filter {
     bool has_direction, has_category, has_peer, has_after, has_before;

@@ -101,16 +101,17 @@ static const struct db_stmt message_store_stmt = {
 static const struct db_stmt message_store_rare_stmt = {
     "message_accept_store_rare",
     "INSERT INTO message (" MESSAGE_COLUMNS ", metadata_ct, metadata_iv, metadata_tag, reference, target_id,"
-    " send_at, expires_at, tags, fallbacks) SELECT " MESSAGE_VALUES
+    " send_at, expires_at, tags, fallbacks, resent_from) SELECT " MESSAGE_VALUES
     ", CASE WHEN i.send_at IS NULL THEN 'accepted' ELSE 'held' END,"
     " CASE WHEN i.send_at IS NULL AND coalesce(i.fallbacks, 0) = 0 THEN (SELECT event_xid()) END,"
     " i.metadata_ct, substr(i.metadata_seal, 1, 12), substr(i.metadata_seal, 13, 16), i.reference,"
     " nullif(i.target_id, '00000000-0000-0000-0000-000000000000'), i.send_at, i.expires_at,"
-    " CASE WHEN i.tags IS NULL THEN '{}' ELSE string_to_array(i.tags, E'\n') END, coalesce(i.fallbacks, 0)"
+    " CASE WHEN i.tags IS NULL THEN '{}' ELSE string_to_array(i.tags, E'\n') END, coalesce(i.fallbacks, 0),"
+    " nullif(i.resent_from, '00000000-0000-0000-0000-000000000000')"
     " FROM (SELECT i.*, nullif(i.sent_from, 'infinity') AS send_at, nullif(i.sent_until, 'infinity') AS expires_at"
     " FROM unnest(" MESSAGE_ARRAYS ", $12::uuid[], $13::text[], $14::bytea[], $15::bytea[], $16::text[],"
-    " $17::timestamptz[], $18::timestamptz[], $19::bigint[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
-    ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, n)) i"
+    " $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::uuid[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
+    ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, resent_from, n)) i"
     " WHERE " IS_FRESH
 };
 
@@ -133,7 +134,8 @@ send_messages(struct db_tx *tx, const struct accept_columns *c)
                             DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count),
                             DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
                             DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
-                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
+                            DB_I64_ARRAY(c->fallbacks, c->fallback_count),
+                            DB_ID_ARRAY(c->resents, c->resent_count)),
                     NULL);
 }
 

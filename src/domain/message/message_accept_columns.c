@@ -36,7 +36,7 @@ static bool
 alloc_rare(struct accept_columns *c, const struct message_new *messages, struct arena *arena)
 {
     bool has_target = false, has_reference = false, has_metadata = false, has_tags = false;
-    bool has_send_at = false, has_expires_at = false, has_fallbacks = false;
+    bool has_send_at = false, has_expires_at = false, has_fallbacks = false, has_resent = false;
 
     for (const struct message_new *m = messages; m < messages + c->count; m++) {
         has_target |= !id_is_zero(m->target);
@@ -46,10 +46,12 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
         has_send_at |= m->send_at.us != 0;
         has_expires_at |= m->expires_at.us != 0;
         has_fallbacks |= m->fallback_count > 0;
+        has_resent |= !id_is_zero(m->resent_from);
     }
     c->has_rare = has_target || has_reference || has_metadata || has_tags || has_send_at || has_expires_at ||
-                  has_fallbacks;
+                  has_fallbacks || has_resent;
     c->target_count = has_target ? c->count : 0;
+    c->resent_count = has_resent ? c->count : 0;
     c->reference_count = has_reference ? c->count : 0;
     c->metadata_count = has_metadata ? c->count : 0;
     c->tag_count = has_tags ? c->count : 0;
@@ -57,6 +59,7 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
     c->expires_at_count = has_expires_at ? c->count : 0;
     c->fallback_count = has_fallbacks ? c->count : 0;
     return (!has_target || alloc_ids(arena, c->count, &c->targets)) &&
+           (!has_resent || alloc_ids(arena, c->count, &c->resents)) &&
            (!has_reference || alloc_slices(arena, c->count, &c->references)) &&
            (!has_metadata || (alloc_slices(arena, c->count, &c->metadata_ct) &&
                               alloc_slices(arena, c->count, &c->metadata_seals))) &&
@@ -215,6 +218,8 @@ fill_rare(struct accept_columns *c, size_t i, const struct message_new *message,
 {
     if (c->target_count > 0)
         c->targets[i] = message->target;
+    if (c->resent_count > 0)
+        c->resents[i] = message->resent_from;
     if (c->reference_count > 0)
         c->references[i] = message->reference;
     if (c->send_at_count > 0)

@@ -27,14 +27,14 @@ struct accept_columns {
     int64_t *classes;
     struct slice *keys, *prints, *sealed, *content_ct;
     /* rare */
-    bool has_rare;      /* any but keys */
-    struct id *targets; /* zero: none */
+    bool has_rare;                /* any but keys */
+    struct id *targets, *resents; /* zero: none */
     struct slice *references, *metadata_ct, *metadata_seals, *tags;
     struct wall_time *send_at, *expires_at; /* INT64_MAX: none */
     int64_t *fallbacks;
     struct id *events; /* of those that send_at or fallbacks give an event of their own */
-    size_t target_count, reference_count, metadata_count, tag_count, send_at_count, expires_at_count,
-        fallback_count;
+    size_t target_count, resent_count, reference_count, metadata_count, tag_count, send_at_count,
+        expires_at_count, fallback_count;
     /* each once */
     struct id *tenants;
     size_t tenant_count;

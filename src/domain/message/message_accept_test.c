@@ -273,6 +273,7 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
     full->tags = tags;
     full->tag_count = 2;
     full->target = bare;
+    full->resent_from = bare;
     full->send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
     full->expires_at = wall_after_ms(clock_wall(clock_system()), 7200000);
     full->api_key = id_new(clock_system());
@@ -289,14 +290,14 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
     assert_int_equal(
         message_testing_count(
             "select count(*) from message where id = '%s' and status = 'accepted' and reference is"
-            " null and target_id is null and send_at is null and expires_at is null and tags = '{}' and"
+            " null and target_id is null and resent_from is null and send_at is null and expires_at is null and tags = '{}' and"
             " metadata_ct is null and metadata_iv is null and fallbacks = 0",
             bare_text),
         1);
     assert_int_equal(
         message_testing_count(
             "select count(*) from message m where id = '%s' and status = 'held' and reference ="
-            " 'a \"quoted\" word' and target_id is not null and expires_at > send_at and tags ="
+            " 'a \"quoted\" word' and target_id is not null and resent_from = target_id and expires_at > send_at and tags ="
             " array['blue', 're\"d'] and metadata_ct = content_ct and metadata_iv = content_iv and metadata_tag ="
             " content_tag and fallbacks = 1",
             rich_text),
@@ -327,6 +328,46 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
             " \"provider_id\": null, \"attempt\": 0, \"error\": null}'",
             bare_text),
         1);
+}
+
+static enum err
+resent_read(struct db_tx *tx, void *ctx)
+{
+    struct id *ids = ctx;
+    size_t count = 0;
+    struct message message;
+    enum err err = message_resent_as(tx, ids[0], ids + 1, &count);
+
+    assert_int_equal(count, MESSAGE_RESENT_MAX);
+    if (err == ERR_OK)
+        err = message_get(tx, ids[1], arena, &message);
+    assert_true(err != ERR_OK || id_eq(message.resent_from, ids[0]));
+    return err;
+}
+
+static void
+a_message_knows_what_it_was_sent_again_as(void **state UNUSED)
+{
+    struct message_new made[MESSAGE_RESENT_MAX + 2];
+    struct message_accepted accepted[COUNT_OF(made)];
+    struct id ids[1 + MESSAGE_RESENT_MAX];
+
+    for (size_t i = 0; i < COUNT_OF(made); i++)
+        made[i] = message_testing_new(acme, acme_channel, MESSAGE_SERVICE);
+    ids[0] = made[0].id;
+    for (size_t i = 1; i < COUNT_OF(made); i++)
+        made[i].resent_from = ids[0];
+    assert_ok(message_accept_batch(db, clock_system(), made, accepted, COUNT_OF(made), arena));
+    assert_ok(db_run(db, acme, resent_read, ids));
+    for (size_t i = 1; i + 1 < COUNT_OF(ids); i++)
+        assert_true(memcmp(ids[i].bytes, ids[i + 1].bytes, ID_BYTES) < 0);
+    ids[0] = ids[1]; /* which nobody sent again */
+    size_t count = 1;
+    struct db_tx tx;
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(message_resent_as(&tx, ids[0], ids + 1, &count));
+    db_rollback(&tx);
+    assert_int_equal(count, 0);
 }
 
 /* More channels than the columns' table begins with, some of them twice, none of them another's. */
@@ -602,7 +643,8 @@ CLUSTER_MAIN(
     TEST(the_same_key_and_request_give_the_same_message), TEST(the_same_key_with_another_request_is_refused),
     TEST(a_key_belongs_to_its_tenant), TEST(a_replay_does_not_ask_for_the_channel_again),
     TEST(a_refused_message_does_not_use_up_its_key), TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
-    TEST(what_only_some_have_is_stored_with_those), TEST(every_row_goes_to_its_own_channel),
+    TEST(what_only_some_have_is_stored_with_those), TEST(a_message_knows_what_it_was_sent_again_as),
+    TEST(every_row_goes_to_its_own_channel),
     TEST(every_message_is_told_once_as_its_own_event_or_by_one),
     TEST(whoever_tells_of_messages_is_woken_when_he_rests), TEST(a_batch_with_a_bad_row_stores_nothing),
     TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_change_of_status_stays_within_its_page),

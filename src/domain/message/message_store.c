@@ -8,7 +8,7 @@
     " m.peer_iv, m.peer_tag, m.content_ct, m.content_iv, m.content_tag, m.error_class, m.target_id,"         \
     " m.pricing::text, "                                                                                     \
     " m.metadata_ct, m.metadata_iv, m.metadata_tag, m.send_at, m.expires_at, m.tags,"                        \
-    " m.sender, m.fallbacks"
+    " m.sender, m.fallbacks, m.resent_from"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -79,6 +79,8 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
         out->expires_at = db_time(rows, row, 27);
     out->sender = (unsigned)db_i64(rows, row, 29);
     out->fallback_count = (unsigned)db_i64(rows, row, 30);
+    if (!db_is_null(rows, row, 31))
+        out->resent_from = db_id(rows, row, 31);
     return err == ERR_OK ? message_tags_read(rows, row, 28, arena, out) : err;
 }
 
@@ -93,6 +95,27 @@ message_get(struct db_tx *tx, struct id message, struct arena *arena, struct mes
 
     if (err == ERR_OK)
         err = db_rows_count(rows) == 0 ? ERR_NOT_FOUND : message_from_row(rows, 0, arena, out);
+    db_rows_free(rows);
+    return err;
+}
+
+/* Later ids only, which leaves earlier partitions unread. */
+static const struct db_stmt message_resent_stmt = {
+    "message_resent",
+    "SELECT id FROM message WHERE tenant_id = $1 AND resent_from = $2 AND id > $2 ORDER BY id LIMIT $3"
+};
+
+enum err
+message_resent_as(struct db_tx *tx, struct id message, struct id out[static MESSAGE_RESENT_MAX],
+                  size_t *count_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err =
+        db_query(tx, &message_resent_stmt, DB_ARGS(DB_ID(message), DB_I64(MESSAGE_RESENT_MAX)), &rows);
+
+    *count_out = err == ERR_OK ? db_rows_count(rows) : 0;
+    for (size_t i = 0; i < *count_out; i++)
+        out[i] = db_id(rows, i, 0);
     db_rows_free(rows);
     return err;
 }

@@ -711,7 +711,7 @@ a_partition_is_made_protected_and_without_holding_up_inserts(void **state UNUSED
                  "select count(*) from pg_inherits i join pg_class c on c.oid = inhrelid where"
                  " inhparent = 'message'::regclass and relrowsecurity and relforcerowsecurity and"
                  " (select count(*) from pg_policy where polrelid = c.oid) = 1 and (select count(*)"
-                 " from pg_index where indrelid = c.oid) = 6"),
+                 " from pg_index where indrelid = c.oid) = 7"),
         6);
     try_sql(scheduler, "select ensure_month_partition('tenant', now())::integer");
     assert_string_equal(sqlstate, "P0001");

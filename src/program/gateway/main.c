@@ -220,6 +220,7 @@ main(void)
     static struct gateway gateway = { .role = &role };
     static const struct http_route *const tables[] = { message_routes,
                                                        message_batch_routes,
+                                                       message_resend_routes,
                                                        settings_routes,
                                                        export_routes,
                                                        channel_routes,

@@ -393,6 +393,7 @@ message_ask_print(const struct http_request *request, const struct message_ask *
     struct message message = { .id = id,
                                .channel = asked->channel,
                                .target = asked->target,
+                               .resent_from = asked->resent_from,
                                .direction = MESSAGE_OUT,
                                .category = asked->category,
                                .status = asked->send_at.us != 0 ? MESSAGE_HELD : MESSAGE_ACCEPTED,

@@ -87,6 +87,11 @@ outbound_add(struct buf *out, const struct message *message, struct slice metada
     buf_add(out, metadata.len == 0 ? SLICE("{}") : metadata);
     buf_add(out, SLICE(",\"sender_position\":"));
     buf_add_u64(out, message->sender);
+    buf_add(out, SLICE(",\"resent_from\":"));
+    if (id_is_zero(message->resent_from))
+        buf_add(out, SLICE("null"));
+    else
+        id_add(out, ID_MESSAGE, message->resent_from);
 }
 
 void

@@ -1,79 +1,29 @@
 /* POST, GET /v1/messages; GET, PATCH /v1/messages/{message_id}; POST /v1/messages/{message_id}/cancel. */
 #include "domain/webhook/webhook_told.h"
-#include "program/gateway/committer.h"
 #include "program/gateway/gateway.h"
-#include "program/gateway/limiter.h"
-#include "program/gateway/message_ask.h"
 #include "program/gateway/message_query.h"
 #include "program/gateway/message_show.h"
+#include "program/gateway/message_take.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define CHANGE_BODY_BYTES_MAX 1024u
 
-/* A message on its way in, with what its answer repeats of the request. */
-struct created {
-    struct commit commit;
-    struct message_ask ask;
-    struct limiter_share share;
-    struct limiter_hold *hold; /* of its quotas */
-};
-
-static void
-created_told(struct commit *commit, const struct message_accepted *accepted)
-{
-    struct created *created = commit->ctx;
-
-    created->share.accepted = limiter_counts(accepted);
-    limiter_settle(created->hold);
-}
-
-static enum err
-created_print(struct commit *commit, struct id id, struct http_response *response)
-{
-    struct created *created = commit->ctx;
-    struct buf text;
-
-    gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
-    http_reply_begin(&text);
-    message_ask_print(commit->request, &created->ask, id, &text);
-    return http_reply_printed(commit->request, response, 202, &text);
-}
-
 static enum err
 message_post(struct http_request *request, struct http_response *response UNUSED)
 {
-    struct gateway_worker *worker = gateway_worker_of(request);
-    struct created *created = arena_alloc(request->arena, sizeof(*created));
+    struct message_ask *ask = arena_alloc(request->arena, sizeof(*ask));
     struct slice key = SLICE_EMPTY;
 
-    if (created == NULL)
+    if (ask == NULL)
         return ERR_NO_MEMORY;
-    struct message_ask *ask = &created->ask;
     *ask = (struct message_ask){ .body = request_json(request),
                                  .arena = request->arena,
                                  .problem = &request->problem };
     enum err err = request_idempotency_key(request, &key);
     if (err == ERR_OK)
         err = message_ask_read(request, key, ask);
-    if (err != ERR_OK)
-        return err;
-    created->share = (struct limiter_share){ .channel = ask->message.channel, .asked = 1 };
-    err = limiter_take(request, &created->share, 1, request->arena, &created->hold);
-    if (err != ERR_OK)
-        return err;
-    created->commit = (struct commit){ .request = request,
-                                       .message = ask->message,
-                                       .plain = &ask->plain,
-                                       .request_hash = ask->request_hash,
-                                       .print = created_print,
-                                       .told = created_told,
-                                       .ctx = created };
-    err = committer_submit(worker->gateway->committer,
-                           &created->commit); /* from ERR_DEFERRED on it is the committer's */
-    if (err != ERR_DEFERRED)
-        limiter_settle(created->hold);
-    return err;
+    return err == ERR_OK ? message_take(request, ask) : err;
 }
 
 struct get {
@@ -88,6 +38,8 @@ struct get {
     size_t told_count;
     struct message_sender senders[MESSAGE_SENDERS_MAX];
     size_t sender_count;
+    struct id resent_as[MESSAGE_RESENT_MAX];
+    size_t resent_count;
 };
 
 static enum err
@@ -104,6 +56,8 @@ message_load(struct db_tx *tx, void *ctx)
         err = event_timeline(tx, get->id, get->arena, &get->events, &get->event_count);
     if (err == ERR_OK && get->message.fallback_count > 0)
         err = message_senders(tx, get->id, get->arena, get->senders, &get->sender_count);
+    if (err == ERR_OK && get->message.direction == MESSAGE_OUT)
+        err = message_resent_as(tx, get->id, get->resent_as, &get->resent_count);
     if (err != ERR_OK)
         return err;
     struct id *ids = arena_array(get->arena, get->event_count, sizeof(*ids));
@@ -179,6 +133,16 @@ senders_show(struct http_request *request, struct get *get, json_t **out)
     return ERR_OK;
 }
 
+static json_t *
+resent_show(const struct get *get)
+{
+    json_t *ids = json_array();
+
+    for (size_t i = 0; i < get->resent_count; i++)
+        show_append(&ids, show_id(ID_MESSAGE, get->resent_as[i]));
+    return ids;
+}
+
 static enum err
 message_get_one(struct http_request *request, struct http_response *response)
 {
@@ -208,10 +172,12 @@ message_get_one(struct http_request *request, struct http_response *response)
     for (size_t i = 0; i < get.event_count; i++)
         show_append(&timeline, step_show(request, &get, &get.events[i]));
     show_set(&shown, "content", content);
-    if (get.message.direction == MESSAGE_OUT)
+    if (get.message.direction == MESSAGE_OUT) {
         show_set(&shown, "senders", senders);
-    else
+        show_set(&shown, "resent_as", resent_show(&get));
+    } else {
         json_decref(senders);
+    }
     show_set(&shown, "timeline", timeline);
     return http_reply_json(request, response, 200, shown);
 }

@@ -531,7 +531,7 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
         "syncChannelTemplates", "unpauseTemplate",  "testWebhookEndpoint", "replayWebhookDelivery",
         "beginPasskeySignIn",   "beginTotp",        "beginPasskeyStepUp",  "beginPasskey",
         "resendInvitation",     "revokeInvitation", "closeAccessReview",   "addTeamMember",
-        "makeRecoveryCodes"
+        "makeRecoveryCodes",    "resendMessage"
     };
     const struct contract_route *route;
     size_t count = 0, open = 0;
