@@ -11,5 +11,6 @@ export const keys = {
     usage: ['usage'] as const,
     channelUsage: ['usage', 'channels'] as const,
     audit: { list: (filter: object) => ['audit', 'list', filter] as const, one: (id: string) => ['audit', 'one', id] as const, proof: (id: string, root: string) => ['audit', 'proof', id, root] as const },
+    me: { all: ['me'] as const, person: ['me', 'person'] as const, passkeys: ['me', 'passkeys'] as const, sessions: ['me', 'sessions'] as const, totp: ['me', 'totp'] as const, recoveryCodes: ['me', 'recovery-codes'] as const },
     settings: ['settings'] as const,
 };

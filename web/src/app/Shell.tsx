@@ -7,7 +7,7 @@ import {
 } from '@tabler/icons-react';
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { Suspense, type ReactNode } from 'react';
-import { api, setCsrfToken, unwrap } from '@/api/client';
+import { api, changingToken, setCsrfToken, unwrap } from '@/api/client';
 import { keys } from '@/api/keys';
 import { initialOf } from '@/components/initial';
 import { RowsSkeleton } from '@/components/basics';
@@ -43,8 +43,8 @@ function Switcher({ isFolded }: { isFolded: boolean }) {
     const navigate = useNavigate();
     const name = workspace?.name ?? t('switcher.none');
     const switchTo = useMutation({
-        mutationFn: (id: string) => unwrap(api.POST('/v1/session/workspace', { body: { tenant_id: id } })),
-        onSuccess: async (session) => { setCsrfToken(session.csrf_token); client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] }); client.setQueryData(keys.session, session); await navigate({ to: '/messages' }); },
+        mutationFn: (id: string) => changingToken(unwrap(api.POST('/v1/session/workspace', { body: { tenant_id: id } }))),
+        onSuccess: async (session) => { client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] }); client.setQueryData(keys.session, session); await navigate({ to: '/messages' }); },
     });
     const mark = <span className="mark" aria-hidden>{initialOf(name)}</span>;
     return (

@@ -7,6 +7,7 @@ import { sessionQuery } from '@/api/session';
 import { Problem } from '@/components/basics';
 import { readAuditFilter } from '@/features/audit/queries';
 import { readMessageFilter } from '@/features/messages/filter';
+import { StepUp } from '@/features/sign-in/StepUp';
 import { NotFound } from './NotFound';
 import { Shell } from './Shell';
 
@@ -23,7 +24,12 @@ function Failure({ error, reset }: ErrorComponentProps) {
     return <div className="page"><Problem error={error} retry={() => { reset(); void router.invalidate(); }} /></div>;
 }
 
-const root = createRootRouteWithContext<{ queryClient: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Failure });
+/* Wherever something sensitive is asked, the dialog that asks back. */
+function Everything() {
+    return <><Outlet /><StepUp /></>;
+}
+
+const root = createRootRouteWithContext<{ queryClient: QueryClient }>()({ component: Everything, notFoundComponent: NotFound, errorComponent: Failure });
 
 function text(value: unknown): string | undefined {
     return typeof value === 'string' && value !== '' ? value : undefined;

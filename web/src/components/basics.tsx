@@ -75,6 +75,8 @@ export function EmptyState({ icon: Mark, title, text, children }: { icon: Icon; 
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
     const t = useT();
     const known = error instanceof ApiError ? error : null;
+    if (known?.problem?.code === 'step-up-needed')
+        return <p className="note" role="alert" style={{ margin: 0 }}>{t('stepup.dismissed')}</p>;
     if (known?.status === 403)
         return <EmptyState icon={IconLock} title={t('problem.forbidden')} text={t('problem.forbidden.text')} />;
     const isAway = known?.status === 0;
