@@ -59,6 +59,7 @@ GET    /v1/messages/export                               messages:export   200
 GET    /v1/messages/{message_id}                         messages:read     200
 PATCH  /v1/messages/{message_id}                         messages:send     404
 POST   /v1/messages/{message_id}/cancel                  messages:send     404
+POST   /v1/messages/{message_id}/resend                  messages:send     404
 POST   /v1/messages/{message_id}/read                    messages:send     404
 
 POST   /v1/channels                                      channels:manage   422
