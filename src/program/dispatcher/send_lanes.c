@@ -488,12 +488,13 @@ send_lanes_found(struct send_lanes *lanes, const struct message_wanted *wanted, 
 
 /* What may be picked of a lane now. */
 static void
-lane_judge(struct send_lanes *lanes, struct send_lane *lane, struct mono_time now, struct mono_time until)
+lane_judge(struct send_lanes *lanes, struct send_lane *lane, struct mono_time now, struct mono_time until,
+           bool is_urgent_alone)
 {
     const struct send_lanes_config *config = &lanes->config;
     bool may_send = lane_may_send(lane, now) && lane->out < config->per_lane_max;
-    bool may_bulk =
-        lane->bulk_out < bulk_max(config->per_lane_max) && lanes->bulk_out < bulk_max(config->in_flight_max);
+    bool may_bulk = !is_urgent_alone && lane->bulk_out < bulk_max(config->per_lane_max) &&
+                    lanes->bulk_out < bulk_max(config->in_flight_max);
 
     lane->turn_at = NEVER;
     fair_close(&lane->waiting[MESSAGE_SERVICE].fair, !may_bulk);
@@ -506,15 +507,15 @@ lane_judge(struct send_lanes *lanes, struct send_lane *lane, struct mono_time no
     fair_close(&lane->fair, !may_send);
 }
 
-size_t
-send_lanes_pick(struct send_lanes *lanes, struct mono_time now, struct wall_time wall, struct mono_time until,
-                size_t max, struct claimed *out)
+static size_t
+pick(struct send_lanes *lanes, struct mono_time now, struct wall_time wall, struct mono_time until,
+     bool is_urgent_alone, size_t max, struct claimed *out)
 {
     bool was_bulk_open = true;
     size_t count = 0;
 
     for (size_t i = 0; i < lanes->count; i++)
-        lane_judge(lanes, lanes->lanes[i], now, until);
+        lane_judge(lanes, lanes->lanes[i], now, until, is_urgent_alone);
     while (count < max && lanes->out < lanes->config.in_flight_max) {
         struct waiting *waiting = (struct waiting *)fair_pick(&lanes->root);
         if (waiting == NULL)
@@ -535,13 +536,27 @@ send_lanes_pick(struct send_lanes *lanes, struct mono_time now, struct wall_time
             lane->bulk_out += is_bulk(claim->category);
             lanes->bulk_out += is_bulk(claim->category);
         }
-        lane_judge(lanes, lane, now, until);
+        lane_judge(lanes, lane, now, until, is_urgent_alone);
         bool is_bulk_open = lanes->bulk_out < bulk_max(lanes->config.in_flight_max);
         for (size_t i = 0; was_bulk_open && !is_bulk_open && i < lanes->count; i++)
-            lane_judge(lanes, lanes->lanes[i], now, until);
+            lane_judge(lanes, lanes->lanes[i], now, until, is_urgent_alone);
         was_bulk_open = is_bulk_open;
     }
     return count;
+}
+
+size_t
+send_lanes_pick(struct send_lanes *lanes, struct mono_time now, struct wall_time wall, struct mono_time until,
+                size_t max, struct claimed *out)
+{
+    return pick(lanes, now, wall, until, false, max, out);
+}
+
+size_t
+send_lanes_pick_urgent(struct send_lanes *lanes, struct mono_time now, struct wall_time wall,
+                       struct mono_time until, size_t max, struct claimed *out)
+{
+    return lanes->bulk_out == 0 ? 0 : pick(lanes, now, wall, until, true, max, out);
 }
 
 void

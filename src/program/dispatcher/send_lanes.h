@@ -67,6 +67,12 @@ MUST_CHECK enum err send_lanes_found(struct send_lanes *lanes, const struct mess
 /* Those that may leave until `until`, at most `max`, in the order of their turns. */
 size_t send_lanes_pick(struct send_lanes *lanes, struct mono_time now, struct wall_time wall,
                        struct mono_time until, size_t max, struct claimed *out);
+/*
+ * The same of otp and transactional messages alone, while others are out: these leave before the next many of
+ * the others are made ready. Their turns are charged to them as any; call send_lanes_pick after it.
+ */
+size_t send_lanes_pick_urgent(struct send_lanes *lanes, struct mono_time now, struct wall_time wall,
+                              struct mono_time until, size_t max, struct claimed *out);
 /* It is settled, or was not ours. */
 void send_lanes_done(struct send_lanes *lanes, struct send_lane *lane, enum message_category category,
                      struct mono_time now);

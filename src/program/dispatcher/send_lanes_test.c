@@ -147,6 +147,38 @@ an_eighth_of_the_places_is_kept_for_the_urgent(void **state UNUSED)
     assert_int_equal(bulk[0].claim.category, MESSAGE_OTP);
 }
 
+/* Few at a time, and only where others are out: by themselves they need nobody's leave. */
+static void
+the_urgent_leave_before_the_next_many_of_the_others(void **state UNUSED)
+{
+    struct claimed bulk[64], urgent[64], rest[64];
+    struct wall_time wall = { 0 };
+
+    update(2, 2, 0);
+    look(MESSAGE_OTP, 3, 0);
+    assert_int_equal(send_lanes_pick_urgent(lanes, at(0), wall, at(SECOND_US), 64, urgent), 0);
+    size_t first = pick(urgent, 64, 0);
+    assert_int_equal(first, 6);
+    settle(urgent, first, 10);
+    send_lanes_told_all(lanes);
+    look(MESSAGE_SERVICE, 20, 20);
+    size_t out = pick(bulk, 2, 20);
+    assert_int_equal(out, 2);
+    send_lanes_told_all(lanes);
+    look(MESSAGE_TRANSACTIONAL, 3, 30);
+    size_t count = send_lanes_pick_urgent(lanes, at(30), wall, at(SECOND_US), 4, urgent);
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(urgent[i].claim.category, MESSAGE_TRANSACTIONAL);
+    size_t others = pick(rest, 64, 30); /* and nothing is lost to those that come after them */
+    assert_int_equal(others, ROOM - out - count);
+    for (size_t i = 0; i < others; i++)
+        assert_int_equal(rest[i].claim.category, i < 2 ? MESSAGE_TRANSACTIONAL : MESSAGE_SERVICE);
+    settle(bulk, out, 40);
+    settle(urgent, count, 40);
+    settle(rest, others, 40);
+}
+
 static void
 no_lane_has_more_than_its_places(void **state UNUSED)
 {
@@ -252,7 +284,8 @@ what_is_beyond_the_share_is_given_up_when_it_is_empty(void **state UNUSED)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
-UNIT_MAIN(TEST(an_eighth_of_the_places_is_kept_for_the_urgent), TEST(a_look_goes_on_where_the_last_one_ended),
-          TEST(no_lane_has_more_than_its_places), TEST(workspaces_have_turns_by_their_weight),
-          TEST(what_is_held_closed_or_lost_is_not_picked), TEST(a_lane_rests_when_it_is_quiet),
-          TEST(what_is_beyond_the_share_is_given_up_when_it_is_empty))
+UNIT_MAIN(TEST(an_eighth_of_the_places_is_kept_for_the_urgent),
+          TEST(the_urgent_leave_before_the_next_many_of_the_others),
+          TEST(a_look_goes_on_where_the_last_one_ended), TEST(no_lane_has_more_than_its_places),
+          TEST(workspaces_have_turns_by_their_weight), TEST(what_is_held_closed_or_lost_is_not_picked),
+          TEST(a_lane_rests_when_it_is_quiet), TEST(what_is_beyond_the_share_is_given_up_when_it_is_empty))

@@ -17,6 +17,7 @@
 #define PICK_MAX        128u /* of one round; twice as many outcomes */
 #define PICK_MIN        64u  /* what a round costs by itself is divided by these */
 #define PICK_URGENT_MIN 32u  /* the same, within URGENT_MS of an urgent message */
+#define URGENT_FIRST    8u   /* that leave by themselves, before and after the round's records */
 #define ROUND_MS        60   /* a round may take so long ... */
 #define ROUND_URGENT_MS                                                                                      \
     30 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
@@ -172,11 +173,13 @@ prepare(struct send_store *store, const struct claimed *picked, size_t count)
     return err;
 }
 
+/* What may leave now; or, first, of the urgent as few as are made ready in no time. */
 static enum err
-pick_and_send(struct send_store *store, bool *has_more)
+pick_and_send(struct send_store *store, bool is_urgent_first, bool *has_more)
 {
     struct claimed picked[PICK_MAX];
     struct mono_time now = clock_mono(store->config.clock), until = mono_after_ms(now, SEND_AHEAD_MS);
+    struct wall_time wall = clock_wall(store->config.clock);
     size_t count = 0;
 
     if (until.us >= store->owned_until.us)
@@ -184,15 +187,15 @@ pick_and_send(struct send_store *store, bool *has_more)
     /* Counted before it is picked: who drains must not find nothing out while a pick is on its way. */
     atomic_fetch_add(&store->out, PICK_MAX);
     if (!atomic_load(&store->is_draining))
-        count = send_lanes_pick(store->lanes, now, clock_wall(store->config.clock), until, store->pick_max,
-                                picked);
+        count = is_urgent_first ? send_lanes_pick_urgent(store->lanes, now, wall, until, URGENT_FIRST, picked)
+                                : send_lanes_pick(store->lanes, now, wall, until, store->pick_max, picked);
     atomic_fetch_sub(&store->out, PICK_MAX - count);
     if (count == 0)
         return ERR_OK;
     for (size_t i = 0; i < count; i++)
         if (picked[i].claim.category <= MESSAGE_TRANSACTIONAL)
             store->urgent_at = now;
-    *has_more = count == store->pick_max;
+    *has_more = *has_more || count == store->pick_max;
     qsort(picked, count, sizeof(*picked), tenant_order);
     return prepare(store, picked, count);
 }
@@ -519,25 +522,35 @@ round_judge(struct send_store *store, struct mono_time began)
         store->pick_max *= 2;
 }
 
+/* What has come, and of the urgent what may leave before anything else is done. */
+static enum err
+look_for_urgent(struct send_store *store, bool *has_more)
+{
+    bool was_told = false;
+    enum err err = notices(store, &was_told);
+
+    if (err == ERR_OK)
+        err = look(store);
+    return err == ERR_OK ? pick_and_send(store, true, has_more) : err;
+}
+
 /* One round: what came back, what is due, what may leave. */
 static enum err
 store_round(struct send_store *store, bool *has_more)
 {
     struct mono_time began = clock_mono(store->config.clock);
-    bool was_told = false;
-    enum err err = ERR_OK;
 
-    outcomes_take(store);
-    if (outcomes_are_ripe(store, began))
+    outcomes_take(store); /* first: what came back may hold a lane */
+    enum err err = look_around(store);
+    if (err == ERR_OK)
+        err = look_for_urgent(store, has_more);
+    if (err == ERR_OK && outcomes_are_ripe(store, began)) {
         err = record_settled(store);
+        if (err == ERR_OK)
+            err = look_for_urgent(store, has_more);
+    }
     if (err == ERR_OK)
-        err = notices(store, &was_told);
-    if (err == ERR_OK)
-        err = look_around(store);
-    if (err == ERR_OK)
-        err = look(store);
-    if (err == ERR_OK)
-        err = pick_and_send(store, has_more);
+        err = pick_and_send(store, false, has_more);
     round_judge(store, began);
     return err == ERR_OK ? lanes_rest(store) : err;
 }
