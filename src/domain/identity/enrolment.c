@@ -20,6 +20,30 @@ enrolment_token_hash(struct slice token, unsigned char out[static 32])
     return err;
 }
 
+enum err
+enrolment_token_draw(struct secret **token_out, unsigned char hash[static 32])
+{
+    unsigned char token[TOKEN_BYTES];
+    struct buf text;
+    enum err err = random_fill(token, sizeof(token));
+
+    *token_out = NULL;
+    buf_init(&text, ENROLMENT_TEXT_BYTES);
+    if (err == ERR_OK)
+        err = hash_sha256(slice_of(token, sizeof(token)), hash);
+    if (err == ERR_OK) {
+        encode_base64url(&text, slice_of(token, sizeof(token)));
+        err = buf_done(&text);
+    }
+    if (err == ERR_OK) {
+        *token_out = secret_copy(buf_slice(&text));
+        err = *token_out == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    buf_release_wiped(&text);
+    secret_wipe(token, sizeof(token));
+    return err;
+}
+
 static const struct db_stmt enrolment_insert_stmt = {
     "enrolment_insert",
     "INSERT INTO enrolment (tenant_id, id, token_hash, workspace_id, created_at, expires_at)"
@@ -30,32 +54,21 @@ enum err
 enrolment_create(struct db_tx *tx, const struct clock *clock, struct id workspace, int hours,
                  struct enrolment *out, struct secret **token_out)
 {
-    unsigned char token[TOKEN_BYTES], hash[HASH_BYTES];
+    unsigned char hash[HASH_BYTES];
     struct wall_time now = clock_wall(clock);
-    struct buf text;
+    enum err err = enrolment_token_draw(token_out, hash);
 
-    *token_out = NULL;
     *out = (struct enrolment){ .id = id_new(clock),
                                .workspace = workspace,
                                .expires_at = { now.us + hours * INT64_C(3600000000) } };
-    buf_init(&text, ENROLMENT_TEXT_BYTES);
-    enum err err = random_fill(token, sizeof(token));
-    if (err == ERR_OK)
-        err = hash_sha256(slice_of(token, sizeof(token)), hash);
-    if (err == ERR_OK) {
-        encode_base64url(&text, slice_of(token, sizeof(token)));
-        err = buf_done(&text);
-    }
     if (err == ERR_OK)
         err = db_exec_one(tx, &enrolment_insert_stmt,
                           DB_ARGS(DB_ID(out->id), DB_BYTES(slice_of(hash, sizeof(hash))), DB_ID(workspace),
                                   DB_TIME(now), DB_TIME(out->expires_at)));
-    if (err == ERR_OK) {
-        *token_out = secret_copy(buf_slice(&text));
-        err = *token_out == NULL ? ERR_NO_MEMORY : ERR_OK;
+    if (err != ERR_OK) {
+        secret_free(*token_out);
+        *token_out = NULL;
     }
-    buf_release_wiped(&text);
-    secret_wipe(token, sizeof(token));
     return err;
 }
 

@@ -30,6 +30,8 @@ MUST_CHECK enum err enrolment_find(struct db_tx *tx, const struct clock *clock, 
 MUST_CHECK enum err enrolment_use(struct db_tx *tx, const struct clock *clock, struct id enrolment,
                                   struct id person);
 
+/* A link's token, *token_out (owned), and what is kept of it. */
+MUST_CHECK enum err enrolment_token_draw(struct secret **token_out, unsigned char hash[static 32]);
 /* The SHA-256 of a link's token, by which all links are kept. ERR_LINK_INVALID: it is none. */
 MUST_CHECK enum err enrolment_token_hash(struct slice token, unsigned char out[static 32]);
 

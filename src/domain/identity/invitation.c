@@ -1,13 +1,8 @@
 #include "domain/identity/invitation.h"
-#include "core/buf.h"
-#include "crypto/encode.h"
 #include "crypto/hash.h"
-#include "crypto/random.h"
 #include "domain/identity/enrolment.h"
 #include "domain/identity/membership_internal.h"
 #include "domain/tenant/sealed_column.h"
-
-#define TOKEN_BYTES 32u
 
 static const char *const state_words[] = { "pending", "accepted", "expired", "revoked" };
 
@@ -56,30 +51,6 @@ invitation_email_open(const struct vault *vault, const struct invitation *invita
     struct vault_place place = email_place(invitation->tenant, invitation->id);
 
     return vault_open_content(vault, &place, &invitation->email, arena, out);
-}
-
-/* The link's token, and what is kept of it: as of enrolment's links, so that both are read alike. */
-static enum err
-token_draw(struct secret **token_out, unsigned char hash[static HASH_BYTES])
-{
-    unsigned char token[TOKEN_BYTES];
-    struct buf text;
-    enum err err = random_fill(token, sizeof(token));
-
-    *token_out = NULL;
-    buf_init(&text, ENROLMENT_TEXT_BYTES);
-    encode_base64url(&text, slice_of(token, sizeof(token)));
-    if (err == ERR_OK)
-        err = buf_done(&text);
-    if (err == ERR_OK)
-        err = enrolment_token_hash(buf_slice(&text), hash);
-    if (err == ERR_OK) {
-        *token_out = secret_copy(buf_slice(&text));
-        err = *token_out == NULL ? ERR_NO_MEMORY : ERR_OK;
-    }
-    buf_release_wiped(&text);
-    secret_wipe(token, sizeof(token));
-    return err;
 }
 
 static struct wall_time
@@ -138,7 +109,7 @@ invitation_create(struct db_tx *tx, const struct clock *clock, const struct auth
     if (err == ERR_OK)
         err = room_check(tx, with);
     if (err == ERR_OK)
-        err = token_draw(token_out, hash);
+        err = enrolment_token_draw(token_out, hash);
     if (err == ERR_OK)
         err = db_exec_one(tx, &invitation_insert_stmt,
                           DB_ARGS(DB_ID(with->id), DB_I64(with->email.key_version), SEALED_ARGS(&with->email),
@@ -279,7 +250,7 @@ invitation_resend(struct db_tx *tx, const struct clock *clock, const struct auth
     if (err == ERR_OK && !authority_covers(authority, &found.role, permissions))
         err = ERR_AUTHORITY;
     if (err == ERR_OK)
-        err = token_draw(token_out, hash);
+        err = enrolment_token_draw(token_out, hash);
     if (err == ERR_OK)
         err = db_exec_one(tx, &invitation_resend_stmt,
                           DB_ARGS(DB_ID(invitation), DB_BYTES(slice_of(hash, sizeof(hash))),

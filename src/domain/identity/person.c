@@ -3,6 +3,25 @@
 
 #define EMAIL_LABEL "person.email"
 
+/* RFC 5321, 4.1.2, and RFC 6531: dots between atoms. Quoted local parts and address literals are left out: no
+ * mailbox of a person needs them, and what else they may hold would be another's header or a second address.
+ */
+static bool
+is_dotted(struct slice text, const char *marks)
+{
+    bool was_dot = true; /* none in front, at the end, or twice */
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        c >= 0x80 || (c != '\0' && strchr(marks, c) != NULL);
+        if (c == '.' ? was_dot : !is_plain)
+            return false;
+        was_dot = c == '.';
+    }
+    return !was_dot;
+}
+
 enum err
 person_email_read(struct slice text, struct arena *arena, struct slice *out)
 {
@@ -10,12 +29,9 @@ person_email_read(struct slice text, struct arena *arena, struct slice *out)
     size_t at = slice_find(text, '@');
     struct slice domain = slice_drop(text, at < text.len ? at + 1 : text.len);
 
-    if (at == 0 || domain.len == 0 || text.len > PERSON_EMAIL_MAX || slice_find(domain, '@') != domain.len ||
-        !slice_is_utf8(text))
+    if (at > 64 || text.len > PERSON_EMAIL_MAX || !slice_is_utf8(text) || /* RFC 5321, 4.5.3.1.1 */
+        !is_dotted(slice_first(text, at), "!#$%&'*+/=?^_`{|}~-") || !is_dotted(domain, "-"))
         return ERR_CONTRACT;
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 0x7f)
-            return ERR_CONTRACT;
     char *lower = arena_alloc(arena, text.len);
     if (lower == NULL)
         return ERR_NO_MEMORY;

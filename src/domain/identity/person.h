@@ -23,8 +23,8 @@ struct person {
     uint32_t generation;
 };
 
-/* An address as it is kept and looked up: without blanks around, the domain and the rest in lower case.
- * ERR_CONTRACT: it is none. Lives in the arena. */
+/* An address as it is kept and looked up: without blanks around, the domain and the rest in lower case; never
+ * with anything that ends an address or a header's line. ERR_CONTRACT: it is none. Lives in the arena. */
 MUST_CHECK enum err person_email_read(struct slice text, struct arena *arena, struct slice *out);
 
 /* What a row is written from. */

@@ -85,6 +85,17 @@ an_address_is_read_as_it_is_kept(void **state UNUSED)
         { "a", NULL },
         { "a@b@c", NULL },
         { "a b@c.example", NULL },
+        { "a.b+c_d@e-f.example", "a.b+c_d@e-f.example" },
+        { "<a@b.example>", NULL },
+        { "a@b.example>", NULL },
+        { "a@b.example,c@d.example", NULL },
+        { "a,b@c.example", NULL },
+        { "\"a\"@b.example", NULL },
+        { "a@[192.0.2.1]", NULL },
+        { ".a@b.example", NULL },
+        { "a.@b.example", NULL },
+        { "a@b..example", NULL },
+        { "a@b.example.", NULL },
         { "a\r\n@c.example", NULL },
         { "a\xff@c.example", NULL },
     };
@@ -122,8 +133,14 @@ what_is_known_of_a_person_comes_back_and_lies_sealed(void **state UNUSED)
     assert_int_equal(person_get(db, &vault, id_new(clock_system()), arena, &found), ERR_NOT_FOUND);
     assert_int_equal(
         test_cluster_number("select count(*) from harkara.person where name_ct::text like '%Ada%'"), 0);
-    struct person again = { .id = id_new(clock_system()), .name = SLICE("Ada"), .email = ada.email };
+    struct person again = {
+        .id = id_new(clock_system()), .name = SLICE("Ada"), .email = ada.email, .is_email_verified = true
+    };
     assert_int_equal(insert(&again), ERR_EXISTS);
+    again.is_email_verified = false; /* says so, and has not shown it: nobody is kept out */
+    assert_ok(insert(&again));
+    assert_ok(person_find(db, &vault, ada.email, &by_email));
+    assert_true(id_eq(by_email, ada.id));
 }
 
 static void
@@ -145,6 +162,10 @@ a_change_is_made_of_the_last_one(void **state UNUSED)
     assert_ok(person_get(db, &vault, bob.id, arena, &found));
     assert_true(slice_eq(found.name, SLICE("Robert")));
     assert_int_equal(found.generation, 1);
+    bob.generation = 2;
+    bob.email = SLICE("ada@example.org"); /* shown by another person before */
+    bob.is_email_verified = true;
+    assert_int_equal(update(&bob), ERR_EXISTS);
 }
 
 static enum err

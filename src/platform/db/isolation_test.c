@@ -96,6 +96,8 @@ static const char sample_sql[] =
     " insert into person (tenant_id, id, key_version, name_ct, name_iv, name_tag) values (t, m, 1, '', b12, b16);"
     " insert into person_session (tenant_id, id, person_id, token_hash, factors, created_at, seen_at, expires_at, user_agent)"
     "  values (t, e, m, sha256(t::text::bytea), '{passkey}', now(), now(), now(), '');"
+    " insert into email_change (tenant_id, id, person_id, key_version, email_ct, email_iv, email_tag, token_hash, is_mailed,"
+    "  created_at, expires_at) values (t, e, m, 1, '', b12, b16, sha256(t::text::bytea), false, now(), now());"
     " insert into ceremony (tenant_id, id) values (t, e);"
     " insert into enrolment (tenant_id, id, token_hash, workspace_id, created_at, expires_at)"
     "  values (t, e, sha256(t::text::bytea), t, now(), now());"

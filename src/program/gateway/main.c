@@ -239,6 +239,7 @@ main(void)
                                                        audit_routes,
                                                        session_routes,
                                                        me_routes,
+                                                       email_routes,
                                                        enrolment_routes,
                                                        factor_routes,
                                                        people_routes,

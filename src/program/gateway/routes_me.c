@@ -2,6 +2,7 @@
  * by the session's person. */
 #include "domain/identity/person.h"
 #include "program/gateway/act.h"
+#include "program/gateway/me.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
 #include "wire/json/json.h"
@@ -44,30 +45,13 @@ audit(struct db_tx *tx, const struct work *work)
 
 /* The person. */
 
-static json_t *
-person_show(const struct person *person)
-{
-    return json_pack("{s:o, s:o, s:o, s:b, s:o}", "id", show_id(ID_PERSON, person->id), "name",
-                     show_text(person->name), "email", show_text_or_null(person->email), "is_email_verified",
-                     (int)person->is_email_verified, "created_at", show_time(person->created_at));
-}
-
-static enum err
-person_load(struct http_request *request, struct person *out)
-{
-    const struct gateway_worker *worker = gateway_worker_of(request);
-
-    return person_get(worker->db, &worker->vault, gateway_person(request)->session.person, request->arena,
-                      out);
-}
-
 static enum err
 me_get(struct http_request *request, struct http_response *response)
 {
     struct person person;
-    enum err err = person_load(request, &person);
+    enum err err = me_load(request, &person);
 
-    return err == ERR_OK ? http_reply_json(request, response, 200, person_show(&person)) : err;
+    return err == ERR_OK ? me_reply(request, response, &person) : err;
 }
 
 static enum err
@@ -84,7 +68,7 @@ me_patch(struct http_request *request, struct http_response *response)
 {
     struct work work = work_of(request);
     struct person person;
-    enum err err = person_load(request, &person);
+    enum err err = me_load(request, &person);
 
     person.name = json_text_of(request_json(request), "name");
     person.generation++;
@@ -94,7 +78,7 @@ me_patch(struct http_request *request, struct http_response *response)
         err = act_begin(request, AUDIT_PERSON_UPDATED, ID_PERSON, work.person, &work.act);
     if (err == ERR_OK)
         err = platform_write(request, person_in, &work);
-    return err == ERR_OK ? http_reply_json(request, response, 200, person_show(&person)) : err;
+    return err == ERR_OK ? me_reply(request, response, &person) : err;
 }
 
 /* Passkeys. */
@@ -127,7 +111,7 @@ passkey_options(struct http_request *request, struct http_response *response)
 {
     struct work work = work_of(request);
     struct person person;
-    enum err err = person_load(request, &person);
+    enum err err = me_load(request, &person);
 
     if (err == ERR_OK)
         err = platform_read(request, passkeys_in, &work);

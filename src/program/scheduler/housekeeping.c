@@ -119,18 +119,25 @@ static const struct db_stmt throttles_stmt = {
     "DELETE FROM throttle WHERE (tenant_id, subject) IN (SELECT tenant_id, subject FROM throttle"
     " WHERE failed_at < now() - make_interval(hours => $1::int) ORDER BY failed_at LIMIT $2)"
 };
+static const struct db_stmt email_changes_stmt = {
+    "housekeeping_email_changes",
+    "DELETE FROM email_change WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM email_change"
+    " WHERE expires_at < now() - make_interval(hours => $1::int) ORDER BY expires_at LIMIT $2)"
+};
 
 static enum err
 remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
 {
-    size_t sessions = 0, ceremonies = 0, throttles = 0;
+    size_t sessions = 0, ceremonies = 0, throttles = 0, changes = 0;
     enum err err = remove_old(tx, &sessions_stmt, SESSION_DAYS, &sessions, &result->has_more);
 
     if (err == ERR_OK)
         err = remove_old(tx, &ceremonies_stmt, CEREMONY_HOURS, &ceremonies, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &throttles_stmt, CEREMONY_HOURS, &throttles, &result->has_more);
-    result->sign_ins_removed = sessions + ceremonies + throttles;
+    if (err == ERR_OK) /* at once */
+        err = remove_old(tx, &email_changes_stmt, 0, &changes, &result->has_more);
+    result->sign_ins_removed = sessions + ceremonies + throttles + changes;
     return err;
 }
 

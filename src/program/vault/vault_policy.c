@@ -35,6 +35,7 @@ static const struct {
     { VAULT_CONTENT,    "person",           "name",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "person",           "email",        GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "invitation",       "email",        GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "email_change",     "email",        GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "webhook_attempt",  "answer",       WEBHOOKS,   GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "audit_private",    "part",         GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY | DISPATCHER, DISPATCHER,         0,       0,       0 },

@@ -27,7 +27,9 @@ static const char *const allowed_values[] = {
     "gateway seal content template.draft",
     "dispatcher open content template.draft",
     "gateway seal content invitation.email",
+    "gateway seal content email_change.email",
     "gateway open content invitation.email",
+    "gateway open content email_change.email",
     "gateway seal content audit_private.part",
     "gateway open content audit_private.part",
     "gateway open content message.peer",
@@ -95,12 +97,16 @@ static const char *const allowed_others[] = {
 };
 
 /* Every table and column with sealed values, and some that have none or only look like one. */
-static const char *const tables[] = {
-    "message",     "event",    "provider_event",  "webhook_delivery", "whatsapp_channel", "webhook_endpoint",
-    "tenant_key",  "kek",      "messag",          "messages",         "provider_task",    "media",
-    "media_chunk", "template", "webhook_attempt", "audit_private",    "audit_key",        "totp",
-    "invitation"
-};
+static const char *const tables[] = { "message",          "event",
+                                      "provider_event",   "webhook_delivery",
+                                      "whatsapp_channel", "webhook_endpoint",
+                                      "tenant_key",       "kek",
+                                      "messag",           "messages",
+                                      "provider_task",    "media",
+                                      "media_chunk",      "template",
+                                      "webhook_attempt",  "audit_private",
+                                      "audit_key",        "totp",
+                                      "invitation",       "email_change" };
 static const char *const columns[] = {
     "peer",        "content",    "body",  "answer",  "access_token", "app_secret", "verify_token",
     "private_key", "secret",     "secre", "secrets", "wrapped",      "request",    "file_name",
