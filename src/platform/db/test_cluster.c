@@ -5,6 +5,7 @@
 #include "platform/db/db_internal.h"
 #include "platform/db/migrate.h"
 #include "platform/db/password_file.h"
+#include "platform/db/test_cluster_internal.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +37,8 @@ static struct {
     PGconn *superuser;
 } cluster;
 
-NORETURN static void
-stop_because(const char *what)
+void
+test_cluster_stop_because(const char *what)
 {
     char path[PATH_BYTES + 32], text[4096];
 
@@ -64,7 +65,7 @@ test_cluster_bin(void)
         return chosen;
     folder = opendir("/usr/lib/postgresql");
     if (folder == NULL)
-        stop_because("there is no /usr/lib/postgresql; set HARKARA_POSTGRES_BIN");
+        test_cluster_stop_because("there is no /usr/lib/postgresql; set HARKARA_POSTGRES_BIN");
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         if (num_int_parse(slice_text(entry->d_name), 1, 1000, &version) == ERR_OK && version > best)
             best = version;
@@ -117,14 +118,14 @@ guard_start(void)
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) != 0)
-        stop_because("no pipe");
+        test_cluster_stop_because("no pipe");
     cluster.guard = fork();
     if (cluster.guard == 0) {
         (void)close(ends[1]);
         guard_run(ends[0]);
     }
     if (cluster.guard < 0)
-        stop_because("no guard");
+        test_cluster_stop_because("no guard");
     (void)close(ends[0]);
     cluster.guard_fd = ends[1];
 }
@@ -137,7 +138,7 @@ folder_make(void)
     snprintf(cluster.folder, sizeof(cluster.folder), "%s/harkara-test-XXXXXX",
              parent == NULL ? "/tmp" : parent);
     if (mkdtemp(cluster.folder) == NULL || chmod(cluster.folder, 0711) != 0)
-        stop_because("no temporary folder");
+        test_cluster_stop_because("no temporary folder");
     guard_start();
 }
 
@@ -151,13 +152,30 @@ passwords_set(const char *superuser, struct db_problem *problem)
         if (password_make(&passwords[i]) != ERR_OK ||
             conninfo_for_user(superuser, roles[i], secret_slice(passwords[i]), &cluster.conninfos[i],
                               problem) != ERR_OK)
-            stop_because(problem->detail);
+            test_cluster_stop_because(problem->detail);
         logins[i] = (struct migrate_login){ roles[i], passwords[i] };
     }
     if (migrate_set_passwords(superuser, logins, ROLE_COUNT, problem) != ERR_OK)
-        stop_because(problem->detail);
+        test_cluster_stop_because(problem->detail);
     for (size_t i = 0; i < ROLE_COUNT; i++)
         secret_free(passwords[i]);
+}
+
+static void
+server_start(const struct embedded_postgres_options *options)
+{
+    struct db_problem problem = { .detail = "" };
+
+    if (embedded_postgres_start(options, &cluster.postgres, &problem) != ERR_OK)
+        test_cluster_stop_because(problem.detail);
+}
+
+static void
+server_stop(void)
+{
+    if (embedded_postgres_stop(cluster.postgres, STOP_MS) != ERR_OK)
+        test_cluster_stop_because("PostgreSQL had to be forced to stop");
+    cluster.postgres = NULL;
 }
 
 int
@@ -169,7 +187,7 @@ test_cluster_setup(void **state UNUSED)
 
     log_open("test", LOG_WARN, STDERR_FILENO);
     if (secret_pool_memory() == SECRET_MEMORY_NONE && secret_pool_open_unlocked(POOL_BYTES) != ERR_OK)
-        stop_because("no secret pool");
+        test_cluster_stop_because("no secret pool");
     folder_make();
     snprintf(sockets, sizeof(sockets), "%s/run", cluster.folder);
     const struct embedded_postgres_options options = { .bin_folder = test_cluster_bin(),
@@ -178,12 +196,17 @@ test_cluster_setup(void **state UNUSED)
                                                        .user = test_cluster_user(),
                                                        .connections_max = 60,
                                                        .is_disposable = true };
-    if (embedded_postgres_start(&options, &cluster.postgres, &problem) != ERR_OK)
-        stop_because(problem.detail);
-    const char *superuser = embedded_postgres_conninfo(cluster.postgres);
-    if (migrate_run(superuser, &applied, &problem) != ERR_OK)
-        stop_because(problem.detail);
-    passwords_set(superuser, &problem);
+    enum test_cluster_copy copy = test_cluster_take(cluster.folder);
+    server_start(&options);
+    if (copy != TEST_CLUSTER_TAKEN &&
+        migrate_run(embedded_postgres_conninfo(cluster.postgres), &applied, &problem) != ERR_OK)
+        test_cluster_stop_because(problem.detail);
+    if (copy == TEST_CLUSTER_WANTED) {
+        server_stop();
+        test_cluster_keep(cluster.folder);
+        server_start(&options);
+    }
+    passwords_set(embedded_postgres_conninfo(cluster.postgres), &problem);
     return 0;
 }
 
@@ -196,9 +219,7 @@ test_cluster_teardown(void **state UNUSED)
         secret_free(cluster.conninfos[i]);
         cluster.conninfos[i] = NULL;
     }
-    if (embedded_postgres_stop(cluster.postgres, STOP_MS) != ERR_OK)
-        stop_because("PostgreSQL had to be forced to stop");
-    cluster.postgres = NULL;
+    server_stop();
     (void)close(cluster.guard_fd);
     (void)waitpid(cluster.guard, NULL, 0);
     return access(cluster.folder, F_OK) == 0 ? -1 : 0;
@@ -212,7 +233,7 @@ test_cluster_conninfo(const char *role)
     for (size_t i = 0; i < ROLE_COUNT; i++)
         if (strcmp(role, roles[i]) == 0)
             return secret_slice(cluster.conninfos[i]).ptr;
-    stop_because("no such role");
+    test_cluster_stop_because("no such role");
 }
 
 struct db *
@@ -221,7 +242,7 @@ test_cluster_open(const char *role)
     struct db *db = NULL;
 
     if (db_open(test_cluster_conninfo(role), &db) != ERR_OK)
-        stop_because("no connection");
+        test_cluster_stop_because("no connection");
     return db;
 }
 
@@ -231,7 +252,7 @@ superuser_connect(void)
     PQfinish(cluster.superuser);
     cluster.superuser = db_connect(embedded_postgres_conninfo(cluster.postgres));
     if (cluster.superuser == NULL)
-        stop_because("no connection");
+        test_cluster_stop_because("no connection");
     PQclear(PQexec(cluster.superuser, "set search_path = harkara"));
 }
 
@@ -249,7 +270,7 @@ superuser_query(const char *sql)
     }
     if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK) {
         fprintf(stderr, "%s: %s", sql, PQerrorMessage(cluster.superuser));
-        stop_because("SQL failed");
+        test_cluster_stop_because("SQL failed");
     }
     return result;
 }
@@ -267,7 +288,7 @@ test_cluster_number(const char *sql)
     int64_t number = 0;
 
     if (PQntuples(result) < 1 || num_i64_parse(slice_text(PQgetvalue(result, 0, 0)), &number) != ERR_OK)
-        stop_because("a query that gives no number");
+        test_cluster_stop_because("a query that gives no number");
     PQclear(result);
     return number;
 }
