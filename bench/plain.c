@@ -84,7 +84,7 @@ plain_draw(uint64_t *random, size_t tenant, struct slice key, size_t content_byt
     *out = (struct message_new){ .id = id_new(clock_system()),
                                  .tenant = plain_tenant(tenant),
                                  .channel = plain_channel(tenant),
-                                 .api_key = made_id(3, tenant),
+                                 .by.id = made_id(3, tenant),
                                  .category = MESSAGE_SERVICE,
                                  .kind = SLICE("text"),
                                  .idempotency_key = key };

@@ -37,6 +37,9 @@ POST   /v1/session/step-up/recovery-code                 session           422
 
 GET    /v1/me                                            session           200
 PATCH  /v1/me                                            session           422
+POST   /v1/me/email                                     session           422  step-up
+POST   /v1/me/email/confirm                             session           422
+DELETE /v1/me/email                                     session           404
 GET    /v1/me/passkeys                                   session           200
 POST   /v1/me/passkeys/options                           session           200  step-up
 POST   /v1/me/passkeys                                   session           422  step-up
@@ -130,6 +133,7 @@ GET    /v1/people                                        people:read       200
 GET    /v1/people/{membership_id}                        people:read       200
 PATCH  /v1/people/{membership_id}                        people:manage     404  step-up
 DELETE /v1/people/{membership_id}                        people:manage     404  step-up
+GET    /v1/people/{membership_id}/access                 people:manage     200
 GET    /v1/teams                                         people:read       200
 POST   /v1/teams                                         people:manage     422
 GET    /v1/teams/{team_id}                               people:read       200

@@ -9,6 +9,7 @@
 #include "core/err.h"
 #include "core/id.h"
 #include "domain/event/event.h"
+#include "domain/message/message_by.h"
 #include "domain/message/message_status.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
@@ -135,7 +136,7 @@ struct message_new {
     size_t tag_count;
     struct message_fallback fallbacks[MESSAGE_FALLBACKS_MAX]; /* in their order */
     size_t fallback_count;
-    struct id api_key;                                    /* who asked; zero: not known */
+    struct message_by by;                                 /* who asked */
     struct slice idempotency_key;                         /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
     void *owner;                                          /* the caller's own: the batch is sorted in place */
@@ -250,11 +251,13 @@ MUST_CHECK enum err message_pricing_keep(struct db_tx *tx, struct id message, st
  * canceled already is so again. ERR_NOT_FOUND; ERR_STATE_CONFLICT: *status_out says how it stands.
  */
 MUST_CHECK enum err message_cancel(struct db_tx *tx, const struct clock *clock, struct id message,
-                                   struct id api_key, struct arena *arena, enum message_status *status_out);
+                                   struct message_by by, struct arena *arena,
+                                   enum message_status *status_out);
 
 /* Another time for a held message; as message_cancel. ERR_TIME_ORDER: it would expire before. */
 struct message_reschedule {
-    struct id message, api_key;
+    struct id message;
+    struct message_by by;
     struct wall_time send_at; /* us 0: now */
     bool sets_expiry;
     struct wall_time expires_at; /* with sets_expiry; us 0: never */

@@ -73,7 +73,7 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
 static bool
 alloc_all(struct accept_columns *c, struct arena *arena)
 {
-    struct id **ids[] = { &c->ids, &c->tenants, &c->class_tenants, &c->class_channels, &c->class_keys };
+    struct id **ids[] = { &c->ids, &c->tenants, &c->class_tenants, &c->class_channels, &c->class_askers };
     int64_t **numbers[] = { &c->classes, &c->class_categories, &c->class_key_versions, &c->class_flags };
     struct slice **slices[] = { &c->keys,       &c->prints,      &c->sealed,
                                 &c->content_ct, &c->class_kinds, &c->class_accepted_by };
@@ -124,7 +124,7 @@ static bool
 is_of_class(const struct accept_columns *c, size_t class, const struct message_new *message, int64_t flags)
 {
     return id_eq(c->class_channels[class], message->channel) &&
-           id_eq(c->class_tenants[class], message->tenant) && id_eq(c->class_keys[class], message->api_key) &&
+           id_eq(c->class_tenants[class], message->tenant) && id_eq(c->class_askers[class], message->by.id) &&
            c->class_categories[class] == (int64_t)message->category &&
            c->class_key_versions[class] == message->sealed.content.key_version &&
            c->class_flags[class] == flags && slice_eq(c->class_kinds[class], message->kind);
@@ -138,14 +138,15 @@ class_add(struct accept_columns *c, const struct message_new *message, int64_t f
 
     c->class_channels[class] = message->channel;
     c->class_tenants[class] = message->tenant;
-    c->class_keys[class] = message->api_key;
+    c->class_askers[class] = message->by.id;
     c->class_categories[class] = message->category;
     c->class_key_versions[class] = message->sealed.content.key_version;
     c->class_flags[class] = flags;
     c->class_kinds[class] = message->kind;
-    if (id_is_zero(message->api_key))
+    if (id_is_zero(message->by.id))
         return true;
-    c->class_accepted_by[class] = arena_copy(arena, id_print(ID_KEY, message->api_key, text));
+    c->class_accepted_by[class] =
+        arena_copy(arena, id_print(message->by.is_person ? ID_PERSON : ID_KEY, message->by.id, text));
     return c->class_accepted_by[class].ptr != NULL;
 }
 

@@ -38,8 +38,8 @@ struct accept_columns {
     /* each once */
     struct id *tenants;
     size_t tenant_count;
-    struct id *class_tenants, *class_channels, *class_keys; /* the API key */
-    struct slice *class_kinds, *class_accepted_by;          /* the API key, printed */
+    struct id *class_tenants, *class_channels, *class_askers;
+    struct slice *class_kinds, *class_accepted_by; /* the asker, printed */
     int64_t *class_categories, *class_key_versions, *class_flags;
     size_t class_count;
 };

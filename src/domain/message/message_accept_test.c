@@ -276,7 +276,7 @@ what_only_some_have_is_stored_with_those(void **state UNUSED)
     full->resent_from = bare;
     full->send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
     full->expires_at = wall_after_ms(clock_wall(clock_system()), 7200000);
-    full->api_key = id_new(clock_system());
+    full->by.id = id_new(clock_system());
     full->sealed.has_metadata = true;
     full->sealed.metadata = full->sealed.content;
     full->fallbacks[0] =
@@ -412,25 +412,28 @@ static void
 every_message_is_told_once_as_its_own_event_or_by_one(void **state UNUSED)
 {
     struct slice tags[] = { SLICE("blue") };
-    struct message_new messages[3];
-    struct message_accepted accepted[3];
-    char id[ID_UUID_BYTES], key[ID_TEXT_BYTES];
+    struct message_new messages[6]; /* at once, held and with another sender; of a key, then of a person */
+    struct message_accepted accepted[6];
+    char id[ID_UUID_BYTES], asker[ID_TEXT_BYTES];
 
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
         messages[i] = message_testing_new(acme, acme_channel, MESSAGE_OTP);
         messages[i].owner = (void *)(uintptr_t)i;
-        messages[i].api_key = id_new(clock_system());
+        messages[i].by = (struct message_by){ .is_person = i >= 3, .id = id_new(clock_system()) };
         messages[i].reference = SLICE("ours");
         messages[i].tags = tags;
         messages[i].tag_count = 1;
     }
-    messages[1].send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
-    messages[2].fallbacks[0] =
-        (struct message_fallback){ .channel = acme_channel, .kind = SLICE("text"), .after_s = 60 };
-    messages[2].fallback_count = 1;
+    for (size_t i = 0; i < COUNT_OF(messages); i += 3) {
+        messages[i + 1].send_at = wall_after_ms(clock_wall(clock_system()), 3600000);
+        messages[i + 2].fallbacks[0] =
+            (struct message_fallback){ .channel = acme_channel, .kind = SLICE("text"), .after_s = 60 };
+        messages[i + 2].fallback_count = 1;
+    }
     assert_ok(message_accept_batch(db, clock_system(), messages, accepted, COUNT_OF(messages), arena));
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
-        bool is_own = (uintptr_t)messages[i].owner == 0, is_held = (uintptr_t)messages[i].owner == 1;
+        uintptr_t way = (uintptr_t)messages[i].owner % 3;
+        bool is_own = way == 0, is_held = way == 1, is_person = messages[i].by.is_person;
         struct event *events;
         struct db_tx tx;
         size_t count = 0;
@@ -442,16 +445,17 @@ every_message_is_told_once_as_its_own_event_or_by_one(void **state UNUSED)
         assert_int_equal(message_testing_count(
                              "select count(*) from event_log e where subject_id = '%s' and xid is not null"
                              " and occurred_at between now() - interval '1 minute' and now()"
-                             " and event_data(type, data) @> '{\"actor\": \"api-key\","
+                             " and event_data(type, data) @> '{\"actor\": \"%s\", \"%s\": \"%s\","
                              " \"category\": \"otp\", \"reference\": \"ours\", \"tags\": [\"blue\"]}'",
-                             id),
+                             id, is_person ? "person" : "api-key", is_person ? "person_id" : "key_id",
+                             id_print(is_person ? ID_PERSON : ID_KEY, messages[i].by.id, asker).ptr),
                          1);
         assert_ok(db_begin(db, acme, &tx));
         assert_ok(event_timeline(&tx, messages[i].id, arena, &events, &count));
         db_rollback(&tx);
         assert_int_equal(count, 1);
         assert_int_equal(events[0].type, is_held ? EVENT_MESSAGE_HELD : EVENT_MESSAGE_ACCEPTED);
-        assert_true(slice_contains(events[0].data, id_print(ID_KEY, messages[i].api_key, key)));
+        assert_true(slice_contains(events[0].data, slice_text(asker)));
     }
 }
 
@@ -644,8 +648,7 @@ CLUSTER_MAIN(
     TEST(a_key_belongs_to_its_tenant), TEST(a_replay_does_not_ask_for_the_channel_again),
     TEST(a_refused_message_does_not_use_up_its_key), TEST(each_row_of_a_mixed_batch_gets_its_own_answer),
     TEST(what_only_some_have_is_stored_with_those), TEST(a_message_knows_what_it_was_sent_again_as),
-    TEST(every_row_goes_to_its_own_channel),
-    TEST(every_message_is_told_once_as_its_own_event_or_by_one),
+    TEST(every_row_goes_to_its_own_channel), TEST(every_message_is_told_once_as_its_own_event_or_by_one),
     TEST(whoever_tells_of_messages_is_woken_when_he_rests), TEST(a_batch_with_a_bad_row_stores_nothing),
     TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_change_of_status_stays_within_its_page),
     TEST(a_message_looks_at_no_windows_but_its_own), TEST(a_filtered_list_finds_and_pages))

@@ -27,7 +27,7 @@ status_of(struct db_tx *tx, struct id message, enum message_status *out)
 }
 
 enum err
-message_cancel(struct db_tx *tx, const struct clock *clock, struct id message, struct id api_key,
+message_cancel(struct db_tx *tx, const struct clock *clock, struct id message, struct message_by by,
                struct arena *arena, enum message_status *status_out)
 {
     size_t canceled = 0;
@@ -42,8 +42,8 @@ message_cancel(struct db_tx *tx, const struct clock *clock, struct id message, s
     struct message_step step = { .message = message,
                                  .status = MESSAGE_CANCELED,
                                  .at = clock_wall(clock),
-                                 .actor = MESSAGE_BY_API_KEY,
-                                 .api_key = api_key };
+                                 .actor = MESSAGE_BY_ASKER,
+                                 .by = by };
     return message_tell(tx, clock, &step, 1, arena);
 }
 
@@ -87,8 +87,8 @@ message_reschedule(struct db_tx *tx, const struct clock *clock, const struct mes
     struct message_step step = { .message = change->message,
                                  .status = MESSAGE_HELD,
                                  .at = clock_wall(clock),
-                                 .actor = MESSAGE_BY_API_KEY,
-                                 .api_key = change->api_key,
+                                 .actor = MESSAGE_BY_ASKER,
+                                 .by = change->by,
                                  .cause = "rescheduled" };
     return err == ERR_OK ? message_tell(tx, clock, &step, 1, arena) : err;
 }

@@ -35,13 +35,13 @@ message_status_event(enum message_status status)
 }
 
 static const char *
-actor_word(enum message_actor actor)
+actor_word(const struct message_step *step)
 {
-    switch (actor) {
+    switch (step->actor) {
     case MESSAGE_BY_DISPATCHER:
         return "dispatcher";
-    case MESSAGE_BY_API_KEY:
-        return "api-key";
+    case MESSAGE_BY_ASKER:
+        return step->by.is_person ? "person" : "api-key";
     case MESSAGE_BY_PROVIDER:
         return "provider";
     case MESSAGE_BY_POLICY:
@@ -57,7 +57,8 @@ static const struct db_stmt message_tell_stmt = {
     "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, s.id, s.type, m.id, coalesce(nullif(s.channel_id, '00000000-0000-0000-0000-000000000000'),"
     " m.channel_id), s.at,"
-    " jsonb_strip_nulls(jsonb_build_object('actor', s.actor, 'key_id', s.api_key, 'cause', s.cause, 'send_at',"
+    " jsonb_strip_nulls(jsonb_build_object('actor', s.actor, 'key_id', CASE s.actor WHEN 'api-key' THEN s.asker END,"
+    " 'person_id', CASE s.actor WHEN 'person' THEN s.asker END, 'cause', s.cause, 'send_at',"
     " CASE s.status WHEN 'held' THEN to_char(m.send_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') END))"
     " || jsonb_strip_nulls(jsonb_build_object('pricing', m.pricing))"
     " || jsonb_build_object('direction', 'outbound', 'category', m.category, 'status', coalesce(s.status, m.status),"
@@ -67,7 +68,7 @@ static const struct db_stmt message_tell_stmt = {
     " || coalesce(s.details::jsonb, '{}')"
     " FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],"
     " $9::text[], $10::uuid[], $11::text[])"
-    " AS s (id, type, message_id, at, status, cause, actor, api_key, channel_id, details)"
+    " AS s (id, type, message_id, at, status, cause, actor, asker, channel_id, details)"
     " JOIN message m ON m.tenant_id = $1 AND m.id = s.message_id ORDER BY s.id"
 };
 
@@ -79,7 +80,7 @@ message_tell(struct db_tx *tx, const struct clock *clock, const struct message_s
     struct id *messages = arena_array(arena, count, sizeof(*messages));
     struct id *channels = arena_array(arena, count, sizeof(*channels));
     struct wall_time *times = arena_array(arena, count, sizeof(*times));
-    enum { TYPES, STATUSES, CAUSES, ACTORS, API_KEYS, DETAILS, TEXTS };
+    enum { TYPES, STATUSES, CAUSES, ACTORS, ASKERS, DETAILS, TEXTS };
     struct slice *texts[TEXTS];
 
     if (count == 0)
@@ -94,7 +95,7 @@ message_tell(struct db_tx *tx, const struct clock *clock, const struct message_s
         enum event_type type = step->is_only_told ? EVENT_MESSAGE_REPORTED
                                : step->fell_back  ? EVENT_MESSAGE_FELL_BACK
                                                   : message_status_event(step->status);
-        char key[ID_TEXT_BYTES];
+        char asker[ID_TEXT_BYTES];
         ids[i] = id_new(clock);
         messages[i] = step->message;
         channels[i] = step->channel;
@@ -102,11 +103,12 @@ message_tell(struct db_tx *tx, const struct clock *clock, const struct message_s
         texts[TYPES][i] = slice_text(event_type_word(type));
         texts[STATUSES][i] = step->is_only_told ? SLICE_EMPTY : message_status_name(step->status);
         texts[CAUSES][i] = slice_text(step->cause);
-        texts[ACTORS][i] = slice_text(actor_word(step->actor));
+        texts[ACTORS][i] = slice_text(actor_word(step));
         texts[DETAILS][i] = step->details;
-        if (step->actor == MESSAGE_BY_API_KEY && !id_is_zero(step->api_key)) {
-            texts[API_KEYS][i] = arena_copy(arena, id_print(ID_KEY, step->api_key, key));
-            if (texts[API_KEYS][i].ptr == NULL)
+        if (step->actor == MESSAGE_BY_ASKER && !id_is_zero(step->by.id)) {
+            texts[ASKERS][i] =
+                arena_copy(arena, id_print(step->by.is_person ? ID_PERSON : ID_KEY, step->by.id, asker));
+            if (texts[ASKERS][i].ptr == NULL)
                 return ERR_NO_MEMORY;
         }
     }
@@ -114,7 +116,7 @@ message_tell(struct db_tx *tx, const struct clock *clock, const struct message_s
                    DB_ARGS(DB_ID_ARRAY(ids, count), DB_TEXT_ARRAY(texts[TYPES], count),
                            DB_ID_ARRAY(messages, count), DB_TIME_ARRAY(times, count),
                            DB_TEXT_ARRAY(texts[STATUSES], count), DB_TEXT_ARRAY(texts[CAUSES], count),
-                           DB_TEXT_ARRAY(texts[ACTORS], count), DB_TEXT_ARRAY(texts[API_KEYS], count),
+                           DB_TEXT_ARRAY(texts[ACTORS], count), DB_TEXT_ARRAY(texts[ASKERS], count),
                            DB_ID_ARRAY(channels, count), DB_TEXT_ARRAY(texts[DETAILS], count)),
                    NULL);
 }

@@ -126,6 +126,7 @@ message_fall_back(struct db_tx *tx, const struct clock *clock, const struct mess
                                           .status = MESSAGE_QUEUED,
                                           .at = clock_wall(clock),
                                           .actor = leave->actor,
+                                          .by = leave->by,
                                           .cause = leaving->word,
                                           .fell_back = true };
         err = fell_back_details(rows, i, arena, &steps[i].details);

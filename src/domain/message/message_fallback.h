@@ -25,6 +25,7 @@ struct message_leave {
     size_t count;
     enum message_leaving why;
     enum message_actor actor; /* who brought it about */
+    struct message_by by;     /* with MESSAGE_BY_ASKER */
 };
 /*
  * Those that stand as `why` expects (failed, expired, uncertain, waiting) and have a further sender whose

@@ -434,8 +434,8 @@ a_deleted_channel_is_left(void **state UNUSED)
     size_t count;
 
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(message_fail_channel(&tx, clock_system(), first, "channel-deleted", "It was deleted.", arena,
-                                   &count));
+    assert_ok(message_fail_channel(&tx, clock_system(), first, (struct message_by){ .is_person = false },
+                                   "channel-deleted", "It was deleted.", arena, &count));
     assert_ok(db_commit(&tx));
     assert_int_equal(count, 1);
     assert_at(id, "queued", 1, second);
@@ -465,7 +465,8 @@ a_chain_is_canceled_as_a_whole(void **state UNUSED)
 
     record(&claim, MESSAGE_VERDICT_FAILED, NULL);
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(message_cancel(&tx, clock_system(), id, (struct id){ { 0 } }, arena, &status));
+    assert_ok(
+        message_cancel(&tx, clock_system(), id, (struct message_by){ .is_person = false }, arena, &status));
     assert_ok(db_commit(&tx));
     assert_at(id, "canceled", 1, second);
     assert_int_equal(queued(id), 0);

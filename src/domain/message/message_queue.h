@@ -100,8 +100,8 @@ MUST_CHECK enum err message_take_over(struct db *db, const struct clock *clock, 
  * messages a call: come again until *count_out is 0.
  */
 MUST_CHECK enum err message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                         const char *error_code, const char *error_title, struct arena *arena,
-                                         size_t *count_out);
+                                         struct message_by by, const char *error_code,
+                                         const char *error_title, struct arena *arena, size_t *count_out);
 
 /*
  * What time alone decides: held messages whose time has come wait for their turn from now on, and what was

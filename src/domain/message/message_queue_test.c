@@ -96,8 +96,9 @@ events(struct id message, const char *type)
     char id[ID_UUID_BYTES];
 
     id_uuid_print(message, id);
-    return message_testing_count("select count(*) from harkara.event_log where xid is not null and subject_id = '%s' and type = '%s'",
-                                 id, type);
+    return message_testing_count(
+        "select count(*) from harkara.event_log where xid is not null and subject_id = '%s' and type = '%s'",
+        id, type);
 }
 
 static void
@@ -733,8 +734,8 @@ a_deleted_channels_queue_fails(void **state UNUSED)
     size_t count = 0;
 
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(
-        message_fail_channel(&tx, clock_system(), channel, "channel-deleted", "Deleted.", arena, &count));
+    assert_ok(message_fail_channel(&tx, clock_system(), channel, (struct message_by){ .is_person = false },
+                                   "channel-deleted", "Deleted.", arena, &count));
     assert_ok(db_commit(&tx));
     assert_int_equal(count, 1);
     message_testing_assert_status(id, "failed");

@@ -9,8 +9,9 @@ static struct id channel, owner;
 static int
 opened(void **state UNUSED)
 {
-    test_pair_open("delete from harkara.dispatch_queue; delete from harkara.message_settings;"
-                   " delete from harkara.dispatcher_lease; update harkara.dispatch_lane set dispatcher = null");
+    test_pair_open(
+        "delete from harkara.dispatch_queue; delete from harkara.message_settings;"
+        " delete from harkara.dispatcher_lease; update harkara.dispatch_lane set dispatcher = null");
     owner = id_new(clock_system());
     channel = message_testing_channel(acme);
     return 0;
@@ -158,7 +159,8 @@ what_may_have_been_taken_is_not_canceled_and_does_not_expire(void **state UNUSED
     assert_int_equal(take_over(), 1); /* resent: it waits for its second attempt */
     message_testing_assert_status(id, "queued");
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_int_equal(message_cancel(&tx, clock_system(), id, id, arena, &status), ERR_STATE_CONFLICT);
+    assert_int_equal(message_cancel(&tx, clock_system(), id, (struct message_by){ .id = id }, arena, &status),
+                     ERR_STATE_CONFLICT);
     assert_int_equal(status, MESSAGE_QUEUED);
     db_rollback(&tx);
     test_cluster_sql("update harkara.dispatch_queue set expires_at = now() - interval '1 second'");

@@ -214,8 +214,8 @@ static const struct db_stmt message_fail_channel_stmt = {
 };
 
 enum err
-message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel, const char *error_code,
-                     const char *error_title, struct arena *arena, size_t *count_out)
+message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id channel, struct message_by by,
+                     const char *error_code, const char *error_title, struct arena *arena, size_t *count_out)
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &message_fail_channel_stmt,
@@ -238,14 +238,16 @@ message_fail_channel(struct db_tx *tx, const struct clock *clock, struct id chan
                             &(struct message_leave){ .messages = failed,
                                                      .count = count,
                                                      .why = MESSAGE_LEFT_CHANNEL_DELETED,
-                                                     .actor = MESSAGE_BY_API_KEY },
+                                                     .actor = MESSAGE_BY_ASKER,
+                                                     .by = by },
                             arena, moved);
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         if (!moved[i])
             steps[step_count++] = (struct message_step){ .message = failed[i],
                                                          .status = MESSAGE_FAILED,
                                                          .at = clock_wall(clock),
-                                                         .actor = MESSAGE_BY_API_KEY,
+                                                         .actor = MESSAGE_BY_ASKER,
+                                                         .by = by,
                                                          .cause = "channel-deleted" };
     if (err == ERR_OK)
         err = message_tell(tx, clock, steps, step_count, arena);

@@ -2,7 +2,7 @@
 #include "wire/json/json.h"
 
 /* What only the timeline shows; the contract's event has a place of its own for everything else. */
-static const char *const unshown[] = { "actor", "key_id" };
+static const char *const unshown[] = { "actor", "key_id", "person_id" };
 
 /* Takes the value, which is NULL when there was no memory for it. Nothing is left out for lack of memory. */
 static bool

@@ -342,7 +342,6 @@ enum err
 message_ask_read(struct http_request *request, struct slice idempotency_key, struct message_ask *ask)
 {
     const struct clock *clock = gateway_worker_of(request)->gateway->clock;
-    const struct principal *principal = request->principal;
     const json_t *content = json_member(ask->body, "content");
     struct slice category = json_text_of(ask->body, "category");
     struct message_new *message = &ask->message;
@@ -353,7 +352,7 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                                      .kind = json_text_of(content, "type"),
                                      .reference = json_text_of(ask->body, "reference"),
                                      .idempotency_key = idempotency_key,
-                                     .api_key = principal_key(principal) };
+                                     .by = reach_asker(request) };
     ask->plain = (struct message_plain){ .message = message->id, .peer = json_text_of(ask->body, "to") };
     if (id_parse(ID_CHANNEL, json_text_of(ask->body, "channel_id"), &message->channel) != ERR_OK ||
         !reach_has_channel(request, message->channel))

@@ -228,7 +228,7 @@ message_step_show(const struct http_request *request, const struct event *event)
         return NULL;
     step = json_pack("{s:o, s:s, s:o}", "id", show_id(ID_EVENT, event->id), "type",
                      event_type_word(event->type), "at", show_time(event->occurred_at));
-    static const char *const texts[] = { "status", "actor", "key_id", "cause", "send_at" };
+    static const char *const texts[] = { "status", "actor", "key_id", "person_id", "cause", "send_at" };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_t *value = json_object_get(data, texts[i]);
         if (json_is_string(value))

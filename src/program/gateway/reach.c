@@ -47,6 +47,14 @@ reach_channels(const struct http_request *request, size_t *count_out)
     return principal->channel_count == 0 ? none : principal->channels;
 }
 
+struct message_by
+reach_asker(const struct http_request *request)
+{
+    const struct principal *principal = principal_of(request);
+
+    return (struct message_by){ .is_person = principal->kind == PRINCIPAL_PERSON, .id = principal->actor };
+}
+
 bool
 reach_reveals(const struct http_request *request)
 {

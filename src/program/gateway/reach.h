@@ -19,6 +19,9 @@ MUST_CHECK enum err reach_check_workspace(const struct http_request *request);
 /* For lists, which are filtered in SQL: the channels, or NULL when there is no limit. */
 const struct id *reach_channels(const struct http_request *request, size_t *count_out);
 
+/* Who asks, as messages and their events name it. */
+struct message_by reach_asker(const struct http_request *request);
+
 /* Whether numbers and addresses are shown (contact.identity.reveal). */
 bool reach_reveals(const struct http_request *request);
 /*

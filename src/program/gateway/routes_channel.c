@@ -219,6 +219,7 @@ struct change {
     const struct clock *clock;
     struct arena *arena;
     struct channel channel;
+    struct message_by by;
     size_t failed_count;
 };
 
@@ -297,14 +298,15 @@ fail_in(struct db_tx *tx, void *ctx)
 {
     struct change *change = ctx;
 
-    return message_fail_channel(tx, change->clock, change->id, "channel-deleted",
+    return message_fail_channel(tx, change->clock, change->id, change->by, "channel-deleted",
                                 "The sender channel was deleted.", change->arena, &change->failed_count);
 }
 
 static enum err
 channel_remove(struct http_request *request, struct http_response *response)
 {
-    struct change change = { .clock = gateway_worker_of(request)->gateway->clock };
+    struct change change = { .clock = gateway_worker_of(request)->gateway->clock,
+                             .by = reach_asker(request) };
     struct read read = { .arena = request->arena };
     char tag[ETAG_TEXT_BYTES];
     enum err err = gateway_path_id(request, "channel_id", ID_CHANNEL, &read.id);

@@ -269,7 +269,7 @@ cancel_in(struct db_tx *tx, void *ctx)
     enum err err = change_check(tx, change);
 
     if (err == ERR_OK)
-        err = message_cancel(tx, change->clock, change->to.message, change->to.api_key, change->arena,
+        err = message_cancel(tx, change->clock, change->to.message, change->to.by, change->arena,
                              &change->status);
 
     return err == ERR_OK ? change_read(tx, change) : err;
@@ -291,14 +291,13 @@ static enum err
 change_make(struct http_request *request, struct http_response *response, struct change *change,
             enum err (*work)(struct db_tx *tx, void *ctx))
 {
-    const struct principal *principal = request->principal;
     json_t *shown = NULL;
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &change->to.message);
 
     change->request = request;
     change->clock = gateway_worker_of(request)->gateway->clock;
     change->arena = request->arena;
-    change->to.api_key = principal_key(principal);
+    change->to.by = reach_asker(request);
     if (err == ERR_OK)
         err = reach_reveal_begin(request, &change->revealed);
     if (err == ERR_OK)

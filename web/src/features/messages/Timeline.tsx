@@ -4,7 +4,7 @@ import { When } from '@/components/basics';
 import { isShown, StatusBadge, StatusIcon } from '@/components/status';
 import { useT, type Word } from '@/i18n/i18n';
 
-const actors: Record<string, Word> = { 'api-key': 'actor.key', dispatcher: 'actor.dispatcher', provider: 'actor.provider', policy: 'actor.policy', schedule: 'actor.schedule' };
+const actors: Record<string, Word> = { 'api-key': 'actor.key', person: 'actor.person', dispatcher: 'actor.dispatcher', provider: 'actor.provider', policy: 'actor.policy', schedule: 'actor.schedule' };
 
 /** A message's life: each step, who caused it and why, and the webhooks that told of it. */
 export function Timeline({ entries }: { entries: TimelineEntry[] }) {
