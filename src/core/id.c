@@ -155,6 +155,8 @@ id_prefix(enum id_kind kind)
         return SLICE("pky_");
     case ID_ISSUER:
         return SLICE("idp_");
+    case ID_IDENTITY:
+        return SLICE("idn_");
     case ID_ROLE:
         return SLICE("rol_");
     case ID_MEMBERSHIP:

@@ -36,6 +36,7 @@ enum id_kind {
     ID_ENROLMENT,      /* enr_: a link that lets a first owner in */
     ID_PASSKEY,        /* pky_ */
     ID_ISSUER,         /* idp_: an OpenID provider */
+    ID_IDENTITY,       /* idn_: who a person is to an OpenID provider */
     ID_ROLE,           /* rol_ */
     ID_MEMBERSHIP,     /* mbr_: a person in a workspace */
     ID_TEAM,           /* tem_ */

@@ -275,6 +275,7 @@ static const struct {
     { ID_PERSON, "usr_" },    { ID_SESSION, "ses_" },
     { ID_CEREMONY, "cer_" },  { ID_ENROLMENT, "enr_" },
     { ID_PASSKEY, "pky_" },   { ID_ISSUER, "idp_" },
+    { ID_IDENTITY, "idn_" },
     { ID_ROLE, "rol_" },      { ID_MEMBERSHIP, "mbr_" },
     { ID_TEAM, "tem_" },      { ID_INVITATION, "inv_" },
     { ID_REVIEW, "rev_" },    { ID_AUDIT, "aud_" },

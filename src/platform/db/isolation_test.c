@@ -123,6 +123,12 @@ static const char sample_sql[] =
     " insert into totp (tenant_id, person_id, generation, secret_key_version, secret_ct, secret_iv, secret_tag, created_at)"
     "  values (t, m, 1, 1, '', b12, b16, now());"
     " insert into recovery_code values (t, m, b32, b16, now());"
+    " insert into oidc_issuer (tenant_id, id, name, issuer, client_id, algorithm, domains, key_version, client_secret_ct,"
+    "  client_secret_iv, client_secret_tag, created_at) values (t, k, 'n', 'https://a', 'c', 'RS256', '{}', 1, '', b12, b16,"
+    "  now());"
+    " insert into oidc_identity (tenant_id, id, person_id, issuer_id, subject_index, created_at)"
+    "  values (t, k, m, k, b32, now());"
+    " insert into oidc_task (tenant_id, id, issuer_id, kind) values (t, k, k, 'discovery');"
     "end $$";
 
 /* Runs one statement; the number of rows it touched or, for a select, its first value. -1 and sqlstate on

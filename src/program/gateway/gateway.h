@@ -129,6 +129,6 @@ extern const struct http_route message_routes[], channel_routes[], webhook_endpo
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
     media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[], email_routes[],
     enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[], invitation_routes[],
-    review_routes[], message_resend_routes[];
+    review_routes[], message_resend_routes[], identity_routes[];
 
 #endif

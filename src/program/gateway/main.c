@@ -242,6 +242,7 @@ main(void)
                                                        email_routes,
                                                        enrolment_routes,
                                                        factor_routes,
+                                                       identity_routes,
                                                        people_routes,
                                                        role_routes,
                                                        team_routes,

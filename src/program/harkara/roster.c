@@ -20,10 +20,10 @@ const struct roster_row roster[] = {
 };
 /* clang-format on */
 
-/* Beside the workers: committer, callbacks, the interpreter, the admin socket's worker, the account of
- * quotas, and one being replaced. */
-#define GATEWAY_CONNECTIONS    8
-#define DISPATCHER_CONNECTIONS 3
+/* Beside the workers: committer, callbacks, the interpreter, sign-in by others, the admin socket's worker,
+ * the account of quotas, and one being replaced. */
+#define GATEWAY_CONNECTIONS    9
+#define DISPATCHER_CONNECTIONS 5
 #define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
 
 unsigned

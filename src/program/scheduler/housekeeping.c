@@ -125,10 +125,17 @@ static const struct db_stmt email_changes_stmt = {
     " WHERE expires_at < now() - make_interval(hours => $1::int) ORDER BY expires_at LIMIT $2)"
 };
 
+/* That a gateway which died waited for. */
+static const struct db_stmt oidc_tasks_stmt = {
+    "housekeeping_oidc_tasks",
+    "DELETE FROM oidc_task WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM oidc_task"
+    " WHERE created_at < now() - make_interval(secs => $1::int) ORDER BY created_at LIMIT $2)"
+};
+
 static enum err
 remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
 {
-    size_t sessions = 0, ceremonies = 0, throttles = 0, changes = 0;
+    size_t sessions = 0, ceremonies = 0, throttles = 0, changes = 0, tasks = 0;
     enum err err = remove_old(tx, &sessions_stmt, SESSION_DAYS, &sessions, &result->has_more);
 
     if (err == ERR_OK)
@@ -137,7 +144,9 @@ remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
         err = remove_old(tx, &throttles_stmt, CEREMONY_HOURS, &throttles, &result->has_more);
     if (err == ERR_OK) /* at once */
         err = remove_old(tx, &email_changes_stmt, 0, &changes, &result->has_more);
-    result->sign_ins_removed = sessions + ceremonies + throttles + changes;
+    if (err == ERR_OK)
+        err = remove_old(tx, &oidc_tasks_stmt, OIDC_TASK_SECONDS, &tasks, &result->has_more);
+    result->sign_ins_removed = sessions + ceremonies + throttles + changes + tasks;
     return err;
 }
 

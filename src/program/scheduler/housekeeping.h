@@ -15,8 +15,9 @@
 #define MEDIA_LEFT_HOURS       1   /* an upload of which nothing was heard for so long is over */
 #define WINDOW_DAYS            90 /* after it ended; whose is not known any more is left to WhatsApp to judge */
 #define USAGE_DAYS             400 /* what was used of quotas: a year can be compared with the last */
-#define SESSION_DAYS           30 /* after it was over at the latest */
-#define CEREMONY_HOURS         2  /* both are worth nothing any more by then */
+#define SESSION_DAYS           30  /* after it was over at the latest */
+#define CEREMONY_HOURS         2   /* both are worth nothing any more by then */
+#define OIDC_TASK_SECONDS      120 /* nobody waits for one any more */
 #define PARTITION_MONTHS_AHEAD 3
 
 struct housekeeping_result {

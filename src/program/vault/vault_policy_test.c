@@ -26,6 +26,14 @@ static const char *const allowed_values[] = {
     "gateway open content template.components",
     "gateway seal content template.draft",
     "dispatcher open content template.draft",
+    "gateway seal content oidc_identity.email",
+    "gateway open content oidc_identity.email",
+    "dispatcher seal content oidc_task.answer",
+    "gateway open content oidc_task.answer",
+    "admin seal credential oidc_issuer.client_secret",
+    "dispatcher open credential oidc_issuer.client_secret",
+    "gateway seal credential oidc_task.request",
+    "dispatcher open credential oidc_task.request",
     "gateway seal content invitation.email",
     "gateway seal content email_change.email",
     "gateway open content invitation.email",
@@ -106,11 +114,14 @@ static const char *const tables[] = { "message",          "event",
                                       "media_chunk",      "template",
                                       "webhook_attempt",  "audit_private",
                                       "audit_key",        "totp",
-                                      "invitation",       "email_change" };
+                                      "invitation",       "email_change",
+                                      "oidc_issuer",      "oidc_identity",
+                                      "oidc_task" };
 static const char *const columns[] = {
     "peer",        "content",    "body",  "answer",  "access_token", "app_secret", "verify_token",
     "private_key", "secret",     "secre", "secrets", "wrapped",      "request",    "file_name",
-    "headers",     "components", "email", "draft",   "metadata",     "client_key", "part"
+    "headers",     "components", "email", "draft",   "metadata",     "client_key", "part",
+    "client_secret"
 };
 
 static bool
