@@ -25,6 +25,14 @@ struct vault_exchange {
  * not settled.
  */
 MUST_CHECK enum err vault_client_exchange(struct vault_client *client, const struct vault_exchange *exchange);
+/* What a call does with a good answer, before the frame that holds it is wiped. Under the client's mutex. */
+typedef enum err (*vault_answer_use)(void *ctx, const struct vault_answer *answer);
+/*
+ * An exchange of one request, and of what it takes to load the keys that the vault lacks for it; a key that
+ * it still lacks after that is the end of it: ERR_VAULT_KEY_MISSING. `use` may be NULL.
+ */
+MUST_CHECK enum err vault_call(const struct vault *vault, struct vault_request *request, vault_answer_use use,
+                               void *use_ctx);
 /* Hands the vault the key that it said it lacks. Asks the database, so not from within an exchange. */
 MUST_CHECK enum err vault_client_load_key(const struct vault *vault, const struct vault_missing_key *missing);
 
