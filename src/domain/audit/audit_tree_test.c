@@ -3,8 +3,7 @@
 #include "domain/audit/audit_export.h"
 #include "domain/audit/audit_verify.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/db/test_cluster.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +14,9 @@ static struct db *gateway, *scheduler, *admin;
 static struct vault_client *gateway_client, *scheduler_client;
 static struct vault vault, signer;
 static struct arena *arena;
-static struct id acme, bolt;
 /* An export, line by line. */
 static struct buf lines[LINES_MAX];
 static size_t line_count;
-
-static int
-group_open(void **state)
-{
-    int failed = test_cluster_setup(state);
-
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
-    return failed;
-}
-
-static int
-group_close(void **state)
-{
-    vault_testing_stop();
-    return test_cluster_teardown(state);
-}
 
 static int
 opened(void **state UNUSED)
@@ -633,5 +613,5 @@ main(void)
         TEST(whoever_is_not_to_sign_cannot),
     };
 
-    return cmocka_run_group_tests(tests, group_open, group_close);
+    return cmocka_run_group_tests(tests, vault_pair_open, vault_pair_close);
 }

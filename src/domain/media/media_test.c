@@ -2,8 +2,7 @@
 #include "core/buf.h"
 #include "domain/media/media.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/db/test_cluster.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,17 +12,13 @@ static struct vault_client *client;
 static struct db *db;
 static struct vault vault;
 static struct arena *arena;
-static struct id acme, bolt;
 
 static int
 setup(void **state)
 {
-    int failed = test_cluster_setup(state);
+    int failed = vault_pair_open(state);
 
-    vault_testing_start();
     client = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
     return failed;
 }
 
@@ -31,8 +26,7 @@ static int
 teardown(void **state)
 {
     vault_client_free(client);
-    vault_testing_stop();
-    return test_cluster_teardown(state);
+    return vault_pair_close(state);
 }
 
 static int

@@ -2,7 +2,7 @@
 #include "domain/message/message_testing.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 
 #define BODY SLICE("{\"object\":\"whatsapp_business_account\",\"entry\":[]}")
 
@@ -10,16 +10,13 @@ static struct db *gateway;
 static struct vault_client *client;
 static struct vault vault;
 static struct arena *arena;
-static struct id acme, bolt, channel;
+static struct id channel;
 
 static int
 group_open(void **state)
 {
-    int failed = test_cluster_setup(state);
+    int failed = vault_pair_open(state);
 
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
     client = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
     return failed;
 }
@@ -28,8 +25,7 @@ static int
 group_close(void **state)
 {
     vault_client_free(client);
-    vault_testing_stop();
-    return test_cluster_teardown(state);
+    return vault_pair_close(state);
 }
 
 static int

@@ -5,9 +5,8 @@
 #include "core/log.h"
 #include "domain/channel/channel.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/db/test_cluster.h"
 #include "program/dispatcher/send_store.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include "wire/json/json.h"
 #include <poll.h>
 #include <stdio.h>
@@ -24,30 +23,25 @@ static struct vault vault; /* the gateway's */
 static struct arena *arena;
 static struct mailbox ready, settled;
 static struct send_store *store;
-static struct id acme, bolt;
 static int numbers;
 static int log_fd; /* what the store writes down */
 
 static int
 group_open(void **state)
 {
-    int failed = test_cluster_setup(state);
+    int failed = vault_pair_open(state);
 
     log_fd = memfd_create("log", MFD_CLOEXEC);
     assert_true(log_fd >= 0);
     log_open("test", LOG_WARN, log_fd);
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
     return failed;
 }
 
 static int
 group_close(void **state)
 {
-    vault_testing_stop();
     close(log_fd);
-    return test_cluster_teardown(state);
+    return vault_pair_close(state);
 }
 
 /* Whether an event is in the log of this test. */

@@ -5,10 +5,9 @@
 #include "core/log.h"
 #include "domain/channel/channel.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/db/test_cluster.h"
 #include "platform/net/net_testing.h"
 #include "program/dispatcher/task_runner.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -22,27 +21,8 @@ static struct vault vault; /* the gateway's */
 static struct arena *arena;
 static struct task_pool *pool;
 static struct usage *usage;
-static struct id acme, bolt;
 static int listener, numbers;
 static struct task_handler handlers[PROVIDER_TASK_KINDS]; /* task_table's, unless a test says otherwise */
-
-static int
-group_open(void **state)
-{
-    int failed = test_cluster_setup(state);
-
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
-    return failed;
-}
-
-static int
-group_close(void **state)
-{
-    vault_testing_stop();
-    return test_cluster_teardown(state);
-}
 
 static int
 opened_with(int64_t threads)
@@ -414,5 +394,5 @@ main(void)
                                         opened_with_four, closed),
     };
 
-    return cmocka_run_group_tests(tests, group_open, group_close);
+    return cmocka_run_group_tests(tests, vault_pair_open, vault_pair_close);
 }

@@ -10,7 +10,7 @@
 #include "domain/tenant/tenant_key.h"
 #include "program/gateway/callback_stage.h"
 #include "program/gateway/interpreter.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -29,7 +29,7 @@ static pthread_mutex_t answer_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t answered = PTHREAD_COND_INITIALIZER;
 static struct posted posts[POSTS_MAX];
 static size_t post_count;
-static struct id acme, bolt, acme_channel, acme_other, bolt_channel;
+static struct id acme_channel, acme_other, bolt_channel;
 static struct vault_client *client;
 static struct callback_stage *stage;
 static struct interpreter *interpreter;
@@ -144,11 +144,8 @@ let_go(void)
 static int
 group_open(void **state)
 {
-    int failed = test_cluster_setup(state);
+    int failed = vault_pair_open(state);
 
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
     client = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
     acme_channel = channel_of(acme, SLICE("acme"), "1");
     acme_other = channel_of(acme, SLICE("other"), "2");
@@ -160,8 +157,7 @@ static int
 group_close(void **state)
 {
     vault_client_free(client);
-    vault_testing_stop();
-    return test_cluster_teardown(state);
+    return vault_pair_close(state);
 }
 
 static void

@@ -3,7 +3,7 @@
 #include "domain/message/provider_event.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/gateway/interpreter.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,25 +14,7 @@ static struct vault_client *sealer, *opener;
 static struct vault vault;
 static struct arena *arena;
 static struct interpreter *interpreter;
-static struct id acme, bolt, channel;
-
-static int
-group_open(void **state)
-{
-    int failed = test_cluster_setup(state);
-
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
-    return failed;
-}
-
-static int
-group_close(void **state)
-{
-    vault_testing_stop();
-    return test_cluster_teardown(state);
-}
+static struct id channel;
 
 static void
 interpreter_open(void)
@@ -813,5 +795,5 @@ main(void)
         TEST(what_cannot_be_applied_leaves_what_came_with_it),
     };
 
-    return cmocka_run_group_tests(tests, group_open, group_close);
+    return cmocka_run_group_tests(tests, vault_pair_open, vault_pair_close);
 }

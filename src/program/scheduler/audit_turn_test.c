@@ -1,33 +1,13 @@
 /* The scheduler's turn at the audit log, on a real PostgreSQL and a real vault. */
 #include "domain/audit/audit_tree.h"
 #include "domain/tenant/tenant_key.h"
-#include "platform/db/test_cluster.h"
 #include "program/scheduler/audit_turn.h"
-#include "program/vault/vault_testing.h"
+#include "program/vault/vault_pair_testing.h"
 #include <stdio.h>
 
 static struct db *gateway, *scheduler;
 static struct vault_client *client;
 static struct vault vault;
-static struct id acme, bolt;
-
-static int
-group_open(void **state)
-{
-    int failed = test_cluster_setup(state);
-
-    vault_testing_start();
-    acme = vault_testing_tenant("acme");
-    bolt = vault_testing_tenant("bolt");
-    return failed;
-}
-
-static int
-group_close(void **state)
-{
-    vault_testing_stop();
-    return test_cluster_teardown(state);
-}
 
 static int
 opened(void **state UNUSED)
@@ -133,5 +113,5 @@ main(void)
         TEST(without_the_vault_places_are_given_and_signed_later),
     };
 
-    return cmocka_run_group_tests(tests, group_open, group_close);
+    return cmocka_run_group_tests(tests, vault_pair_open, vault_pair_close);
 }
