@@ -172,7 +172,8 @@ export class Platform {
             await new Promise((resolve) => setTimeout(resolve, 5));
         }
         const ms = performance.now() - began;
-        const status = await this.harkara.json('status');
+        /* /readyz speaks of the gateway: the others may be a moment behind it, and the command fails until all serve. */
+        const status = await this.harkara.json('status', '--wait', '90');
         this.roles = new Map([['supervisor', [status.pid]]]);
         for (const { role, pid } of status.processes)
             this.roles.set(role, [...(this.roles.get(role) ?? []), pid]);
