@@ -132,8 +132,10 @@ test('every operation that needs a key names a scope that a key can have', () =>
             assert.equal(isOpen, false, id);
         }
         assert.ok(operation['x-step-up'] === undefined || (operation['x-step-up'] === true && !isOpen), id);
+        /* "any": whoever may do anything, since the answer depends on what that is. */
+        assert.ok([undefined, 'session', 'any'].includes(operation['x-access']), id);
         if (!isSession)
-            assert.equal(operation['x-scope'] === undefined, isOpen, id);
+            assert.equal(operation['x-scope'] === undefined, isOpen || operation['x-access'] === 'any', id);
         if (operation['x-scope'] !== undefined)
             assert.ok(document.components.schemas.Scope.enum.includes(operation['x-scope']), id);
     }

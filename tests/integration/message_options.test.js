@@ -399,8 +399,8 @@ describe('one key, many requests at once, two gateways', () => {
 describe('what the workspace decides', () => {
     test('is read, changed and guarded by its tag', async () => {
         const first = await shop.client.call('GET', '/v1/settings/messages');
-        assert.deepEqual(first.json, { uncertain: { otp: 'resend', transactional: 'resend', service: 'resend', promotional: 'leave' }, uncertain_wait_s: null, updated_at: null });
-        const body = { uncertain: { otp: 'leave', transactional: 'resend', service: 'fail', promotional: 'leave' }, uncertain_wait_s: 60 };
+        assert.deepEqual(first.json, { uncertain: { otp: 'resend', transactional: 'resend', service: 'resend', promotional: 'leave' }, uncertain_wait_s: null, time_zone: 'UTC', updated_at: null });
+        const body = { uncertain: { otp: 'leave', transactional: 'resend', service: 'fail', promotional: 'leave' }, uncertain_wait_s: 60, time_zone: 'Asia/Kolkata' };
         const put = await shop.client.call('PUT', '/v1/settings/messages', body, { 'if-match': first.headers.get('etag') ?? '' });
         assert.equal(put.status, 200);
         const { updated_at: at, ...rest } = put.json;
@@ -411,6 +411,11 @@ describe('what the workspace decides', () => {
         assert.deepEqual(now.json, put.json);
         assert.equal(now.headers.get('etag'), put.headers.get('etag'));
         assert.equal((await shop.client.call('PUT', '/v1/settings/messages', { uncertain: { ...body.uncertain, otp: 'guess' } })).status, 422);
+        const kept = await shop.client.must(200, 'PUT', '/v1/settings/messages', { uncertain: body.uncertain });
+        assert.equal(kept.time_zone, 'Asia/Kolkata', 'a client that knows of no zones leaves it as it is');
+        const nowhere = await shop.client.call('PUT', '/v1/settings/messages', { uncertain: body.uncertain, time_zone: 'Asia/Nowhere' });
+        assert.equal(nowhere.status, 422);
+        assert.equal(nowhere.json.errors[0].pointer, '/time_zone');
         const other = await platform.workspace({ channel: false });
         assert.equal((await other.client.must(200, 'GET', '/v1/settings/messages')).uncertain.otp, 'resend');
     });

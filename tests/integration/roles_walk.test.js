@@ -14,7 +14,7 @@ import { Client, contract, PERSON, ROOT, SCOPES, startPlatform, until } from './
 
 /*
  * A line: method, path, who may, what those are answered who may; and "step-up" when people need a fresh factor. Who may is a permission,
- * "session" (whoever is signed in), or "open" (anybody). Asked are: GET and HEAD of what is there; changes of what is there by no
+ * "session" (whoever is signed in), "any" (whoever may do anything here, person or key), or "open" (anybody). Asked are: GET and HEAD of what is there; changes of what is there by no
  * means, so that nothing is lost on the way (an id of nothing, with the contract's example as body: 404 tells that the door was open), and
  * where a path has no id, a body with a field that nobody knows (422).
  */
@@ -115,6 +115,7 @@ GET    /v1/webhook-replays/{replay_id}                   webhooks:read     200
 
 GET    /v1/settings/messages                             settings:read     200
 PUT    /v1/settings/messages                             settings:manage   422
+GET    /v1/overview                                      any               200
 GET    /v1/usage                                         usage:read        200
 GET    /v1/usage/channels                                usage:read        200
 GET    /v1/usage/api-keys                                usage:read        200
@@ -180,7 +181,7 @@ const tables = () => {
     return readdirSync(folder).filter((name) => /^(routes_\w+|admin)\.c$/.test(name)).flatMap((file) =>
         [...readFileSync(path.join(folder, file), 'utf8').matchAll(/const struct http_route \w+\[\] = \{(.*?)\n\};/gs)].flatMap(([, rows]) =>
             [...rows.matchAll(/\{\s*HTTP_(\w+),\s*"([^"]+)",\s*\w+,\s*(?:"\w+"|NULL),\s*HTTP_ACCESS_(\w+)(?:,\s*(?:"([^"]+)"|NULL))?([^}]*)\}/g)].map(([, method, template, access, scope, more]) => ({
-                file, name: `${method} ${template}`, who: scope ?? access.toLowerCase(), step: /needs_step_up = true/.test(more) }))));
+                file, name: `${method} ${template}`, who: scope ?? (access === 'KEY' ? 'any' : access.toLowerCase()), step: /needs_step_up = true/.test(more) }))));
 };
 
 /** Who has what, as docs/roles.md publishes it. @type {Map<string, Set<string>>} */
@@ -259,7 +260,7 @@ async function walk(who, { may = [], isPerson = true, isFresh = true, refusal = 
     for (const route of routes) {
         const { target, body } = requestOf(route);
         const answer = await who.call(route.method, target, body, { origin: owner.page.origin });
-        const isFree = route.who === 'open' || (route.who === 'session' && isPerson);
+        const isFree = route.who === 'open' || (route.who === 'session' && isPerson) || (route.who === 'any' && permissions.size !== 0);
         let expected = [route.status, route.status < 400 ? undefined : answer.json?.code];
         if (route.who === 'session' && !isPerson)
             expected = [401, 'session-needed'];
@@ -296,14 +297,14 @@ Add them, each with the STATUS that those are answered who may (see above ROUTES
         for (const operation of operations) {
             const line = routes.find(({ name }) => name === operation.name);
             assert.ok(line, `${operation.name} is in the contract and has no line in ROUTES`);
-            const who = operation['x-scope'] ?? (operation['x-access'] === 'session' ? 'session' : 'open');
+            const who = operation['x-scope'] ?? operation['x-access'] ?? 'open';
             assert.equal(who, line.who, operation.name);
             assert.equal(operation['x-step-up'] === true, line.step, operation.name);
         }
     });
 
     test('names published permissions only, and each of them somewhere', () => {
-        const named = new Set(routes.map(({ who }) => who).filter((who) => !['open', 'session'].includes(who)));
+        const named = new Set(routes.map(({ who }) => who).filter((who) => !['open', 'session', 'any'].includes(who)));
         for (const who of named)
             assert.ok(SCOPES.includes(who), who);
         assert.deepEqual(SCOPES.filter((scope) => !named.has(scope)), ['contact.identity.reveal'], 'what shows more in answers, and opens no route');

@@ -195,7 +195,7 @@ principal_check(const struct api_principal *principal, enum api_key_mode mode, c
         return ERR_TENANT_SUSPENDED;
     if (!address_is_allowed(principal, from))
         return ERR_KEY_ADDRESS;
-    if ((principal->scopes & (UINT64_C(1) << scope)) == 0)
+    if (scope == API_SCOPE_COUNT ? principal->scopes == 0 : (principal->scopes & (UINT64_C(1) << scope)) == 0)
         return ERR_SCOPE;
     return ERR_OK;
 }

@@ -20,7 +20,8 @@ void authentication_free(struct authentication *authentication);
  * `presented` is the credential after "Bearer "; `from` the peer's address as text (empty: unknown, which no
  * allow-list holds). ERR_KEY_INVALID, _EXPIRED, _REVOKED, _ADDRESS, ERR_SCOPE, ERR_TENANT_SUSPENDED. An
  * unknown id costs the same hash as a known one. Writes the key's last use now and then. `db` NULL: what is
- * remembered has to do, and ERR_WOULD_WAIT says that it does not.
+ * remembered has to do, and ERR_WOULD_WAIT says that it does not. `scope` API_SCOPE_COUNT: any key
+ * that has one will do.
  */
 MUST_CHECK enum err authentication_check(struct authentication *authentication, struct db *db,
                                          struct slice presented, struct slice from, enum api_scope scope,

@@ -23,10 +23,20 @@ message_uncertain_policy_parse(struct slice word, enum message_uncertain_policy 
     return ERR_DB_DATA;
 }
 
+enum err
+message_time_zone_set(struct message_settings *settings, struct slice name)
+{
+    if (name.len > MESSAGE_TIME_ZONE_MAX)
+        return ERR_LIMIT;
+    memcpy(settings->time_zone, name.ptr, name.len);
+    settings->time_zone[name.len] = '\0';
+    return ERR_OK;
+}
+
 static const struct db_stmt message_settings_read_stmt = {
     "message_settings_read",
     "SELECT uncertain_otp, uncertain_transactional, uncertain_service, uncertain_promotional,"
-    " coalesce(uncertain_wait_s, 0), revision, updated_at FROM message_settings WHERE tenant_id = $1"
+    " coalesce(uncertain_wait_s, 0), revision, updated_at, time_zone FROM message_settings WHERE tenant_id = $1"
 };
 
 enum err
@@ -35,13 +45,16 @@ message_settings_read(struct db_tx *tx, struct message_settings *out)
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &message_settings_read_stmt, DB_NO_ARGS, &rows);
 
-    *out = (struct message_settings){ .uncertain = { [MESSAGE_PROMOTIONAL] = MESSAGE_UNCERTAIN_LEAVE } };
+    *out = (struct message_settings){ .uncertain = { [MESSAGE_PROMOTIONAL] = MESSAGE_UNCERTAIN_LEAVE },
+                                      .time_zone = "UTC" };
     if (err == ERR_OK && db_rows_count(rows) > 0) {
         for (int i = 0; err == ERR_OK && i < (int)MESSAGE_CATEGORY_COUNT; i++)
             err = message_uncertain_policy_parse(db_text(rows, 0, i), &out->uncertain[i]);
         out->uncertain_wait_s = db_i64(rows, 0, 4);
         out->revision = (uint32_t)db_i64(rows, 0, 5);
         out->updated_at = db_time(rows, 0, 6);
+        if (err == ERR_OK)
+            err = message_time_zone_set(out, db_text(rows, 0, 7));
     }
     db_rows_free(rows);
     return err;
@@ -50,10 +63,12 @@ message_settings_read(struct db_tx *tx, struct message_settings *out)
 static const struct db_stmt message_settings_write_stmt = {
     "message_settings_write",
     "INSERT INTO message_settings AS s (tenant_id, uncertain_otp, uncertain_transactional, uncertain_service,"
-    " uncertain_promotional, uncertain_wait_s) VALUES ($1, $2, $3, $4, $5, nullif($6, 0)::integer)"
+    " uncertain_promotional, uncertain_wait_s, time_zone) SELECT $1, $2, $3, $4, $5, nullif($6, 0)::integer, $8::text"
+    " WHERE now() AT TIME ZONE $8::text IS NOT NULL" /* which fails when it is none */
     " ON CONFLICT (tenant_id) DO UPDATE SET uncertain_otp = excluded.uncertain_otp,"
     " uncertain_transactional = excluded.uncertain_transactional, uncertain_service = excluded.uncertain_service,"
     " uncertain_promotional = excluded.uncertain_promotional, uncertain_wait_s = excluded.uncertain_wait_s,"
+    " time_zone = excluded.time_zone,"
     " revision = s.revision + 1, updated_at = now() WHERE s.revision = $7 RETURNING revision, updated_at"
 };
 
@@ -68,7 +83,8 @@ message_settings_write(struct db_tx *tx, struct message_settings *settings)
                          DB_TEXT_Z(message_uncertain_policy_word(uncertain[MESSAGE_TRANSACTIONAL])),
                          DB_TEXT_Z(message_uncertain_policy_word(uncertain[MESSAGE_SERVICE])),
                          DB_TEXT_Z(message_uncertain_policy_word(uncertain[MESSAGE_PROMOTIONAL])),
-                         DB_I64(settings->uncertain_wait_s), DB_I64(settings->revision)),
+                         DB_I64(settings->uncertain_wait_s), DB_I64(settings->revision),
+                         DB_TEXT_Z(settings->time_zone)),
                  &rows);
 
     if (err == ERR_OK && db_rows_count(rows) == 0)

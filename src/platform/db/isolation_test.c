@@ -71,6 +71,7 @@ static const char sample_sql[] =
     " insert into tenant_limit (tenant_id, messages_per_day) values (t, 1);"
     " insert into limit_setting (tenant_id, subject_id, messages_per_day) values (t, c, 1);"
     " insert into usage_day values (t, '2026-01-01', c, 1);"
+    " insert into message_figure (tenant_id, at, channel_id) values (t, '2026-01-01', c);"
     " insert into quota_told values (t, c, 'sender-day', '2026-01-01', 80);"
     " insert into provider_ref values (t, c, 'wamid', m);"
     " insert into idempotency_key (tenant_id, key, fingerprint, message_id) values (t, 'key', b32, m);"

@@ -22,7 +22,7 @@ struct http_route {
     http_handler handler;     /* NULL ends a table */
     const char *operation_id; /* in the contract; NULL: not part of it (provider callbacks, health) */
     enum http_access access;
-    const char *scope;     /* NULL: any key, any person */
+    const char *scope;     /* NULL: any key, any person; of HTTP_ACCESS_KEY, whoever may do anything here */
     size_t body_bytes_max; /* 0: takes no body */
     bool has_raw_body;     /* true: not JSON, not checked against the contract */
     bool is_streamed;      /* true: raw, and served by a streaming worker (http_stream.h) */

@@ -16,7 +16,7 @@ gateway_authenticate(struct http_request *request, const struct http_route *rout
     struct gateway_worker *worker = gateway_worker_of(request);
     struct principal *principal = NULL;
     struct slice presented;
-    enum api_scope wanted;
+    enum api_scope wanted = API_SCOPE_COUNT;
     struct api_principal key;
 
     if (http_header(request, "Authorization").ptr == NULL && person_gate_applies(request, route))
@@ -26,7 +26,7 @@ gateway_authenticate(struct http_request *request, const struct http_route *rout
     principal = arena_alloc(request->arena, sizeof(*principal));
     if (principal == NULL)
         return ERR_NO_MEMORY;
-    if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
+    if (route->scope != NULL && api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
         bug("a route names a scope that does not exist");
     enum err err = request_bearer(request, &presented);
     if (err == ERR_OK)

@@ -15,6 +15,7 @@ struct callback_stage;
 struct committer;
 struct dashboard;
 struct limiter;
+struct live;
 struct gateway;
 
 struct gateway_worker {
@@ -32,6 +33,7 @@ struct gateway {
     struct committer *committer;
     struct callback_stage *callbacks;
     struct limiter *limiter;
+    struct live *live;
     struct dashboard *dashboard; /* NULL: none was built */
     struct router *router;
     struct origin origin; /* of the dashboard; empty: nobody can sign in */
@@ -130,5 +132,6 @@ extern const struct http_route message_routes[], channel_routes[], webhook_endpo
     media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[], email_routes[],
     enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[], invitation_routes[],
     review_routes[], message_resend_routes[], identity_routes[];
+extern const struct http_route overview_routes[];
 
 #endif

@@ -16,6 +16,7 @@
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
 #include "program/gateway/limiter.h"
+#include "program/gateway/live.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -248,6 +249,7 @@ main(void)
                                                        team_routes,
                                                        invitation_routes,
                                                        review_routes,
+                                                       overview_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
@@ -320,6 +322,9 @@ main(void)
                                              .queue_max = (size_t)role.config.http_queue_max,
                                              .batch_max = (size_t)role.config.commit_batch_max },
             &gateway.callbacks);
+    if (err == ERR_OK)
+        err = live_new(&(struct live_config){ .database = role_database(&role), .clock = gateway.clock },
+                       &gateway.live);
     if (err == ERR_OK && role.admin_fd >= 0)
         err = admin_new(&gateway, &admin);
     if (err == ERR_OK)
@@ -335,7 +340,9 @@ main(void)
     atomic_store(&api_server, NULL);
     committer_stop(gateway.committer); /* answers what it still holds; a worker that is late is refused */
     callback_stage_stop(gateway.callbacks);
+    live_stop(gateway.live); /* lets go of the answers that it still writes */
     http_server_free(server);
+    live_free(gateway.live);
     callback_stage_free(gateway.callbacks);
     committer_free(gateway.committer);
     limiter_free(gateway.limiter); /* writes what was accepted */

@@ -131,13 +131,16 @@ person_gate_authenticate(struct http_request *request, const struct http_route *
         .is_stepped_up = person->session.stepped_up_until.us != 0,
     };
     err = permissions_read(request, person);
-    if (err == ERR_TENANT_SUSPENDED && route->scope == NULL)
+    if (err == ERR_TENANT_SUSPENDED && route->access == HTTP_ACCESS_SESSION && route->scope == NULL)
         err = ERR_OK; /* without it he can still look at himself, and leave */
     if (err == ERR_OK && route->scope != NULL) {
         if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
             bug("a route names a scope that does not exist");
         err = principal_may(&person->principal, wanted) ? ERR_OK : ERR_SCOPE;
     }
+    if (err == ERR_OK && route->scope == NULL && route->access == HTTP_ACCESS_KEY &&
+        person->principal.scopes == 0)
+        err = ERR_SCOPE; /* no member here, or not any more */
     if (err == ERR_OK && route->needs_step_up && !person->principal.is_stepped_up)
         err = ERR_STEP_UP;
     if (err != ERR_OK)

@@ -10,6 +10,7 @@
 struct settings_work {
     struct http_request *request;
     struct message_settings settings; /* read; or to be written, with the revision that they replace */
+    bool has_time_zone;               /* else it stays */
 };
 
 static enum err
@@ -34,8 +35,8 @@ settings_reply(struct http_request *request, struct http_response *response,
     }
     http_response_add(response, "ETag", printed);
     return http_reply_json(request, response, 200,
-                           json_pack("{s:o, s:o, s:o}", "uncertain", uncertain, "uncertain_wait_s", wait,
-                                     "updated_at", changed));
+                           json_pack("{s:o, s:o, s:s, s:o}", "uncertain", uncertain, "uncertain_wait_s", wait,
+                                     "time_zone", settings->time_zone, "updated_at", changed));
 }
 
 static enum err
@@ -67,6 +68,8 @@ settings_write_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = request_check_match(work->request, etag_print(before.revision, tag));
     work->settings.revision = before.revision;
+    if (err == ERR_OK && !work->has_time_zone)
+        err = message_time_zone_set(&work->settings, slice_text(before.time_zone));
     return err == ERR_OK ? message_settings_write(tx, &work->settings) : err;
 }
 
@@ -81,6 +84,10 @@ settings_put(struct http_request *request, struct http_response *response)
         err = message_uncertain_policy_parse(
             json_text_of(uncertain, message_category_word((enum message_category)i)),
             &work.settings.uncertain[i]); /* the contract has checked each word */
+    struct slice zone = json_text_of(body, "time_zone");
+    work.has_time_zone = zone.len != 0;
+    if (err == ERR_OK && work.has_time_zone)
+        err = message_time_zone_set(&work.settings, zone);
     (void)json_int_of(body, "uncertain_wait_s", &work.settings.uncertain_wait_s); /* null: 0 */
     if (err == ERR_OK)
         err = act_write(request,
@@ -89,6 +96,9 @@ settings_put(struct http_request *request, struct http_response *response)
                                             .object = &request->tenant,
                                             .detail = act_members(request) },
                         settings_write_in, &work);
+    if (err == ERR_DB_DATA) /* all else was checked by the contract */
+        problem_add(&request->problem, request->arena, SLICE("/time_zone"),
+                    SLICE("must be a time zone, such as Asia/Kolkata"));
     return err == ERR_OK ? settings_reply(request, response, &work.settings) : err;
 }
 

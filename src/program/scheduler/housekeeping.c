@@ -70,6 +70,11 @@ static const struct db_stmt usage_stmt = {
     "DELETE FROM usage_day WHERE day <= (SELECT max(day) FROM (SELECT day FROM usage_day"
     " WHERE day < current_date - $1::int ORDER BY day LIMIT $2) oldest)"
 };
+static const struct db_stmt figures_stmt = {
+    "housekeeping_figures",
+    "DELETE FROM message_figure WHERE at <= (SELECT max(at) FROM (SELECT at FROM message_figure"
+    " WHERE at < now() - make_interval(days => $1::int) ORDER BY at LIMIT $2) oldest)"
+};
 static const struct db_stmt told_stmt = {
     "housekeeping_told",
     "DELETE FROM quota_told WHERE begins_on <= (SELECT max(begins_on) FROM (SELECT begins_on FROM quota_told"
@@ -161,7 +166,7 @@ run_in(struct db_tx *tx, void *ctx)
     struct run *run = ctx;
     struct housekeeping_result *result = &run->result;
     struct db_rows *rows = NULL;
-    size_t told = 0;
+    size_t told = 0, figures = 0;
     enum err err = db_query(tx, &leader_stmt, DB_NO_ARGS, &rows);
 
     *result = (struct housekeeping_result){ .was_leader = err == ERR_OK && db_bool(rows, 0, 0) };
@@ -193,7 +198,9 @@ run_in(struct db_tx *tx, void *ctx)
         err = remove_old(tx, &usage_stmt, USAGE_DAYS, &result->usage_removed, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &told_stmt, USAGE_DAYS, &told, &result->has_more);
-    result->usage_removed += told;
+    if (err == ERR_OK)
+        err = remove_old(tx, &figures_stmt, FIGURE_DAYS, &figures, &result->has_more);
+    result->usage_removed += told + figures;
     if (err == ERR_OK)
         err = remove_sign_ins(tx, result);
     return err;

@@ -15,6 +15,7 @@
 #define MEDIA_LEFT_HOURS       1   /* an upload of which nothing was heard for so long is over */
 #define WINDOW_DAYS            90 /* after it ended; whose is not known any more is left to WhatsApp to judge */
 #define USAGE_DAYS             400 /* what was used of quotas: a year can be compared with the last */
+#define FIGURE_DAYS            32  /* what became of messages, by the quarter of an hour */
 #define SESSION_DAYS           30  /* after it was over at the latest */
 #define CEREMONY_HOURS         2   /* both are worth nothing any more by then */
 #define OIDC_TASK_SECONDS      120 /* nobody waits for one any more */

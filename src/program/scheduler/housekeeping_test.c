@@ -191,10 +191,13 @@ usage_of_more_than_a_year_ago_goes(void **state UNUSED)
              "insert into usage_day select '%s', current_date - a, gen_random_uuid(), 1 from"
              " (values (401), (500), (399), (0)) v (a);"
              " insert into quota_told select '%s', '%s', 'sender-day', current_date - a, 80 from"
-             " (values (401), (399)) v (a)",
-             tenant, tenant, tenant);
+             " (values (401), (399)) v (a);"
+             " insert into message_figure (tenant_id, at, channel_id) select '%s', now() - make_interval(days => a),"
+             " gen_random_uuid() from (values (33), (31)) v (a)",
+             tenant, tenant, tenant, tenant);
     test_cluster_sql(text);
-    assert_int_equal(run(clock_system()).usage_removed, 3);
+    assert_int_equal(run(clock_system()).usage_removed, 4);
+    assert_int_equal(test_cluster_number("select count(*) from message_figure"), 1);
     assert_int_equal(test_cluster_number("select count(*) from usage_day"), 2);
     assert_int_equal(test_cluster_number("select count(*) from quota_told"), 1);
     assert_int_equal(run(clock_system()).usage_removed, 0);
