@@ -28,6 +28,7 @@ POST   /v1/session/passkey                               open              422
 POST   /v1/enrolment/options                             open              422
 POST   /v1/enrolment                                     open              422
 POST   /v1/enrolment/accept                              session           422  step-up
+GET    /v1/session/providers                             open              200
 GET    /v1/session                                       session           200
 POST   /v1/session/workspace                             session           422
 POST   /v1/session/step-up/passkey/options               session           200
@@ -49,6 +50,8 @@ GET    /v1/me/totp                                       session           404
 POST   /v1/me/totp                                       session           200  step-up
 POST   /v1/me/totp/confirm                               session           422  step-up
 DELETE /v1/me/totp                                       session           204  step-up
+GET    /v1/me/identities                                 session           200
+DELETE /v1/me/identities/{identity_id}                  session           404  step-up
 GET    /v1/me/recovery-codes                             session           200
 POST   /v1/me/recovery-codes                             session           200  step-up
 GET    /v1/me/sessions                                   session           200
@@ -223,7 +226,7 @@ before(async () => {
     const { data: entries } = await key.must(200, 'GET', '/v1/audit?limit=1');
     there = { channel_id: channel, message_id: message.id, template_id: template.id, endpoint_id: shop.endpoint, delivery_id: delivery.id, replay_id: replay.id, team_id: team.id,
         role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, operation_id: operations[0].id, key_id: shop.keyId,
-        entry_id: entries[0].id, media_id: (await key.upload('text/plain', 'walked')).id, passkey_id: (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id, session_id: owner.page.session.id };
+        entry_id: entries[0].id, media_id: (await key.upload('text/plain', 'walked')).id, passkey_id: (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id, identity_id: 'idn_', session_id: owner.page.session.id };
 });
 after(() => platform?.stop());
 

@@ -30,9 +30,20 @@ before(async () => {
     acmeOwner = await ownerOf(platform, acme.tenant);
     const { page } = await ownerOf(platform, bolt.tenant);
     const [passkey] = (await page.must(200, 'GET', '/v1/me/passkeys')).data;
-    Object.assign(theirs, { passkey_id: passkey.id, session_id: page.session.id });
+    Object.assign(theirs, { passkey_id: passkey.id, session_id: page.session.id, identity_id: identityOf(), entry_id: (await bolt.client.must(200, 'GET', '/v1/audit?limit=1')).data[0].id });
 });
 after(() => platform?.stop());
+
+/** An identity at another's issuer, of whoever signed in last: no issuer has to be asked for it. */
+function identityOf() {
+    platform.sql(`with i as (insert into harkara.oidc_issuer (tenant_id, id, name, issuer, client_id, algorithm, domains, key_version, client_secret_ct, client_secret_iv, client_secret_tag, created_at)
+        select tenant_id, harkara.id_at(now()), 'Elsewhere', 'https://issuer.example', 'client', 'RS256', '{}', 1, '', decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'), now() from harkara.tenant where tenant_id = '00000000-0000-7000-8000-000000000000' returning tenant_id, id)
+        insert into harkara.oidc_identity (tenant_id, id, person_id, issuer_id, subject_index, created_at)
+        select i.tenant_id, harkara.id_at(now()), (select person_id from harkara.person_session order by created_at desc, id desc limit 1), i.id, decode(repeat('00', 32), 'hex'), now() from i`);
+    /* As it is printed: a UUID in base32, in 26 letters. */
+    const number = BigInt(`0x${platform.sql('select id from harkara.oidc_identity').replaceAll('-', '')}`);
+    return `idn_${[...Array(26).keys()].map((i) => '0123456789abcdefghjkmnpqrstvwxyz'[Number((number >> BigInt(5 * (25 - i))) & 31n)]).join('')}`;
+}
 
 const operations = Object.entries(contract.paths).flatMap(([template, item]) => ['get', 'post', 'patch', 'put', 'delete'].filter((method) => item[method] !== undefined)
     .map((method) => ({ method: method.toUpperCase(), template, operation: item[method] })));
@@ -48,6 +59,8 @@ describe('every endpoint with another workspace\'s ids', () => {
         test(`${method} ${template}`, async () => {
             const media = operation.requestBody?.content['application/json'];
             const example = media === undefined ? undefined : Object.values(media.examples ?? { one: { value: media.example } })[0].value;
+            for (const [, name] of template.matchAll(/\{([^}]+)\}/g))
+                assert.match(String(theirs[name]), /^[a-z]+_[0-9a-z]{26}$/, `make one of theirs in before(), and note its id as ${name}`);
             const target = template.replace(/\{([^}]+)\}/g, (_, name) => theirs[name]) + required(operation);
             const asker = operation['x-access'] === 'session' ? acmeOwner.page : acme.client;
             const foreign = await asker.call(method, target, example);
@@ -59,6 +72,7 @@ describe('every endpoint with another workspace\'s ids', () => {
         });
 
     test('their objects are as they were', async () => {
+        assert.equal(platform.sql('select count(*) from harkara.oidc_identity'), '1');
         assert.equal((await bolt.client.must(200, 'GET', `/v1/channels/${theirs.channel_id}`)).state, 'active');
         assert.equal((await bolt.client.must(200, 'GET', `/v1/webhook-endpoints/${theirs.endpoint_id}`)).state, 'enabled');
         assert.equal((await bolt.client.must(200, 'GET', `/v1/api-keys/${theirs.key_id}`)).revoked_at, null);

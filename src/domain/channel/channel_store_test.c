@@ -438,6 +438,28 @@ a_channel_fetches_media_as_it_says_or_as_all_do(void **state UNUSED)
     assert_true(fetches(with.phone_number_id, true)); /* another tenant's */
 }
 
+static void
+a_list_for_some_channels_leaves_the_others_out(void **state UNUSED)
+{
+    struct channel_new with = new_channel();
+    const struct id ours = create(acme, &with).id;
+    struct channel *found;
+    struct db_tx tx;
+    size_t count;
+
+    with = new_channel();
+    (void)create(acme, &with);
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(channel_list(&tx, &(struct channel_filter){ .channels = &ours, .channel_count = 1 }, 100, arena,
+                           &found, &count));
+    assert_int_equal(count, 1);
+    assert_true(id_eq(found[0].id, ours));
+    assert_ok(channel_list(&tx, &(struct channel_filter){ .channels = &ours, .channel_count = 0 }, 100, arena,
+                           &found, &count));
+    assert_int_equal(count, 0); /* a list of none is not no list */
+    db_rollback(&tx);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(one_number_is_connected_once_in_a_workspace_and_may_be_in_another),
@@ -450,4 +472,5 @@ CLUSTER_MAIN(TEST(a_new_channel_is_active_open_and_told),
              TEST(a_pause_from_outside_is_told_once_and_only_of_an_active_channel),
              TEST(dispatchers_are_told_of_a_lane_that_opens),
              TEST(a_channel_fetches_media_as_it_says_or_as_all_do), TEST(an_accounts_channels_are_its_own),
-             TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there))
+             TEST(a_deleted_channel_is_gone_with_its_credentials), TEST(another_tenants_channel_is_not_there),
+             TEST(a_list_for_some_channels_leaves_the_others_out))

@@ -639,6 +639,38 @@ a_filtered_list_finds_and_pages(void **state UNUSED)
     db_rollback(&tx);
 }
 
+/* Whoever is limited to channels finds theirs alone, whatever else the filter says. */
+static void
+a_list_for_some_channels_leaves_the_others_out(void **state UNUSED)
+{
+    const struct id ours = message_testing_channel(acme), theirs = message_testing_channel(acme);
+    struct message_new sent[] = { message_testing_new(acme, ours, MESSAGE_SERVICE),
+                                  message_testing_new(acme, theirs, MESSAGE_SERVICE) };
+    const struct message_filter filters[] = {
+        { .channels = &ours, .channel_count = 1 },
+        { .channels = &ours, .channel_count = 1, .channel = theirs },
+        { .channels = &ours, .channel_count = 1, .reference = SLICE("one") },
+        { .channels = &ours, .channel_count = 0 },
+    };
+    static const size_t expected[] = { 1, 0, 1, 0 };
+    struct message *found;
+    struct db_tx tx;
+    size_t count;
+
+    for (size_t i = 0; i < COUNT_OF(sent); i++) {
+        sent[i].reference = SLICE("one");
+        (void)message_testing_accept(db, &sent[i]);
+    }
+    assert_ok(db_begin(db, acme, &tx));
+    for (size_t i = 0; i < COUNT_OF(filters); i++) {
+        assert_ok(message_list(&tx, &filters[i], 100, arena, &found, &count));
+        assert_int_equal(count, expected[i]);
+        for (size_t m = 0; m < count; m++)
+            assert_true(id_eq(found[m].channel, ours));
+    }
+    db_rollback(&tx);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(
     TEST(an_accepted_message_is_stored_queued_and_told), TEST(a_batch_of_several_tenants_commits_together),
@@ -651,4 +683,5 @@ CLUSTER_MAIN(
     TEST(every_row_goes_to_its_own_channel), TEST(every_message_is_told_once_as_its_own_event_or_by_one),
     TEST(whoever_tells_of_messages_is_woken_when_he_rests), TEST(a_batch_with_a_bad_row_stores_nothing),
     TEST(a_connection_lost_while_idle_costs_nobody_an_answer), TEST(a_change_of_status_stays_within_its_page),
-    TEST(a_message_looks_at_no_windows_but_its_own), TEST(a_filtered_list_finds_and_pages))
+    TEST(a_message_looks_at_no_windows_but_its_own), TEST(a_filtered_list_finds_and_pages),
+    TEST(a_list_for_some_channels_leaves_the_others_out))

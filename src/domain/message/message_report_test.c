@@ -317,13 +317,11 @@ together_they_tell_what_each_would_tell_by_itself(void **state UNUSED)
             3);
     }
     id_uuid_print(together[0], b);
-    assert_int_equal(
-        message_testing_count(
-            "select count(*) from event where subject_id = '%s' and data ="
-            " '{\"category\": \"otp\", \"provider_id\": \"wamid.1\","
-            " \"pricing\": {\"model\": \"PMP\", \"billable\": true}}'",
-            b),
-        2);
+    assert_int_equal(message_testing_count("select count(*) from event where subject_id = '%s' and data ="
+                                           " '{\"category\": \"otp\", \"provider_id\": \"wamid.1\","
+                                           " \"pricing\": {\"model\": \"PMP\", \"billable\": true}}'",
+                                           b),
+                     2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)

@@ -110,6 +110,9 @@ MUST_CHECK enum err template_get(struct db_tx *tx, struct id template, struct ar
 /* Whether it belongs to the account of one of these channels; NULL: any will do. ERR_NOT_FOUND. */
 MUST_CHECK enum err template_reach_check(struct db_tx *tx, struct id template, const struct id *channels,
                                          size_t channel_count);
+/* Names of each template's account a channel of these (NULL: none is changed), as all of them are as good. */
+MUST_CHECK enum err template_name_reached(struct db_tx *tx, const struct id *channels, size_t channel_count,
+                                          struct template *templates, size_t count);
 struct template_filter {
     struct id channel, cursor; /* zero: any, newest. All templates of the channel's account */
     const struct id *channels; /* of their accounts alone, also when they are none; NULL: any. Borrowed */

@@ -123,6 +123,8 @@ template_lock(struct db_tx *tx, struct id template, struct arena *arena, struct 
     return err;
 }
 
+#define TEMPLATE_PAGE_MAX 101u /* a page of a list, and the one beyond it */
+
 /* Templates belong to an account: to all channels of it. */
 #define TEMPLATE_OF_CHANNELS(channels)                                                                                \
     "t.waba_id IN (SELECT w.waba_id FROM whatsapp_channel w WHERE w.tenant_id = $1 AND w.channel_id = ANY (" channels \
@@ -140,6 +142,36 @@ template_reach_check(struct db_tx *tx, struct id template, const struct id *chan
         return ERR_OK;
     return db_exec_one(tx, &template_reach_stmt,
                        DB_ARGS(DB_ID(template), DB_ID_ARRAY(channels, channel_count)));
+}
+
+static const struct db_stmt template_reached_stmt = {
+    "template_reached",
+    "SELECT t.id, (SELECT w.channel_id FROM whatsapp_channel w WHERE w.tenant_id = $1 AND w.waba_id = t.waba_id"
+    " AND w.channel_id = ANY ($3::uuid[]) ORDER BY w.channel_id <> t.channel_id, w.channel_id LIMIT 1)"
+    " FROM template t WHERE t.tenant_id = $1 AND t.id = ANY ($2::uuid[]) LIMIT 1000"
+};
+
+enum err
+template_name_reached(struct db_tx *tx, const struct id *channels, size_t channel_count,
+                      struct template *templates, size_t count)
+{
+    struct id ids[TEMPLATE_PAGE_MAX];
+    struct db_rows *rows = NULL;
+
+    if (channels == NULL || count == 0)
+        return ERR_OK;
+    if (count > COUNT_OF(ids))
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = templates[i].id;
+    enum err err = db_query(tx, &template_reached_stmt,
+                            DB_ARGS(DB_ID_ARRAY(ids, count), DB_ID_ARRAY(channels, channel_count)), &rows);
+    for (size_t row = 0; err == ERR_OK && row < db_rows_count(rows); row++)
+        for (size_t i = 0; i < count; i++)
+            if (id_eq(templates[i].id, db_id(rows, row, 0)) && !db_is_null(rows, row, 1))
+                templates[i].channel = db_id(rows, row, 1);
+    db_rows_free(rows);
+    return err;
 }
 
 static const struct db_stmt template_list_stmt = {

@@ -587,6 +587,39 @@ a_look_is_asked_for_once(void **state UNUSED)
                      2);
 }
 
+/* A template belongs to an account: whoever reaches one of its channels finds it, named by that one. */
+static void
+a_limit_to_channels_is_one_to_their_accounts(void **state UNUSED)
+{
+    const struct id template = created("a", "en"), fellow = channel_made(acme, "77"),
+                    stranger = channel_made(acme, "78");
+    const struct id *reached[] = { &fellow, &sender, &stranger };
+    struct template *found, got;
+    struct db_tx tx;
+    size_t count;
+
+    assert_ok(db_begin(gateway, acme, &tx));
+    assert_ok(template_reach_check(&tx, template, NULL, 0));
+    for (size_t i = 0; i < COUNT_OF(reached); i++) {
+        bool is_theirs = reached[i] != &stranger;
+        assert_int_equal(template_reach_check(&tx, template, reached[i], 1),
+                         is_theirs ? ERR_OK : ERR_NOT_FOUND);
+        assert_ok(template_list(&tx, &(struct template_filter){ .channels = reached[i], .channel_count = 1 },
+                                100, arena, &found, &count));
+        assert_int_equal(count, is_theirs ? 1 : 0);
+        assert_ok(template_get(&tx, template, arena, &got));
+        assert_ok(template_name_reached(&tx, reached[i], 1, &got, 1));
+        assert_true(id_eq(got.channel, is_theirs ? *reached[i] : sender));
+    }
+    assert_ok(template_list(&tx, &(struct template_filter){ .channels = &sender, .channel_count = 0 }, 100,
+                            arena, &found, &count));
+    assert_int_equal(count, 0); /* a list of none is not no list */
+    assert_ok(template_get(&tx, template, arena, &got));
+    assert_ok(template_name_reached(&tx, NULL, 0, &got, 1));
+    assert_true(id_eq(got.channel, sender));
+    db_rollback(&tx);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_template_is_kept_asked_for_and_told), TEST(a_name_is_there_once_in_each_language),
              TEST(an_idempotency_key_makes_one_template), TEST(a_channel_that_cannot_be_asked_is_refused),
@@ -597,4 +630,4 @@ CLUSTER_MAIN(TEST(a_template_is_kept_asked_for_and_told), TEST(a_name_is_there_o
              TEST(components_are_news_only_when_they_differ), TEST(lists_are_filtered_and_paged),
              TEST(a_send_finds_the_template_of_its_account), TEST(a_sync_finds_keeps_and_sweeps),
              TEST(a_template_moves_to_a_sender_that_is_left), TEST(a_name_goes_with_all_its_languages),
-             TEST(a_look_is_asked_for_once))
+             TEST(a_look_is_asked_for_once), TEST(a_limit_to_channels_is_one_to_their_accounts))

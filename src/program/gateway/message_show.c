@@ -234,17 +234,24 @@ message_step_show(const struct http_request *request, const struct event *event)
         if (json_is_string(value))
             show_set(&step, texts[i], json_incref(value));
     }
-    if (!id_is_zero(event->channel))
+    /* Of a sender that whoever asks does not reach, only that something happened, and when. */
+    bool is_reached = id_is_zero(event->channel) || reach_has_channel(request, event->channel);
+    if (!id_is_zero(event->channel) && is_reached)
         show_set(&step, "channel_id", show_id(ID_CHANNEL, event->channel));
     if (json_int_of(data, "attempt", &attempt) && attempt > 0)
         show_set(&step, "attempt", json_integer(attempt));
     static const char *const objects[] = { "error", "report", "fallback" };
-    for (size_t i = 0; i < COUNT_OF(objects); i++)
-        if (json_is_object(json_object_get(data, objects[i])))
-            show_set(&step, objects[i], json_incref(json_object_get(data, objects[i])));
-    if (json_is_array(json_object_get(data, "errors")))
+    for (size_t i = 0; is_reached && i < COUNT_OF(objects); i++) {
+        json_t *object = json_object_get(data, objects[i]);
+        struct id from;
+        if (json_is_object(object) &&
+            (id_parse(ID_CHANNEL, json_text_of(object, "from_channel_id"), &from) != ERR_OK ||
+             reach_has_channel(request, from)))
+            show_set(&step, objects[i], json_incref(object));
+    }
+    if (is_reached && json_is_array(json_object_get(data, "errors")))
         show_set(&step, "errors", json_incref(json_object_get(data, "errors")));
-    if (step != NULL && !provider_id_set(request, data, step)) {
+    if (step != NULL && is_reached && !provider_id_set(request, data, step)) {
         json_decref(step);
         step = NULL;
     }

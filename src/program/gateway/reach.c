@@ -47,6 +47,17 @@ reach_channels(const struct http_request *request, size_t *count_out)
     return principal->channel_count == 0 ? none : principal->channels;
 }
 
+json_t *
+reach_show_channels(const struct http_request *request, const struct id *channels, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (reach_has_channel(request, channels[i]))
+            show_append(&list, show_id(ID_CHANNEL, channels[i]));
+    return list;
+}
+
 struct message_by
 reach_asker(const struct http_request *request)
 {

@@ -19,6 +19,10 @@ MUST_CHECK enum err reach_check_workspace(const struct http_request *request);
 /* For lists, which are filtered in SQL: the channels, or NULL when there is no limit. */
 const struct id *reach_channels(const struct http_request *request, size_t *count_out);
 
+/* A list of channels as whoever asks may know it: those beyond the limit are left out. NULL without memory.
+ */
+json_t *reach_show_channels(const struct http_request *request, const struct id *channels, size_t count);
+
 /* Who asks, as messages and their events name it. */
 struct message_by reach_asker(const struct http_request *request);
 

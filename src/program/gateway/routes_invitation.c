@@ -5,6 +5,7 @@
 #include "domain/identity/invitation.h"
 #include "program/gateway/act.h"
 #include "program/gateway/people.h"
+#include "program/gateway/reach.h"
 #include "wire/json/json.h"
 
 #define INVITATION_BODY_BYTES_MAX (32u * 1024u)
@@ -27,14 +28,14 @@ clock_of(const struct work *work)
 }
 
 static json_t *
-invitation_show(const struct invitation *invitation, struct slice email)
+invitation_show(const struct http_request *request, const struct invitation *invitation, struct slice email)
 {
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "id",
         show_id(ID_INVITATION, invitation->id), "email", show_text(email), "role",
         people_show_role(&invitation->role), "role_name", show_text(invitation->role_name), "scope",
         membership_reach_word(invitation->reach), "channels",
-        people_show_ids(ID_CHANNEL, invitation->channels, invitation->channel_count), "teams",
+        reach_show_channels(request, invitation->channels, invitation->channel_count), "teams",
         people_show_ids(ID_TEAM, invitation->teams, invitation->team_count), "state",
         invitation_state_word(invitation->state), "sent_count", (json_int_t)invitation->sent_count,
         "invited_by",
@@ -54,7 +55,7 @@ invitation_reply(struct http_request *request, struct http_response *response, i
         secret_free(work->token);
         return err;
     }
-    json_t *shown = invitation_show(&work->invitation, email);
+    json_t *shown = invitation_show(request, &work->invitation, email);
     if (work->token != NULL) {
         struct slice link = arena_format(request->arena, "%s/enrol#%.*s", worker->gateway->origin.text,
                                          SLICE_FMT(secret_slice(work->token)));
@@ -157,7 +158,7 @@ invitation_get_list(struct http_request *request, struct http_response *response
         err = invitation_email_open(&gateway_worker_of(request)->vault, &work.invitations[i], request->arena,
                                     &email);
         if (err == ERR_OK)
-            show_append(&items, invitation_show(&work.invitations[i], email));
+            show_append(&items, invitation_show(request, &work.invitations[i], email));
     }
     if (err != ERR_OK) {
         json_decref(items);

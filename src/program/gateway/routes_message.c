@@ -111,6 +111,8 @@ senders_show(struct http_request *request, struct get *get, json_t **out)
     for (size_t i = 0; err == ERR_OK && i < get->sender_count; i++) {
         struct slice text;
         json_t *content = NULL;
+        if (!reach_has_channel(request, get->senders[i].channel))
+            continue;
         err = sender_mask(request, &get->senders[i]);
         if (err == ERR_OK && get->senders[i].has_content) {
             err = message_sender_open(&worker->vault, request->tenant, get->id, &get->senders[i],

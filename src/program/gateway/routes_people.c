@@ -3,6 +3,7 @@
 #include "program/gateway/act.h"
 #include "program/gateway/people.h"
 #include "program/gateway/person_gate.h"
+#include "program/gateway/reach.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -22,7 +23,8 @@ struct work {
 };
 
 static json_t *
-member_show(const struct membership *member, const struct person *people, size_t people_count)
+member_show(const struct http_request *request, const struct membership *member, const struct person *people,
+            size_t people_count)
 {
     const struct person *person = people_find(people, people_count, member->person);
 
@@ -32,7 +34,7 @@ member_show(const struct membership *member, const struct person *people, size_t
                      person == NULL ? json_null() : show_text_or_null(person->email), "role",
                      people_show_role(&member->role), "role_name", show_text(member->role_name), "state",
                      membership_state_word(member->state), "scope", membership_reach_word(member->reach),
-                     "channels", people_show_ids(ID_CHANNEL, member->channels, member->channel_count),
+                     "channels", reach_show_channels(request, member->channels, member->channel_count),
                      "teams", people_show_ids(ID_TEAM, member->teams, member->team_count), "api_keys",
                      (json_int_t)member->key_count, "joined_at", show_time(member->joined_at), "last_seen_at",
                      people_show_time(member->last_seen_at), "left_at", people_show_time(member->left_at));
@@ -52,7 +54,7 @@ member_reply(struct http_request *request, struct http_response *response, const
     if (err != ERR_OK)
         return err;
     http_response_add(response, "ETag", printed);
-    return http_reply_json(request, response, 200, member_show(member, people, count));
+    return http_reply_json(request, response, 200, member_show(request, member, people, count));
 }
 
 static enum err
@@ -93,7 +95,7 @@ people_get_list(struct http_request *request, struct http_response *response)
         return err;
     json_t *items = json_array();
     for (size_t i = 0; i < shown; i++)
-        show_append(&items, member_show(&work.members[i], people, people_count));
+        show_append(&items, member_show(request, &work.members[i], people, people_count));
     return gateway_page_reply(request, response, &work.page, work.count, items);
 }
 

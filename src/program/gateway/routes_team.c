@@ -2,6 +2,7 @@
 #include "domain/identity/team.h"
 #include "program/gateway/act.h"
 #include "program/gateway/people.h"
+#include "program/gateway/reach.h"
 #include "wire/http/etag.h"
 #include "wire/json/json.h"
 
@@ -17,11 +18,11 @@ struct work {
 };
 
 static json_t *
-team_show(const struct team *team)
+team_show(const struct http_request *request, const struct team *team)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "id", show_id(ID_TEAM, team->id), "name",
                      show_text(team->name), "channels",
-                     people_show_ids(ID_CHANNEL, team->channels, team->channel_count), "members",
+                     reach_show_channels(request, team->channels, team->channel_count), "members",
                      people_show_ids(ID_MEMBERSHIP, team->members, team->member_count), "created_at",
                      show_time(team->created_at), "updated_at", show_time(team->updated_at));
 }
@@ -35,7 +36,7 @@ team_reply(struct http_request *request, struct http_response *response, int sta
     if (printed.ptr == NULL)
         return ERR_NO_MEMORY;
     http_response_add(response, "ETag", printed);
-    return http_reply_json(request, response, status, team_show(team));
+    return http_reply_json(request, response, status, team_show(request, team));
 }
 
 static const struct clock *
@@ -63,7 +64,7 @@ team_get_list(struct http_request *request, struct http_response *response)
         return err;
     json_t *items = json_array();
     for (size_t i = 0; i < work.count; i++)
-        show_append(&items, team_show(&work.teams[i]));
+        show_append(&items, team_show(request, &work.teams[i]));
     return http_reply_json(request, response, 200, json_pack("{s:o}", "data", items));
 }
 

@@ -288,7 +288,11 @@ read_one(struct db_tx *tx, void *ctx)
     struct read *read = ctx;
     enum err err = template_reach_check(tx, read->id, read->filter.channels, read->filter.channel_count);
 
-    return err == ERR_OK ? template_get(tx, read->id, read->arena, &read->template) : err;
+    if (err == ERR_OK)
+        err = template_get(tx, read->id, read->arena, &read->template);
+    return err == ERR_OK ? template_name_reached(tx, read->filter.channels, read->filter.channel_count,
+                                                 &read->template, 1)
+                         : err;
 }
 
 static enum err
@@ -296,7 +300,12 @@ read_list(struct db_tx *tx, void *ctx)
 {
     struct read *read = ctx;
 
-    return template_list(tx, &read->filter, read->page.limit, read->arena, &read->templates, &read->count);
+    enum err err =
+        template_list(tx, &read->filter, read->page.limit, read->arena, &read->templates, &read->count);
+
+    return err == ERR_OK ? template_name_reached(tx, read->filter.channels, read->filter.channel_count,
+                                                 read->templates, read->count)
+                         : err;
 }
 
 static enum err
@@ -328,6 +337,8 @@ filter_read(struct http_request *request, struct template_filter *filter)
     filter->has_category = category.ptr != NULL;
     if (channel.ptr != NULL)
         err = id_parse(ID_CHANNEL, channel, &filter->channel);
+    if (err == ERR_OK && channel.ptr != NULL && !reach_has_channel(request, filter->channel))
+        filter->channel_count = 0; /* one that does not exist for whoever asks has no templates */
     if (err == ERR_OK && filter->has_state)
         err = template_state_parse(state, &filter->state);
     if (err == ERR_OK && filter->has_category)
@@ -377,6 +388,9 @@ change_in(struct db_tx *tx, void *ctx)
     enum err err = template_change_ask(tx, change->clock, &change->ask, change->read.arena, &change->why,
                                        &change->template);
 
+    if (err == ERR_OK)
+        err = template_name_reached(tx, change->read.filter.channels, change->read.filter.channel_count,
+                                    &change->template, 1);
     return err == ERR_OK ? media_named_samples_keep(tx, change->clock, change->read.arena, &change->named)
                          : err;
 }

@@ -76,6 +76,8 @@ keys_in(struct db_tx *tx, void *ctx)
 {
     struct subjects *subjects = ctx;
 
+    if (subjects->filter.channels != NULL) /* no key is limited to channels */
+        return ERR_OK;
     return api_key_list(tx, subjects->page.cursor, subjects->page.limit, subjects->arena, &subjects->keys,
                         &subjects->count);
 }
@@ -138,7 +140,10 @@ usage_get(struct http_request *request, struct http_response *response)
     const struct principal *principal = request->principal;
     const struct id none = { { 0 } };
     json_t *workspace = NULL, *key = NULL;
-    enum err err = limits_show(request, none, workspace_names, COUNT_OF(workspace_names), &workspace);
+    bool is_limited =
+        reach_check_workspace(request) != ERR_OK; /* what all channels have used says something of others */
+    enum err err =
+        limits_show(request, none, workspace_names, is_limited ? 0 : COUNT_OF(workspace_names), &workspace);
 
     if (err == ERR_OK)
         err = limits_show(request, principal->actor, key_names, COUNT_OF(key_names), &key);

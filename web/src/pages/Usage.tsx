@@ -37,7 +37,7 @@ export default function Usage() {
     const names = new Map((channels.data ?? []).map((channel) => [channel.id, channel.name]));
     return (
         <Page title={t('nav.usage')} purpose={t('usage.purpose')}>
-            {usage.isPending ? <RowsSkeleton count={4} /> : usage.isError ? <Problem error={usage.error} retry={() => { void usage.refetch(); }} /> : <section><h2 style={{ marginTop: 0 }}>{t('usage.workspace')}</h2><Limits limits={usage.data.workspace} /></section>}
+            {usage.isPending ? <RowsSkeleton count={4} /> : usage.isError ? <Problem error={usage.error} retry={() => { void usage.refetch(); }} /> : usage.data.workspace.length > 0 && <section><h2 style={{ marginTop: 0 }}>{t('usage.workspace')}</h2><Limits limits={usage.data.workspace} /></section>}
             <section className="section">
                 <h2>{t('usage.senders')}</h2>
                 {senders.isPending ? <RowsSkeleton count={4} /> : senders.isError ? <Problem error={senders.error} retry={() => { void senders.refetch(); }} />
