@@ -1,9 +1,8 @@
 #include "platform/net/http_client.h"
 #include "core/secret.h"
+#include "platform/net/curl_library_internal.h"
 #include "wire/http/field.h"
 #include <curl/curl.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -60,38 +59,6 @@ http_failure_word(enum http_failure failure)
     };
 
     return words[failure];
-}
-
-/* libcurl's heap holds tokens and message text in its request buffers: nothing of it is freed unwiped. */
-static void
-heap_free(void *ptr)
-{
-    if (ptr != NULL)
-        explicit_bzero(ptr, malloc_usable_size(ptr));
-    free(ptr);
-}
-
-static void *
-heap_realloc(void *ptr, size_t bytes)
-{
-    size_t had = ptr == NULL ? 0 : malloc_usable_size(ptr);
-    void *moved = malloc(bytes == 0 ? 1 : bytes);
-
-    if (moved == NULL || ptr == NULL)
-        return moved;
-    memcpy(moved, ptr, had < bytes ? had : bytes);
-    heap_free(ptr);
-    return moved;
-}
-
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-static bool library_is_ready; /* written under library_once */
-
-static void
-library_init(void)
-{
-    library_is_ready = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, heap_free, heap_realloc, strdup,
-                                            calloc) == CURLE_OK;
 }
 
 /* libcurl is about to connect to this address: the last moment to say no, whatever name it came from. */
@@ -645,8 +612,7 @@ http_client_new(const struct http_client_config *config, struct http_client **ou
     client->config = *config;
     client->config.resolve = NULL;
     client->first_deadline = NEVER;
-    pthread_once(&library_once, library_init);
-    if (!library_is_ready)
+    if (curl_library_begin() != ERR_OK)
         goto done;
     client->multi = curl_multi_init();
     client->user_agent = strdup(config->user_agent);
