@@ -169,6 +169,8 @@ id_prefix(enum id_kind kind)
         return SLICE("rev_");
     case ID_AUDIT:
         return SLICE("aud_");
+    case ID_MAIL:
+        return SLICE("mai_");
     }
     bug("an id kind that does not exist");
 }

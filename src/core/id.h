@@ -43,6 +43,7 @@ enum id_kind {
     ID_INVITATION,     /* inv_ */
     ID_REVIEW,         /* rev_: a review of who has what */
     ID_AUDIT,          /* aud_: an entry of the audit log */
+    ID_MAIL,           /* mai_: a mail to a person */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

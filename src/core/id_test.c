@@ -265,20 +265,20 @@ static const struct {
     enum id_kind kind;
     const char *prefix;
 } kinds[] = {
-    { ID_TENANT, "ten_" },    { ID_KEY, "key_" },
-    { ID_CHANNEL, "chn_" },   { ID_MESSAGE, "msg_" },
-    { ID_EVENT, "evt_" },     { ID_ENDPOINT, "whe_" },
-    { ID_DELIVERY, "whd_" },  { ID_PROVIDER_EVENT, "pev_" },
-    { ID_REQUEST, "req_" },   { ID_INSTANCE, "ins_" },
-    { ID_OPERATION, "opr_" }, { ID_MEDIA, "med_" },
-    { ID_TEMPLATE, "tpl_" },  { ID_REPLAY, "whr_" },
-    { ID_PERSON, "usr_" },    { ID_SESSION, "ses_" },
-    { ID_CEREMONY, "cer_" },  { ID_ENROLMENT, "enr_" },
-    { ID_PASSKEY, "pky_" },   { ID_ISSUER, "idp_" },
-    { ID_IDENTITY, "idn_" },
-    { ID_ROLE, "rol_" },      { ID_MEMBERSHIP, "mbr_" },
-    { ID_TEAM, "tem_" },      { ID_INVITATION, "inv_" },
-    { ID_REVIEW, "rev_" },    { ID_AUDIT, "aud_" },
+    { ID_TENANT, "ten_" },     { ID_KEY, "key_" },
+    { ID_CHANNEL, "chn_" },    { ID_MESSAGE, "msg_" },
+    { ID_EVENT, "evt_" },      { ID_ENDPOINT, "whe_" },
+    { ID_DELIVERY, "whd_" },   { ID_PROVIDER_EVENT, "pev_" },
+    { ID_REQUEST, "req_" },    { ID_INSTANCE, "ins_" },
+    { ID_OPERATION, "opr_" },  { ID_MEDIA, "med_" },
+    { ID_TEMPLATE, "tpl_" },   { ID_REPLAY, "whr_" },
+    { ID_PERSON, "usr_" },     { ID_SESSION, "ses_" },
+    { ID_CEREMONY, "cer_" },   { ID_ENROLMENT, "enr_" },
+    { ID_PASSKEY, "pky_" },    { ID_ISSUER, "idp_" },
+    { ID_IDENTITY, "idn_" },   { ID_ROLE, "rol_" },
+    { ID_MEMBERSHIP, "mbr_" }, { ID_TEAM, "tem_" },
+    { ID_INVITATION, "inv_" }, { ID_REVIEW, "rev_" },
+    { ID_AUDIT, "aud_" },      { ID_MAIL, "mai_" },
 };
 
 static void

@@ -99,6 +99,8 @@ static const char sample_sql[] =
     "  values (t, e, m, sha256(t::text::bytea), '{passkey}', now(), now(), now(), '');"
     " insert into email_change (tenant_id, id, person_id, key_version, email_ct, email_iv, email_tag, token_hash, is_mailed,"
     "  created_at, expires_at) values (t, e, m, 1, '', b12, b16, sha256(t::text::bytea), false, now(), now());"
+    " insert into mail_notice (tenant_id, id, kind, language, data_key_version, data_ct, data_iv, data_tag, happened_at,"
+    "  expires_at) values (t, e, 'removed', 'en', 1, '', b12, b16, now(), now());"
     " insert into ceremony (tenant_id, id) values (t, e);"
     " insert into enrolment (tenant_id, id, token_hash, workspace_id, created_at, expires_at)"
     "  values (t, e, sha256(t::text::bytea), t, now(), now());"

@@ -26,7 +26,7 @@
 
 /* One per process. */
 struct role_private {
-    struct secret *database, *redis; /* NUL-terminated; NULL: none */
+    struct secret *database, *redis, *mail; /* NUL-terminated; NULL: none */
     uint16_t ports[ROLE_DATABASE_PORTS_MAX];
     size_t port_count;
     char ca_file[ROLE_PATH_BYTES_MAX + 1];
@@ -128,7 +128,7 @@ settings_receive(struct role *role)
     struct buf frame;
     int fd = -1;
 
-    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + ROLE_PASSWORD_BYTES_MAX + 64);
+    buf_init(&frame, ROLE_CONNINFO_BYTES_MAX + ROLE_PATH_BYTES_MAX + 2 * ROLE_PASSWORD_BYTES_MAX + 64);
     enum err err = link_receive(ROLE_FD_SUPERVISOR, &frame, &fd, SETTINGS_TIMEOUT_MS);
     if (fd >= 0)
         close(fd);
@@ -144,6 +144,8 @@ settings_receive(struct role *role)
     err = secret_keep(settings.conninfo, &own->database);
     if (err == ERR_OK)
         err = secret_keep(settings.redis_password, &own->redis);
+    if (err == ERR_OK)
+        err = secret_keep(settings.mail_password, &own->mail);
 done:
     buf_release_wiped(&frame);
     return err;
@@ -279,6 +281,12 @@ const char *
 role_redis_password(const struct role *role)
 {
     return role->private->redis == NULL ? NULL : (const char *)secret_bytes(role->private->redis);
+}
+
+const char *
+role_mail_password(const struct role *role)
+{
+    return role->private->mail == NULL ? NULL : (const char *)secret_bytes(role->private->mail);
 }
 
 enum err
@@ -466,7 +474,8 @@ role_end(struct role *role, enum err err)
     link_reader_release(&own->reader);
     secret_free(own->database);
     secret_free(own->redis);
-    own->database = own->redis = NULL;
+    secret_free(own->mail);
+    own->database = own->redis = own->mail = NULL;
     if (is_leak_hunt() && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
         code = ROLE_EXIT_FAILED;
     return code;

@@ -89,6 +89,9 @@ const char *role_database(const struct role *role);
 /* The password that Redis wants, NUL-terminated; NULL: none. Borrowed. */
 const char *role_redis_password(const struct role *role);
 
+/* Likewise the one that the mail relay wants. */
+const char *role_mail_password(const struct role *role);
+
 /*
  * The next frame from the supervisor, blocking: for the vault's boot frame, before role_lock_in and
  * role_watch_start. *fd_out as link_receive. Errors as link_receive.

@@ -17,6 +17,8 @@ role_settings_print(struct buf *frame, const struct role_settings *settings)
     buf_add(frame, settings->ca_file);
     buf_add_u16be(frame, (uint16_t)settings->redis_password.len);
     buf_add(frame, settings->redis_password);
+    buf_add_u16be(frame, (uint16_t)settings->mail_password.len);
+    buf_add(frame, settings->mail_password);
     buf_add(frame, settings->conninfo);
 }
 
@@ -49,6 +51,7 @@ role_settings_parse(struct slice frame, struct role_settings *out)
     rest = slice_drop(rest, 2 * out->port_count);
     if (!piece_take(&rest, ROLE_PATH_BYTES_MAX, &out->ca_file) ||
         !piece_take(&rest, ROLE_PASSWORD_BYTES_MAX, &out->redis_password) ||
+        !piece_take(&rest, ROLE_PASSWORD_BYTES_MAX, &out->mail_password) ||
         rest.len > ROLE_CONNINFO_BYTES_MAX || slice_find(rest, '\0') < rest.len)
         return ERR_FRAME;
     out->conninfo = rest;

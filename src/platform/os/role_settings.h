@@ -24,6 +24,7 @@ struct role_settings {
     size_t port_count;
     struct slice ca_file;        /* borrowed; which its certificate is checked against; empty: none */
     struct slice redis_password; /* borrowed; empty: none */
+    struct slice mail_password;  /* likewise */
     struct slice conninfo;       /* borrowed; empty: no database. Holds a password: wipe what it lies in. */
 };
 

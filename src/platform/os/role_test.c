@@ -369,6 +369,7 @@ settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
                                 .port_count = 2,
                                 .ca_file = SLICE("/etc/ca.pem"),
                                 .redis_password = SLICE("a password"),
+                                .mail_password = SLICE("another one"),
                                 .instance = instance,
                                 .conninfo = SLICE(CONNINFO) };
     struct role_settings out;
@@ -384,6 +385,7 @@ settings_survive_their_frame_and_no_cut_of_it_passes(void **state UNUSED)
     assert_true(id_eq(out.instance, in.instance));
     assert_true(slice_eq(out.ca_file, in.ca_file));
     assert_true(slice_eq(out.redis_password, in.redis_password));
+    assert_true(slice_eq(out.mail_password, in.mail_password));
     assert_true(slice_eq(out.conninfo, in.conninfo));
     for (size_t n = 0; n < frame.len - in.conninfo.len; n++)
         assert_int_equal(role_settings_parse(slice_first(buf_slice(&frame), n), &out), ERR_FRAME);

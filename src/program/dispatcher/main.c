@@ -8,6 +8,7 @@
 #include "crypto/random.h"
 #include "platform/net/http_client.h"
 #include "platform/os/role.h"
+#include "program/dispatcher/mailer.h"
 #include "program/dispatcher/send_plan.h"
 #include "program/dispatcher/send_store.h"
 #include "program/dispatcher/task_runner.h"
@@ -33,6 +34,7 @@ struct dispatcher {
     struct mailbox ready, settled;
     struct send_store *store;
     struct task_pool *tasks;
+    struct mailer *mailer; /* NULL: no relay */
     struct usage *usage;
     struct mailbox_item *waiting; /* taken from `ready`: their turn is known and near (pace.h) */
     atomic_bool is_draining;
@@ -230,9 +232,11 @@ dispatcher_run(struct dispatcher *dispatcher)
                 drain_until = mono_after_ms(now, dispatcher->role->config.drain_timeout_ms);
                 send_store_drain(dispatcher->store);
                 task_pool_drain(dispatcher->tasks);
+                mailer_drain(dispatcher->mailer);
             }
             return_waiting(dispatcher);
-            if ((send_store_out(dispatcher->store) == 0 && task_pool_busy(dispatcher->tasks) == 0) ||
+            if ((send_store_out(dispatcher->store) == 0 && task_pool_busy(dispatcher->tasks) == 0 &&
+                 mailer_busy(dispatcher->mailer) == 0) ||
                 now.us >= drain_until.us)
                 return ERR_OK;
             wait_ms = 20;
@@ -337,11 +341,19 @@ main(void)
                                                         .table = task_table,
                                                         .usage = dispatcher.usage },
                             &dispatcher.tasks);
+    if (err == ERR_OK)
+        err = mailer_new(&(struct mailer_config){ .database = role_database(&role),
+                                                  .config = &role.config,
+                                                  .password = role_mail_password(&role),
+                                                  .clock = dispatcher.clock,
+                                                  .vault_client = dispatcher.vault_client },
+                         &dispatcher.mailer);
     if (err == ERR_OK) {
         role_ready(&role);
         err = dispatcher_run(&dispatcher);
     }
     role_watch_stop(&role);
+    mailer_free(dispatcher.mailer);
     task_pool_free(dispatcher.tasks);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);

@@ -128,6 +128,7 @@ child_start(struct child *child, const struct child_start *with)
                                       .port_count = with->port_count,
                                       .ca_file = with->ca_file,
                                       .redis_password = with->redis_password,
+                                      .mail_password = with->mail_password,
                                       .conninfo = with->conninfo };
     struct buf frame;
     int fds[2];

@@ -70,14 +70,14 @@ a_process_gets_its_settings_on_its_link(void **state UNUSED)
     char path[96], script[160];
 
     snprintf(path, sizeof(path), "%s/seen", folder);
-    snprintf(script, sizeof(script), "head -c 47 <&3 >%s", path);
+    snprintf(script, sizeof(script), "head -c 49 <&3 >%s", path);
     begin(script);
     assert_int_equal(reap(), 0);
     int fd = open(path, O_RDONLY);
     ssize_t n = read(fd, seen, sizeof(seen));
     close(fd);
     unlink(path);
-    assert_int_equal(n, 47); /* the frame, to its last byte */
+    assert_int_equal(n, 49); /* the frame, to its last byte */
     assert_true(slice_contains(slice_of(seen, (size_t)n), SLICE("password=y")));
     child_ended(&child, 0, false, &hands.clock);
 }

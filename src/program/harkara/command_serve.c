@@ -10,6 +10,7 @@
 #include "program/harkara/listener.h"
 #include "program/harkara/roster.h"
 #include "program/harkara/supervisor.h"
+#include "wire/mail/mail_relay.h"
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -174,6 +175,31 @@ redis_given(struct command_line *line, struct supervisor_options *options)
                               &line->complaint);
 }
 
+/* Mail: a wrong relay would be found out by the first who waits for a link. */
+static enum err
+mail_given(struct command_line *line, struct supervisor_options *options)
+{
+    const struct config *config = &line->config;
+    struct mail_relay relay;
+    struct mailbox from;
+
+    if (config->mail_relay[0] == '\0')
+        return ERR_OK;
+    if (mail_relay_read(slice_text(config->mail_relay), &relay) != ERR_OK) {
+        complaint_set(&line->complaint, "HARKARA_MAIL_RELAY is smtps://host:port or smtp://host:port");
+        return ERR_CONFIG;
+    }
+    if (mailbox_read(slice_text(config->mail_from), &from) != ERR_OK) {
+        complaint_set(&line->complaint,
+                      "HARKARA_MAIL_FROM is no-reply@example.org or Harkara <no-reply@example.org>");
+        return ERR_CONFIG;
+    }
+    return config->mail_password_file[0] == '\0'
+               ? ERR_OK
+               : kek_pin_read(config->mail_password_file, ROLE_PASSWORD_BYTES_MAX, &options->mail_password,
+                              &line->complaint);
+}
+
 static enum err
 serve_on(struct command_line *line, struct supervisor_options *options)
 {
@@ -220,6 +246,8 @@ serve(struct command_line *line)
     if (err == ERR_OK)
         err = redis_given(line, &options);
     if (err == ERR_OK)
+        err = mail_given(line, &options);
+    if (err == ERR_OK)
         err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
     if (err == ERR_OK)
         err = folders_lock(&line->folders, &lock_fd, &line->complaint);
@@ -239,6 +267,7 @@ serve(struct command_line *line)
         close(lock_fd);
     hsm_pins_free(&options.pins);
     secret_free(options.redis_password);
+    secret_free(options.mail_password);
     return err;
 }
 

@@ -8,7 +8,7 @@ const struct roster_row roster[] = {
     { .name = "gateway", .settings = CONFIG_GATEWAY, .login = "harkara_gateway", .vault_role = VAULT_ROLE_GATEWAY,
       .stage = 0, .has_listener = true, .has_admin = true, .has_limits = true, .follows = ROSTER_FOLLOWS_WITH_DATABASE },
     { .name = "dispatcher", .settings = CONFIG_DISPATCHER, .login = "harkara_dispatcher",
-      .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
+      .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .has_mail = true, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
       .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler",
@@ -23,7 +23,7 @@ const struct roster_row roster[] = {
 /* Beside the workers: committer, callbacks, the interpreter, sign-in by others, the admin socket's worker,
  * the account of quotas, and one being replaced. */
 #define GATEWAY_CONNECTIONS    9
-#define DISPATCHER_CONNECTIONS 5
+#define DISPATCHER_CONNECTIONS 6
 #define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
 
 unsigned

@@ -18,6 +18,7 @@ struct roster_row {
     unsigned vault_role; /* enum vault_role of its link to the vault; 0: none */
     unsigned stage;      /* when all stop: stage 0 finishes first */
     bool has_listener;   /* the API's socket, shared */
+    bool has_mail;       /* the password of the mail relay */
     bool has_limits;     /* the memory in which limits are counted, shared */
     bool has_admin;      /* the admin socket and all processes' pages: instance 0 only */
     /* Resolves names or checks certificates, and so is started anew when those files are replaced. */

@@ -179,6 +179,9 @@ start(struct supervisor *s, size_t at)
         .redis_password = row->has_limits && s->with->redis_password != NULL
                               ? secret_slice(s->with->redis_password)
                               : SLICE_EMPTY,
+        .mail_password = row->has_mail && s->with->mail_password != NULL
+                             ? secret_slice(s->with->mail_password)
+                             : SLICE_EMPTY,
         .clock = s->with->clock,
     };
 

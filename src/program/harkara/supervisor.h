@@ -23,6 +23,7 @@ struct supervisor_options {
     /* With a token: its PIN, taken as the masters are, and that of a second one. The first NULL: no token. */
     struct hsm_pins pins;
     struct secret *redis_password; /* the gateways'; NULL: none. Stays the caller's */
+    struct secret *mail_password;  /* the dispatchers'; likewise */
     bool is_master_of_environment; /* for status */
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */

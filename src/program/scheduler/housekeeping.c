@@ -129,6 +129,11 @@ static const struct db_stmt email_changes_stmt = {
     "DELETE FROM email_change WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM email_change"
     " WHERE expires_at < now() - make_interval(hours => $1::int) ORDER BY expires_at LIMIT $2)"
 };
+static const struct db_stmt notices_stmt = {
+    "housekeeping_notices",
+    "DELETE FROM mail_notice WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM mail_notice"
+    " WHERE expires_at < now() - make_interval(hours => $1::int) ORDER BY expires_at LIMIT $2)"
+};
 
 /* That a gateway which died waited for. */
 static const struct db_stmt oidc_tasks_stmt = {
@@ -140,7 +145,7 @@ static const struct db_stmt oidc_tasks_stmt = {
 static enum err
 remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
 {
-    size_t sessions = 0, ceremonies = 0, throttles = 0, changes = 0, tasks = 0;
+    size_t sessions = 0, ceremonies = 0, throttles = 0, changes = 0, tasks = 0, notices = 0;
     enum err err = remove_old(tx, &sessions_stmt, SESSION_DAYS, &sessions, &result->has_more);
 
     if (err == ERR_OK)
@@ -151,7 +156,9 @@ remove_sign_ins(struct db_tx *tx, struct housekeeping_result *result)
         err = remove_old(tx, &email_changes_stmt, 0, &changes, &result->has_more);
     if (err == ERR_OK)
         err = remove_old(tx, &oidc_tasks_stmt, OIDC_TASK_SECONDS, &tasks, &result->has_more);
-    result->sign_ins_removed = sessions + ceremonies + throttles + changes + tasks;
+    if (err == ERR_OK)
+        err = remove_old(tx, &notices_stmt, 0, &notices, &result->has_more);
+    result->sign_ins_removed = notices + sessions + ceremonies + throttles + changes + tasks;
     return err;
 }
 

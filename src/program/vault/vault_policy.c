@@ -46,6 +46,7 @@ static const struct {
     { VAULT_CREDENTIAL, "provider_task",    "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "oidc_issuer",      "client_secret", ADMIN,     DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "oidc_task",        "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
+    { VAULT_CREDENTIAL, "mail_notice",      "data",         GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "headers",      GATEWAY,    WEBHOOKS,           0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "client_key",   GATEWAY,    WEBHOOKS,           0,       0,       0 },
     { VAULT_CREDENTIAL, "webhook_endpoint", "secret",       GATEWAY,    0,                  0,       0,       WEBHOOKS },

@@ -36,6 +36,8 @@ static const char *const allowed_values[] = {
     "dispatcher open credential oidc_task.request",
     "gateway seal content invitation.email",
     "gateway seal content email_change.email",
+    "gateway seal credential mail_notice.data",
+    "dispatcher open credential mail_notice.data",
     "gateway open content invitation.email",
     "gateway open content email_change.email",
     "gateway seal content audit_private.part",
@@ -116,13 +118,13 @@ static const char *const tables[] = { "message",          "event",
                                       "audit_key",        "totp",
                                       "invitation",       "email_change",
                                       "oidc_issuer",      "oidc_identity",
-                                      "oidc_task" };
-static const char *const columns[] = {
-    "peer",        "content",    "body",  "answer",  "access_token", "app_secret", "verify_token",
-    "private_key", "secret",     "secre", "secrets", "wrapped",      "request",    "file_name",
-    "headers",     "components", "email", "draft",   "metadata",     "client_key", "part",
-    "client_secret"
-};
+                                      "oidc_task",        "mail_notice" };
+static const char *const columns[] = { "peer",         "content",       "body",         "answer",
+                                       "access_token", "app_secret",    "verify_token", "private_key",
+                                       "secret",       "secre",         "secrets",      "wrapped",
+                                       "request",      "file_name",     "headers",      "components",
+                                       "email",        "draft",         "metadata",     "client_key",
+                                       "part",         "client_secret", "data" };
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
