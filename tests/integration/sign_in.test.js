@@ -1,10 +1,9 @@
 // @ts-check
 /** People: enrolment, passkeys, sessions, fresh factors; and everything that must not work. */
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { Client, SCOPES, startPlatform, until } from './support.js';
-import { Browser, Passkey } from './authenticator.js';
+import { Browser, code, Passkey } from './authenticator.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
@@ -364,16 +363,6 @@ describe('what is sensitive', () => {
         await page.must(200, 'POST', '/v1/me/passkeys/options');
     });
 });
-
-/** RFC 6238, as an authenticator application works it out. @param {string} secret @param {number} step */
-function code(secret, step) {
-    const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-    const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((octet) => parseInt(octet, 2)));
-    const counter = Buffer.alloc(8);
-    counter.writeBigUInt64BE(BigInt(step));
-    const mac = createHmac('sha1', key).update(counter).digest();
-    return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}
 
 describe('an authenticator application', () => {
     test('is set up with a first code, steps up, takes each code once, and is removed', async () => {

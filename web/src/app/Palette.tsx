@@ -5,7 +5,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useLanguage } from '@/i18n/i18n';
 import { destinationOf } from './destination';
-import { placesFor } from './places';
+import { personal, placesFor } from './places';
 import { useMay } from './session';
 import { showShortcuts } from './Shortcuts';
 
@@ -20,7 +20,7 @@ export function Palette({ onSignOut }: { onSignOut: () => void }) {
     const size = 18;
     const actions: SpotlightActionGroupData[] = [
         ...(found === null ? [] : [{ group: t('palette.find'), actions: [{ id: 'found', label: t('palette.open_id', { id: query.trim() }), keywords: [query], leftSection: <IconHash size={size} />, onClick: () => { void navigate({ href: found }); } }] }]),
-        { group: t('palette.go'), actions: placesFor(may).flatMap((group) => group.places).map(({ to, word, icon: Mark, hotkey }) => ({ id: to, label: t(word), leftSection: <Mark size={size} stroke={1.7} />, ...(hotkey === undefined ? {} : { rightSection: <kbd className="mono quiet">{hotkey}</kbd> }), onClick: () => { void navigate({ to }); } })) },
+        { group: t('palette.go'), actions: [...placesFor(may).flatMap((group) => group.places), ...personal].map(({ to, word, icon: Mark, hotkey }) => ({ id: to, label: t(word), leftSection: <Mark size={size} stroke={1.7} />, ...(hotkey === undefined ? {} : { rightSection: <kbd className="mono quiet">{hotkey}</kbd> }), onClick: () => { void navigate({ to }); } })) },
         { group: t('palette.do'), actions: [
             ...(may('keys:manage') ? [{ id: 'key', label: t('keys.create'), leftSection: <IconPlus size={size} />, onClick: () => { void navigate({ to: '/api-keys/new' }); } }] : []),
             { id: 'theme', label: t(colorScheme === 'dark' ? 'palette.light' : 'palette.dark'), leftSection: colorScheme === 'dark' ? <IconSun size={size} /> : <IconMoon size={size} />, onClick: () => { setColorScheme(colorScheme === 'dark' ? 'light' : 'dark'); } },

@@ -5,17 +5,18 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import {
     IconCheck, IconDeviceDesktop, IconDots, IconKeyboard, IconLanguage, IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconLogout, IconMoon, IconSearch, IconSelector, IconSun,
 } from '@tabler/icons-react';
-import { Link, Outlet, useNavigate } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { Suspense, type ReactNode } from 'react';
-import { api, changingToken, setCsrfToken, unwrap } from '@/api/client';
-import { keys } from '@/api/keys';
+import { api, setCsrfToken, unwrap } from '@/api/client';
 import { initialOf } from '@/components/initial';
 import { RowsSkeleton } from '@/components/basics';
 import { useLanguage, type Word } from '@/i18n/i18n';
 import { Palette } from './Palette';
-import { placesFor } from './places';
+import { NoWorkspace } from './NoWorkspace';
+import { personal, placesFor } from './places';
 import { useMay, useSession } from './session';
 import { Shortcuts, showShortcuts } from './Shortcuts';
+import { useSwitch } from './switch';
 
 function useSignOut(): () => void {
     const client = useQueryClient();
@@ -39,13 +40,8 @@ function Role({ role }: { role: string }) {
 function Switcher({ isFolded }: { isFolded: boolean }) {
     const { t } = useLanguage();
     const { workspace, workspaces, person } = useSession();
-    const client = useQueryClient();
-    const navigate = useNavigate();
+    const switchTo = useSwitch();
     const name = workspace?.name ?? t('switcher.none');
-    const switchTo = useMutation({
-        mutationFn: (id: string) => changingToken(unwrap(api.POST('/v1/session/workspace', { body: { tenant_id: id } }))),
-        onSuccess: async (session) => { client.removeQueries({ predicate: (query) => query.queryKey[0] !== keys.session[0] }); client.setQueryData(keys.session, session); await navigate({ to: '/messages' }); },
-    });
     const mark = <span className="mark" aria-hidden>{initialOf(name)}</span>;
     return (
         <Menu position="bottom-start" width={260}>
@@ -79,6 +75,8 @@ function PersonMenu({ children }: { children: ReactNode }) {
             <Menu.Target>{children}</Menu.Target>
             <Menu.Dropdown>
                 <Menu.Label><span className="cut" style={{ display: 'block' }}>{person.name}</span></Menu.Label>
+                {personal.map(({ to, word, icon: Mark }) => <Menu.Item key={to} component={Link} to={to} leftSection={<Mark size={15} aria-hidden />}>{t(word)}</Menu.Item>)}
+                <Menu.Divider />
                 {schemes.map(([scheme, Mark]) => <Menu.Item key={scheme} role="menuitemradio" aria-checked={colorScheme === scheme} leftSection={<Mark size={15} aria-hidden />} rightSection={colorScheme === scheme ? <IconCheck size={14} aria-hidden /> : undefined} onClick={() => { setColorScheme(scheme); }}>{t(`theme.${scheme}`)}</Menu.Item>)}
                 <Menu.Divider />
                 {(['en', 'hi'] as const).map((each) => <Menu.Item key={each} lang={each} role="menuitemradio" aria-checked={locale === each} leftSection={<IconLanguage size={15} aria-hidden />} rightSection={locale === each ? <IconCheck size={14} aria-hidden /> : undefined} onClick={() => { setLocale(each); }}>{each === 'en' ? 'English' : 'हिन्दी'}</Menu.Item>)}
@@ -140,18 +138,23 @@ function BottomBar() {
     );
 }
 
+/** What is there for a person who is in no workspace. */
+const withoutWorkspace = ['/security', '/reference'];
+
 export function Shell() {
     const { t } = useLanguage();
     const isNarrow = useMediaQuery('(max-width: 1100px)', undefined, { getInitialValueInEffect: false });
     const [folded, setFolded] = useLocalStorage<boolean | null>({ key: 'harkara-rail', defaultValue: null, getInitialValueInEffect: false });
     const isFolded = folded ?? isNarrow;
     const signOut = useSignOut();
+    const { workspace } = useSession();
+    const at = useLocation({ select: (location) => location.pathname });
     return (
         <div className="shell" data-folded={isFolded}>
             <a className="skip" href="#main">{t('nav.skip')}</a>
             <Rail isFolded={isFolded} onFold={() => { setFolded(!isFolded); }} />
             <main id="main" className="main" tabIndex={-1} style={{ outline: 'none' }}>
-                <Suspense fallback={<div className="page"><RowsSkeleton /></div>}><Outlet /></Suspense>
+                {workspace === null && !withoutWorkspace.includes(at) ? <NoWorkspace onSignOut={signOut} /> : <Suspense fallback={<div className="page"><RowsSkeleton /></div>}><Outlet /></Suspense>}
             </main>
             <BottomBar />
             <Palette onSignOut={signOut} />

@@ -3,7 +3,7 @@ import { useHotkeys } from '@mantine/hooks';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { useT, type Word } from '@/i18n/i18n';
-import { placesFor } from './places';
+import { personal, placesFor } from './places';
 import { useMay } from './session';
 
 const SHOW = 'harkara:shortcuts';
@@ -19,7 +19,7 @@ export function Shortcuts() {
     const navigate = useNavigate();
     const [isOpen, setOpen] = useState(false);
     const wentAt = useRef(0);
-    const places = placesFor(may).flatMap((group) => group.places).filter((place) => place.hotkey !== undefined);
+    const places = [...placesFor(may).flatMap((group) => group.places), ...personal].filter((place) => place.hotkey !== undefined);
 
     useEffect(() => {
         const show = () => { setOpen(true); };

@@ -1,8 +1,8 @@
-import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
+import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
-    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/settings';
+    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/settings' | '/security';
     word: Word;
     icon: Icon;
     /** Who lacks it does not see the place. */
@@ -30,6 +30,9 @@ export const groups: { word?: Word; places: Place[] }[] = [
         { to: '/settings', word: 'nav.settings', icon: IconSettings, permission: 'settings:read', hotkey: 'g s' },
     ] },
 ];
+
+/** The person's own, in every workspace and without one: in the person's menu and the palette. */
+export const personal: Place[] = [{ to: '/security', word: 'nav.security', icon: IconShieldLock, hotkey: 'g y' }];
 
 export function placesFor(may: (permission: string) => boolean): typeof groups {
     return groups.map((group) => ({ ...group, places: group.places.filter((place) => place.permission === undefined || may(place.permission)) }))

@@ -1,4 +1,4 @@
-import { QueryClient } from '@tanstack/react-query';
+import { QueryCache, QueryClient } from '@tanstack/react-query';
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from '@tanstack/react-router';
 import { setCsrfToken, setSignedOut } from '@/api/client';
 import { keys } from '@/api/keys';
@@ -12,6 +12,13 @@ import { NotFound } from './NotFound';
 import { Shell } from './Shell';
 
 export const queryClient = new QueryClient({
+    queryCache: new QueryCache({
+        onError: (error) => {
+            /* What the person may do has changed meanwhile: the rail is to say so too. */
+            if (error instanceof ApiError && error.problem?.code === 'scope-missing')
+                void queryClient.invalidateQueries({ queryKey: keys.session });
+        },
+    }),
     defaultOptions: {
         queries: {
             staleTime: 15_000, refetchOnWindowFocus: true,
@@ -78,6 +85,7 @@ const template = createRoute({ getParentRoute: () => templates, path: '$template
 const templateNew = createRoute({ getParentRoute: () => app, path: '/new-template', component: lazyRouteComponent(() => import('@/pages/TemplateNew')) });
 const usage = createRoute({ getParentRoute: () => app, path: '/usage', component: lazyRouteComponent(() => import('@/pages/Usage')) });
 const settings = createRoute({ getParentRoute: () => app, path: '/settings', component: lazyRouteComponent(() => import('@/pages/Settings')) });
+const security = createRoute({ getParentRoute: () => app, path: '/security', component: lazyRouteComponent(() => import('@/pages/Security')) });
 const audit = createRoute({ getParentRoute: () => app, path: '/audit', validateSearch: readAuditFilter, component: lazyRouteComponent(() => import('@/pages/Audit')) });
 const auditEntry = createRoute({ getParentRoute: () => audit, path: '$entryId', component: lazyRouteComponent(() => import('@/pages/AuditEntry')) });
 const reference = createRoute({
@@ -85,7 +93,7 @@ const reference = createRoute({
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, audit.addChildren([auditEntry]), reference])]);
+const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

@@ -14,6 +14,12 @@ interface Language {
     t: Translate;
 }
 
+/** For what is said outside of any component, such as a notice: in the language of the page. */
+let current: Translate = (word) => en[word];
+export function translateNow(word: Word): string {
+    return current(word);
+}
+
 const cache = createIntlCache();
 const Context = createContext<Language | null>(null);
 const KEPT = 'harkara-locale';
@@ -50,6 +56,7 @@ export function I18n({ children }: { children: ReactNode }) {
         if (messages === null)
             return null;
         const intl = makeIntl(messages.locale, messages.of);
+        current = (word, values) => intl.formatMessage({ id: word }, values);
         return {
             locale: messages.locale, intl,
             setLocale: (chosen) => { localStorage.setItem(KEPT, chosen); setLocale(chosen); },

@@ -1,4 +1,5 @@
 import { Button, Modal, TextInput } from '@mantine/core';
+import { useWindowEvent } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconFingerprint } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
@@ -28,11 +29,17 @@ export function StepUp() {
         return () => { setStepUp(null); };
     }, []);
     const end = (wasShown: boolean) => { answer?.(wasShown); setAnswer(null); };
+    useWindowEvent('keydown', (event) => { if (event.key === 'Escape' && answer !== null) end(false); });
     return (
-        <Modal opened={answer !== null} onClose={() => { end(false); }} title={t('stepup.title')} zIndex={400} closeOnEscape={false} closeOnClickOutside={false} size="sm" closeButtonProps={{ 'aria-label': t('close'), ...own }}
-            onKeyDown={(event) => { if (event.key === 'Escape') end(false); }}>
-            {answer !== null && <Ways onShown={() => { end(true); }} />}
-        </Modal>
+        <Modal.Root opened={answer !== null} onClose={() => { end(false); }} zIndex={400} closeOnEscape={false} closeOnClickOutside={false} size="sm" centered>
+            <Modal.Overlay backgroundOpacity={0.45} />
+            <Modal.Content aria-label={t('stepup.title')}>
+                <Modal.Body className="stack" pt="md">
+                    <div className="line" style={{ flexWrap: 'nowrap' }}><h2 className="grow" style={{ margin: 0 }}>{t('stepup.title')}</h2><Modal.CloseButton aria-label={t('close')} {...own} /></div>
+                    {answer !== null && <Ways onShown={() => { end(true); }} />}
+                </Modal.Body>
+            </Modal.Content>
+        </Modal.Root>
     );
 }
 

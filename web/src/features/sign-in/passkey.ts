@@ -13,6 +13,11 @@ export function isDismissed(error: unknown): boolean {
     return error instanceof DOMException && (error.name === 'NotAllowedError' || error.name === 'AbortError');
 }
 
+/** The authenticator has a passkey of this person already. */
+export function isKnownHere(error: unknown): boolean {
+    return error instanceof DOMException && error.name === 'InvalidStateError';
+}
+
 function made(credential: Credential | null): PublicKeyCredential {
     if (!(credential instanceof PublicKeyCredential))
         throw new DOMException('no passkey', 'NotAllowedError');
