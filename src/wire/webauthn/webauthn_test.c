@@ -116,48 +116,66 @@ any_attestation_is_taken_and_none_believed(void **state UNUSED)
     EVP_PKEY_free(key);
 }
 
-static void
-registration_refused(struct ceremony c, EVP_PKEY *key, enum webauthn_fault want)
-{
-    struct webauthn_registration made;
+/* A ceremony with one fault. What a row leaves away is as it should be. */
+struct fault_row {
     enum webauthn_fault fault;
-    struct buf attestation;
+    const char *type, *origin, *rp_id, *more;
+    struct slice challenge;
+    unsigned flags;
+    bool has_other_credential; /* one where there should be none, or none */
+    bool has_count;
+    uint32_t count;
+};
 
-    assert_int_equal(registered(&c, key, &attestation, &made, &fault), ERR_PASSKEY_INVALID);
-    assert_string_equal(webauthn_fault_word(fault), webauthn_fault_word(want));
-    assert_int_equal(made.credential_id.len, 0);
-    buf_release(&attestation);
+static struct ceremony
+with_fault(struct ceremony c, const struct fault_row *row)
+{
+    c.type = row->type != NULL ? row->type : c.type;
+    c.origin = row->origin != NULL ? row->origin : c.origin;
+    c.rp_id = row->rp_id != NULL ? row->rp_id : c.rp_id;
+    c.more = row->more != NULL ? row->more : c.more;
+    c.challenge = row->challenge.ptr != NULL ? row->challenge : c.challenge;
+    c.flags = row->flags != 0 ? row->flags : c.flags;
+    c.has_credential ^= row->has_other_credential;
+    c.count = row->has_count ? row->count : c.count;
+    return c;
 }
 
 static void
 each_fault_of_a_registration_is_refused(void **state UNUSED)
 {
+    static const struct fault_row rows[] = {
+        { WEBAUTHN_FAULT_TYPE, .type = "webauthn.get" },
+        { WEBAUTHN_FAULT_CHALLENGE, .challenge = TEXT("0123456789abcdef0123456789abcdeF") },
+        { WEBAUTHN_FAULT_CHALLENGE, .challenge = TEXT("0123456789abcdef") },
+        { WEBAUTHN_FAULT_CHALLENGE, .challenge = TEXT("") },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = "https://evil.example" },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = TEST_ORIGIN "/" },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = TEST_ORIGIN ":444" },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = "http://app.harkara.example" },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = "HTTPS://app.harkara.example" },
+        { WEBAUTHN_FAULT_CROSS_ORIGIN, .more = ",\"topOrigin\":\"https://evil.example\"" },
+        { WEBAUTHN_FAULT_CLIENT_DATA, .more = ",\"type\":\"webauthn.create\"" }, /* a name twice */
+        { WEBAUTHN_FAULT_CLIENT_DATA, .more = ",\"a\":" },
+        { WEBAUTHN_FAULT_RP_ID, .rp_id = "app.harkara.example" },
+        { WEBAUTHN_FAULT_USER_PRESENCE, .flags = 0x44 },
+        { WEBAUTHN_FAULT_USER_VERIFICATION, .flags = 0x41 },
+        { WEBAUTHN_FAULT_AUTHENTICATOR_DATA, .flags = 0x05 }, /* bytes that no flag tells of */
+        { WEBAUTHN_FAULT_AUTHENTICATOR_DATA, .flags = 0x55 }, /* backed up, and not eligible */
+        { WEBAUTHN_FAULT_CREDENTIAL, .flags = 0x05, .has_other_credential = true },
+    };
     EVP_PKEY *key = test_key(PUBLIC_KEY_ES256, 0);
-    struct ceremony c;
 
-#define REFUSED(change, fault_name)                                                                          \
-    c = registration;                                                                                        \
-    change;                                                                                                  \
-    registration_refused(c, key, WEBAUTHN_FAULT_##fault_name)
-    REFUSED(c.type = "webauthn.get", TYPE);
-    REFUSED(c.challenge = SLICE("0123456789abcdef0123456789abcdeF"), CHALLENGE);
-    REFUSED(c.challenge = SLICE("0123456789abcdef"), CHALLENGE);
-    REFUSED(c.challenge = SLICE_EMPTY, CHALLENGE);
-    REFUSED(c.origin = "https://evil.example", ORIGIN);
-    REFUSED(c.origin = TEST_ORIGIN "/", ORIGIN);
-    REFUSED(c.origin = TEST_ORIGIN ":444", ORIGIN);
-    REFUSED(c.origin = "http://app.harkara.example", ORIGIN);
-    REFUSED(c.origin = "HTTPS://app.harkara.example", ORIGIN);
-    REFUSED(c.more = ",\"topOrigin\":\"https://evil.example\"", CROSS_ORIGIN);
-    REFUSED(c.more = ",\"type\":\"webauthn.create\"", CLIENT_DATA); /* a name twice */
-    REFUSED(c.more = ",\"a\":", CLIENT_DATA);
-    REFUSED(c.rp_id = "app.harkara.example", RP_ID);
-    REFUSED(c.flags = 0x44, USER_PRESENCE);
-    REFUSED(c.flags = 0x41, USER_VERIFICATION);
-    REFUSED(c.flags = 0x05, AUTHENTICATOR_DATA); /* bytes that no flag tells of */
-    REFUSED(c.flags = 0x55, AUTHENTICATOR_DATA); /* backed up, and not eligible */
-    REFUSED((c.flags = 0x05, c.has_credential = false), CREDENTIAL);
-#undef REFUSED
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ceremony c = with_fault(registration, &rows[i]);
+        struct webauthn_registration made;
+        enum webauthn_fault fault;
+        struct buf attestation;
+        assert_int_equal(registered(&c, key, &attestation, &made, &fault), ERR_PASSKEY_INVALID);
+        assert_string_equal(webauthn_fault_word(fault), webauthn_fault_word(rows[i].fault));
+        assert_int_equal(made.credential_id.len, 0);
+        buf_release(&attestation);
+    }
     EVP_PKEY_free(key);
 }
 
@@ -183,9 +201,56 @@ a_frame_of_another_page_is_refused(void **state UNUSED)
     }
 }
 
+/* An attestation object, as CBOR: kind 5 is a map, kind 4 an array. */
+struct attestation_row {
+    const char *what;
+    const char *format, *statement; /* the names of two members */
+    unsigned kind, members, statement_kind, statement_members;
+    enum { DATA_LAST, DATA_FIRST, DATA_MISSING } data;
+    bool has_more;
+    enum err want;
+};
+
+static void
+attestation_write(const struct attestation_row *row, struct slice data, struct buf *object)
+{
+    test_cbor(object, row->kind, row->members);
+    if (row->data == DATA_FIRST) {
+        test_cbor_text(object, "authData");
+        test_cbor_bytes(object, data);
+    }
+    test_cbor_text(object, row->format);
+    test_cbor_text(object, "none");
+    test_cbor_text(object, row->statement);
+    test_cbor(object, row->statement_kind, row->statement_members);
+    if (row->statement_members > 0) {
+        test_cbor_text(object, "sig");
+        test_cbor_bytes(object, SLICE("x"));
+    }
+    if (row->data == DATA_LAST) {
+        test_cbor_text(object, "authData");
+        test_cbor_bytes(object, data);
+    }
+    if (row->has_more) {
+        test_cbor_text(object, "more");
+        test_cbor(object, 0, 1);
+    }
+}
+
 static void
 an_attestation_is_a_map_of_three(void **state UNUSED)
 {
+    static const struct attestation_row rows[] = {
+        { "right", "fmt", "attStmt", 5, 3, 5, 0, DATA_LAST, false, ERR_OK },
+        { "in another order", "fmt", "attStmt", 5, 3, 5, 0, DATA_FIRST, false, ERR_OK },
+        { "without the data", "fmt", "attStmt", 5, 2, 5, 0, DATA_MISSING, false, ERR_PASSKEY_INVALID },
+        { "with one more", "fmt", "attStmt", 5, 4, 5, 0, DATA_LAST, true, ERR_PASSKEY_INVALID },
+        { "of another name", "fm", "attStmt", 5, 3, 5, 0, DATA_LAST, false, ERR_PASSKEY_INVALID },
+        { "a name twice", "fmt", "fmt", 5, 3, 5, 0, DATA_LAST, false, ERR_PASSKEY_INVALID },
+        { "a statement that is a list", "fmt", "attStmt", 5, 3, 4, 0, DATA_LAST, false, ERR_PASSKEY_INVALID },
+        { "`none` that says something", "fmt", "attStmt", 5, 3, 5, 1, DATA_LAST, false, ERR_PASSKEY_INVALID },
+        { "a list", "fmt", "attStmt", 4, 3, 5, 0, DATA_LAST, false, ERR_PASSKEY_INVALID },
+    };
     EVP_PKEY *key = test_key(PUBLIC_KEY_EDDSA, 0);
     struct buf client, data, object;
     struct webauthn_registration made;
@@ -195,34 +260,14 @@ an_attestation_is_a_map_of_three(void **state UNUSED)
     buf_init(&data, 1024);
     test_client_data(&client, "webauthn.create", expected.challenge, TEST_ORIGIN, "");
     test_authenticator_data(&data, TEST_RP_ID, 0x45, 0, key);
-    for (int i = 0; i < 9; i++) {
-        enum err want = i == 0 || i == 8 ? ERR_OK : ERR_PASSKEY_INVALID;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
         buf_init(&object, 4096);
-        test_cbor(&object, i == 7 ? 4 : 5, i == 1 ? 2 : i == 2 ? 4 : 3);
-        if (i == 8) { /* another order */
-            test_cbor_text(&object, "authData");
-            test_cbor_bytes(&object, buf_slice(&data));
-        }
-        test_cbor_text(&object, i == 3 ? "fm" : "fmt");
-        test_cbor_text(&object, "none");
-        test_cbor_text(&object, i == 4 ? "fmt" : "attStmt");
-        test_cbor(&object, i == 5 ? 4 : 5, i == 6 ? 1 : 0);
-        if (i == 6) { /* `none` that says something */
-            test_cbor_text(&object, "sig");
-            test_cbor_bytes(&object, SLICE("x"));
-        }
-        if (i != 1 && i != 8) {
-            test_cbor_text(&object, "authData");
-            test_cbor_bytes(&object, buf_slice(&data));
-        }
-        if (i == 2) {
-            test_cbor_text(&object, "more");
-            test_cbor(&object, 0, 1);
-        }
-        assert_int_equal(
-            webauthn_registration_check(&expected, buf_slice(&client), buf_slice(&object), &made, &fault),
-            want);
-        if (want == ERR_OK) {
+        attestation_write(&rows[i], buf_slice(&data), &object);
+        enum err err =
+            webauthn_registration_check(&expected, buf_slice(&client), buf_slice(&object), &made, &fault);
+        if (err != rows[i].want)
+            fail_msg("%s: %d", rows[i].what, (int)err);
+        if (err == ERR_OK) { /* and nothing may follow */
             buf_add_byte(&object, 0);
             assert_int_equal(
                 webauthn_registration_check(&expected, buf_slice(&client), buf_slice(&object), &made, &fault),
@@ -239,8 +284,21 @@ an_attestation_is_a_map_of_three(void **state UNUSED)
 static void
 each_fault_of_a_sign_in_is_refused(void **state UNUSED)
 {
+    static const struct fault_row rows[] = {
+        { WEBAUTHN_FAULT_TYPE, .type = "webauthn.create" },
+        { WEBAUTHN_FAULT_CHALLENGE, .challenge = TEXT("0123456789abcdef0123456789abcdeg") },
+        { WEBAUTHN_FAULT_ORIGIN, .origin = "https://evil.example" },
+        { WEBAUTHN_FAULT_CROSS_ORIGIN, .more = ",\"topOrigin\":\"" TEST_ORIGIN "\"" },
+        { WEBAUTHN_FAULT_RP_ID, .rp_id = "evil.example" },
+        { WEBAUTHN_FAULT_USER_PRESENCE, .flags = 0x04 },
+        { WEBAUTHN_FAULT_USER_VERIFICATION, .flags = 0x01 },
+        { WEBAUTHN_FAULT_BACKUP, .flags = 0x0d },
+        { WEBAUTHN_FAULT_CREDENTIAL, .flags = 0x45, .has_other_credential = true },
+        { WEBAUTHN_FAULT_COUNTER, .has_count = true, .count = 5 },
+        { WEBAUTHN_FAULT_COUNTER, .has_count = true, .count = 4 },
+        { WEBAUTHN_FAULT_COUNTER, .has_count = true, .count = 0 },
+    };
     EVP_PKEY *key = test_key(PUBLIC_KEY_ES256, 0);
-    struct ceremony c = assertion;
     struct webauthn_assertion seen;
     enum webauthn_fault fault;
     struct buf cose;
@@ -248,24 +306,12 @@ each_fault_of_a_sign_in_is_refused(void **state UNUSED)
     buf_init(&cose, 1024);
     test_cose(&cose, key);
     struct webauthn_stored stored = { buf_slice(&cose), 5, false };
-#define REFUSED(change, fault_name)                                                                          \
-    c = assertion;                                                                                           \
-    change;                                                                                                  \
-    assert_int_equal(asserted(&c, &stored, key, &seen, &fault), ERR_PASSKEY_REFUSED);                        \
-    assert_string_equal(webauthn_fault_word(fault), webauthn_fault_word(WEBAUTHN_FAULT_##fault_name))
     assert_ok(asserted(&assertion, &stored, key, &seen, &fault));
-    REFUSED(c.type = "webauthn.create", TYPE);
-    REFUSED(c.challenge = SLICE("0123456789abcdef0123456789abcdeg"), CHALLENGE);
-    REFUSED(c.origin = "https://evil.example", ORIGIN);
-    REFUSED(c.more = ",\"topOrigin\":\"" TEST_ORIGIN "\"", CROSS_ORIGIN);
-    REFUSED(c.rp_id = "evil.example", RP_ID);
-    REFUSED(c.flags = 0x04, USER_PRESENCE);
-    REFUSED(c.flags = 0x01, USER_VERIFICATION);
-    REFUSED(c.flags = 0x0d, BACKUP);
-    REFUSED((c.flags = 0x45, c.has_credential = true), CREDENTIAL);
-    REFUSED(c.count = 5, COUNTER);
-    REFUSED(c.count = 4, COUNTER);
-    REFUSED(c.count = 0, COUNTER);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct ceremony c = with_fault(assertion, &rows[i]);
+        assert_int_equal(asserted(&c, &stored, key, &seen, &fault), ERR_PASSKEY_REFUSED);
+        assert_string_equal(webauthn_fault_word(fault), webauthn_fault_word(rows[i].fault));
+    }
     buf_release(&cose);
     EVP_PKEY_free(key);
 }
