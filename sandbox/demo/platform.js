@@ -25,31 +25,46 @@ function firstOutgoingPort() {
 const given = new Set();
 
 /**
- * A TCP port of the loopback that is free now; `wanted` if it is. It is none that an outgoing connection may be given: so it is
- * still free when a server binds it later, or again. @param {number} [wanted] @returns {Promise<number>}
+ * Claims a port against other processes that ask here: by a unix socket without a file, of which there is one of each name. It is
+ * kept for as long as this process lives. @param {number} port @returns {Promise<boolean>}
+ */
+async function claim(port) {
+    if (given.has(port))
+        return true;
+    const mark = net.createServer();
+    const isOurs = await new Promise((resolve) => {
+        mark.once('error', () => resolve(false));
+        mark.listen(`\0harkara-port-${port}`, () => resolve(true));
+    });
+    mark.unref();
+    if (isOurs)
+        given.add(port);
+    return isOurs;
+}
+
+/**
+ * A TCP port of the loopback that is free now; `wanted` if it is. It is none that an outgoing connection may be given, and none that
+ * was given here to another process, even for a look: so it is still free when a server binds it later, or again.
+ * @param {number} [wanted] @returns {Promise<number>}
  */
 export async function freePort(wanted = 0) {
     const top = firstOutgoingPort(), low = Math.max(1025, Math.min(10_000, top - 20_000));
+    if (wanted !== 0 && await claim(wanted) && await bindable(wanted))
+        return wanted;
     for (let tries = 0; tries < 200; tries++) {
-        const port = tries === 0 && wanted !== 0 ? wanted : top - low < 1000 ? 0 : low + Math.floor(Math.random() * (top - low));
-        const found = given.has(port) && port !== wanted ? null : await bindable(port);
-        if (found !== null) {
-            given.add(found);
-            return found;
-        }
+        const port = low + Math.floor(Math.random() * (Math.max(top, low + 1000) - low));
+        if (!given.has(port) && await claim(port) && await bindable(port))
+            return port;
     }
     throw new Error('no free port');
 }
 
-/** @param {number} port @returns {Promise<number|null>} */
+/** @param {number} port @returns {Promise<boolean>} */
 function bindable(port) {
     const server = net.createServer();
     return new Promise((resolve) => {
-        server.once('error', () => resolve(null));
-        server.listen(port, '127.0.0.1', () => {
-            const bound = /** @type {net.AddressInfo} */ (server.address()).port;
-            server.close(() => resolve(bound));
-        });
+        server.once('error', () => resolve(false));
+        server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
 }
 

@@ -80,6 +80,7 @@ export function signedIn(permissions = allPermissions) {
 export async function openPage(browser, url, { size = sizes.desktop, scheme = 'light', locale = 'en', zoom = 1 } = {}) {
     const context = await browser.newContext({ viewport: { width: Math.round(size.width / zoom), height: Math.round(size.height / zoom) }, deviceScaleFactor: zoom, colorScheme: scheme, reducedMotion: 'reduce', locale: 'en-IN', timezoneId: 'Asia/Kolkata' });
     await context.addInitScript(`if (location.origin !== 'null') localStorage.setItem('harkara-locale', ${JSON.stringify(locale)})`);
+    context.setDefaultTimeout(90_000); // as `until`: it only ends a wait for what never comes
     const page = await context.newPage();
     const faults = [];
     page.on('pageerror', (error) => faults.push(`threw: ${error.message}`));

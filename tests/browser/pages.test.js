@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { ROOT } from '../integration/support.js';
 import { openPage, settled, signedIn, sizes, startDashboard, violations } from './browser.js';
 
@@ -42,23 +42,26 @@ const pages = {
     'message-gone': () => '/messages/msg_00000000000000000000000000',
 };
 
-for (const [size, viewport] of Object.entries(sizes))
-    for (const scheme of ['light', 'dark'])
-        test(`every page, ${size}, ${scheme}`, { timeout: 600_000 }, async () => {
-            const failures = [];
-            const { page, faults, close } = await openPage(at.browser, at.url, { size: viewport, scheme });
-            for (const [name, target] of Object.entries(pages)) {
-                await page.goto(`${at.url}${target()}`);
-                await settled(page);
-                await page.screenshot({ path: path.join(shots, `${name}-${size}-${scheme}.png`) });
-                failures.push(...(await violations(page)).map((line) => `${name}: ${line}`), ...faults.splice(0).map((line) => `${name}: ${line}`));
-                const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-                if (overflow > 0)
-                    failures.push(`${name}: ${overflow} px wider than the window`);
-            }
-            await close();
-            assert.deepEqual(failures, []);
-        });
+/* Two at a time: a page is drawn by a process of its own, and much of its time it waits for the network to be still. */
+describe('every page', { concurrency: 2 }, () => {
+    for (const [size, viewport] of Object.entries(sizes))
+        for (const scheme of ['light', 'dark'])
+            test(`${size}, ${scheme}`, { timeout: 900_000 }, async () => {
+                const failures = [];
+                const { page, faults, close } = await openPage(at.browser, at.url, { size: viewport, scheme });
+                for (const [name, target] of Object.entries(pages)) {
+                    await page.goto(`${at.url}${target()}`);
+                    await settled(page);
+                    await page.screenshot({ path: path.join(shots, `${name}-${size}-${scheme}.png`) });
+                    failures.push(...(await violations(page)).map((line) => `${name}: ${line}`), ...faults.splice(0).map((line) => `${name}: ${line}`));
+                    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+                    if (overflow > 0)
+                        failures.push(`${name}: ${overflow} px wider than the window`);
+                }
+                await close();
+                assert.deepEqual(failures, []);
+            });
+});
 
 test('an empty workspace says what each page is for', { timeout: 300_000 }, async () => {
     const { page, faults, close } = await openPage(at.browser, at.emptyUrl);

@@ -20,7 +20,7 @@ const SEED = Number(process.env.HARKARA_FUZZ_SEED ?? (process.env.HARKARA_FUZZ_R
 const ONLY = process.env.HARKARA_FUZZ_ONLY;
 const AT_ONCE = 8;
 const ANSWER_MS_MAX = 60_000;
-const BUSY_SHARE_MAX = 0.02;
+const BUSY_TRIES_MAX = 40; /* a request that is answered 503 is repeated, as a client would: who is never served is a finding */
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'];
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
@@ -93,6 +93,16 @@ function send(method, target, headers, body) {
         });
         call.end(body ?? undefined);
     });
+}
+
+/** The same, until it is not answered 503 any more. @param {Parameters<typeof send>} request */
+async function sendUntilServed(...request) {
+    for (let tries = 1; ; tries++) {
+        const answer = await send(...request);
+        if (answer.status !== 503 || tries === BUSY_TRIES_MAX)
+            return { ...answer, repeats: tries - 1 };
+        await new Promise((resolve) => setTimeout(resolve, 50 * tries));
+    }
 }
 
 /** @param {Random} random @param {Ids} ids @param {any} parameter @returns {string} */
@@ -196,12 +206,12 @@ describe(`the contract, asked at random (HARKARA_FUZZ_SEED=${SEED})`, () => {
             const statuses = {};
             /** @type {string[]} */
             const findings = [];
-            let left = REQUESTS, slowest_ms = 0;
+            let left = REQUESTS, slowest_ms = 0, repeats = 0;
             await Promise.all(Array.from({ length: AT_ONCE }, async () => {
                 while (left-- > 0 && findings.length < 20) {
                     const { verb, target, headers, body, value } = draw(random, ids, at);
                     const told = () => `${verb} ${target.slice(0, 300)} ${JSON.stringify({ ...headers, authorization: headers.authorization === undefined ? 'none' : 'some' }).slice(0, 300)} ${body?.toString('utf8').slice(0, 700) ?? ''}`;
-                    const answer = await send(verb, target, headers, body).catch((error) => {
+                    const answer = await sendUntilServed(verb, target, headers, body).catch((error) => {
                         if (error.code !== 'ERR_INVALID_CHAR' && error.code !== 'ERR_UNESCAPED_CHARACTERS' && error.code !== 'EPIPE' && error.code !== 'ECONNRESET')
                             findings.push(`${error.code ?? ''} ${error.message}: ${told()}`);
                         return null; /* Node itself would not send that; or the answer came before all was sent */
@@ -210,8 +220,9 @@ describe(`the contract, asked at random (HARKARA_FUZZ_SEED=${SEED})`, () => {
                         continue;
                     statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
                     slowest_ms = Math.max(slowest_ms, answer.took_ms);
+                    repeats += answer.repeats;
                     ids.learn(answer.text);
-                    if (answer.status >= 500 && answer.status !== 503)
+                    if (answer.status >= 500)
                         findings.push(`${answer.status} ${answer.text}: ${told()}`);
                     if (answer.status < 300 && value !== undefined && validate !== null && !validate(value))
                         findings.push(`${answer.status} although ${explain(validate)}: ${told()}`);
@@ -223,9 +234,8 @@ describe(`the contract, asked at random (HARKARA_FUZZ_SEED=${SEED})`, () => {
                     }
                 }
             }));
-            process.stdout.write(`# ${operationId.padEnd(28)} ${Object.entries(statuses).map(([status, count]) => `${status}: ${count}`).join(', ')}; slowest ${slowest_ms} ms\n`);
+            process.stdout.write(`# ${operationId.padEnd(28)} ${Object.entries(statuses).map(([status, count]) => `${status}: ${count}`).join(', ')}; slowest ${slowest_ms} ms${repeats === 0 ? '' : `, ${repeats} times 503`}\n`);
             assert.deepEqual(findings, []);
-            assert.ok((statuses[503] ?? 0) <= REQUESTS * BUSY_SHARE_MAX, `${statuses[503]} were answered 503`);
         });
     }
 });
