@@ -176,7 +176,7 @@ test('an entry of the audit log is proved in the browser as soon as a checkpoint
     await page.goto(`${at.url}/audit?action=api_key.created`);
     await settled(page);
     await page.getByRole('link', { name: 'api_key.created' }).first().click();
-    await page.getByText(/^Verified: entry \d+ of \d+/).waitFor();
+    await page.getByText(/^Verified: entry \d+ of \d+/).waitFor({ timeout: 180_000 }); /* the newest may have come after the last checkpoint */
     const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download proof' }).click()]);
     assert.match(file.suggestedFilename(), /^aud_.*-proof\.json$/);
     /* The same entry with another byte in it is not. */

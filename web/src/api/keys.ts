@@ -4,7 +4,7 @@ export const keys = {
     overview: (zone: string) => ['overview', zone] as const,
     contract: ['contract'] as const,
     messages: { all: ['messages'] as const, list: (filter: object) => ['messages', 'list', filter] as const, top: (filter: object) => ['messages', 'top', filter] as const, one: (id: string) => ['messages', 'one', id] as const },
-    channels: { all: ['channels'] as const, list: ['channels', 'list'] as const, one: (id: string) => ['channels', 'one', id] as const, number: (id: string) => ['channels', 'number', id] as const, operations: (id: string) => ['channels', 'operations', id] as const },
+    channels: { all: ['channels'] as const, list: ['channels', 'list'] as const, one: (id: string) => ['channels', 'one', id] as const, number: (id: string) => ['channels', 'number', id] as const, limits: (id: string) => ['channels', 'limits', id] as const, window: (id: string, to: string) => ['channels', 'window', id, to] as const, operations: (id: string) => ['channels', 'operations', id] as const },
     templates: { all: ['templates'] as const, list: (filter: object) => ['templates', 'list', filter] as const, one: (id: string) => ['templates', 'one', id] as const },
     apiKeys: { all: ['api-keys'] as const, list: ['api-keys', 'list'] as const },
     endpoints: { all: ['endpoints'] as const, list: ['endpoints', 'list'] as const, one: (id: string) => ['endpoints', 'one', id] as const, deliveries: (id: string, filter: object) => ['endpoints', 'deliveries', id, filter] as const, delivery: (id: string) => ['endpoints', 'delivery', id] as const },

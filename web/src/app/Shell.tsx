@@ -77,9 +77,9 @@ function PersonMenu({ children }: { children: ReactNode }) {
                 <Menu.Label><span className="cut" style={{ display: 'block' }}>{person.name}</span></Menu.Label>
                 {personal.map(({ to, word, icon: Mark }) => <Menu.Item key={to} component={Link} to={to} leftSection={<Mark size={15} aria-hidden />}>{t(word)}</Menu.Item>)}
                 <Menu.Divider />
-                {schemes.map(([scheme, Mark]) => <Menu.Item key={scheme} role="menuitemradio" aria-checked={colorScheme === scheme} leftSection={<Mark size={15} aria-hidden />} rightSection={colorScheme === scheme ? <IconCheck size={14} aria-hidden /> : undefined} onClick={() => { setColorScheme(scheme); }}>{t(`theme.${scheme}`)}</Menu.Item>)}
+                {schemes.map(([scheme, Mark]) => <Menu.RadioItem key={scheme} value={scheme} checked={colorScheme === scheme} closeMenuOnClick onChange={() => { setColorScheme(scheme); }}><span className="line"><Mark size={15} aria-hidden />{t(`theme.${scheme}`)}</span></Menu.RadioItem>)}
                 <Menu.Divider />
-                {(['en', 'hi'] as const).map((each) => <Menu.Item key={each} lang={each} role="menuitemradio" aria-checked={locale === each} leftSection={<IconLanguage size={15} aria-hidden />} rightSection={locale === each ? <IconCheck size={14} aria-hidden /> : undefined} onClick={() => { setLocale(each); }}>{each === 'en' ? 'English' : 'हिन्दी'}</Menu.Item>)}
+                {(['en', 'hi'] as const).map((each) => <Menu.RadioItem key={each} lang={each} value={each} checked={locale === each} closeMenuOnClick onChange={() => { setLocale(each); }}><span className="line"><IconLanguage size={15} aria-hidden />{each === 'en' ? 'English' : 'हिन्दी'}</span></Menu.RadioItem>)}
                 <Menu.Divider />
                 <Menu.Item leftSection={<IconKeyboard size={15} aria-hidden />} onClick={showShortcuts}>{t('shortcuts.title')}</Menu.Item>
                 <Menu.Item leftSection={<IconLogout size={15} aria-hidden />} onClick={signOut}>{t('signout')}</Menu.Item>

@@ -37,7 +37,7 @@ export function Shortcuts() {
             wentAt.current = 0;
         }]),
     ]);
-    const rows: [string, Word][] = [['Ctrl K', 'palette.open'], ['/', 'shortcuts.search'], ['j  k', 'shortcuts.move'], ['Enter', 'shortcuts.open'], ['Esc', 'shortcuts.close'], ['?', 'shortcuts.title']];
+    const rows: [string, Word][] = [['Ctrl K', 'palette.open'], ['/', 'shortcuts.search'], ['j  k', 'shortcuts.move'], ['Enter', 'shortcuts.open'], ['x', 'shortcuts.pick'], ['Esc', 'shortcuts.close'], ['?', 'shortcuts.title']];
     return (
         <Modal opened={isOpen} onClose={() => { setOpen(false); }} title={t('shortcuts.title')} closeButtonProps={{ 'aria-label': t('close') }}>
             <dl className="facts">

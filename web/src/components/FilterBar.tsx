@@ -1,5 +1,5 @@
 import { Button, CloseButton, Menu, Popover, TextInput, UnstyledButton } from '@mantine/core';
-import { IconCheck, IconPlus } from '@tabler/icons-react';
+import { IconPlus } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { useT } from '@/i18n/i18n';
 
@@ -17,7 +17,7 @@ export function ChoiceFilter({ title, value, options, onChange, isMultiple = fal
     const isOn = value.length !== 0;
     const picked = options.filter((option) => value.includes(option.value));
     return (
-        <Menu closeOnItemClick={!isMultiple} position="bottom-start">
+        <Menu position="bottom-start">
             <Menu.Target>
                 <UnstyledButton className="chip" data-on={isOn}>
                     {!isOn && <IconPlus size={13} aria-hidden />}
@@ -27,10 +27,9 @@ export function ChoiceFilter({ title, value, options, onChange, isMultiple = fal
             <Menu.Dropdown mah={340} style={{ overflowY: 'auto' }}>
                 {options.map((option) => {
                     const isPicked = value.includes(option.value);
-                    return (
-                        <Menu.Item key={option.value} role={isMultiple ? 'menuitemcheckbox' : 'menuitemradio'} aria-checked={isPicked} rightSection={isPicked ? <IconCheck size={14} aria-hidden /> : undefined}
-                            onClick={() => { onChange(isPicked ? value.filter((v) => v !== option.value) : isMultiple ? [...value, option.value] : [option.value]); }}>{option.label}</Menu.Item>
-                    );
+                    return isMultiple
+                        ? <Menu.CheckboxItem key={option.value} checked={isPicked} onChange={(isOn) => { onChange(isOn ? [...value, option.value] : value.filter((v) => v !== option.value)); }}>{option.label}</Menu.CheckboxItem>
+                        : <Menu.RadioItem key={option.value} value={option.value} checked={isPicked} closeMenuOnClick onChange={() => { onChange([option.value]); }}>{option.label}</Menu.RadioItem>;
                 })}
                 {isOn && <><Menu.Divider /><Menu.Item onClick={() => { onChange([]); }}>{t('filter.clear')}</Menu.Item></>}
             </Menu.Dropdown>

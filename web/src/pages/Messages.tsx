@@ -1,18 +1,24 @@
+import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconArrowDownLeft, IconArrowUpRight, IconFilterOff, IconMessages } from '@tabler/icons-react';
+import { IconArrowDownLeft, IconArrowUpRight, IconDownload, IconFilterOff, IconMessages } from '@tabler/icons-react';
 import { getRouteApi, Link, Outlet, useMatchRoute, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
 import { keys } from '@/api/keys';
 import type { Message } from '@/api/types';
 import { EmptyState, Page, Problem, RowsSkeleton, When } from '@/components/basics';
 import { DataTable, type Column } from '@/components/DataTable';
 import { ChoiceFilter, FilterBar, TextFilter } from '@/components/FilterBar';
+import { SavedViews } from '@/components/SavedViews';
 import { StatusBadge } from '@/components/status';
-import { useMay } from '@/app/session';
+import { useMay, useSession } from '@/app/session';
 import { channelsQuery } from '@/features/channels/queries';
-import { messageCategories, messageStatuses, type MessageFilter } from '@/features/messages/filter';
+import { MessagesAct } from '@/features/messages/Again';
+import { useExport } from '@/features/messages/export';
+import { messageCategories, messageStatuses, readMessageFilter, type MessageFilter } from '@/features/messages/filter';
 import { compareWithTop } from '@/features/messages/newer';
 import { NewerPill } from '@/features/messages/Newer';
 import { messagesQuery, messagesTop } from '@/features/messages/queries';
+import { mayCancel, mayResend } from '@/features/messages/why';
 import { useT, type Word } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/messages');
@@ -22,7 +28,10 @@ export default function Messages() {
     const may = useMay();
     const navigate = useNavigate();
     const filter = route.useSearch();
+    const { workspace } = useSession();
     const client = useQueryClient();
+    const [asked, setAsked] = useState<{ act: 'cancel' | 'resend'; messages: Message[]; clear: () => void } | null>(null);
+    const whole = useExport();
     const list = useInfiniteQuery(messagesQuery(filter));
     const channels = useQuery({ ...channelsQuery, enabled: may('channels:read') });
     const open = useMatchRoute()({ to: '/messages/$messageId' });
@@ -54,8 +63,12 @@ export default function Messages() {
 
     return (
         <>
-            <Page title={t('nav.messages')} purpose={t('messages.purpose')}>
+            <Page title={t('nav.messages')} purpose={t('messages.purpose')}
+                acts={may('messages:export') && rows.length !== 0 ? <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} loading={whole.isPending} onClick={() => { whole.mutate(filter); }}>{t(isFiltered ? 'export.these' : 'export.all')}</Button> : undefined}>
+                {whole.isError && <div style={{ marginBottom: 16 }}><Problem error={whole.error} /></div>}
                 <FilterBar isOn={isFiltered} onClear={() => { void navigate({ to: '/messages', search: {}, replace: true }); }}>
+                    <SavedViews place="messages" workspace={workspace?.id} search={filter} read={readMessageFilter} onApply={(search) => { void navigate({ to: '/messages', search, replace: true }); }}
+                        given={[{ name: t('views.trouble'), search: { status: ['failed', 'uncertain', 'expired'] } }, { name: t('views.waiting'), search: { status: ['queued', 'held'] } }]} />
                     <ChoiceFilter title={t('messages.status')} isMultiple value={filter.status ?? []} options={messageStatuses.map((value) => ({ value, label: <StatusBadge state={value} /> }))} onChange={(status) => { set({ status }); }} />
                     <ChoiceFilter title={t('messages.direction')} value={filter.direction === undefined ? [] : [filter.direction]} options={(['outbound', 'inbound'] as const).map((value) => ({ value, label: t(`direction.${value}`) }))} onChange={([direction]) => { set({ direction }); }} />
                     <ChoiceFilter title={t('messages.category')} value={filter.category === undefined ? [] : [filter.category]} options={messageCategories.map((value) => ({ value, label: t(`category.${value}` as Word) }))} onChange={([category]) => { set({ category }); }} />
@@ -74,8 +87,18 @@ export default function Messages() {
                     : rows.length === 0 ? <EmptyState icon={IconMessages} title={t('messages.empty')} text={t('messages.empty.text')} />
                     : <DataTable name="messages" label={t('nav.messages')} columns={columns} rows={rows} rowId={(m) => m.id} chosen={chosen}
                         onOpen={(m) => { void navigate({ to: '/messages/$messageId', params: { messageId: m.id }, search: filter, resetScroll: false }); }}
+                        {...(may('messages:send') ? { bulk: (picked: Message[], clear: () => void) => {
+                            const cancels = picked.filter(mayCancel), resends = picked.filter(mayResend);
+                            return (
+                                <>
+                                    {cancels.length !== 0 && <Button variant="default" size="xs" onClick={() => { setAsked({ act: 'cancel', messages: cancels, clear }); }}>{t('bulk.cancel.count', { count: cancels.length })}</Button>}
+                                    {resends.length !== 0 && <Button variant="default" size="xs" onClick={() => { setAsked({ act: 'resend', messages: resends, clear }); }}>{t('resend.count', { count: resends.length })}</Button>}
+                                </>
+                            );
+                        } } : {})}
                         hasMore={list.hasNextPage} isLoadingMore={list.isFetchingNextPage} onMore={() => { void list.fetchNextPage(); }} />}
             </Page>
+            <MessagesAct act={asked?.act ?? null} messages={asked?.messages ?? []} onClose={() => { setAsked(null); }} onDone={() => { asked?.clear(); setAsked(null); }} />
             <Outlet />
         </>
     );

@@ -30,7 +30,8 @@ export const theme = createTheme({
         TextInput: { defaultProps: { size: 'sm' } },
         Select: { defaultProps: { size: 'sm', checkIconPosition: 'right' } },
         Tooltip: { defaultProps: { withArrow: true, openDelay: 300, events: { hover: true, focus: true, touch: false } } },
-        Menu: { defaultProps: { shadow: 'md', withinPortal: true } },
+        /* A place of its own for the first focus would be no item of the menu. */
+        Menu: { defaultProps: { shadow: 'md', withinPortal: true, withInitialFocusPlaceholder: false } },
         Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 } } },
     },
 });

@@ -22,5 +22,8 @@ export function auditQuery(filter: AuditFilter) {
 }
 
 export function auditOne(id: string) {
-    return queryOptions({ queryKey: keys.audit.one(id), queryFn: () => unwrap(api.GET('/v1/audit/{entry_id}', { params: { path: { entry_id: id } } })) });
+    return queryOptions({
+        queryKey: keys.audit.one(id), queryFn: () => unwrap(api.GET('/v1/audit/{entry_id}', { params: { path: { entry_id: id } } })),
+        refetchInterval: ({ state }) => (state.data?.proof === null ? 5000 : false), /* until it is sealed */
+    });
 }
