@@ -20,6 +20,8 @@ answer_line(const struct contract *contract, struct slice line)
     snprintf(id, sizeof(id), "%.*s", SLICE_FMT(name));
     const struct contract_operation *operation = contract_find(contract, id);
     if (operation == NULL || arena == NULL) {
+        fprintf(stderr, "%s: %s\n", id,
+                operation == NULL ? "not in the contract that was built in; build again" : "no memory");
         arena_free(arena);
         return 1;
     }

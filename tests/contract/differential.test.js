@@ -111,13 +111,13 @@ test(`${BODIES} changed bodies get the same verdict from the server's checks and
         const text = JSON.stringify(box.body ?? null).replace(/\\ud[89a-f][0-9a-f]{2}/g, 'x');
         asked.push({ operation: sample.operation, text });
     }
-    const { stdout, stderr, status, error } = spawnSync(program, {
+    const { stdout, stderr, status, signal, error } = spawnSync(program, {
         input: asked.map(({ operation, text }) => `${operation} ${text}\n`).join(''),
         maxBuffer: 1 << 28,
         encoding: 'utf8',
     });
     assert.equal(error, undefined, `${program} is missing: build first`);
-    assert.equal(status, 0, stderr);
+    assert.equal(status, 0, `${program} ended with ${signal ?? status}: ${stderr}`);
     const answers = stdout.split('\n').slice(0, -1);
     assert.equal(answers.length, asked.length);
     const count = { taken: 0, refused: 0 };
