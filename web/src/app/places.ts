@@ -1,8 +1,8 @@
-import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconWebhook, type Icon } from '@tabler/icons-react';
+import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconUsersGroup, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
-    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/settings' | '/security';
+    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/team' | '/settings' | '/security';
     word: Word;
     icon: Icon;
     /** Who lacks it does not see the place. */
@@ -26,6 +26,7 @@ export const groups: { word?: Word; places: Place[] }[] = [
         { to: '/audit', word: 'nav.audit', icon: IconFileSearch, permission: 'audit:read', hotkey: 'g l' },
     ] },
     { word: 'nav.workspace', places: [
+        { to: '/team', word: 'nav.team', icon: IconUsersGroup, permission: 'people:read', hotkey: 'g p' },
         { to: '/usage', word: 'nav.usage', icon: IconGauge, permission: 'usage:read', hotkey: 'g u' },
         { to: '/settings', word: 'nav.settings', icon: IconSettings, permission: 'settings:read', hotkey: 'g s' },
     ] },

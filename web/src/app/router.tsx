@@ -8,6 +8,7 @@ import { Problem } from '@/components/basics';
 import { readAuditFilter } from '@/features/audit/queries';
 import { readMessageFilter } from '@/features/messages/filter';
 import { StepUp } from '@/features/sign-in/StepUp';
+import { readPeopleFilter } from '@/features/team/filter';
 import { NotFound } from './NotFound';
 import { Shell } from './Shell';
 
@@ -88,12 +89,27 @@ const settings = createRoute({ getParentRoute: () => app, path: '/settings', com
 const security = createRoute({ getParentRoute: () => app, path: '/security', component: lazyRouteComponent(() => import('@/pages/Security')) });
 const audit = createRoute({ getParentRoute: () => app, path: '/audit', validateSearch: readAuditFilter, component: lazyRouteComponent(() => import('@/pages/Audit')) });
 const auditEntry = createRoute({ getParentRoute: () => audit, path: '$entryId', component: lazyRouteComponent(() => import('@/pages/AuditEntry')) });
+const team = createRoute({ getParentRoute: () => app, path: '/team', component: lazyRouteComponent(() => import('@/pages/Team')) });
+const teamHome = createRoute({ getParentRoute: () => team, path: '/', beforeLoad: () => { throw redirect({ to: '/team/people' }); } });
+const people = createRoute({ getParentRoute: () => team, path: 'people', component: lazyRouteComponent(() => import('@/pages/People')), validateSearch: readPeopleFilter });
+const person = createRoute({ getParentRoute: () => people, path: '$membershipId', component: lazyRouteComponent(() => import('@/pages/Person')) });
+const invitations = createRoute({ getParentRoute: () => team, path: 'invitations', component: lazyRouteComponent(() => import('@/pages/Invitations')) });
+const invite = createRoute({ getParentRoute: () => app, path: '/team/invite', component: lazyRouteComponent(() => import('@/pages/Invite')) });
+const teams = createRoute({ getParentRoute: () => team, path: 'teams', component: lazyRouteComponent(() => import('@/pages/Teams')) });
+const teamOne = createRoute({ getParentRoute: () => teams, path: '$teamId', component: lazyRouteComponent(() => import('@/pages/TeamOne')) });
+const roles = createRoute({ getParentRoute: () => team, path: 'roles', component: lazyRouteComponent(() => import('@/pages/Roles')) });
+const role = createRoute({
+    getParentRoute: () => roles, path: '$roleId', component: lazyRouteComponent(() => import('@/pages/Role')),
+    validateSearch: (search: Record<string, unknown>): { from?: string } => { const from = text(search['from']); return from === undefined ? {} : { from }; },
+});
+const reviews = createRoute({ getParentRoute: () => team, path: 'reviews', component: lazyRouteComponent(() => import('@/pages/Reviews')) });
+const review = createRoute({ getParentRoute: () => app, path: '/team/reviews/$reviewId', component: lazyRouteComponent(() => import('@/pages/Review')) });
 const reference = createRoute({
     getParentRoute: () => app, path: '/reference', component: lazyRouteComponent(() => import('@/pages/Reference')),
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), reference])]);
+const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

@@ -24,6 +24,7 @@ const looks = {
     expired: { colour: 'grey', icon: IconClock, word: 'status.expired' },
     canceled: { colour: 'grey', icon: IconBan, word: 'status.canceled' },
     active: { colour: 'green', icon: IconPlugConnected, word: 'status.active' },
+    working: { colour: 'green', icon: IconCircleCheck, word: 'status.working' },
     connecting: { colour: 'blue', icon: IconLoader, word: 'status.connecting' },
     paused: { colour: 'amber', icon: IconPlayerPause, word: 'status.paused' },
     broken: { colour: 'red', icon: IconAlertTriangle, word: 'status.broken' },
@@ -43,7 +44,10 @@ const looks = {
     revoked: { colour: 'grey', icon: IconBan, word: 'status.revoked' },
     suspended: { colour: 'amber', icon: IconPlayerPause, word: 'status.suspended' },
     left: { colour: 'grey', icon: IconCircleX, word: 'status.left' },
+    joined: { colour: 'green', icon: IconCircleCheck, word: 'status.joined' },
     open: { colour: 'amber', icon: IconClock, word: 'status.open' },
+    overdue: { colour: 'red', icon: IconAlertTriangle, word: 'status.overdue' },
+    confirmed: { colour: 'green', icon: IconCircleCheck, word: 'status.confirmed' },
     closed: { colour: 'green', icon: IconCircleCheck, word: 'status.closed' },
     succeeded: { colour: 'green', icon: IconCircleCheck, word: 'status.succeeded' },
 } as const satisfies Record<string, Look>;
