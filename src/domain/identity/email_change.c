@@ -129,20 +129,10 @@ email_change_use(struct db_tx *tx, const struct clock *clock, struct id change)
 static const struct db_stmt email_change_drop_stmt = {
     "email_change_drop",
     "DELETE FROM email_change WHERE tenant_id = $1 AND person_id = $2 AND expires_at > $3"
-    " RETURNING id"
 };
 
 enum err
-email_change_drop(struct db_tx *tx, const struct clock *clock, struct id person, struct id *out)
+email_change_drop(struct db_tx *tx, const struct clock *clock, struct id person)
 {
-    struct db_rows *rows = NULL;
-    enum err err =
-        db_query(tx, &email_change_drop_stmt, DB_ARGS(DB_ID(person), DB_TIME(clock_wall(clock))), &rows);
-
-    if (err == ERR_OK && db_rows_count(rows) == 0)
-        err = ERR_NOT_FOUND;
-    if (err == ERR_OK)
-        *out = db_id(rows, 0, 0);
-    db_rows_free(rows);
-    return err;
+    return db_exec_one(tx, &email_change_drop_stmt, DB_ARGS(DB_ID(person), DB_TIME(clock_wall(clock))));
 }

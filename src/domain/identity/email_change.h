@@ -39,8 +39,7 @@ MUST_CHECK enum err email_change_find(struct db_tx *tx, const struct clock *cloc
                                       struct slice token, struct arena *arena, struct email_change *out);
 /* Uses it up. ERR_LINK_INVALID: somebody was faster, or it has expired. */
 MUST_CHECK enum err email_change_use(struct db_tx *tx, const struct clock *clock, struct id change);
-/* *out is the id of what was dropped. ERR_NOT_FOUND: nothing is under way. */
-MUST_CHECK enum err email_change_drop(struct db_tx *tx, const struct clock *clock, struct id person,
-                                      struct id *out);
+/* ERR_NOT_FOUND: nothing is under way. */
+MUST_CHECK enum err email_change_drop(struct db_tx *tx, const struct clock *clock, struct id person);
 
 #endif

@@ -71,8 +71,8 @@ static const struct db_stmt invitation_teams_stmt = {
 static const struct db_stmt invitation_insert_stmt = {
     "invitation_insert",
     "INSERT INTO invitation (tenant_id, id, key_version, email_ct, email_iv, email_tag, email_index, role, role_id,"
-    " scope, channels, teams, token_hash, invited_by_kind, invited_by, created_at, expires_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    " scope, channels, teams, token_hash, invited_by_kind, invited_by, created_at, expires_at, is_mailed)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 };
 
 static enum err
@@ -92,14 +92,12 @@ room_check(struct db_tx *tx, const struct invitation_new *with)
 
 enum err
 invitation_create(struct db_tx *tx, const struct clock *clock, const struct authority *authority,
-                  const struct invitation_new *with, struct arena *arena, struct secret **token_out)
+                  const struct invitation_new *with, struct arena *arena)
 {
     struct wall_time now = clock_wall(clock);
-    unsigned char hash[HASH_BYTES];
     uint64_t permissions = 0;
     enum err err = role_permissions(tx, &with->role, arena, &permissions);
 
-    *token_out = NULL;
     if (err == ERR_OK && !authority_covers(authority, &with->role, permissions))
         err = ERR_AUTHORITY;
     if (err == ERR_OK)
@@ -109,8 +107,6 @@ invitation_create(struct db_tx *tx, const struct clock *clock, const struct auth
     if (err == ERR_OK)
         err = room_check(tx, with);
     if (err == ERR_OK)
-        err = enrolment_token_draw(token_out, hash);
-    if (err == ERR_OK)
         err = db_exec_one(tx, &invitation_insert_stmt,
                           DB_ARGS(DB_ID(with->id), DB_I64(with->email.key_version), SEALED_ARGS(&with->email),
                                   DB_BYTES(slice_of(with->email_index, sizeof(with->email_index))),
@@ -119,19 +115,16 @@ invitation_create(struct db_tx *tx, const struct clock *clock, const struct auth
                                   DB_TEXT_Z(membership_reach_word(with->reach)),
                                   DB_ID_ARRAY(with->channels, with->channel_count),
                                   DB_ID_ARRAY(with->teams, with->team_count),
-                                  DB_BYTES(slice_of(hash, sizeof(hash))), DB_TEXT_Z(authority->kind),
-                                  DB_ID(authority->actor), DB_TIME(now), DB_TIME(ends_at(now))));
-    if (err != ERR_OK) {
-        secret_free(*token_out);
-        *token_out = NULL;
-    }
+                                  DB_BYTES(slice_of(with->token_hash, sizeof(with->token_hash))),
+                                  DB_TEXT_Z(authority->kind), DB_ID(authority->actor), DB_TIME(now),
+                                  DB_TIME(ends_at(now)), DB_BOOL(with->is_mailed)));
     return err;
 }
 
 #define INVITATION_COLUMNS                                                                                   \
     "v.id, v.tenant_id, v.role, v.role_id, r.permissions, coalesce(r.name, v.role), v.scope,"                \
     " v.channels::text[], v.teams::text[], v.state, v.sent_count, v.invited_by_kind, v.invited_by,"          \
-    " v.created_at, v.expires_at, v.key_version, v.email_ct, v.email_iv, v.email_tag"
+    " v.created_at, v.expires_at, v.key_version, v.email_ct, v.email_iv, v.email_tag, v.is_mailed"
 #define INVITATION_TABLES                                                                                    \
     " FROM invitation v LEFT JOIN role r ON r.tenant_id = v.tenant_id AND r.id = v.role_id"
 
@@ -146,7 +139,8 @@ invitation_from_row(const struct db_rows *rows, size_t row, struct wall_time now
                                 .is_by_person = slice_eq(db_text(rows, row, 11), SLICE("person")),
                                 .invited_by = db_id(rows, row, 12),
                                 .created_at = db_time(rows, row, 13),
-                                .expires_at = db_time(rows, row, 14) };
+                                .expires_at = db_time(rows, row, 14),
+                                .is_mailed = db_bool(rows, row, 19) };
     enum err err = out->role_name.ptr == NULL
                        ? ERR_NO_MEMORY
                        : membership_role_read(rows, row, 2, 3, 4, arena, &out->role, permissions_out);
@@ -232,34 +226,26 @@ invitation_list(struct db_tx *tx, const struct clock *clock, struct id before, s
 static const struct db_stmt invitation_resend_stmt = {
     "invitation_resend",
     "UPDATE invitation SET state = 'pending', settled_at = NULL, token_hash = $3, expires_at = $4,"
-    " sent_count = sent_count + 1 WHERE tenant_id = $1 AND id = $2"
+    " is_mailed = $5, sent_count = sent_count + 1 WHERE tenant_id = $1 AND id = $2"
 };
 
 enum err
 invitation_resend(struct db_tx *tx, const struct clock *clock, const struct authority *authority,
-                  struct id invitation, struct arena *arena, struct secret **token_out)
+                  struct id invitation, const unsigned char token_hash[static 32], bool is_mailed,
+                  struct arena *arena)
 {
-    unsigned char hash[HASH_BYTES];
     struct invitation found;
     uint64_t permissions = 0;
     enum err err = invitation_read(tx, &invitation_lock_stmt, clock, invitation, arena, &found, &permissions);
 
-    *token_out = NULL;
     if (err == ERR_OK && found.state != INVITATION_PENDING && found.state != INVITATION_EXPIRED)
         err = ERR_STATE_CONFLICT;
     if (err == ERR_OK && !authority_covers(authority, &found.role, permissions))
         err = ERR_AUTHORITY;
-    if (err == ERR_OK)
-        err = enrolment_token_draw(token_out, hash);
-    if (err == ERR_OK)
-        err = db_exec_one(tx, &invitation_resend_stmt,
-                          DB_ARGS(DB_ID(invitation), DB_BYTES(slice_of(hash, sizeof(hash))),
-                                  DB_TIME(ends_at(clock_wall(clock)))));
-    if (err != ERR_OK) {
-        secret_free(*token_out);
-        *token_out = NULL;
-    }
-    return err;
+    return err == ERR_OK ? db_exec_one(tx, &invitation_resend_stmt,
+                                       DB_ARGS(DB_ID(invitation), DB_BYTES(slice_of(token_hash, HASH_BYTES)),
+                                               DB_TIME(ends_at(clock_wall(clock))), DB_BOOL(is_mailed)))
+                         : err;
 }
 
 static const struct db_stmt invitation_revoke_stmt = {
@@ -285,7 +271,7 @@ static const struct db_stmt invitation_find_stmt = {
     "invitation_find",
     "SELECT v.id, v.tenant_id, v.role, v.role_id, '{}'::text[], coalesce(v.role, ''), v.scope,"
     " v.channels::text[], v.teams::text[], v.state, v.sent_count, v.invited_by_kind, v.invited_by,"
-    " v.created_at, v.expires_at, v.key_version, v.email_ct, v.email_iv, v.email_tag, t.name"
+    " v.created_at, v.expires_at, v.key_version, v.email_ct, v.email_iv, v.email_tag, v.is_mailed, t.name"
     " FROM invitation v JOIN tenant t ON t.tenant_id = v.tenant_id"
     " WHERE v.token_hash = $1 AND v.state = 'pending' AND v.expires_at > $2 AND t.state = 'active'"
 };
@@ -311,7 +297,7 @@ invitation_find(struct db *db, const struct clock *clock, struct slice token, st
     if (err == ERR_OK)
         err = invitation_from_row(rows, 0, now, arena, out, &permissions);
     if (err == ERR_OK) {
-        out->tenant_name = arena_copy(arena, db_text(rows, 0, 19));
+        out->tenant_name = arena_copy(arena, db_text(rows, 0, 20));
         err = out->tenant_name.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
     }
     db_rows_free(rows);

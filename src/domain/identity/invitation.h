@@ -30,6 +30,7 @@ struct invitation {
     struct id invited_by;
     struct wall_time created_at, expires_at;
     struct vault_sealed email;
+    bool is_mailed;           /* its link was sent to the address; else it was shown, to be handed over */
     struct slice tenant_name; /* invitation_find alone */
 };
 
@@ -41,6 +42,8 @@ struct invitation_new {
     enum membership_reach reach;
     const struct id *channels, *teams;
     size_t channel_count, team_count;
+    bool is_mailed;
+    unsigned char token_hash[32]; /* enrolment_token_draw */
 };
 /* The address for the invitation's row, and the index by which equal ones meet. */
 MUST_CHECK enum err invitation_seal(const struct vault *vault, struct id tenant, struct slice email,
@@ -48,17 +51,18 @@ MUST_CHECK enum err invitation_seal(const struct vault *vault, struct id tenant,
 MUST_CHECK enum err invitation_email_open(const struct vault *vault, const struct invitation *invitation,
                                           struct arena *arena, struct slice *out);
 /*
- * *token_out (owned) is for the link, shown once. ERR_EXISTS: an invitation of this address is pending.
- * ERR_AUTHORITY, ERR_ROLE_UNKNOWN, ERR_CHANNEL_UNKNOWN, ERR_TEAM_UNKNOWN, ERR_TOO_MANY.
+ * ERR_EXISTS: an invitation of this address is pending. ERR_AUTHORITY, ERR_ROLE_UNKNOWN, ERR_CHANNEL_UNKNOWN,
+ * ERR_TEAM_UNKNOWN, ERR_TOO_MANY.
  */
 MUST_CHECK enum err invitation_create(struct db_tx *tx, const struct clock *clock,
                                       const struct authority *authority, const struct invitation_new *with,
-                                      struct arena *arena, struct secret **token_out);
+                                      struct arena *arena);
 /* Another token, 48 hours from now, also for one that has expired. ERR_NOT_FOUND, ERR_STATE_CONFLICT:
  * accepted or revoked. ERR_AUTHORITY: it gives more than whoever asks has. */
 MUST_CHECK enum err invitation_resend(struct db_tx *tx, const struct clock *clock,
                                       const struct authority *authority, struct id invitation,
-                                      struct arena *arena, struct secret **token_out);
+                                      const unsigned char token_hash[static 32], bool is_mailed,
+                                      struct arena *arena);
 /* Done again it changes nothing. ERR_NOT_FOUND, ERR_STATE_CONFLICT: accepted. */
 MUST_CHECK enum err invitation_revoke(struct db_tx *tx, const struct clock *clock, struct id invitation,
                                       struct arena *arena);

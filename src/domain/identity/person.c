@@ -71,7 +71,8 @@ person_seal(const struct vault *vault, const struct person *person, struct arena
                                    .name = items[0].sealed,
                                    .email = items[1].sealed,
                                    .has_email = has_email,
-                                   .is_email_verified = person->is_email_verified };
+                                   .is_email_verified = person->is_email_verified,
+                                   .reads_hindi = person->reads_hindi };
     memcpy(out->email_index, items[1].index, sizeof(out->email_index));
     return ERR_OK;
 }
@@ -79,15 +80,15 @@ person_seal(const struct vault *vault, const struct person *person, struct arena
 static const struct db_stmt person_insert_stmt = {
     "person_insert",
     "INSERT INTO person (tenant_id, id, created_at, key_version, generation, name_ct, name_iv, name_tag, email_ct,"
-    " email_iv, email_tag, email_index, email_verified_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $13 THEN $3 END)"
+    " email_iv, email_tag, email_index, email_verified_at, language)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $13 THEN $3 END, $14)"
 };
 /* That somebody has this address was so before, or it was shown just now. */
 static const struct db_stmt person_update_stmt = {
     "person_update",
     "UPDATE person SET key_version = $4, generation = $5, name_ct = $6, name_iv = $7, name_tag = $8, email_ct = $9,"
     " email_iv = $10, email_tag = $11, email_index = $12, email_verified_at = CASE WHEN NOT $13 THEN NULL"
-    " WHEN email_index = $12 THEN coalesce(email_verified_at, $3) ELSE $3 END"
+    " WHEN email_index = $12 THEN coalesce(email_verified_at, $3) ELSE $3 END, language = $14"
     " WHERE tenant_id = $1 AND id = $2 AND generation = $5 - 1"
 };
 
@@ -98,14 +99,14 @@ person_write(struct db_tx *tx, const struct db_stmt *stmt, const struct clock *c
     const struct slice none = SLICE_EMPTY;
     bool has = with->has_email;
 
-    return db_exec_one(tx, stmt,
-                       DB_ARGS(DB_ID(with->id), DB_TIME(clock_wall(clock)), DB_I64(with->name.key_version),
-                               DB_I64(with->generation), SEALED_ARGS(&with->name),
-                               DB_BYTES(has ? with->email.cipher : none),
-                               DB_BYTES(has ? slice_of(with->email.iv, VAULT_IV_BYTES) : none),
-                               DB_BYTES(has ? slice_of(with->email.tag, VAULT_TAG_BYTES) : none),
-                               DB_BYTES(has ? slice_of(with->email_index, sizeof(with->email_index)) : none),
-                               DB_BOOL(has && with->is_email_verified)));
+    return db_exec_one(
+        tx, stmt,
+        DB_ARGS(DB_ID(with->id), DB_TIME(clock_wall(clock)), DB_I64(with->name.key_version),
+                DB_I64(with->generation), SEALED_ARGS(&with->name), DB_BYTES(has ? with->email.cipher : none),
+                DB_BYTES(has ? slice_of(with->email.iv, VAULT_IV_BYTES) : none),
+                DB_BYTES(has ? slice_of(with->email.tag, VAULT_TAG_BYTES) : none),
+                DB_BYTES(has ? slice_of(with->email_index, sizeof(with->email_index)) : none),
+                DB_BOOL(has && with->is_email_verified), DB_TEXT_Z(with->reads_hindi ? "hi" : "en")));
 }
 
 enum err
@@ -140,7 +141,7 @@ struct people {
 static const struct db_stmt person_read_stmt = {
     "person_read",
     "SELECT id, key_version, generation, created_at, state = 'left', email_verified_at IS NOT NULL, name_ct, name_iv,"
-    " name_tag, email_ct, email_iv, email_tag FROM person WHERE tenant_id = $1 AND id = ANY($2) LIMIT 2000"
+    " name_tag, email_ct, email_iv, email_tag, language = 'hi' FROM person WHERE tenant_id = $1 AND id = ANY($2) LIMIT 2000"
 };
 _Static_assert(PERSON_READ_MAX == 2000, "the statement's limit");
 
@@ -153,7 +154,8 @@ person_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
                                    .generation = (uint32_t)db_i64(rows, row, 2),
                                    .created_at = db_time(rows, row, 3),
                                    .has_left = db_bool(rows, row, 4),
-                                   .is_email_verified = db_bool(rows, row, 5) };
+                                   .is_email_verified = db_bool(rows, row, 5),
+                                   .reads_hindi = db_bool(rows, row, 12) };
     out->has_email = !db_is_null(rows, row, 9);
     enum err err = sealed_column_read(rows, row, 6, version, arena, &out->name);
     if (err == ERR_OK && out->has_email)

@@ -19,6 +19,7 @@ struct person {
     struct id id;
     struct slice name, email; /* email empty: none is known */
     bool is_email_verified, has_left;
+    bool reads_hindi; /* else English: what we write to them */
     struct wall_time created_at;
     uint32_t generation;
 };
@@ -32,7 +33,7 @@ struct person_sealed {
     struct id id;
     uint32_t generation;
     struct vault_sealed name, email;
-    bool has_email, is_email_verified;
+    bool has_email, is_email_verified, reads_hindi;
     unsigned char email_index[VAULT_INDEX_BYTES];
 };
 /* Name, e-mail and what else there is of `person`, of the generation that it says. */

@@ -120,13 +120,14 @@ notice_put(struct db_tx *tx, const struct notice_sealed *with)
                                                SEALED_ARGS(&with->data)));
 }
 
-/* Two dispatchers never take the same one; what is over is left to the housekeeping. */
+/* Two dispatchers never take the same one; what is over is left to the housekeeping. Materialized: a plan may
+ * look into a subquery again and again, and would lock another row each time. */
 static const struct db_stmt notice_claim_stmt = {
     "notice_claim",
-    "UPDATE mail_notice n SET fence = fence + 1, attempt = attempt + 1,"
-    " due_at = now() + make_interval(secs => $2::bigint / 1000.0) FROM (SELECT id FROM mail_notice"
-    " WHERE tenant_id = $1 AND due_at <= now() AND expires_at > now() ORDER BY due_at LIMIT 1"
-    " FOR UPDATE SKIP LOCKED) due WHERE n.tenant_id = $1 AND n.id = due.id"
+    "WITH due AS MATERIALIZED (SELECT id FROM mail_notice WHERE tenant_id = $1 AND due_at <= now()"
+    " AND expires_at > now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
+    " UPDATE mail_notice n SET fence = fence + 1, attempt = attempt + 1,"
+    " due_at = now() + make_interval(secs => $2::bigint / 1000.0) FROM due WHERE n.tenant_id = $1 AND n.id = due.id"
     " RETURNING n.id, n.kind, n.language, n.fence, n.attempt, n.happened_at, n.expires_at,"
     " (extract(epoch FROM n.expires_at - now()) * 1000)::bigint, n.data_key_version, n.data_ct, n.data_iv,"
     " n.data_tag"

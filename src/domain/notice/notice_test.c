@@ -142,6 +142,26 @@ one_is_in_one_hand_at_a_time(void **state UNUSED)
     assert_int_equal(wait_ms, 777);
 }
 
+/* Also when the table has grown and the plans are others. */
+static void
+a_claim_takes_one_of_many(void **state UNUSED)
+{
+    struct notice_claim claim;
+    int64_t wait_ms = 0;
+
+    for (int64_t i = 0; i < 20; i++) {
+        struct notice notice = usual();
+        put(&notice);
+    }
+    for (int64_t i = 1; i <= 20; i++) {
+        assert_ok(notice_claim(dispatcher, 60000, arena, &claim, &wait_ms));
+        assert_int_equal(test_cluster_number("select sum(attempt) from harkara.mail_notice"), i);
+        if (i == 10)
+            test_cluster_sql("analyze harkara.mail_notice");
+    }
+    assert_int_equal(notice_claim(dispatcher, 60000, arena, &claim, &wait_ms), ERR_NOTHING);
+}
+
 static enum err
 withdraw_in(struct db_tx *tx, void *ctx)
 {
@@ -240,6 +260,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_was_put_is_opened_by_a_dispatcher_alone, emptied),
         cmocka_unit_test_setup(one_is_in_one_hand_at_a_time, emptied),
+        cmocka_unit_test_setup(a_claim_takes_one_of_many, emptied),
         cmocka_unit_test_setup(a_later_one_takes_the_place_of_what_is_about_the_same, emptied),
         cmocka_unit_test_setup(what_is_over_is_not_sent, emptied),
         cmocka_unit_test(what_does_not_fit_is_not_sealed),

@@ -69,10 +69,10 @@ me_reply(struct http_request *request, struct http_response *response, const str
 
     if (err != ERR_OK)
         return err;
-    return http_reply_json(request, response, 200,
-                           json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "id", show_id(ID_PERSON, person->id),
-                                     "name", show_text(person->name), "email",
-                                     show_text_or_null(person->email), "is_email_verified",
-                                     (int)person->is_email_verified, "pending_email", pending, "created_at",
-                                     show_time(person->created_at)));
+    return http_reply_json(
+        request, response, 200,
+        json_pack("{s:o, s:o, s:o, s:b, s:o, s:s, s:o}", "id", show_id(ID_PERSON, person->id), "name",
+                  show_text(person->name), "email", show_text_or_null(person->email), "is_email_verified",
+                  (int)person->is_email_verified, "pending_email", pending, "language",
+                  person->reads_hindi ? "hi" : "en", "created_at", show_time(person->created_at)));
 }

@@ -7,6 +7,7 @@
 #include "domain/identity/enrolment.h"
 #include "domain/identity/throttle.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/me.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
@@ -19,6 +20,7 @@ struct work {
     struct slice token;
     struct email_change change;
     struct person_sealed sealed;
+    struct mailing mailing;
     struct audit_act act;
 };
 
@@ -50,23 +52,42 @@ put_in(struct db_tx *tx, void *ctx)
     struct work *work = ctx;
     enum err err = email_change_put(tx, work->clock, &work->change);
 
-    return err == ERR_OK ? me_audit(tx, work->request, &work->act) : err;
+    if (err == ERR_OK)
+        err = me_audit(tx, work->request, &work->act);
+    return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
 }
 
 static enum err
 email_reply(struct http_request *request, struct http_response *response, const struct email_change *change,
-            struct slice email, const struct secret *token)
+            struct slice email, struct slice link)
 {
-    struct slice link =
-        arena_format(request->arena, "%s/confirm-email#%.*s",
-                     gateway_worker_of(request)->gateway->origin.text, SLICE_FMT(secret_slice(token)));
+    json_t *shown = json_pack("{s:o, s:s, s:o, s:o}", "email", show_text(email), "delivery",
+                              change->is_mailed ? "mail" : "link", "created_at",
+                              show_time(change->created_at), "expires_at", show_time(change->expires_at));
 
-    return link.ptr == NULL
-               ? ERR_NO_MEMORY
-               : http_reply_json(request, response, 202,
-                                 json_pack("{s:o, s:s, s:o, s:o, s:o}", "email", show_text(email), "delivery",
-                                           "link", "created_at", show_time(change->created_at), "expires_at",
-                                           show_time(change->expires_at), "link", show_text(link)));
+    if (!change->is_mailed)
+        show_set(&shown, "link", show_text(link));
+    return http_reply_json(request, response, 202, shown);
+}
+
+/* The mail with the link, where mail is sent; the person who reads it is the one who asks. */
+static enum err
+link_mail(struct http_request *request, struct work *work, struct slice email, struct slice link)
+{
+    struct person person;
+    enum err err = me_load(request, &person);
+
+    return err != ERR_OK ? err
+                         : mailing_link(request,
+                                        &(struct notice){ .kind = NOTICE_EMAIL_CONFIRM,
+                                                          .language = mailing_language(&person),
+                                                          .about = work->person, /* one at a time */
+                                                          .expires_at = wall_after_ms(clock_wall(work->clock),
+                                                                                      EMAIL_CHANGE_MS),
+                                                          .to = email,
+                                                          .name = person.name,
+                                                          .link = link },
+                                        &work->mailing);
 }
 
 static enum err
@@ -74,24 +95,30 @@ email_post(struct http_request *request, struct http_response *response)
 {
     struct work work = work_of(request);
     struct secret *token = NULL;
-    struct slice email;
+    struct slice email, link = SLICE_EMPTY;
     enum err err = person_email_read(json_text_of(request_json(request), "email"), request->arena, &email);
 
     if (err == ERR_CONTRACT)
         problem_add(&request->problem, request->arena, SLICE("/email"), SLICE("is no e-mail address"));
     if (err == ERR_OK)
         err = throttle(request, work.person);
-    work.change = (struct email_change){ .id = id_new(work.clock), .person = work.person };
+    work.change = (struct email_change){ .id = id_new(work.clock),
+                                         .person = work.person,
+                                         .is_mailed = mailing_is_on(request) };
     if (err == ERR_OK)
         err = email_change_seal(&gateway_worker_of(request)->vault, email, request->arena, &work.change);
     if (err == ERR_OK)
         err = enrolment_token_draw(&token, work.change.token_hash);
+    if (err == ERR_OK) {
+        link = mailing_page(request, "confirm-email", token);
+        err = link.ptr == NULL ? ERR_NO_MEMORY : link_mail(request, &work, email, link);
+    }
     if (err == ERR_OK)
         err = act_begin(request, AUDIT_PERSON_EMAIL_ASKED, ID_PERSON, work.person, &work.act);
     if (err == ERR_OK)
         err = platform_write(request, put_in, &work);
     if (err == ERR_OK)
-        err = email_reply(request, response, &work.change, email, token);
+        err = email_reply(request, response, &work.change, email, link);
     secret_free(token);
     return err;
 }
@@ -100,9 +127,11 @@ static enum err
 drop_in(struct db_tx *tx, void *ctx)
 {
     struct work *work = ctx;
-    enum err err = email_change_drop(tx, work->clock, work->person, &work->change.id);
+    enum err err = email_change_drop(tx, work->clock, work->person);
 
-    return err == ERR_OK ? me_audit(tx, work->request, &work->act) : err;
+    if (err == ERR_OK)
+        err = me_audit(tx, work->request, &work->act);
+    return err == ERR_OK ? mailing_withdraw(tx, work->request, work->person) : err;
 }
 
 static enum err
@@ -132,7 +161,9 @@ confirm_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = person_update(tx, work->clock, &work->sealed);
-    return err == ERR_OK ? me_audit(tx, work->request, &work->act) : err;
+    if (err == ERR_OK)
+        err = me_audit(tx, work->request, &work->act);
+    return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
 }
 
 static enum err
@@ -146,6 +177,8 @@ email_confirm(struct http_request *request, struct http_response *response)
     enum err err = platform_read(request, find_in, &work);
     if (err == ERR_OK)
         err = me_load(request, &person);
+    if (err == ERR_OK) /* to the address that was: whoever took the account over has the new one */
+        err = mailing_news(request, &person, NOTICE_EMAIL_CHANGED, SLICE_EMPTY, SLICE_EMPTY, &work.mailing);
     if (err == ERR_OK)
         err = email_change_open(&worker->vault, &work.change, request->arena, &person.email);
     if (err == ERR_OK) {

@@ -5,6 +5,7 @@
 #include "domain/identity/membership.h"
 #include "domain/identity/person.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
 #include "wire/json/json.h"
@@ -22,7 +23,8 @@ struct work {
     struct id person;
     bool is_new; /* a person who was not here before */
     const struct passkey_answer *answer;
-    struct person_sealed sealed;
+    struct person_sealed sealed; /* of one who is new, or who gets the address that was invited */
+    bool is_person_changed;
     struct passkey passkey;
     struct session_new with;
     struct session session;
@@ -117,6 +119,8 @@ enrol_in(struct db_tx *tx, void *ctx)
                                 &work->text);
         work->act.actor.session = work->session.id;
     }
+    if (err == ERR_OK && work->is_person_changed)
+        err = person_update(tx, clock, &work->sealed);
     if (err == ERR_OK)
         err = db_tx_turn_to(tx, work->enrolment.workspace);
     if (err == ERR_OK && work->is_invited)
@@ -147,6 +151,26 @@ act_of(struct http_request *request, struct work *work)
                          : err;
 }
 
+/*
+ * Whoever accepts an invitation gets the address that was invited, if they have none; and it is verified if
+ * the link went there and nobody else has shown that it is theirs.
+ */
+static enum err
+email_take(struct http_request *request, const struct work *work, struct person *person)
+{
+    const struct gateway_worker *worker = gateway_worker_of(request);
+    struct id other;
+
+    if (!work->is_invited || person->email.len != 0)
+        return ERR_OK;
+    enum err err = invitation_email_open(&worker->vault, &work->invitation, request->arena, &person->email);
+    if (err != ERR_OK || !work->invitation.is_mailed)
+        return err;
+    err = person_find(worker->db, &worker->vault, person->email, &other);
+    person->is_email_verified = err == ERR_NOT_FOUND;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 /* The ceremony's id becomes the person's: so it was known to the authenticator, and nothing had to be kept.
  */
 static enum err
@@ -174,6 +198,9 @@ enrolment_post(struct http_request *request, struct http_response *response)
                                       .user_agent = http_header(request, "User-Agent") };
     err = passkey_answer_new(request, &answer, work.person, "passkey_name", &work.passkey);
     if (err == ERR_OK)
+        err = email_take(request, &work, &person);
+    person.reads_hindi = notice_language_of(http_header(request, "Accept-Language")) == NOTICE_HINDI;
+    if (err == ERR_OK)
         err = person_seal(&gateway_worker_of(request)->vault, &person, request->arena, &work.sealed);
     if (err == ERR_OK)
         err = act_of(request, &work);
@@ -185,6 +212,22 @@ enrolment_post(struct http_request *request, struct http_response *response)
     return passkey_refused(request, err);
 }
 
+static enum err
+address_add(struct http_request *request, struct work *work)
+{
+    const struct gateway_worker *worker = gateway_worker_of(request);
+    struct person person;
+    enum err err = person_get(worker->db, &worker->vault, work->person, request->arena, &person);
+
+    if (err != ERR_OK || person.email.len != 0)
+        return err;
+    err = email_take(request, work, &person);
+    work->is_person_changed = err == ERR_OK && person.email.len != 0;
+    person.generation++;
+    return work->is_person_changed ? person_seal(&worker->vault, &person, request->arena, &work->sealed)
+                                   : err;
+}
+
 /* For somebody who is here already: the workspace is added to his. */
 static enum err
 enrolment_accept(struct http_request *request, struct http_response *response)
@@ -194,6 +237,8 @@ enrolment_accept(struct http_request *request, struct http_response *response)
     enum err err = find(request, &work);
 
     work.person = person->session.person;
+    if (err == ERR_OK)
+        err = address_add(request, &work);
     if (err == ERR_OK)
         err = act_of(request, &work);
     work.act.actor.session = person->session.id;

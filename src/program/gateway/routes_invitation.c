@@ -1,9 +1,12 @@
 /*
- * /v1/invitations: links that make whoever opens them a member. No e-mail is sent: the link is shown to
- * whoever invites, once, to be handed over.
+ * /v1/invitations: links that make whoever opens them a member. Where there is a relay they go to the address
+ * that is invited; else, or when it is asked for, the link is shown to whoever invites, once, to be handed
+ * over.
  */
+#include "domain/identity/enrolment.h"
 #include "domain/identity/invitation.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/people.h"
 #include "program/gateway/reach.h"
 #include "wire/json/json.h"
@@ -17,8 +20,10 @@ struct work {
     struct invitation_new with;
     struct invitation invitation, *invitations;
     size_t count;
-    struct secret *token; /* owned */
+    struct slice email, link; /* link empty: there is none, or it was mailed */
+    unsigned char token_hash[32];
     struct audit_act act;
+    struct mailing mailing;
 };
 
 static const struct clock *
@@ -31,19 +36,19 @@ static json_t *
 invitation_show(const struct http_request *request, const struct invitation *invitation, struct slice email)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "id",
+        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o}", "id",
         show_id(ID_INVITATION, invitation->id), "email", show_text(email), "role",
         people_show_role(&invitation->role), "role_name", show_text(invitation->role_name), "scope",
         membership_reach_word(invitation->reach), "channels",
         reach_show_channels(request, invitation->channels, invitation->channel_count), "teams",
         people_show_ids(ID_TEAM, invitation->teams, invitation->team_count), "state",
-        invitation_state_word(invitation->state), "sent_count", (json_int_t)invitation->sent_count,
-        "invited_by",
+        invitation_state_word(invitation->state), "delivery", invitation->is_mailed ? "mail" : "link",
+        "sent_count", (json_int_t)invitation->sent_count, "invited_by",
         people_show_actor(invitation->is_by_person ? SLICE("person") : SLICE("key"), invitation->invited_by),
         "created_at", show_time(invitation->created_at), "expires_at", show_time(invitation->expires_at));
 }
 
-/* With the link, when there is a token to show. */
+/* With the link, when it is to be handed over. */
 static enum err
 invitation_reply(struct http_request *request, struct http_response *response, int status, struct work *work)
 {
@@ -51,19 +56,32 @@ invitation_reply(struct http_request *request, struct http_response *response, i
     struct slice email;
     enum err err = invitation_email_open(&worker->vault, &work->invitation, request->arena, &email);
 
-    if (err != ERR_OK) {
-        secret_free(work->token);
+    if (err != ERR_OK)
         return err;
-    }
     json_t *shown = invitation_show(request, &work->invitation, email);
-    if (work->token != NULL) {
-        struct slice link = arena_format(request->arena, "%s/enrol#%.*s", worker->gateway->origin.text,
-                                         SLICE_FMT(secret_slice(work->token)));
-        show_set(&shown, "link", link.ptr == NULL ? NULL : show_text(link));
-        secret_free(work->token);
-        work->token = NULL;
-    }
+    if (work->link.len != 0)
+        show_set(&shown, "link", show_text(work->link));
     return http_reply_json(request, response, status, shown);
+}
+
+/* A token for the address, and its mail where mail is sent and wanted: before the transaction. */
+static enum err
+link_make(struct work *work, struct id invitation, bool is_mail_wanted)
+{
+    struct http_request *request = work->request;
+    struct secret *token = NULL;
+    enum err err = enrolment_token_draw(&token, work->token_hash);
+
+    if (err == ERR_OK) {
+        work->link = mailing_page(request, "enrol", token);
+        err = work->link.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+    }
+    secret_free(token);
+    if (err == ERR_OK && is_mail_wanted)
+        err = mailing_invitation(request, invitation, work->email, work->link, &work->mailing);
+    if (work->mailing.is_there)
+        work->link = SLICE_EMPTY;
+    return err;
 }
 
 static enum err
@@ -73,25 +91,23 @@ create_in(struct db_tx *tx, void *ctx)
     struct authority authority;
     enum err err = people_authority(tx, work->request, &authority);
 
-    secret_free(work->token); /* of a try that clashed */
-    work->token = NULL;
     if (err == ERR_OK)
-        err = invitation_create(tx, clock_of(work), &authority, &work->with, work->request->arena,
-                                &work->token);
+        err = invitation_create(tx, clock_of(work), &authority, &work->with, work->request->arena);
     if (err == ERR_OK)
         err = audit_append(tx, clock_of(work), &work->act);
-    return err == ERR_OK
-               ? invitation_get(tx, clock_of(work), work->with.id, work->request->arena, &work->invitation)
-               : err;
+    if (err == ERR_OK)
+        err = invitation_get(tx, clock_of(work), work->with.id, work->request->arena, &work->invitation);
+    return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
 }
 
 static enum err
-with_read(struct http_request *request, struct invitation_new *with)
+with_read(struct http_request *request, struct work *work)
 {
     const json_t *body = request_json(request);
-    struct slice scope = json_text_of(body, "scope"), email;
+    struct slice scope = json_text_of(body, "scope");
+    struct invitation_new *with = &work->with;
     struct id *channels, *teams;
-    enum err err = person_email_read(json_text_of(body, "email"), request->arena, &email);
+    enum err err = person_email_read(json_text_of(body, "email"), request->arena, &work->email);
 
     if (err == ERR_CONTRACT)
         problem_add(&request->problem, request->arena, SLICE("/email"), SLICE("is no e-mail address"));
@@ -109,7 +125,8 @@ with_read(struct http_request *request, struct invitation_new *with)
         return err;
     with->channels = channels;
     with->teams = teams;
-    return invitation_seal(&gateway_worker_of(request)->vault, request->tenant, email, request->arena, with);
+    return invitation_seal(&gateway_worker_of(request)->vault, request->tenant, work->email, request->arena,
+                           with);
 }
 
 static enum err
@@ -117,8 +134,12 @@ invitation_post(struct http_request *request, struct http_response *response)
 {
     struct work work = { .request = request,
                          .with = { .id = id_new(gateway_worker_of(request)->gateway->clock) } };
-    enum err err = with_read(request, &work.with);
+    enum err err = with_read(request, &work);
 
+    if (err == ERR_OK)
+        err = link_make(&work, work.with.id, json_text_of(request_json(request), "delivery").ptr == NULL);
+    work.with.is_mailed = work.mailing.is_there;
+    memcpy(work.with.token_hash, work.token_hash, sizeof(work.with.token_hash));
     if (err == ERR_OK)
         err = act_begin(request, AUDIT_INVITATION_SENT, ID_INVITATION, work.with.id, &work.act);
     if (err == ERR_OK)
@@ -126,10 +147,8 @@ invitation_post(struct http_request *request, struct http_response *response)
     if (err == ERR_EXISTS)
         problem_add(&request->problem, request->arena, SLICE("/email"),
                     SLICE("is invited already; send that invitation again"));
-    if (err != ERR_OK) {
-        secret_free(work.token);
+    if (err != ERR_OK)
         return people_problem(request, err);
-    }
     gateway_locate(request, response, "/v1/invitations/", ID_INVITATION, work.with.id);
     return invitation_reply(request, response, 201, &work);
 }
@@ -193,13 +212,14 @@ resend_in(struct db_tx *tx, void *ctx)
     struct authority authority;
     enum err err = people_authority(tx, work->request, &authority);
 
-    secret_free(work->token);
-    work->token = NULL;
     if (err == ERR_OK)
-        err = invitation_resend(tx, clock_of(work), &authority, work->id, work->request->arena, &work->token);
+        err = invitation_resend(tx, clock_of(work), &authority, work->id, work->token_hash,
+                                work->mailing.is_there, work->request->arena);
     if (err == ERR_OK)
         err = audit_append(tx, clock_of(work), &work->act);
-    return err == ERR_OK ? get_in(tx, work) : err;
+    if (err == ERR_OK)
+        err = get_in(tx, work);
+    return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
 }
 
 static enum err
@@ -210,37 +230,46 @@ revoke_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = audit_append(tx, clock_of(work), &work->act);
-    return err == ERR_OK ? get_in(tx, work) : err;
+    if (err == ERR_OK)
+        err = get_in(tx, work);
+    return err == ERR_OK ? mailing_withdraw(tx, work->request, work->id) : err;
 }
 
 static enum err
-invitation_change(struct http_request *request, struct http_response *response, enum audit_action action,
+invitation_change(struct http_response *response, struct work *work, enum audit_action action,
                   enum err (*change)(struct db_tx *tx, void *ctx))
+{
+    enum err err = act_begin(work->request, action, ID_INVITATION, work->id, &work->act);
+
+    if (err == ERR_OK)
+        err = gateway_write(work->request, change, work);
+    return err == ERR_OK ? invitation_reply(work->request, response, 200, work) : err;
+}
+
+/* To the address that it was for from the beginning. */
+static enum err
+invitation_post_resend(struct http_request *request, struct http_response *response)
 {
     struct work work = { .request = request };
     enum err err = gateway_path_id(request, "invitation_id", ID_INVITATION, &work.id);
 
     if (err == ERR_OK)
-        err = act_begin(request, action, ID_INVITATION, work.id, &work.act);
+        err = gateway_read(request, get_in, &work);
     if (err == ERR_OK)
-        err = gateway_write(request, change, &work);
-    if (err != ERR_OK) {
-        secret_free(work.token);
-        return err;
-    }
-    return invitation_reply(request, response, 200, &work);
-}
-
-static enum err
-invitation_post_resend(struct http_request *request, struct http_response *response)
-{
-    return invitation_change(request, response, AUDIT_INVITATION_RESENT, resend_in);
+        err = invitation_email_open(&gateway_worker_of(request)->vault, &work.invitation, request->arena,
+                                    &work.email);
+    if (err == ERR_OK)
+        err = link_make(&work, work.id, true);
+    return err == ERR_OK ? invitation_change(response, &work, AUDIT_INVITATION_RESENT, resend_in) : err;
 }
 
 static enum err
 invitation_post_revoke(struct http_request *request, struct http_response *response)
 {
-    return invitation_change(request, response, AUDIT_INVITATION_REVOKED, revoke_in);
+    struct work work = { .request = request };
+    enum err err = gateway_path_id(request, "invitation_id", ID_INVITATION, &work.id);
+
+    return err == ERR_OK ? invitation_change(response, &work, AUDIT_INVITATION_REVOKED, revoke_in) : err;
 }
 
 const struct http_route invitation_routes[] = {

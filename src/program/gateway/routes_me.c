@@ -2,6 +2,7 @@
  * by the session's person. */
 #include "domain/identity/person.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/me.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
@@ -17,6 +18,7 @@ struct work {
     struct person_sealed sealed;
     const struct passkey_answer *answer;
     struct passkey passkey, *passkeys;
+    struct mailing mailing;
     struct session *sessions;
     size_t count;
     struct audit_act act;
@@ -70,8 +72,13 @@ me_patch(struct http_request *request, struct http_response *response)
     struct person person;
     enum err err = me_load(request, &person);
 
-    person.name = json_text_of(request_json(request), "name");
-    person.generation++;
+    if (err == ERR_OK) {
+        struct slice name = json_text_of(request_json(request), "name");
+        struct slice language = json_text_of(request_json(request), "language");
+        person.name = name.ptr == NULL ? person.name : name;
+        person.reads_hindi = language.ptr == NULL ? person.reads_hindi : slice_eq(language, SLICE("hi"));
+        person.generation++;
+    }
     if (err == ERR_OK)
         err = person_seal(&gateway_worker_of(request)->vault, &person, request->arena, &work.sealed);
     if (err == ERR_OK)
@@ -135,7 +142,22 @@ passkey_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = passkey_insert(tx, &work->passkey);
-    return err == ERR_OK ? audit(tx, work) : err;
+    if (err == ERR_OK)
+        err = audit(tx, work);
+    return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
+}
+
+/* Whoever has got into the account adds one of his own: so its owner hears of it. */
+static enum err
+passkey_news(struct http_request *request, struct work *work)
+{
+    struct person person;
+    enum err err = mailing_is_on(request) ? me_load(request, &person) : ERR_NOTHING;
+
+    if (err == ERR_OK)
+        err = mailing_news(request, &person, NOTICE_PASSKEY_ADDED, work->passkey.name, SLICE_EMPTY,
+                           &work->mailing);
+    return err == ERR_NOTHING ? ERR_OK : err;
 }
 
 static enum err
@@ -150,6 +172,8 @@ passkey_post(struct http_request *request, struct http_response *response)
         err = passkey_answer_new(request, &answer, work.person, "name", &work.passkey);
     if (err == ERR_OK)
         err = act_begin(request, AUDIT_PASSKEY_ADDED, ID_PASSKEY, work.passkey.id, &work.act);
+    if (err == ERR_OK)
+        err = passkey_news(request, &work);
     if (err == ERR_OK)
         err = platform_write(request, passkey_in, &work);
     if (err != ERR_OK)

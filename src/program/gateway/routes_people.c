@@ -1,6 +1,7 @@
 /* /v1/people: who works in this workspace, as what, and until when; GET /v1/permissions. */
 #include "domain/identity/member_access.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/people.h"
 #include "program/gateway/person_gate.h"
 #include "program/gateway/reach.h"
@@ -20,6 +21,7 @@ struct work {
     struct member_sign_in sign_in;
     size_t count, keys;
     struct audit_act act;
+    struct mailing news;
 };
 
 static json_t *
@@ -258,7 +260,8 @@ end_in(struct db_tx *tx, void *ctx)
         return err;
     int len = snprintf(detail, sizeof(detail), "{\"keys_revoked\":%zu}", work->keys);
     work->act.detail = slice_of(detail, (size_t)len);
-    return audit_append(tx, clock, &work->act);
+    err = audit_append(tx, clock, &work->act);
+    return err == ERR_OK ? mailing_put(tx, &work->news) : err;
 }
 
 static enum err
@@ -269,6 +272,8 @@ people_remove(struct http_request *request, struct http_response *response)
 
     if (err == ERR_OK)
         err = act_begin(request, AUDIT_MEMBERSHIP_ENDED, ID_MEMBERSHIP, work.id, &work.act);
+    if (err == ERR_OK)
+        err = mailing_removal(request, work.id, &work.news);
     if (err == ERR_OK)
         err = gateway_write(request, end_in, &work);
     return err == ERR_OK ? http_reply_empty(response, 204) : err;

@@ -1,6 +1,7 @@
 /* /v1/access-reviews: who has what, and does he still need it? */
 #include "domain/identity/access_review.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/people.h"
 #include "wire/json/json.h"
 
@@ -18,6 +19,7 @@ struct work {
     size_t count, keys;
     struct id next;
     struct audit_act act;
+    struct mailing news;
 };
 
 static const struct clock *
@@ -180,7 +182,9 @@ decide_in(struct db_tx *tx, void *ctx)
     work->act.detail = slice_of(detail, (size_t)len);
     if (err == ERR_OK)
         err = audit_append(tx, clock_of(work), &work->act);
-    return err == ERR_OK ? get_in(tx, work) : err;
+    if (err == ERR_OK)
+        err = get_in(tx, work);
+    return err == ERR_OK ? mailing_put(tx, &work->news) : err;
 }
 
 static enum err
@@ -195,6 +199,8 @@ review_post_decision(struct http_request *request, struct http_response *respons
         err = id_parse(ID_MEMBERSHIP, json_text_of(body, "membership_id"), &work.member);
     if (err == ERR_OK)
         err = act_begin(request, AUDIT_REVIEW_DECIDED, ID_REVIEW, work.id, &work.act);
+    if (err == ERR_OK && work.is_revoked)
+        err = mailing_removal(request, work.member, &work.news);
     if (err == ERR_OK)
         err = gateway_write(request, decide_in, &work);
     return err == ERR_OK ? review_reply(request, response, 200, &work) : err;

@@ -6,6 +6,7 @@
 #include "domain/identity/throttle.h"
 #include "domain/identity/totp.h"
 #include "program/gateway/act.h"
+#include "program/gateway/mailing.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
 #include "program/gateway/second_factor.h"
@@ -43,6 +44,7 @@ struct beginning {
     bool has_earlier;
     struct audit_act act;
     struct secret *token; /* owned */
+    struct mailing news;
 };
 
 static enum err
@@ -65,7 +67,9 @@ begin_in(struct db_tx *tx, void *ctx)
         return err;
     beginning->act.actor.session = beginning->act.object = beginning->session.id;
     err = id_is_zero(beginning->with.workspace) ? ERR_OK : db_tx_turn_to(tx, beginning->with.workspace);
-    return err == ERR_OK ? audit_append(tx, clock, &beginning->act) : err;
+    if (err == ERR_OK)
+        err = audit_append(tx, clock, &beginning->act);
+    return err == ERR_OK ? mailing_put(tx, &beginning->news) : err;
 }
 
 /* Of the person that has signed in, with what was shown. */
@@ -95,6 +99,8 @@ session_start(struct http_request *request, struct http_response *response, stru
         beginning->has_earlier = err == ERR_OK;
         err = err == ERR_SESSION ? ERR_OK : err;
     }
+    if (err == ERR_OK)
+        err = mailing_sign_in(request, person, &beginning->news);
     if (err == ERR_OK)
         err = platform_write(request, begin_in, beginning);
     if (err == ERR_OK)
