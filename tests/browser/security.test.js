@@ -289,6 +289,66 @@ test('what another window did to the session is no fault in this one', { timeout
     assert.deepEqual(at.faults, []);
 });
 
+test('the e-mail address changes by a link, opened by who asked for it', { timeout: 300_000 }, async () => {
+    const at = await somebody('Latha');
+    const { page } = at;
+    const profile = page.getByRole('region', { name: 'Profile' });
+    const ask = async (email) => {
+        await profile.getByRole('button', { name: /e-mail address/ }).click();
+        await page.getByRole('textbox', { name: 'New e-mail address' }).fill(email);
+        await page.getByRole('button', { name: 'Send link' }).click();
+    };
+    await ask('not an address');
+    await page.getByText('Write a whole address').waitFor();
+    await page.getByRole('textbox', { name: 'New e-mail address' }).fill('latha@example.org');
+    stale();
+    await page.getByRole('button', { name: 'Send link' }).click();
+    await dialog(page).getByRole('button', { name: 'Continue with passkey' }).click();
+    const link = page.getByRole('link', { name: /confirm-email#/ });
+    await link.waitFor();
+    const first = /** @type {string} */ (await link.getAttribute('href'));
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('button', { name: 'Done' }).click();
+    await profile.getByText('The link for latha@example.org waits to be opened.').waitFor();
+    await page.screenshot({ path: path.join(shots, 'email-pending-desktop-light.png'), fullPage: true });
+    await profile.getByRole('button', { name: 'Take back' }).click();
+    await profile.getByText('waits to be opened').waitFor({ state: 'detached' });
+
+    await ask('latha@example.org');
+    await link.waitFor();
+    const second = /** @type {string} */ (await link.getAttribute('href'));
+    /* The one that was taken back is worth nothing. */
+    await page.goto('about:blank');
+    await page.goto(first);
+    await page.getByRole('button', { name: 'Confirm address' }).click();
+    await page.getByText('The link is not valid, was used already, or has expired.').waitFor();
+    assert.ok(!page.url().includes('#'), 'the token is gone from the address');
+    /* In a browser in which nobody is signed in, it waits for that. */
+    await page.context().clearCookies();
+    await page.goto('about:blank');
+    await at.somebodyIsThere(false);
+    await page.goto(second);
+    await page.getByText('Sign in first').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.screenshot({ path: path.join(shots, 'email-confirm-desktop-light.png') });
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Continue with passkey' }).waitFor();
+    await at.somebodyIsThere(true);
+    await until(async () => {
+        if (new URL(page.url()).pathname === '/confirm-email')
+            return true;
+        await page.getByRole('button', { name: 'Continue with passkey' }).click({ timeout: 500 }).catch(() => {});
+        return false;
+    }, 'to be back at the link');
+    await page.getByRole('button', { name: 'Confirm address' }).click();
+    await page.getByText('latha@example.org is now your address.').waitFor();
+    await page.getByRole('link', { name: 'My account' }).click();
+    await profile.getByText('latha@example.org').waitFor();
+    await profile.getByText('Not verified').waitFor();
+    await at.close();
+    assert.deepEqual(at.faults.filter((line) => !line.includes('422')), [], 'but for the address that is none');
+});
+
 test('who is in no workspace is told so, and still has the account', { timeout: 120_000 }, async () => {
     const at = await somebody('Kiran');
     const { page } = at;

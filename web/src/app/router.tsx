@@ -55,6 +55,8 @@ const signIn = createRoute({
 
 const enrol = createRoute({ getParentRoute: () => root, path: '/enrol', component: lazyRouteComponent(() => import('@/pages/Enrol')) });
 
+const confirmEmail = createRoute({ getParentRoute: () => root, path: '/confirm-email', component: lazyRouteComponent(() => import('@/pages/ConfirmEmail')) });
+
 const app = createRoute({
     getParentRoute: () => root, id: 'app', component: Shell, errorComponent: Failure,
     beforeLoad: async ({ context, location }) => {
@@ -109,7 +111,7 @@ const reference = createRoute({
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, enrol, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
+const routeTree = root.addChildren([signIn, enrol, confirmEmail, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,
