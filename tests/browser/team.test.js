@@ -24,7 +24,7 @@ let owner;
 
 before(async () => {
     mkdirSync(shots, { recursive: true });
-    platform = await startPlatform();
+    platform = await startPlatform({ env: { HARKARA_STEP_UP_MINUTES: '60' } }); // the whole file is one sitting
     origin = `http://localhost:${new URL(platform.url).port}`;
     browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--force-color-profile=srgb'] });
     shop = await platform.workspace();
@@ -112,6 +112,7 @@ test('somebody is invited, works with masked numbers, and is off-boarded in fron
     await late.close();
 
     const agent = await arrive(again, 'Ravi Nair');
+    await agent.page.goto(`${origin}/messages`);
     await agent.page.getByText(`****${PERSON.slice(-4)}`).first().waitFor();
     await agent.page.getByRole('row').nth(1).click();
     await agent.page.getByRole('tab', { name: 'JSON' }).click();
