@@ -29,6 +29,9 @@ POST   /v1/enrolment/options                             open              422
 POST   /v1/enrolment                                     open              422
 POST   /v1/enrolment/accept                              session           422  step-up
 GET    /v1/session/providers                             open              200
+POST   /v1/enrolment/federated                           open              422
+POST   /v1/session/federated                             open              422
+GET    /v1/session/federated/callback                    open              303
 GET    /v1/session                                       session           200
 POST   /v1/session/workspace                             session           422
 POST   /v1/session/step-up/passkey/options               session           200
@@ -51,6 +54,7 @@ POST   /v1/me/totp                                       session           200  
 POST   /v1/me/totp/confirm                               session           422  step-up
 DELETE /v1/me/totp                                       session           204  step-up
 GET    /v1/me/identities                                 session           200
+POST   /v1/me/identities                                 session           422  step-up
 DELETE /v1/me/identities/{identity_id}                  session           404  step-up
 GET    /v1/me/recovery-codes                             session           200
 POST   /v1/me/recovery-codes                             session           200  step-up

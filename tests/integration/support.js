@@ -98,7 +98,7 @@ export class Client {
     /** The body as it stands. @param {string} method @param {string} target @param {string | Buffer | undefined} body @param {Record<string, string>} headers */
     async raw(method, target, body, headers = {}) {
         const response = await fetch(`${this.url}${target}`, {
-            method, body,
+            method, body, redirect: 'manual',
             headers: { ...(this.key === null ? {} : { authorization: `Bearer ${this.key}` }), ...headers },
         });
         const text = await response.text();

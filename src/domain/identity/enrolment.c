@@ -82,12 +82,19 @@ enum err
 enrolment_find(struct db_tx *tx, const struct clock *clock, struct slice token, struct enrolment *out)
 {
     unsigned char hash[HASH_BYTES];
-    struct db_rows *rows = NULL;
     enum err err = enrolment_token_hash(token, hash);
 
-    if (err == ERR_OK)
-        err = db_query(tx, &enrolment_find_stmt,
-                       DB_ARGS(DB_BYTES(slice_of(hash, sizeof(hash))), DB_TIME(clock_wall(clock))), &rows);
+    return err == ERR_OK ? enrolment_find_hashed(tx, clock, hash, out) : err;
+}
+
+enum err
+enrolment_find_hashed(struct db_tx *tx, const struct clock *clock, const unsigned char hash[static 32],
+                      struct enrolment *out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &enrolment_find_stmt,
+                            DB_ARGS(DB_BYTES(slice_of(hash, HASH_BYTES)), DB_TIME(clock_wall(clock))), &rows);
+
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_LINK_INVALID;
     if (err == ERR_OK)

@@ -26,6 +26,9 @@ MUST_CHECK enum err enrolment_create(struct db_tx *tx, const struct clock *clock
 /* In a transaction of tenant_platform. ERR_LINK_INVALID: there is none, it was used, or it has expired. */
 MUST_CHECK enum err enrolment_find(struct db_tx *tx, const struct clock *clock, struct slice token,
                                    struct enrolment *out);
+/* The same by what is kept of the token (enrolment_token_hash). */
+MUST_CHECK enum err enrolment_find_hashed(struct db_tx *tx, const struct clock *clock,
+                                          const unsigned char hash[static 32], struct enrolment *out);
 /* ERR_LINK_INVALID: somebody was faster. */
 MUST_CHECK enum err enrolment_use(struct db_tx *tx, const struct clock *clock, struct id enrolment,
                                   struct id person);

@@ -280,18 +280,25 @@ enum err
 invitation_find(struct db *db, const struct clock *clock, struct slice token, struct arena *arena,
                 struct invitation *out)
 {
-    struct db_tx tx = { .is_open = false };
-    struct wall_time now = clock_wall(clock);
     unsigned char hash[HASH_BYTES];
-    struct db_rows *rows = NULL;
-    uint64_t permissions;
     enum err err = enrolment_token_hash(token, hash);
 
-    if (err == ERR_OK)
-        err = db_begin_across(db, "invitation.find", &tx);
+    return err == ERR_OK ? invitation_find_hashed(db, clock, hash, arena, out) : err;
+}
+
+enum err
+invitation_find_hashed(struct db *db, const struct clock *clock, const unsigned char hash[static 32],
+                       struct arena *arena, struct invitation *out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct wall_time now = clock_wall(clock);
+    struct db_rows *rows = NULL;
+    uint64_t permissions;
+    enum err err = db_begin_across(db, "invitation.find", &tx);
+
     if (err == ERR_OK)
         err = db_query(&tx, &invitation_find_stmt,
-                       DB_ARGS(DB_BYTES(slice_of(hash, sizeof(hash))), DB_TIME(now)), &rows);
+                       DB_ARGS(DB_BYTES(slice_of(hash, HASH_BYTES)), DB_TIME(now)), &rows);
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_LINK_INVALID;
     if (err == ERR_OK)

@@ -78,6 +78,10 @@ MUST_CHECK enum err invitation_list(struct db_tx *tx, const struct clock *clock,
  * is pending, or its workspace rests. */
 MUST_CHECK enum err invitation_find(struct db *db, const struct clock *clock, struct slice token,
                                     struct arena *arena, struct invitation *out);
+/* The same by what is kept of the token. */
+MUST_CHECK enum err invitation_find_hashed(struct db *db, const struct clock *clock,
+                                           const unsigned char hash[static 32], struct arena *arena,
+                                           struct invitation *out);
 /*
  * In a transaction of the invitation's workspace: the person is a member from its commit on.
  * ERR_LINK_INVALID: somebody was faster, or it has ended meanwhile. ERR_EXISTS: is a member already. As of

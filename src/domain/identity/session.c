@@ -118,7 +118,7 @@ static const struct db_stmt session_insert_stmt = {
     "session_insert",
     "INSERT INTO person_session (tenant_id, id, person_id, token_hash, acting_tenant, factors, created_at, seen_at,"
     " stepped_up_at, expires_at, address, user_agent)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, $8, $9::text::inet, $10)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $7, CASE WHEN $11 THEN $7 END, $8, $9::text::inet, $10)"
 };
 
 /* Cut between characters; what is no UTF-8 is left out as a whole. */
@@ -151,9 +151,10 @@ session_begin(struct db_tx *tx, const struct clock *clock, const struct session_
                              .seen_at = now,
                              .idle_until = wall_after_ms(now, rules->idle_ms),
                              .expires_at = wall_after_ms(now, rules->absolute_ms),
-                             .stepped_up_until = wall_after_ms(now, rules->step_up_ms),
                              .address = with->address,
                              .user_agent = agent_cut(with->user_agent) };
+    if (!session_is_half(with->factors))
+        out->stepped_up_until = wall_after_ms(now, rules->step_up_ms);
     enum err err = token_make(token_out, hash);
     if (err == ERR_OK)
         err = db_exec(tx, &session_room_stmt, DB_ARGS(DB_ID(with->person), DB_TIME(now)), NULL);
@@ -162,7 +163,8 @@ session_begin(struct db_tx *tx, const struct clock *clock, const struct session_
                           DB_ARGS(DB_ID(out->id), DB_ID(with->person), DB_BYTES(slice_of(hash, sizeof(hash))),
                                   id_is_zero(with->workspace) ? DB_NULL : DB_ID(with->workspace),
                                   DB_TEXT_ARRAY(words, count), DB_TIME(now), DB_TIME(out->expires_at),
-                                  DB_TEXT(address), DB_TEXT(out->user_agent)));
+                                  DB_TEXT(address), DB_TEXT(out->user_agent),
+                                  DB_BOOL(!session_is_half(with->factors))));
     if (err != ERR_OK) {
         secret_free(*token_out);
         *token_out = NULL;

@@ -30,6 +30,13 @@ enum session_factor {
 #define SESSION_FACTOR_COUNT 4u
 const char *session_factor_word(enum session_factor factor);
 
+/* Whoever came by a provider alone has still to show a factor of his own. */
+static inline bool
+session_is_half(unsigned factors)
+{
+    return factors == SESSION_FEDERATED;
+}
+
 enum session_end { SESSION_SIGNED_OUT, SESSION_REVOKED, SESSION_REPLACED };
 
 struct session_rules {
@@ -51,7 +58,8 @@ struct session_new {
     struct slice address, user_agent; /* the latter is cut at SESSION_AGENT_MAX */
 };
 /*
- * In a transaction of tenant_platform. Whoever signs in has just shown who he is, so it is stepped up.
+ * In a transaction of tenant_platform. Whoever signs in has just shown who he is, so it is stepped up, unless
+ * it is a half.
  * *token_out (owned) is SESSION_TEXT_BYTES of base64url.
  */
 MUST_CHECK enum err session_begin(struct db_tx *tx, const struct clock *clock,

@@ -16,6 +16,13 @@ enum http_access {
     HTTP_ACCESS_OPEN,    /* none: health, sign-in, provider callbacks (which verify signatures themselves) */
 };
 
+/* What a person may ask for who has shown one factor and has to show another. */
+enum http_half {
+    HTTP_HALF_CLOSED,
+    HTTP_HALF_OPEN,   /* who is signed in, showing it, leaving */
+    HTTP_HALF_SET_UP, /* by whom has none to show: setting one up */
+};
+
 struct http_route {
     enum http_method method;
     const char *path;         /* "/v1/messages/{id}": a parameter is one whole segment */
@@ -34,6 +41,7 @@ struct http_route {
     bool begins_on_loop;
     bool is_unlimited;  /* the limit hook is not asked: health */
     bool needs_step_up; /* a person must have shown a factor just now */
+    enum http_half half;
 };
 
 /* When the limit hook is asked. */

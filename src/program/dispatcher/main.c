@@ -9,6 +9,7 @@
 #include "platform/net/http_client.h"
 #include "platform/os/role.h"
 #include "program/dispatcher/mailer.h"
+#include "program/dispatcher/oidc_runner.h"
 #include "program/dispatcher/send_plan.h"
 #include "program/dispatcher/send_store.h"
 #include "program/dispatcher/task_runner.h"
@@ -35,6 +36,7 @@ struct dispatcher {
     struct send_store *store;
     struct task_pool *tasks;
     struct mailer *mailer; /* NULL: no relay */
+    struct oidc_runner *sign_ins;
     struct usage *usage;
     struct mailbox_item *waiting; /* taken from `ready`: their turn is known and near (pace.h) */
     atomic_bool is_draining;
@@ -233,6 +235,7 @@ dispatcher_run(struct dispatcher *dispatcher)
                 send_store_drain(dispatcher->store);
                 task_pool_drain(dispatcher->tasks);
                 mailer_drain(dispatcher->mailer);
+                oidc_runner_drain(dispatcher->sign_ins);
             }
             return_waiting(dispatcher);
             if ((send_store_out(dispatcher->store) == 0 && task_pool_busy(dispatcher->tasks) == 0 &&
@@ -348,12 +351,21 @@ main(void)
                                                   .clock = dispatcher.clock,
                                                   .vault_client = dispatcher.vault_client },
                          &dispatcher.mailer);
+    if (err == ERR_OK)
+        err = oidc_runner_new(
+            &(struct oidc_runner_config){ .database = role_database(&role),
+                                          .ca_file = role.config.ca_file,
+                                          .clock = dispatcher.clock,
+                                          .vault_client = dispatcher.vault_client,
+                                          .allows_loopback = role.config.issuer_loopback != 0 },
+            &dispatcher.sign_ins);
     if (err == ERR_OK) {
         role_ready(&role);
         err = dispatcher_run(&dispatcher);
     }
     role_watch_stop(&role);
     mailer_free(dispatcher.mailer);
+    oidc_runner_free(dispatcher.sign_ins);
     task_pool_free(dispatcher.tasks);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);

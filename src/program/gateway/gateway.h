@@ -14,6 +14,7 @@
 struct callback_stage;
 struct committer;
 struct dashboard;
+struct federator;
 struct limiter;
 struct live;
 struct gateway;
@@ -33,6 +34,7 @@ struct gateway {
     struct committer *committer;
     struct callback_stage *callbacks;
     struct limiter *limiter;
+    struct federator *federator;
     struct live *live;
     struct dashboard *dashboard; /* NULL: none was built */
     struct router *router;
@@ -131,7 +133,7 @@ extern const struct http_route message_routes[], channel_routes[], webhook_endpo
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
     media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[], email_routes[],
     enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[], invitation_routes[],
-    review_routes[], message_resend_routes[], identity_routes[];
+    review_routes[], message_resend_routes[], identity_routes[], federated_routes[];
 extern const struct http_route overview_routes[];
 
 #endif

@@ -13,6 +13,7 @@
 #include "program/gateway/callback_stage.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/dashboard.h"
+#include "program/gateway/federator.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
 #include "program/gateway/limiter.h"
@@ -244,6 +245,7 @@ main(void)
                                                        enrolment_routes,
                                                        factor_routes,
                                                        identity_routes,
+                                                       federated_routes,
                                                        people_routes,
                                                        role_routes,
                                                        team_routes,
@@ -325,6 +327,8 @@ main(void)
     if (err == ERR_OK)
         err = live_new(&(struct live_config){ .database = role_database(&role), .clock = gateway.clock },
                        &gateway.live);
+    if (err == ERR_OK)
+        err = federator_new(&gateway, &gateway.federator);
     if (err == ERR_OK && role.admin_fd >= 0)
         err = admin_new(&gateway, &admin);
     if (err == ERR_OK)
@@ -340,10 +344,12 @@ main(void)
     atomic_store(&api_server, NULL);
     committer_stop(gateway.committer); /* answers what it still holds; a worker that is late is refused */
     callback_stage_stop(gateway.callbacks);
+    federator_stop(gateway.federator);
     live_stop(gateway.live); /* lets go of the answers that it still writes */
     http_server_free(server);
     live_free(gateway.live);
     callback_stage_free(gateway.callbacks);
+    federator_free(gateway.federator);
     committer_free(gateway.committer);
     limiter_free(gateway.limiter); /* writes what was accepted */
     limit_redis_free(redis);

@@ -253,7 +253,7 @@ passkey_refused(struct http_request *request, enum err err)
     int wait_s = 0;
 
     if (err != ERR_PASSKEY_REFUSED && err != ERR_CEREMONY && err != ERR_LINK_INVALID &&
-        err != ERR_CODE_REFUSED)
+        err != ERR_CODE_REFUSED && err != ERR_IDENTITY_TOKEN && err != ERR_IDENTITY_UNKNOWN)
         return err;
     if (throttle_take(worker->db, worker->gateway->clock, "address", request->peer_address, &wait_s) !=
         ERR_THROTTLED)

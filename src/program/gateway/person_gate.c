@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "crypto/encode.h"
 #include "crypto/random.h"
+#include "domain/identity/factors.h"
 #include "domain/identity/membership.h"
 #include "domain/identity/person.h"
 #include "wire/http/cookie.h"
@@ -103,6 +104,37 @@ permissions_read(struct http_request *request, struct gateway_person *person)
     return ERR_OK;
 }
 
+struct factors {
+    struct id person;
+    unsigned bits;
+};
+
+static enum err
+factors_in(struct db_tx *tx, void *ctx)
+{
+    struct factors *factors = ctx;
+
+    return factors_of(tx, factors->person, &factors->bits);
+}
+
+/* Of a half only what completes it. Who has a factor shows it, and sets up no other one in its place. */
+static enum err
+half_check(struct http_request *request, const struct http_route *route, struct gateway_person *person)
+{
+    struct factors factors = { .person = person->session.person };
+
+    person->principal.scopes = 0;
+    if (route->half == HTTP_HALF_OPEN)
+        return ERR_OK;
+    if (route->half == HTTP_HALF_CLOSED)
+        return ERR_SECOND_FACTOR;
+    enum err err = platform_read(request, factors_in, &factors);
+    if (err == ERR_OK && factors.bits != 0)
+        err = ERR_SECOND_FACTOR;
+    person->principal.is_stepped_up = err == ERR_OK; /* nothing could be shown again */
+    return err;
+}
+
 enum err
 person_gate_authenticate(struct http_request *request, const struct http_route *route)
 {
@@ -130,7 +162,8 @@ person_gate_authenticate(struct http_request *request, const struct http_route *
         .session = person->session.id,
         .is_stepped_up = person->session.stepped_up_until.us != 0,
     };
-    err = permissions_read(request, person);
+    err = session_is_half(person->session.factors) ? half_check(request, route, person)
+                                                   : permissions_read(request, person);
     if (err == ERR_TENANT_SUSPENDED && route->access == HTTP_ACCESS_SESSION && route->scope == NULL)
         err = ERR_OK; /* without it he can still look at himself, and leave */
     if (err == ERR_OK && route->scope != NULL) {
@@ -243,20 +276,39 @@ permissions_show(uint64_t scopes)
 }
 
 static json_t *
-session_show(const struct session *session, const struct person *person,
-             const struct membership_place *places, size_t count, uint64_t scopes, struct slice csrf)
+factors_show(unsigned bits)
 {
-    json_t *all = json_array(), *factors = json_array(), *workspace = NULL;
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < SESSION_FACTOR_COUNT; i++)
+        if ((bits & (1u << i)) != 0)
+            show_append(&list, json_string(session_factor_word((enum session_factor)(1u << i))));
+    return list;
+}
+
+/* What is left to do: null, or show one of these, or set one up. */
+static json_t *
+second_factor_show(const struct session *session, unsigned factors)
+{
+    if (!session_is_half(session->factors))
+        return json_null();
+    return json_pack("{s:s, s:o}", "state", factors == 0 ? "missing" : "needed", "available",
+                     factors_show(factors));
+}
+
+static json_t *
+session_show(const struct session *session, const struct person *person,
+             const struct membership_place *places, size_t count, uint64_t scopes, struct slice csrf,
+             unsigned own_factors)
+{
+    json_t *all = json_array(), *workspace = NULL;
 
     for (size_t i = 0; i < count; i++) {
         show_append(&all, workspace_show(&places[i]));
         if (id_eq(places[i].tenant, session->workspace))
             workspace = workspace_show(&places[i]);
     }
-    for (unsigned i = 0; i < SESSION_FACTOR_COUNT; i++)
-        if ((session->factors & (1u << i)) != 0)
-            show_append(&factors, json_string(session_factor_word((enum session_factor)(1u << i))));
-    return json_pack("{s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+    return json_pack("{s:o, s:{s:o, s:o, s:o, s:b}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
                      show_id(ID_SESSION, session->id), "person", "id", show_id(ID_PERSON, person->id), "name",
                      show_text(person->name), "email", show_text_or_null(person->email), "is_email_verified",
                      (int)person->is_email_verified, "workspace", workspace == NULL ? json_null() : workspace,
@@ -265,7 +317,8 @@ session_show(const struct session *session, const struct person *person,
                      show_time(session->expires_at), "idle_expires_at", show_time(session->idle_until),
                      "stepped_up_until",
                      session->stepped_up_until.us == 0 ? json_null() : show_time(session->stepped_up_until),
-                     "authenticated_by", factors);
+                     "authenticated_by", factors_show(session->factors), "second_factor",
+                     second_factor_show(session, own_factors));
 }
 
 static enum err
@@ -283,6 +336,25 @@ cookie_set(struct http_request *request, struct http_response *response, struct 
 }
 
 enum err
+person_gate_complete(struct db_tx *tx, const struct http_request *request, enum session_factor factor,
+                     struct secret **token_out)
+{
+    const struct session *session = &gateway_person(request)->session;
+
+    secret_free(*token_out); /* of a try that clashed */
+    *token_out = NULL;
+    if (!session_is_half(session->factors))
+        return ERR_OK;
+    return session_step_up(tx, gateway_worker_of(request)->gateway->clock, session->id, factor, token_out);
+}
+
+enum err
+person_gate_renew(struct http_request *request, struct http_response *response, const struct secret *token)
+{
+    return token == NULL ? ERR_OK : cookie_set(request, response, secret_slice(token));
+}
+
+enum err
 person_gate_reply(struct http_request *request, struct http_response *response, int status,
                   const struct session *session, struct slice token, bool is_new_token)
 {
@@ -290,15 +362,19 @@ person_gate_reply(struct http_request *request, struct http_response *response, 
     struct membership_principal membership = { .permissions = 0 };
     struct membership_place *places = NULL;
     struct person person = { .id = session->person };
+    struct factors factors = { .person = session->person };
     char csrf[SESSION_TEXT_BYTES];
     size_t count = 0;
     enum err err = session_csrf(token, csrf);
 
     if (err == ERR_OK)
         err = person_get(worker->db, &worker->vault, session->person, request->arena, &person);
-    if (err == ERR_OK)
+    bool is_half = session_is_half(session->factors);
+    if (err == ERR_OK && is_half)
+        err = platform_read(request, factors_in, &factors);
+    if (err == ERR_OK && !is_half)
         err = membership_list_of(worker->db, session->person, request->arena, &places, &count);
-    if (err == ERR_OK && !id_is_zero(session->workspace)) {
+    if (err == ERR_OK && !is_half && !id_is_zero(session->workspace)) {
         err = membership_principal(worker->db, session->person, session->workspace, request->arena,
                                    &membership);
         if (err == ERR_NOT_FOUND || err == ERR_TENANT_SUSPENDED)
@@ -306,10 +382,11 @@ person_gate_reply(struct http_request *request, struct http_response *response, 
     }
     if (err == ERR_OK && is_new_token)
         err = cookie_set(request, response, token);
-    return err == ERR_OK ? http_reply_json(request, response, status,
-                                           session_show(session, &person, places, count,
-                                                        membership.permissions, slice_of(csrf, sizeof(csrf))))
-                         : err;
+    return err == ERR_OK
+               ? http_reply_json(request, response, status,
+                                 session_show(session, &person, places, count, membership.permissions,
+                                              slice_of(csrf, sizeof(csrf)), factors.bits))
+               : err;
 }
 
 enum err

@@ -36,6 +36,17 @@ MUST_CHECK enum err person_gate_browser_again(const struct http_request *request
 /* The presented session, if it is one that lives: for sign-in, which ends it. ERR_SESSION. */
 MUST_CHECK enum err person_gate_present(struct http_request *request, struct session *out);
 
+/*
+ * Of a session that is a half, when a factor was just set up: in that one's transaction, turned to
+ * tenant_platform, it becomes whole, with another token (owned; person_gate_renew). Of a whole one nothing
+ * happens, and *token_out stays as it is.
+ */
+MUST_CHECK enum err person_gate_complete(struct db_tx *tx, const struct http_request *request,
+                                         enum session_factor factor, struct secret **token_out);
+/* Sets the cookie to another token of the session; NULL: it has none. */
+MUST_CHECK enum err person_gate_renew(struct http_request *request, struct http_response *response,
+                                      const struct secret *token);
+
 void person_gate_clear(struct http_response *response);
 /* Sets the cookie and answers with the session: 200, or 201 for somebody new. `token` is borrowed. */
 MUST_CHECK enum err person_gate_reply(struct http_request *request, struct http_response *response,

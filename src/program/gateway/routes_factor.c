@@ -4,6 +4,7 @@
  * /v1/me/recovery-codes: what is good in place of it, shown once and kept as hashes.
  */
 #include "crypto/encode.h"
+#include "domain/identity/factors.h"
 #include "domain/identity/person.h"
 #include "domain/identity/recovery_code.h"
 #include "domain/identity/totp.h"
@@ -25,6 +26,8 @@ struct work {
     size_t left;
     struct wall_time made_at; /* us 0: none were made */
     struct audit_act act;
+    const struct http_request *request;
+    struct secret *token; /* owned: of a session that the first code completes */
 };
 
 static struct work
@@ -33,7 +36,8 @@ work_of(const struct http_request *request)
     return (struct work){ .clock = gateway_worker_of(request)->gateway->clock,
                           .arena = request->arena,
                           .person = gateway_person(request)->session.person,
-                          .workspace = request->tenant };
+                          .workspace = request->tenant,
+                          .request = request };
 }
 
 static enum err
@@ -152,6 +156,8 @@ confirm_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = read_in(tx, work);
+    if (err == ERR_OK)
+        err = person_gate_complete(tx, work->request, SESSION_TOTP, &work->token);
     return err == ERR_OK ? audit(tx, work) : err;
 }
 
@@ -167,15 +173,24 @@ totp_confirm(struct http_request *request, struct http_response *response)
         err = act_begin(request, AUDIT_TOTP_ADDED, ID_PERSON, none, &work.act);
     if (err == ERR_OK)
         err = platform_write(request, confirm_in, &work);
+    if (err == ERR_OK)
+        err = person_gate_renew(request, response, work.token);
+    secret_free(work.token);
     return err == ERR_OK ? totp_show(request, response, &work.totp) : err;
 }
 
+/* Who signs in by a provider keeps a second factor; codes for an emergency are none to live by. */
 static enum err
 delete_in(struct db_tx *tx, void *ctx)
 {
     struct work *work = ctx;
+    unsigned factors = 0;
     enum err err = totp_delete(tx, work->person);
 
+    if (err == ERR_OK)
+        err = factors_of(tx, work->person, &factors);
+    if (err == ERR_OK && (factors & SESSION_PASSKEY) == 0)
+        err = ERR_STATE_CONFLICT;
     return err == ERR_OK ? audit(tx, work) : err;
 }
 
@@ -188,6 +203,8 @@ totp_remove(struct http_request *request, struct http_response *response)
 
     if (err == ERR_OK)
         err = platform_write(request, delete_in, &work);
+    if (err == ERR_STATE_CONFLICT)
+        request->problem.detail = SLICE("It is the only second factor: add a passkey before.");
     return err == ERR_OK ? http_reply_empty(response, 204) : err;
 }
 
@@ -247,10 +264,11 @@ recovery_codes_post(struct http_request *request, struct http_response *response
 }
 
 const struct http_route factor_routes[] = {
-    { HTTP_GET, "/v1/me/totp", totp_get, "getTotp", HTTP_ACCESS_SESSION, NULL },
-    { HTTP_POST, "/v1/me/totp", totp_post, "beginTotp", HTTP_ACCESS_SESSION, NULL, .needs_step_up = true },
+    { HTTP_GET, "/v1/me/totp", totp_get, "getTotp", HTTP_ACCESS_SESSION, NULL, .half = HTTP_HALF_SET_UP },
+    { HTTP_POST, "/v1/me/totp", totp_post, "beginTotp", HTTP_ACCESS_SESSION, NULL, .needs_step_up = true,
+      .half = HTTP_HALF_SET_UP },
     { HTTP_POST, "/v1/me/totp/confirm", totp_confirm, "confirmTotp", HTTP_ACCESS_SESSION, NULL,
-      .body_bytes_max = 1024, .needs_step_up = true },
+      .body_bytes_max = 1024, .needs_step_up = true, .half = HTTP_HALF_SET_UP },
     { HTTP_DELETE, "/v1/me/totp", totp_remove, "removeTotp", HTTP_ACCESS_SESSION, NULL,
       .needs_step_up = true },
     { HTTP_GET, "/v1/me/recovery-codes", recovery_codes_get, "getRecoveryCodes", HTTP_ACCESS_SESSION, NULL },

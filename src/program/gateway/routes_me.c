@@ -22,6 +22,8 @@ struct work {
     struct session *sessions;
     size_t count;
     struct audit_act act;
+    const struct http_request *request;
+    struct secret *token; /* owned: of a session that a new passkey completes */
 };
 
 static struct work
@@ -33,7 +35,8 @@ work_of(const struct http_request *request)
                           .arena = request->arena,
                           .person = person->session.person,
                           .except = person->session.id,
-                          .workspace = request->tenant };
+                          .workspace = request->tenant,
+                          .request = request };
 }
 
 /* At the end of a work in tenant_platform: the workspace that the session is in is told of it. */
@@ -143,6 +146,8 @@ passkey_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = passkey_insert(tx, &work->passkey);
     if (err == ERR_OK)
+        err = person_gate_complete(tx, work->request, SESSION_PASSKEY, &work->token);
+    if (err == ERR_OK)
         err = audit(tx, work);
     return err == ERR_OK ? mailing_put(tx, &work->mailing) : err;
 }
@@ -176,6 +181,9 @@ passkey_post(struct http_request *request, struct http_response *response)
         err = passkey_news(request, &work);
     if (err == ERR_OK)
         err = platform_write(request, passkey_in, &work);
+    if (err == ERR_OK)
+        err = person_gate_renew(request, response, work.token);
+    secret_free(work.token);
     if (err != ERR_OK)
         return err;
     gateway_locate(request, response, "/v1/me/passkeys/", ID_PASSKEY, work.passkey.id);
@@ -326,13 +334,14 @@ sessions_delete(struct http_request *request, struct http_response *response)
 }
 
 const struct http_route me_routes[] = {
-    { HTTP_GET, "/v1/me", me_get, "getMe", HTTP_ACCESS_SESSION, NULL },
-    { HTTP_PATCH, "/v1/me", me_patch, "updateMe", HTTP_ACCESS_SESSION, NULL, .body_bytes_max = 4096 },
+    { HTTP_GET, "/v1/me", me_get, "getMe", HTTP_ACCESS_SESSION, NULL, .half = HTTP_HALF_OPEN },
+    { HTTP_PATCH, "/v1/me", me_patch, "updateMe", HTTP_ACCESS_SESSION, NULL, .body_bytes_max = 4096,
+      .half = HTTP_HALF_SET_UP },
     { HTTP_GET, "/v1/me/passkeys", passkeys_get, "listPasskeys", HTTP_ACCESS_SESSION, NULL },
     { HTTP_POST, "/v1/me/passkeys/options", passkey_options, "beginPasskey", HTTP_ACCESS_SESSION, NULL,
-      .needs_step_up = true },
+      .needs_step_up = true, .half = HTTP_HALF_SET_UP },
     { HTTP_POST, "/v1/me/passkeys", passkey_post, "addPasskey", HTTP_ACCESS_SESSION, NULL,
-      .body_bytes_max = PASSKEY_BODY_BYTES_MAX, .needs_step_up = true },
+      .body_bytes_max = PASSKEY_BODY_BYTES_MAX, .needs_step_up = true, .half = HTTP_HALF_SET_UP },
     { HTTP_PATCH, "/v1/me/passkeys/{passkey_id}", passkey_patch, "renamePasskey", HTTP_ACCESS_SESSION, NULL,
       .body_bytes_max = 4096 },
     { HTTP_DELETE, "/v1/me/passkeys/{passkey_id}", passkey_delete_one, "removePasskey", HTTP_ACCESS_SESSION,

@@ -6,10 +6,10 @@
 #include "domain/identity/throttle.h"
 #include "domain/identity/totp.h"
 #include "program/gateway/act.h"
-#include "program/gateway/mailing.h"
 #include "program/gateway/passkey_ask.h"
 #include "program/gateway/person_gate.h"
 #include "program/gateway/second_factor.h"
+#include "program/gateway/session_start.h"
 #include "wire/json/json.h"
 
 #define SESSION_BODY_BYTES_MAX (32u * 1024u)
@@ -22,92 +22,17 @@ passkey_options(struct http_request *request, struct http_response *response)
     return passkey_ask_show(request, response, CEREMONY_SIGN_IN, nobody, NULL, 0);
 }
 
-/* The workspace that somebody comes to first: where he has been the longest. */
-static enum err
-first_workspace(struct http_request *request, struct id person, struct id *out)
-{
-    struct membership_place *places = NULL;
-    size_t count = 0;
-    enum err err =
-        membership_list_of(gateway_worker_of(request)->db, person, request->arena, &places, &count);
-
-    *out = err == ERR_OK && count > 0 ? places[0].tenant : (struct id){ { 0 } };
-    return err;
-}
-
-struct beginning {
-    const struct gateway *gateway;
+struct shown {
     const struct passkey_answer *answer;
     const struct passkey_shown *shown;
-    struct session_new with;
-    struct session earlier, session;
-    bool has_earlier;
-    struct audit_act act;
-    struct secret *token; /* owned */
-    struct mailing news;
 };
 
 static enum err
-begin_in(struct db_tx *tx, void *ctx)
+shown_take(struct db_tx *tx, struct wall_time now, void *ctx)
 {
-    struct beginning *beginning = ctx;
-    const struct clock *clock = beginning->gateway->clock;
-    enum err err = passkey_answer_take(tx, beginning->answer, beginning->shown, clock_wall(clock));
+    const struct shown *shown = ctx;
 
-    secret_free(beginning->token); /* of a try that clashed */
-    beginning->token = NULL;
-    if (err == ERR_OK && beginning->has_earlier) {
-        err = session_end(tx, clock, beginning->earlier.person, beginning->earlier.id, SESSION_REPLACED);
-        err = err == ERR_NOT_FOUND ? ERR_OK : err;
-    }
-    if (err == ERR_OK)
-        err = session_begin(tx, clock, &beginning->gateway->session_rules, &beginning->with,
-                            &beginning->session, &beginning->token);
-    if (err != ERR_OK)
-        return err;
-    beginning->act.actor.session = beginning->act.object = beginning->session.id;
-    err = id_is_zero(beginning->with.workspace) ? ERR_OK : db_tx_turn_to(tx, beginning->with.workspace);
-    if (err == ERR_OK)
-        err = audit_append(tx, clock, &beginning->act);
-    return err == ERR_OK ? mailing_put(tx, &beginning->news) : err;
-}
-
-/* Of the person that has signed in, with what was shown. */
-static enum err
-session_start(struct http_request *request, struct http_response *response, struct beginning *beginning)
-{
-    struct gateway_worker *worker = gateway_worker_of(request);
-    struct id person = beginning->with.person;
-    enum err err = first_workspace(request, person, &beginning->with.workspace);
-
-    beginning->gateway = worker->gateway;
-    beginning->with.address = request->peer_address;
-    beginning->with.user_agent = http_header(request, "User-Agent");
-    beginning->act = (struct audit_act){ .actor = { .kind = AUDIT_ACTOR_PERSON, .id = person },
-                                         .action = AUDIT_SESSION_BEGAN,
-                                         .object_kind = ID_SESSION,
-                                         .outcome = AUDIT_DONE };
-    if (err == ERR_OK)
-        err = audit_address_add(&beginning->act, person, request->peer_address, request->arena);
-    if (err == ERR_OK)
-        err =
-            audit_prepare(&worker->vault, worker->gateway->clock,
-                          id_is_zero(beginning->with.workspace) ? tenant_platform : beginning->with.workspace,
-                          &beginning->act, request->arena);
-    if (err == ERR_OK) {
-        err = person_gate_present(request, &beginning->earlier);
-        beginning->has_earlier = err == ERR_OK;
-        err = err == ERR_SESSION ? ERR_OK : err;
-    }
-    if (err == ERR_OK)
-        err = mailing_sign_in(request, person, &beginning->news);
-    if (err == ERR_OK)
-        err = platform_write(request, begin_in, beginning);
-    if (err == ERR_OK)
-        err = person_gate_reply(request, response, 200, &beginning->session, secret_slice(beginning->token),
-                                true);
-    secret_free(beginning->token);
-    return err;
+    return passkey_answer_take(tx, shown->answer, shown->shown, now);
 }
 
 static enum err
@@ -116,9 +41,8 @@ passkey_sign_in(struct http_request *request, struct http_response *response)
     const struct id nobody = { { 0 } };
     struct passkey_answer answer;
     struct passkey_shown shown;
-    struct beginning beginning = { .answer = &answer,
-                                   .shown = &shown,
-                                   .with = { .factors = SESSION_PASSKEY } };
+    struct shown of = { &answer, &shown };
+    struct session_start start = { .factors = SESSION_PASSKEY, .take = shown_take, .ctx = &of };
     struct person person;
     enum err err = passkey_answer_read(request, CEREMONY_SIGN_IN, nobody, &answer);
 
@@ -129,9 +53,12 @@ passkey_sign_in(struct http_request *request, struct http_response *response)
                          shown.passkey.person, request->arena, &person);
     if (err == ERR_OK && person.has_left)
         err = ERR_PASSKEY_REFUSED;
-    beginning.with.person = shown.passkey.person;
+    start.person = shown.passkey.person;
     if (err == ERR_OK)
-        err = session_start(request, response, &beginning);
+        err = session_start_run(request, &start);
+    if (err == ERR_OK)
+        err = person_gate_reply(request, response, 200, &start.session, secret_slice(start.token), true);
+    session_start_release(&start);
     return passkey_refused(request, err);
 }
 
@@ -339,17 +266,18 @@ const struct http_route session_routes[] = {
       NULL },
     { HTTP_POST, "/v1/session/passkey", passkey_sign_in, "signInWithPasskey", HTTP_ACCESS_OPEN, NULL,
       .body_bytes_max = SESSION_BODY_BYTES_MAX },
-    { HTTP_GET, "/v1/session", session_get, "getSession", HTTP_ACCESS_SESSION, NULL },
-    { HTTP_DELETE, "/v1/session", session_delete, "signOut", HTTP_ACCESS_SESSION, NULL },
+    { HTTP_GET, "/v1/session", session_get, "getSession", HTTP_ACCESS_SESSION, NULL, .half = HTTP_HALF_OPEN },
+    { HTTP_DELETE, "/v1/session", session_delete, "signOut", HTTP_ACCESS_SESSION, NULL,
+      .half = HTTP_HALF_OPEN },
     { HTTP_POST, "/v1/session/workspace", workspace_post, "switchWorkspace", HTTP_ACCESS_SESSION, NULL,
       .body_bytes_max = 1024 },
     { HTTP_POST, "/v1/session/step-up/passkey/options", step_up_options, "beginPasskeyStepUp",
-      HTTP_ACCESS_SESSION, NULL },
+      HTTP_ACCESS_SESSION, NULL, .half = HTTP_HALF_OPEN },
     { HTTP_POST, "/v1/session/step-up/passkey", step_up_passkey, "stepUpWithPasskey", HTTP_ACCESS_SESSION,
-      NULL, .body_bytes_max = SESSION_BODY_BYTES_MAX },
+      NULL, .body_bytes_max = SESSION_BODY_BYTES_MAX, .half = HTTP_HALF_OPEN },
     { HTTP_POST, "/v1/session/step-up/totp", step_up_totp, "stepUpWithTotp", HTTP_ACCESS_SESSION, NULL,
-      .body_bytes_max = 1024 },
+      .body_bytes_max = 1024, .half = HTTP_HALF_OPEN },
     { HTTP_POST, "/v1/session/step-up/recovery-code", step_up_recovery_code, "stepUpWithRecoveryCode",
-      HTTP_ACCESS_SESSION, NULL, .body_bytes_max = 1024 },
+      HTTP_ACCESS_SESSION, NULL, .body_bytes_max = 1024, .half = HTTP_HALF_OPEN },
     { .handler = NULL },
 };

@@ -550,7 +550,7 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
         assert_int_equal(contract_has_body(operation), is_change);
     }
     assert_true(count >= 20);
-    assert_int_equal(open, 7); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
+    assert_int_equal(open, 9); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
     assert_null(contract_find(contract, "nothing"));
 }
 
