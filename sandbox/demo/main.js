@@ -149,6 +149,7 @@ function whatToOpen() {
     say(`    ${`http://localhost:${new URL(harkara.url).port}/`.padEnd(44)} sign in, with the passkey of the workspace's owner`);
     say(`    ${`${sandbox.url}/handset`.padEnd(44)} the person's phone: see what arrived, and reply`);
     say(`    ${`${sandbox.url}/_sandbox`.padEnd(44)} the simulated provider: log and faults`);
+    say(`    ${`${sandbox.url}/_sandbox#mails`.padEnd(44)} the mails that people get: invitations, and what they are told`);
     say(`    ${`${harkara.url}/v1/openapi.json`.padEnd(44)} the API contract`);
     say();
     say(bold('Try, in another terminal:'));
@@ -170,12 +171,13 @@ async function main() {
     const log = createWriteStream(path.join(demoDir, 'sandbox.log'), { flags: 'a' });
     await new Promise((resolve) => log.once('open', resolve));
     say(`Starting Harkara on an embedded PostgreSQL ... ${dim(stateDir)}`);
-    sandbox = await startSandbox({ args: ['--listen', `127.0.0.1:${sandboxPort}`, '--data', path.join(demoDir, 'sandbox.jsonl'), '--auto-read'], log });
+    sandbox = await startSandbox({ args: ['--listen', `127.0.0.1:${sandboxPort}`, '--data', path.join(demoDir, 'sandbox.jsonl'), '--auto-read', '--mail', `127.0.0.1:${await freePort(4012)}`], log });
     receiver = await startReceiver({ port: await freePort(4011) });
     harkara = await startHarkara({
         build: buildFolder(process.argv[2]), stateDir, runDir, port, logFile: path.join(demoDir, 'harkara.log'),
         /* Locked memory is not to be had everywhere, and the demo is to run everywhere; it is taken where there is some. */
-        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_UNLOCKED_SECRETS: '1' },
+        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_UNLOCKED_SECRETS: '1',
+            HARKARA_MAIL_RELAY: sandbox.mail_url, HARKARA_MAIL_FROM: 'Harkara <no-reply@harkara.example>' },
     });
     void harkara.ended.then(({ code, signal }) => {
         if (stopping)

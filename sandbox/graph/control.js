@@ -11,7 +11,7 @@ import { signUp } from './signup.js';
 import { emitStatus } from './statuses.js';
 import { templatesOf } from './templates.js';
 import { changeByHand } from './template_events.js';
-import { serveFile, serveEvents } from './pages.js';
+import { serveFile, serveEvents, serveForeign } from './pages.js';
 
 const BODY_MAX = 4 * 1024 * 1024;
 const WAIT_MAX_MS = 60_000;
@@ -63,6 +63,8 @@ const ROUTES = [
     ['GET templates', ({ sb, query }) => ({ data: query.get('waba_id') === null ? [...sb.store.templates.values()] : templatesOf(sb, String(query.get('waba_id'))) })],
     ['PATCH templates/*', ({ sb, ids, body }) => changeTemplate(sb, ids[0], body)],
     ['GET webhooks', ({ sb, query }) => ({ data: sb.webhooks.deliveries.slice(-limitOf(query)), waiting: sb.store.updates.size })],
+    ['GET mails', ({ sb, query }) => ({ data: (sb.mail?.mails ?? []).slice(-limitOf(query)).map(({ raw: _, html: __, ...mail }) => mail), is_relay: sb.mail !== null })],
+    ['GET mails/*', ({ sb, ids }) => sb.mail?.mails.find(({ id }) => id === ids[0]) ?? notThere()],
     ['GET counters', ({ sb }) => ({ ...sb.counters, 'webhooks.waiting': sb.store.updates.size })],
     ['GET wait', ({ sb, query }) => wait(sb, query)],
     ['POST reset', ({ sb, body }) => reset(sb, body)],
@@ -76,7 +78,12 @@ export async function serveControl(sb, req, res, url) {
         return;
     }
     if (req.method === 'GET' && parts[0] === 'events') {
-        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault', 'template'], () => true);
+        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault', 'template', 'mail'], () => true);
+        return;
+    }
+    if (req.method === 'GET' && parts[0] === 'mails' && parts[2] === 'html') {
+        const mail = sb.mail?.mails.find(({ id }) => id === parts[1]);
+        serveForeign(res, mail?.html ?? null);
         return;
     }
     const raw = await readBody(req, BODY_MAX);
@@ -92,6 +99,11 @@ export async function serveControl(sb, req, res, url) {
             throw error;
         replyJson(res, error.status, { error: error.message });
     }
+}
+
+/** @returns {never} */
+function notThere() {
+    throw new ControlError(404, 'not there');
 }
 
 /** @param {string} part */

@@ -11,6 +11,7 @@ const USAGE = `usage: node sandbox/graph/main.js [options]
   --tls DIR                 HTTPS too (HTTP/2 and HTTP/1.1); CA and keys go to DIR     SANDBOX_TLS
   --tls-port PORT           its port (default 0)                                       SANDBOX_TLS_PORT
   --data FILE               keep the state in FILE                                     SANDBOX_DATA
+  --mail HOST:PORT          a mail relay that delivers nothing (port 0 is a free one)  SANDBOX_MAIL
   --statuses-delay-ms N     pause before each of sent, delivered, read (default 300)   SANDBOX_STATUSES_DELAY_MS
   --auto-read               every delivered message gets read                          SANDBOX_AUTO_READ=1
   --set NAME=VALUE          any other setting of README.md; may be repeated            SANDBOX_SET="NAME=VALUE ..."
@@ -37,16 +38,23 @@ function settingOf(text) {
     return { [match[1]]: value };
 }
 
+/** @param {string} text @param {string} what */
+function hostPort(text, what) {
+    const match = /^(.+):([0-9]{1,5})$/.exec(text);
+    if (match === null)
+        throw new UsageError(`${what}: HOST:PORT`);
+    return { host: match[1].replace(/^\[|\]$/g, ''), port: wholeNumber(match[2], what, 65535) };
+}
+
 function readOptions() {
     const { values } = parseArgs({ options: {
-        listen: { type: 'string' }, tls: { type: 'string' }, 'tls-port': { type: 'string' }, data: { type: 'string' },
+        listen: { type: 'string' }, tls: { type: 'string' }, 'tls-port': { type: 'string' }, data: { type: 'string' }, mail: { type: 'string' },
         'statuses-delay-ms': { type: 'string' }, 'auto-read': { type: 'boolean' }, set: { type: 'string', multiple: true },
         'callback-ca': { type: 'string' }, 'follow-stdin': { type: 'boolean' }, help: { type: 'boolean' },
     } });
     const env = process.env;
-    const listen = /^(.+):([0-9]{1,5})$/.exec(values.listen ?? env.SANDBOX_LISTEN ?? '127.0.0.1:0');
-    if (listen === null)
-        throw new UsageError('--listen: HOST:PORT');
+    const listen = hostPort(values.listen ?? env.SANDBOX_LISTEN ?? '127.0.0.1:0', '--listen');
+    const mail = values.mail ?? env.SANDBOX_MAIL;
     const delay = values['statuses-delay-ms'] ?? env.SANDBOX_STATUSES_DELAY_MS;
     const given = Object.assign({}, ...[...(env.SANDBOX_SET ?? '').split(/\s+/).filter((part) => part !== ''), ...(values.set ?? [])].map(settingOf),
         delay === undefined ? {} : { statuses_delay_ms: wholeNumber(delay, '--statuses-delay-ms', 86_400_000) },
@@ -56,7 +64,8 @@ function readOptions() {
         throw new UsageError(problem);
     const tlsDir = values.tls ?? env.SANDBOX_TLS;
     const ca = values['callback-ca'] ?? env.SANDBOX_CALLBACK_CA;
-    return { help: values.help === true, followStdin: values['follow-stdin'] === true, host: listen[1].replace(/^\[|\]$/g, ''), port: wholeNumber(listen[2], '--listen', 65535), settings,
+    return { help: values.help === true, followStdin: values['follow-stdin'] === true, ...listen, settings,
+        mail: mail === undefined ? null : hostPort(mail, '--mail'),
         data: values.data ?? env.SANDBOX_DATA ?? null, callbackCa: ca === undefined ? null : readFileSync(ca, 'utf8'),
         tls: tlsDir === undefined ? null : { dir: tlsDir, port: wholeNumber(values['tls-port'] ?? env.SANDBOX_TLS_PORT ?? '0', '--tls-port', 65535) } };
 }
@@ -79,7 +88,7 @@ try {
     process.on('SIGINT', stop);
     if (options.followStdin)
         process.stdin.on('end', stop).on('error', stop).resume();
-    process.stdout.write(JSON.stringify({ ready: true, url: running.url, tls_url: running.tls_url, ca: running.ca_path,
+    process.stdout.write(JSON.stringify({ ready: true, url: running.url, tls_url: running.tls_url, ca: running.ca_path, mail_url: running.mail_url,
         handset: `${running.url}/handset`, log: `${running.url}/_sandbox`, pid: process.pid }) + '\n');
 } catch (error) {
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);

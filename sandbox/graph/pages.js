@@ -31,6 +31,12 @@ export function serveFile(res, folder, name) {
         replyBytes(res, 200, bytes, { 'content-type': TYPES[extension], ...PAGE_HEADERS });
 }
 
+/** A page that somebody else wrote: nothing of it runs, and nothing is fetched. @param {import('./http_io.js').Response} res @param {string|null} html */
+export function serveForeign(res, html) {
+    replyBytes(res, html === null ? 404 : 200, Buffer.from(html ?? 'not found'), { ...PAGE_HEADERS, 'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox allow-popups allow-top-navigation-by-user-activation" });
+}
+
 /**
  * Server-sent events of the bus. @param {import('./sandbox.js').Sandbox} sb @param {import('./http_io.js').Response} res
  * @param {string[]} events @param {(event: string, value: any) => boolean} wanted

@@ -73,7 +73,7 @@ export class Sandbox {
     constructor(options = {}) {
         this.store = new Store(options.data ?? null);
         this.settings = { ...DEFAULTS, ...options.settings };
-        /** Where pages listen: 'message', 'status', 'typing', 'handset', 'delivery', 'account', 'fault'. */
+        /** Where pages listen: 'message', 'status', 'typing', 'handset', 'delivery', 'account', 'fault', 'mail'. */
         this.bus = new EventEmitter().setMaxListeners(0);
         /** @type {Record<string, number>} */
         this.counters = {};
@@ -82,6 +82,8 @@ export class Sandbox {
         /** Until when a business seems to type, by chat id. @type {Map<string, number>} */
         this.typing = new Map();
         this.stopped = false;
+        /** Where there is a mail relay. @type {import('./mail.js').MailCatcher|null} */
+        this.mail = null;
         /** Codes of embedded signups that were not exchanged yet. @type {Map<string, {waba_id: string, granted: string, expires_at: number}>} */
         this.signups = new Map();
         /** Media fetched by link, so that the handset can show it. @type {Map<string, string>} */

@@ -10,6 +10,7 @@ import { GraphError } from './errors.js';
 import { BrokenAnswer, CutConnection, RawAnswer } from './faults.js';
 import { replyBroken } from './broken.js';
 import { BodyCut, BodyTooLarge, cutConnection, hostOf, replyBytes, replyJson } from './http_io.js';
+import { MailCatcher } from './mail.js';
 import { TlsDial, makeCertificates } from './tls.js';
 
 /**
@@ -20,12 +21,14 @@ import { TlsDial, makeCertificates } from './tls.js';
  * @property {string|null} [data]
  * @property {Partial<import('./types.js').Settings>} [settings]
  * @property {string|null} [callbackCa] PEM
+ * @property {{host: string, port: number}|null} [mail] a mail relay too; port 0: a free one
  *
  * @typedef {object} Running
  * @property {Sandbox} sandbox
  * @property {string} url
  * @property {string|null} tls_url
  * @property {string|null} ca_path
+ * @property {string|null} mail_url
  * @property {() => Promise<void>} stop
  */
 
@@ -59,6 +62,12 @@ export async function startSandbox(options = {}) {
                 socket.destroy();
         } });
     }
+    let mailUrl = null;
+    if (options.mail) {
+        sandbox.mail = new MailCatcher(sandbox);
+        mailUrl = `smtp://${await listen(sandbox.mail.server, options.mail.host, options.mail.port)}`;
+        servers.push(sandbox.mail);
+    }
     sandbox.resume();
     const stop = async () => {
         sandbox.stop();
@@ -67,7 +76,7 @@ export async function startSandbox(options = {}) {
             server.closeAllConnections();
         })));
     };
-    return { sandbox, url, tls_url: tlsUrl, ca_path: caPath, stop };
+    return { sandbox, url, tls_url: tlsUrl, ca_path: caPath, mail_url: mailUrl, stop };
 }
 
 /** @typedef {{close: (done: (error?: Error) => void) => unknown, closeAllConnections: () => void}} Closable */

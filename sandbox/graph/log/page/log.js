@@ -4,7 +4,7 @@ import { h, icon, toast } from '/handset/page/dom.js';
 const ROWS = 200;
 const view = document.getElementById('view');
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
-const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], templates: ['Templates', drawTemplates], accounts: ['Accounts', drawAccounts], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
+const TABS = { messages: ['Messages', drawMessages], webhooks: ['Webhooks', drawWebhooks], templates: ['Templates', drawTemplates], mails: ['Mails', drawMails], accounts: ['Accounts', drawAccounts], faults: ['Faults', drawFaults], dials: ['Dials', drawDials] };
 let tab = TABS[location.hash.slice(1)] ? location.hash.slice(1) : 'messages';
 const opened = new Set();
 
@@ -193,6 +193,17 @@ async function drawFaults() {
     data.length > 0 ? h('div', {}, h('button', { class: 'button', onclick: () => remove('faults') }, 'Remove all')) : null))];
 }
 
+/** Words with their links, which open in a tab of their own. */
+const linked = (text) => text.split(/(https?:\/\/\S+)/).map((part, i) => (i % 2 === 1 ? h('a', { href: part, target: '_blank', rel: 'noreferrer' }, part) : part));
+
+async function drawMails() {
+  const { data, is_relay: isRelay } = await call(`mails?limit=${ROWS}`);
+  if (data.length === 0)
+    return [isRelay ? none('No mails yet', 'Invitations and what people are told of their accounts are kept here, and go nowhere else.') : none('There is no mail relay here', 'Start the sandbox with --mail 127.0.0.1:0 and let HARKARA_MAIL_RELAY name what it prints.')];
+  return [table(['Time', 'To', 'Subject', ''], [...data].reverse().flatMap((mail) => opening(`mail ${mail.id}`, [h('td', { class: 'time' }, time.format(mail.at)), h('td', { class: 'grow' }, mail.to.join(', ')), h('td', { class: 'grow', dir: 'auto' }, mail.subject),
+    h('td', {}, h('a', { class: 'button', href: `/_sandbox/mails/${mail.id}/html`, target: '_blank', onclick: (event) => event.stopPropagation() }, 'As HTML'))], () => linked(mail.text))))];
+}
+
 const CHOICES = { window: ['enforce', 'ignore'], pair_limit: ['off', 'on'], links: ['loopback', 'fetch', 'ignore'], rate_limit_http: ['400', '429'], tls: ['good', 'alert', 'expired', 'wrong_name'], media_lie: ['none', 'sha256', 'host', 'cut'], groups: ['none', 'any'] };
 /** What each dial is, in groups; one that is missing here is shown under its name. */
 const DIALS = {
@@ -246,9 +257,9 @@ async function draw() {
 /* Live: lists follow; forms are not redrawn under the hands of a person. */
 let soon = null;
 const feed = new EventSource('/_sandbox/events');
-for (const event of ['message', 'status', 'delivery', 'hello', 'fault', 'account', 'template'])
+for (const event of ['message', 'status', 'delivery', 'hello', 'fault', 'account', 'template', 'mail'])
   feed.addEventListener(event, () => {
-    if (soon === null && (tab === 'messages' || tab === 'webhooks' || (tab === 'templates' && event === 'template')))
+    if (soon === null && (tab === 'messages' || tab === 'webhooks' || (tab === 'templates' && event === 'template') || (tab === 'mails' && event === 'mail')))
       soon = setTimeout(() => { soon = null; void draw(); }, 250);
   });
 void draw();
