@@ -40,20 +40,27 @@ export function Doer({ by }: { by: Invitation['invited_by'] }) {
     return member === undefined ? <span className="quiet">{everybody.isPending ? '…' : t('team.by.gone')}</span> : <>{nameOf(member, t('team.nameless'))}</>;
 }
 
-/** An invitation's link, shown this once; another one can always be made. */
+/** An invitation's link, shown this once, or where it was mailed; another one can always be made. */
 export function LinkOnce({ invitation, onDone }: { invitation: Invitation | null; onDone: () => void }) {
     const t = useT();
     const clipboard = useClipboard({ timeout: 2000 });
     const link = invitation?.link;
     return (
-        <Modal opened={link !== undefined} onClose={onDone} title={t('team.link')} size="lg" closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('close') }}>
-            {invitation !== null && (
+        <Modal opened={invitation !== null} onClose={onDone} title={t(link === undefined ? 'team.mailed' : 'team.link')} size="lg" closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('close') }}>
+            {invitation !== null && link === undefined && (
+                <div className="stack">
+                    <p style={{ margin: 0 }}>{t('team.mailed.text', { email: invitation.email })}</p>
+                    <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('enrol.until')} <When at={invitation.expires_at} /></p>
+                    <div className="line"><Button onClick={onDone} data-autofocus>{t('done')}</Button></div>
+                </div>
+            )}
+            {invitation !== null && link !== undefined && (
                 <div className="stack">
                     <p style={{ margin: 0 }}>{t('team.link.text', { email: invitation.email })}</p>
                     <div className="pre" data-testid="secret" style={{ userSelect: 'all' }}>{link}</div>
                     <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('team.link.once')} {t('enrol.until')} <When at={invitation.expires_at} /></p>
                     <div className="line">
-                        <Button leftSection={clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />} onClick={() => { clipboard.copy(link ?? ''); }} data-autofocus>{t(clipboard.copied ? 'copy.done' : 'team.link.copy')}</Button>
+                        <Button leftSection={clipboard.copied ? <IconCheck size={16} /> : <IconCopy size={16} />} onClick={() => { clipboard.copy(link); }} data-autofocus>{t(clipboard.copied ? 'copy.done' : 'team.link.copy')}</Button>
                         <Button variant="default" onClick={onDone}>{t('done')}</Button>
                     </div>
                 </div>
