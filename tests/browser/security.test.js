@@ -349,6 +349,34 @@ test('the e-mail address changes by a link, opened by who asked for it', { timeo
     assert.deepEqual(at.faults.filter((line) => !line.includes('422')), [], 'but for the address that is none');
 });
 
+test('accounts elsewhere are connected, and removed', { timeout: 120_000 }, async () => {
+    const at = await somebody('Omar');
+    const { page } = at;
+    assert.equal(await page.getByRole('heading', { name: 'Accounts elsewhere' }).count(), 0, 'no provider was added here');
+    /* What the gateway says with a provider; its own part is gone through in federated.test.js. */
+    const provider = { id: `idp_${'0'.repeat(26)}`, name: 'Example' };
+    let mine = /** @type {any[]} */ ([]);
+    await page.route('**/v1/session/providers', (route) => route.fulfill({ json: { data: [provider] } }));
+    await page.route('**/v1/me/identities', (route) => route.request().method() === 'POST' ? route.fulfill({ json: { authorization_url: `${origin}/security?problem=already-exists` } }) : route.fulfill({ json: { data: mine } }));
+    await page.route('**/v1/me/identities/*', (route) => { mine = []; return route.fulfill({ status: 204 }); });
+    await page.reload();
+    const region = page.getByRole('region', { name: 'Accounts elsewhere' });
+    await region.getByRole('button', { name: 'Connect Example' }).click();
+    await page.getByText('That account is connected to somebody already').waitFor();
+    mine = [{ id: `oid_${'0'.repeat(26)}`, provider, email: 'omar@example.org', created_at: new Date().toISOString(), last_used_at: null }];
+    await page.goto(`${origin}/security?connected=1`);
+    await page.getByText('The account is connected.').waitFor();
+    await page.waitForURL((url) => url.search === '');
+    await region.getByText('omar@example.org').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.screenshot({ path: path.join(shots, 'security-identities-desktop-light.png') });
+    await region.getByRole('button', { name: 'Disconnect Example' }).click();
+    await page.getByText('The account is disconnected.').waitFor();
+    await region.getByText('omar@example.org').waitFor({ state: 'detached' });
+    await at.close();
+    assert.deepEqual(at.faults, []);
+});
+
 test('who is in no workspace is told so, and still has the account', { timeout: 120_000 }, async () => {
     const at = await somebody('Kiran');
     const { page } = at;

@@ -11,7 +11,7 @@ export const keys = {
     usage: ['usage'] as const,
     channelUsage: ['usage', 'channels'] as const,
     audit: { list: (filter: object) => ['audit', 'list', filter] as const, one: (id: string) => ['audit', 'one', id] as const, proof: (id: string, root: string) => ['audit', 'proof', id, root] as const },
-    me: { all: ['me'] as const, person: ['me', 'person'] as const, passkeys: ['me', 'passkeys'] as const, sessions: ['me', 'sessions'] as const, totp: ['me', 'totp'] as const, recoveryCodes: ['me', 'recovery-codes'] as const },
+    me: { all: ['me'] as const, person: ['me', 'person'] as const, passkeys: ['me', 'passkeys'] as const, sessions: ['me', 'sessions'] as const, totp: ['me', 'totp'] as const, recoveryCodes: ['me', 'recovery-codes'] as const, identities: ['me', 'identities'] as const, providers: ['providers'] as const },
     settings: ['settings'] as const,
     team: { all: ['team'] as const, people: (filter: object) => ['team', 'people', filter] as const, everybody: ['team', 'everybody'] as const, person: (id: string) => ['team', 'person', id] as const, access: (id: string) => ['team', 'access', id] as const, invitations: ['team', 'invitations'] as const, teams: ['team', 'teams'] as const, roles: ['team', 'roles'] as const, permissions: ['team', 'permissions'] as const, reviews: ['team', 'reviews'] as const, review: (id: string) => ['team', 'review', id] as const },
 };

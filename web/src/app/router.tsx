@@ -88,7 +88,15 @@ const template = createRoute({ getParentRoute: () => templates, path: '$template
 const templateNew = createRoute({ getParentRoute: () => app, path: '/new-template', component: lazyRouteComponent(() => import('@/pages/TemplateNew')) });
 const usage = createRoute({ getParentRoute: () => app, path: '/usage', component: lazyRouteComponent(() => import('@/pages/Usage')) });
 const settings = createRoute({ getParentRoute: () => app, path: '/settings', component: lazyRouteComponent(() => import('@/pages/Settings')) });
-const security = createRoute({ getParentRoute: () => app, path: '/security', component: lazyRouteComponent(() => import('@/pages/Security')) });
+const security = createRoute({
+    getParentRoute: () => app, path: '/security',
+    /* What a provider has sent back to. */
+    validateSearch: (search: Record<string, unknown>): { connected?: string; problem?: string } => {
+        const problem = text(search['problem']);
+        return { ...(search['connected'] === undefined ? {} : { connected: '1' }), ...(problem === undefined ? {} : { problem }) };
+    },
+    component: lazyRouteComponent(() => import('@/pages/Security')),
+});
 const audit = createRoute({ getParentRoute: () => app, path: '/audit', validateSearch: readAuditFilter, component: lazyRouteComponent(() => import('@/pages/Audit')) });
 const auditEntry = createRoute({ getParentRoute: () => audit, path: '$entryId', component: lazyRouteComponent(() => import('@/pages/AuditEntry')) });
 const team = createRoute({ getParentRoute: () => app, path: '/team', component: lazyRouteComponent(() => import('@/pages/Team')) });

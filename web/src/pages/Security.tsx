@@ -1,4 +1,5 @@
 import { Page } from '@/components/basics';
+import { Identities } from '@/features/security/Identities';
 import { Passkeys } from '@/features/security/Passkeys';
 import { Profile } from '@/features/security/Profile';
 import { RecoveryCodes } from '@/features/security/RecoveryCodes';
@@ -13,6 +14,7 @@ export default function Security() {
         <Page title={t('nav.security')} purpose={t('security.purpose')}>
             <div className="account">
                 <Passkeys />
+                <Identities />
                 <Totp />
                 <RecoveryCodes />
                 <Sessions />
