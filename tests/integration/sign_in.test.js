@@ -467,6 +467,32 @@ describe('a person in a workspace', () => {
             assert.equal((await workspace.client.call(method, target)).json.code, 'session-needed');
     });
 
+    test('what was refused is in the log: of whom, as far as that is known, and from where', async () => {
+        forget();
+        const { page, passkey, tenant } = await owner(), me = (await page.must(200, 'GET', '/v1/me')).id;
+        const asked = async (action) => (await page.must(200, 'GET', `/v1/audit?outcome=refused&action=${action}`)).data;
+        assert.equal((await browser().trySignIn(passkey, { origin: 'https://elsewhere.example' })).status, 401);
+        assert.deepEqual((await asked('session.refused')).map(({ actor, object_id, detail }) => [actor.kind, actor.id, actor.address, object_id, detail]), [['nobody', null, '127.0.0.1', me, { reason: 'passkey-refused' }]]);
+        const options = await page.must(200, 'POST', '/v1/session/step-up/passkey/options');
+        assert.equal((await page.call('POST', '/v1/session/step-up/passkey', { ceremony_id: options.ceremony_id, credential: passkey.get(options.public_key, 'https://elsewhere.example') })).status, 401);
+        assert.equal((await page.call('POST', '/v1/session/step-up/totp', { code: '000000' })).json.code, 'code-refused');
+        assert.equal((await page.call('POST', '/v1/session/step-up/recovery-code', { code: '2345-6789-ABCD-EFGH' })).json.code, 'code-refused');
+        assert.deepEqual((await asked('session.stepped_up')).map(({ actor, object_id, detail }) => [actor.kind, actor.id, actor.session_id, object_id, detail.reason]),
+            ['code-refused', 'code-refused', 'passkey-refused'].map((reason) => ['person', me, page.session.id, page.session.id, reason]));
+        /* A passkey that nobody has: Harkara's own log tells of it, and no workspace's. */
+        const own = () => Number(platform.sql(`select count(*) from harkara.audit_entry where tenant_id = '00000000-0000-7000-8000-000000000000' and action = 'session.refused' and actor_kind = 'nobody' and object_id is null`));
+        const before = own();
+        assert.equal((await browser().trySignIn(new Passkey())).status, 401);
+        assert.equal(own(), before + 1);
+        /* Too early is not looked at, and fills no log. */
+        for (let i = 0; i < 12; i++)
+            await browser().trySignIn(new Passkey());
+        assert.equal((await browser().trySignIn(new Passkey())).status, 429);
+        assert.ok(own() < before + 6, 'what is throttled is not written');
+        forget();
+        assert.match((await platform.harkara.cli('audit', 'verify', '--tenant', tenant)).stdout, /holds|verif|entries/i);
+    });
+
     test('what was done is in the workspace\'s log', async () => {
         const count = Number(platform.sql(`select count(*) from harkara.audit_entry where actor_kind = 'person' and action in ('person.enrolled', 'session.began', 'passkey.added', 'session.ended', 'session.stepped_up')`));
         assert.ok(count > 10, `${count}`);

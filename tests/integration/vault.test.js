@@ -251,5 +251,12 @@ describe('the end of a tenant', () => {
     test('who did what is on record', async () => {
         const actions = platform.sql('select distinct action from harkara.key_action order by 1').split('\n');
         assert.deepEqual(actions, ['kek_made', 'kek_retired', 'key_destroyed', 'key_made', 'shredded']);
+        /* And in the audit log: of keys of a workspace in its own, of others in Harkara's. */
+        const told = (where) => platform.sql(`select distinct action from harkara.audit_entry where actor_kind = 'operator' and (action like 'vault.%' or action like 'tenant.key%' or action in ('tenant.rekeyed', 'tenant.shredded')) and tenant_id ${where} '00000000-0000-7000-8000-000000000000' order by 1`).split('\n');
+        assert.deepEqual(told('<>'), ['tenant.key_destroyed', 'tenant.keys_rotated', 'tenant.rekeyed']);
+        for (const action of ['tenant.shredded', 'vault.kek_made', 'vault.kek_retired'])
+            assert.ok(told('=').includes(action), action);
+        for (const [action, tenant] of [['key_made', 'tenant.keys_rotated'], ['key_destroyed', 'tenant.key_destroyed'], ['shredded', 'tenant.shredded']])
+            assert.equal(platform.sql(`select count(*) from harkara.audit_entry where actor_kind = 'operator' and action = '${tenant}'`), platform.sql(`select count(*) from harkara.key_action where action = '${action}' and operator is not null and subject is not null`), action);
     });
 });

@@ -17,10 +17,15 @@ static enum err
 note(struct db_tx *tx, const struct key_operator *operator, const char * action, enum vault_purpose purpose,
      uint32_t version, int64_t count)
 {
-    return db_exec_one(
+    const struct key_act act = {
+        .action = action, .tenant = tx->tenant, .purpose = purpose, .version = version
+    };
+    enum err err = db_exec_one(
         tx, &tenant_action_stmt,
         DB_ARGS(DB_ID(id_new(operator->clock)), DB_TEXT_Z(action), purpose == 0 ? DB_NULL : DB_I64(purpose),
                 version == 0 ? DB_NULL : DB_I64(version), DB_I64(count), DB_TEXT(operator->name)));
+
+    return err == ERR_OK && operator->tell != NULL ? operator->tell(tx, &act) : err;
 }
 
 enum err
@@ -29,6 +34,14 @@ key_action_note(struct db_tx *tx, const struct key_operator *operator, const cha
     return db_exec_one(tx, &action_stmt,
                        DB_ARGS(DB_ID(id_new(operator->clock)), DB_TEXT_Z(action), DB_NULL, DB_NULL,
                                DB_I64(version), DB_NULL, DB_TEXT(operator->name)));
+}
+
+enum err
+key_action_tell(struct db_tx *tx, const struct key_operator *operator, const char * action, uint32_t version)
+{
+    const struct key_act act = { .action = action, .version = version };
+
+    return operator->tell == NULL ? ERR_OK : operator->tell(tx, &act);
 }
 
 /* Before the vault is asked: what is asked for and then lost has drawn its IV all the same. */
@@ -459,9 +472,10 @@ retire_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK)
         err = db_exec(tx, &retire_stmt, DB_ARGS(DB_I64(retire->version)), &retire->changed);
-    if (err == ERR_OK && retire->changed == 1)
-        err = key_action_note(tx, retire->operator, "kek_retired", retire->version);
-    return err;
+    if (err != ERR_OK || retire->changed != 1)
+        return err;
+    err = key_action_note(tx, retire->operator, "kek_retired", retire->version);
+    return err == ERR_OK ? key_action_tell(tx, retire->operator, "kek_retired", retire->version) : err;
 }
 
 enum err
@@ -491,8 +505,9 @@ static enum err
 made_in(struct db_tx *tx, void *ctx)
 {
     const struct retire *made = ctx;
+    enum err err = key_action_note(tx, made->operator, "kek_made", made->version);
 
-    return key_action_note(tx, made->operator, "kek_made", made->version);
+    return err == ERR_OK ? key_action_tell(tx, made->operator, "kek_made", made->version) : err;
 }
 
 enum err

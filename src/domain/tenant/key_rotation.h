@@ -37,13 +37,29 @@ MUST_CHECK enum err key_totals(struct db *db, struct key_total out[KEY_TOTALS_MA
 MUST_CHECK enum err key_tenants(struct db *db, struct id after, struct id out[KEY_TENANTS_MAX],
                                 size_t *count_out);
 
+/* What was done: "key_made", "key_destroyed", "shredded"; "kek_made", "kek_retired", "secret_made",
+ * "secret_removed". */
+struct key_act {
+    const char *action;
+    struct id tenant;           /* zero: of no tenant's key */
+    enum vault_purpose purpose; /* 0: of none */
+    uint32_t version;           /* 0: of none */
+};
 /* Who did it, in the table of what was done to keys. */
 struct key_operator {
     const struct clock *clock;
     struct slice name; /* at most 64 octets */
+    /*
+     * Tells of it elsewhere, in the same transaction, as its last step: it may turn the transaction to
+     * another tenant. May be NULL.
+     */
+    enum err (*tell)(struct db_tx *tx, const struct key_act *act);
 };
 /* Notes what was done to a key that is no tenant's; within the transaction that does it. */
 MUST_CHECK enum err key_action_note(struct db_tx *tx, const struct key_operator *operator,
+                                    const char * action, uint32_t version);
+/* The last step of that transaction. */
+MUST_CHECK enum err key_action_tell(struct db_tx *tx, const struct key_operator *operator,
                                     const char * action, uint32_t version);
 
 /* A further version of content or credential keys; new values are sealed under it from now on. ERR_NOT_FOUND:

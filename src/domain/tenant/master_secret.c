@@ -188,7 +188,9 @@ store_in(struct db_tx *tx, void *ctx)
 
     if (err == ERR_OK && changed != 1)
         err = ERR_NOT_FOUND;
-    return err == ERR_OK ? key_action_note(tx, store->operator, "secret_made", secret->version) : err;
+    if (err == ERR_OK)
+        err = key_action_note(tx, store->operator, "secret_made", secret->version);
+    return err == ERR_OK ? key_action_tell(tx, store->operator, "secret_made", secret->version) : err;
 }
 
 enum err
@@ -230,6 +232,8 @@ remove_in(struct db_tx *tx, void *ctx)
     remove->count = err == ERR_OK ? db_rows_count(rows) : 0;
     for (size_t i = 0; err == ERR_OK && i < remove->count; i++)
         err = key_action_note(tx, remove->operator, "secret_removed", (uint32_t)db_i64(rows, i, 0));
+    for (size_t i = 0; err == ERR_OK && i < remove->count; i++)
+        err = key_action_tell(tx, remove->operator, "secret_removed", (uint32_t)db_i64(rows, i, 0));
     db_rows_free(rows);
     db_rows_free(locked);
     return err;

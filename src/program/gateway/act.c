@@ -1,5 +1,7 @@
 #include "program/gateway/act.h"
 #include "core/buf.h"
+#include "domain/identity/membership.h"
+#include "domain/tenant/tenant.h"
 #include "program/gateway/gateway.h"
 #include "wire/json/json.h"
 
@@ -24,6 +26,56 @@ act_begin(struct http_request *request, enum audit_action action, enum id_kind o
     return err == ERR_OK
                ? audit_prepare(&worker->vault, worker->gateway->clock, request->tenant, out, request->arena)
                : err;
+}
+
+struct refusal {
+    const struct clock *clock;
+    struct audit_act act;
+};
+
+static enum err
+refusal_in(struct db_tx *tx, void *ctx)
+{
+    const struct refusal *refusal = ctx;
+
+    return audit_append(tx, refusal->clock, &refusal->act);
+}
+
+enum err
+act_refused(struct http_request *request, enum audit_action action, struct id person, enum err err)
+{
+    struct gateway_worker *worker = gateway_worker_of(request);
+    const struct principal *principal = request->principal;
+    struct refusal refusal = { .clock = worker->gateway->clock,
+                               .act = { .actor = { .kind = AUDIT_ACTOR_NOBODY },
+                                        .action = action,
+                                        .object_kind = ID_PERSON,
+                                        .object = person,
+                                        .outcome = AUDIT_REFUSED } };
+    struct membership_place *places = NULL;
+    struct id tenant = tenant_platform;
+    size_t count = 0;
+    enum err told = ERR_OK;
+
+    if (principal != NULL) {
+        refusal.act.actor = (struct audit_actor){ .kind = AUDIT_ACTOR_PERSON,
+                                                  .id = principal->actor,
+                                                  .session = principal->session };
+        refusal.act.object_kind = ID_SESSION;
+        refusal.act.object = principal->session;
+        tenant = request->tenant;
+    } else if (!id_is_zero(person)) {
+        told = membership_list_of(worker->db, person, request->arena, &places, &count);
+        tenant = count > 0 ? places[0].tenant : tenant;
+    }
+    refusal.act.detail = arena_format(request->arena, "{\"reason\":\"%s\"}", err_code(err));
+    if (told == ERR_OK)
+        told = audit_address_add(&refusal.act, refusal.act.actor.id, request->peer_address, request->arena);
+    if (told == ERR_OK)
+        told = audit_prepare(&worker->vault, refusal.clock, tenant, &refusal.act, request->arena);
+    if (told == ERR_OK)
+        told = db_run(worker->db, tenant, refusal_in, &refusal);
+    return told == ERR_OK ? err : told;
 }
 
 struct acting {

@@ -11,6 +11,15 @@
 MUST_CHECK enum err act_begin(struct http_request *request, enum audit_action action,
                               enum id_kind object_kind, struct id object, struct audit_act *out);
 
+/*
+ * That somebody was refused: what `err` says goes into the log, in a transaction of its own, since nothing
+ * was done. By the person who is signed in, into the workspace that the session works in; else by nobody,
+ * about `person` (zero: nobody knows whom), into the log of the workspace that this one was first in, or of
+ * Harkara's own. Returns err, or why it could not be written.
+ */
+MUST_CHECK enum err act_refused(struct http_request *request, enum audit_action action, struct id person,
+                                enum err err);
+
 /* An act and its work, in one transaction: gateway_write, with an entry that says so. */
 struct act_work {
     enum audit_action action;

@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "crypto/encode.h"
 #include "domain/identity/throttle.h"
+#include "program/gateway/act.h"
 #include "program/gateway/person_gate.h"
 #include "wire/json/json.h"
 
@@ -260,6 +261,26 @@ passkey_refused(struct http_request *request, enum err err)
         return err;
     request->problem.retry_after_s = (uint32_t)wait_s;
     return ERR_THROTTLED;
+}
+
+static enum err
+tell(struct http_request *request, enum err err, enum audit_action action, struct id person)
+{
+    return err == ERR_PASSKEY_REFUSED || err == ERR_CEREMONY || err == ERR_CODE_REFUSED
+               ? act_refused(request, action, person, err)
+               : err;
+}
+
+enum err
+passkey_refused_told(struct http_request *request, enum err err, enum audit_action action, struct id person)
+{
+    return tell(request, passkey_refused(request, err), action, person);
+}
+
+enum err
+code_refused_told(struct http_request *request, enum err err, enum audit_action action)
+{
+    return tell(request, err, action, (struct id){ { 0 } });
 }
 
 json_t *

@@ -59,7 +59,7 @@ passkey_sign_in(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = person_gate_reply(request, response, 200, &start.session, secret_slice(start.token), true);
     session_start_release(&start);
-    return passkey_refused(request, err);
+    return passkey_refused_told(request, err, AUDIT_SESSION_REFUSED, shown.passkey.person);
 }
 
 static enum err
@@ -235,7 +235,8 @@ step_up_passkey(struct http_request *request, struct http_response *response)
         err = passkey_answer_check(request, &answer, &shown);
     if (err == ERR_OK && !id_eq(shown.passkey.person, session->person))
         err = ERR_PASSKEY_REFUSED;
-    return passkey_refused(request, err == ERR_OK ? step_up(request, response, &change) : err);
+    return passkey_refused_told(request, err == ERR_OK ? step_up(request, response, &change) : err,
+                                AUDIT_SESSION_STEPPED_UP, session->person);
 }
 
 static enum err
@@ -247,7 +248,8 @@ step_up_totp(struct http_request *request, struct http_response *response)
     enum err err =
         second_factor_check(request, session->person, json_text_of(request_json(request), "code"), &second);
 
-    return err == ERR_OK ? step_up(request, response, &change) : err;
+    return code_refused_told(request, err == ERR_OK ? step_up(request, response, &change) : err,
+                             AUDIT_SESSION_STEPPED_UP);
 }
 
 static enum err
@@ -258,7 +260,8 @@ step_up_recovery_code(struct http_request *request, struct http_response *respon
     enum err err = second_factor_recovery(request, gateway_person(request)->session.person,
                                           json_text_of(request_json(request), "code"), &second);
 
-    return err == ERR_OK ? step_up(request, response, &change) : err;
+    return code_refused_told(request, err == ERR_OK ? step_up(request, response, &change) : err,
+                             AUDIT_SESSION_STEPPED_UP);
 }
 
 const struct http_route session_routes[] = {

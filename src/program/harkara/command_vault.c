@@ -9,6 +9,7 @@
 #include "program/harkara/control.h"
 #include "program/harkara/database.h"
 #include "program/harkara/kek.h"
+#include "program/harkara/operator_act.h"
 #include "program/harkara/status_file.h"
 #include <pwd.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ vault_command_operator(void)
     const struct passwd *user = getpwuid(geteuid());
     const char *name = sudo != NULL && sudo[0] != '\0' ? sudo : user != NULL ? user->pw_name : "unknown";
 
-    return (struct key_operator){ clock_system(), slice_first(slice_text(name), 64) };
+    return (struct key_operator){ clock_system(), slice_first(slice_text(name), 64), operator_key_act };
 }
 
 enum err
@@ -263,6 +264,16 @@ rekey_purpose(struct vault_command *command, struct rekey *rekey, struct id tena
 }
 
 static enum err
+rekey_tell(struct vault_command *command, struct rekey *rekey, struct id tenant, int64_t rows)
+{
+    arena_reset(rekey->batch);
+    return db_run(command->db, tenant, operator_act_in,
+                  &(struct operator_act_of){
+                      .action = AUDIT_TENANT_REKEYED,
+                      .detail = arena_format(rekey->batch, "{\"rows\":%lld}", (long long)rows) });
+}
+
+static enum err
 rekey_work(struct vault_command *command, struct id tenant, void *ctx, int64_t *done)
 {
     struct rekey *rekey = ctx;
@@ -270,6 +281,7 @@ rekey_work(struct vault_command *command, struct id tenant, void *ctx, int64_t *
     uint32_t newest[VAULT_INDEX + 1] = { 0 };
     size_t count = 0;
     enum err err = key_versions(command->db, tenant, versions, &count);
+    int64_t before = *done;
 
     for (size_t i = 0; i < count; i++)
         if (versions[i].version > newest[versions[i].purpose])
@@ -277,6 +289,8 @@ rekey_work(struct vault_command *command, struct id tenant, void *ctx, int64_t *
     for (enum vault_purpose purpose = VAULT_CONTENT; err == ERR_OK && purpose <= VAULT_CREDENTIAL; purpose++)
         if (newest[purpose] > 1)
             err = rekey_purpose(command, rekey, tenant, purpose, newest[purpose], done);
+    if (err == ERR_OK && *done > before) /* many transactions: told when the last is done */
+        err = rekey_tell(command, rekey, tenant, *done - before);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         int64_t left = 0;
         if (versions[i].purpose == VAULT_INDEX || versions[i].version == newest[versions[i].purpose])

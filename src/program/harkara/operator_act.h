@@ -2,6 +2,7 @@
 #ifndef PROGRAM_HARKARA_OPERATOR_ACT_H
 #define PROGRAM_HARKARA_OPERATOR_ACT_H
 #include "domain/audit/audit.h"
+#include "domain/tenant/key_rotation.h"
 
 /*
  * In the transaction of the act. The operator is who logged in (SUDO_USER, else the user that runs the
@@ -20,5 +21,11 @@ struct operator_act_of {
     struct slice detail;
 };
 enum err operator_act_in(struct db_tx *tx, void *of);
+
+/*
+ * What was done to keys (key_operator.tell). Of a workspace's key in its own log; of others, and of the keys
+ * of a workspace that has none any more to seal its log with, in Harkara's.
+ */
+enum err operator_key_act(struct db_tx *tx, const struct key_act *act);
 
 #endif
