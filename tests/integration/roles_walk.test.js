@@ -165,6 +165,12 @@ POST   /v1/roles                                         roles:manage      422  
 PATCH  /v1/roles/{role_id}                               roles:manage      404  step-up
 DELETE /v1/roles/{role_id}                               roles:manage      404  step-up
 
+GET    /v1/platform                                      platform:read     200
+GET    /v1/platform/workspaces                           platform:read     200
+GET    /v1/platform/workspaces/{workspace_id}            platform:read     200
+POST   /v1/platform/workspaces/{workspace_id}/suspend    platform:manage   404  step-up
+POST   /v1/platform/workspaces/{workspace_id}/resume     platform:manage   404  step-up
+GET    /v1/platform/audit                                platform:audit    200
 GET    /v1/audit                                         audit:read        200
 GET    /v1/audit/checkpoints                             audit:read        200
 GET    /v1/audit/export                                  audit:export      200
@@ -193,13 +199,17 @@ const tables = () => {
 
 /** Who has what, as docs/roles.md publishes it. @type {Map<string, Set<string>>} */
 const published = new Map();
+/** Who has what of the platform. @type {Map<string, Set<string>>} */
+const platformRoles = new Map();
 /** What reaches the whole workspace, and nobody has who is limited. @type {Set<string>} */
 const whole = new Set();
 {
-    const [head, , ...rows] = readFileSync(path.join(ROOT, 'docs/roles.md'), 'utf8').split('\n## Permissions\n')[1].split('\n## ')[0].split('\n').filter((line) => line.startsWith('|'))
+    const table = (heading) => readFileSync(path.join(ROOT, 'docs/roles.md'), 'utf8').split(`\n## ${heading}\n`)[1].split('\n## ')[0].split('\n').filter((line) => line.startsWith('|'))
         .map((line) => line.slice(1, -1).split('|').map((cell) => cell.trim()));
-    head.slice(1, -1).forEach((role, i) => published.set(role, new Set(rows.filter((row) => row[i + 1] === 'x').map(([permission]) => permission.replaceAll('`', '')))));
-    for (const row of rows)
+    const fill = (into, [head, , ...rows]) => head.slice(1, -1).forEach((role, i) => into.set(role, new Set(rows.filter((row) => row[i + 1] === 'x').map(([permission]) => permission.replaceAll('`', '')))));
+    fill(published, table('Permissions'));
+    fill(platformRoles, table('Roles of the platform'));
+    for (const row of table('Permissions'))
         if (row.at(-1) === 'x')
             whole.add(row[0].replaceAll('`', ''));
 }
@@ -230,7 +240,7 @@ before(async () => {
     const { data: entries } = await key.must(200, 'GET', '/v1/audit?limit=1');
     there = { channel_id: channel, message_id: message.id, template_id: template.id, endpoint_id: shop.endpoint, delivery_id: delivery.id, replay_id: replay.id, team_id: team.id,
         role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, operation_id: operations[0].id, key_id: shop.keyId,
-        entry_id: entries[0].id, media_id: (await key.upload('text/plain', 'walked')).id, passkey_id: (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id, identity_id: 'idn_', session_id: owner.page.session.id };
+        entry_id: entries[0].id, media_id: (await key.upload('text/plain', 'walked')).id, passkey_id: (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id, identity_id: 'idn_', workspace_id: shop.tenant, session_id: owner.page.session.id };
 });
 after(() => platform?.stop());
 
@@ -260,16 +270,16 @@ const memberOf = async (page) => (await page.must(200, 'GET', '/v1/session')).wo
 
 /**
  * Walks all routes as somebody, and gives what was not as it should be: `may` permissions, and what is asked of him before.
- * @param {any} who something with call() @param {{ may?: Iterable<string>, isPerson?: boolean, isFresh?: boolean, refusal?: [number, string] }} as
+ * @param {any} who something with call() @param {{ may?: Iterable<string>, isPerson?: boolean, isFresh?: boolean, staysIn?: boolean, refusal?: [number, string] }} as
  */
-async function walk(who, { may = [], isPerson = true, isFresh = true, refusal = [403, 'scope-missing'] }) {
+async function walk(who, { may = [], isPerson = true, isFresh = true, staysIn = false, refusal = [403, 'scope-missing'] }) {
     const permissions = new Set(may), wrong = [];
-    for (const route of routes) {
+    for (const route of routes.filter(({ name }) => !staysIn || name !== 'DELETE /v1/session')) {
         const { target, body } = requestOf(route);
         const answer = await who.call(route.method, target, body, { origin: owner.page.origin });
         const isFree = route.who === 'open' || (route.who === 'session' && isPerson) || (route.who === 'any' && permissions.size !== 0);
         let expected = [route.status, route.status < 400 ? undefined : answer.json?.code];
-        if (route.who === 'session' && !isPerson)
+        if ((route.who === 'session' || route.who.startsWith('platform:')) && !isPerson)
             expected = [401, 'session-needed'];
         else if (!isFree && !permissions.has(route.who))
             expected = refusal;
@@ -313,7 +323,9 @@ Add them, each with the STATUS that those are answered who may (see above ROUTES
     test('names published permissions only, and each of them somewhere', () => {
         const named = new Set(routes.map(({ who }) => who).filter((who) => !['open', 'session', 'any'].includes(who)));
         for (const who of named)
-            assert.ok(SCOPES.includes(who), who);
+            assert.ok(SCOPES.includes(who) || contract.components.schemas.PlatformPermission.enum.includes(who), who);
+        assert.deepEqual(contract.components.schemas.PlatformPermission.enum.filter((permission) => !named.has(permission)), []);
+        assert.deepEqual(contract.components.schemas.PlatformRole.properties.role.enum, [...platformRoles.keys()]);
         assert.deepEqual(SCOPES.filter((scope) => !named.has(scope)), ['contact.identity.reveal'], 'what shows more in answers, and opens no route');
     });
 });
@@ -324,6 +336,16 @@ describe('every route', () => {
             const { page } = role === 'owner' ? await ownerOf(platform, shop.tenant) : await person(role);
             assert.deepEqual([...page.session.permissions].sort(), [...permissions].sort(), 'the session says what the role may');
             assert.deepEqual(await walk(page, { may: permissions }), []);
+        });
+
+    for (const [role, permissions] of platformRoles)
+        test(`asked by somebody from billing who is ${role} of the platform`, async () => {
+            const { page } = await person('billing'), { id } = await page.must(200, 'GET', '/v1/me');
+            await platform.harkara.json('person', 'grant', id, '--role', role);
+            assert.deepEqual(await page.must(200, 'GET', '/v1/platform'), { role, permissions: [...permissions] });
+            assert.deepEqual(await walk(page, { may: [...(published.get('billing') ?? []), ...permissions], staysIn: true }), []);
+            await platform.harkara.json('person', 'revoke', id);
+            assert.equal((await page.call('GET', '/v1/platform/workspaces')).json.code, 'scope-missing', 'felt with the next request');
         });
 
     test('asked by a role of the workspace\'s own', async () => {
@@ -373,6 +395,43 @@ describe('every route', () => {
         assert.deepEqual(await walk(new Client(platform.url, `hk_live_${nothing}_${'0'.repeat(43)}`), { isPerson: false, refusal: [401, 'key-invalid'] }), []);
         assert.deepEqual(await walk(new Client(platform.url, null), { isPerson: false, refusal: [401, 'key-missing'] }), []);
     });
+});
+
+describe('an operator of the platform', () => {
+    test('suspends a workspace and lets it go on, and both logs tell of it', async () => {
+        const other = await platform.workspace({ channel: false }), { page } = await person('agent'), { id } = await page.must(200, 'GET', '/v1/me');
+        await platform.harkara.json('person', 'grant', id, '--role', 'operator');
+        const at = `/v1/platform/workspaces/${other.tenant}`;
+        assert.equal((await page.must(200, 'GET', at)).state, 'active');
+        assert.ok((await page.must(200, 'GET', '/v1/platform/workspaces?limit=100')).data.some(({ id }) => id === other.tenant));
+        for (let i = 0; i < 2; i++)
+            assert.equal((await page.must(200, 'POST', `${at}/suspend`)).state, 'suspended');
+        await until(async () => (await other.client.call('GET', '/v1/channels')).json.code === 'workspace-suspended', 'its keys to be refused');
+        await shop.client.must(200, 'GET', '/v1/channels');
+        assert.equal((await page.must(200, 'POST', `${at}/resume`)).state, 'active');
+        await until(async () => (await other.client.call('GET', '/v1/channels')).status === 200, 'its keys to be good again');
+        const told = (await other.client.must(200, 'GET', '/v1/audit?action=tenant.*')).data.filter(({ actor }) => actor.kind === 'person');
+        assert.deepEqual(told.map(({ action, actor }) => [action, actor.id]), [['tenant.resumed', id], ['tenant.suspended', id], ['tenant.suspended', id]]);
+        const [granted] = (await page.must(200, 'GET', '/v1/platform/audit?action=platform_role.granted&limit=1')).data;
+        assert.deepEqual([granted.actor.kind, granted.object_id, granted.detail], ['operator', id, { role: 'operator' }]);
+        /* Harkara itself is no workspace to be suspended, and one that has ended stays so. */
+        const itself = 0x00000000000070008000000000000000n, letters = '0123456789abcdefghjkmnpqrstvwxyz';
+        await page.must(404, 'POST', `/v1/platform/workspaces/ten_${[...Array(26).keys()].map((i) => letters[Number(itself >> BigInt(5 * (25 - i)) & 31n)]).join('')}/suspend`);
+        await platform.harkara.json('tenant', 'close', other.tenant, '--yes-really');
+        assert.equal((await page.call('POST', `${at}/resume`)).json.code, 'state-conflict');
+        const listed = await platform.harkara.json('person', 'list', '--platform');
+        assert.deepEqual(listed.filter((one) => one.id === id).map(({ platform_role, state }) => [platform_role, state]), [['operator', 'active']]);
+        await platform.harkara.json('person', 'revoke', id);
+        assert.equal((await platform.harkara.cli('person', 'revoke', id)).code, 67);
+        assert.equal((await platform.harkara.cli('person', 'grant', id, '--role', 'owner')).code, 65);
+        assert.equal((await platform.harkara.cli('person', 'grant', `usr_${nothing}`, '--role', 'auditor')).code, 67);
+    });
+});
+
+test('an id of zeros is the id of nothing, wherever a workspace is named', async () => {
+    const { page } = await ownerOf(platform, shop.tenant);
+    await page.must(404, 'POST', '/v1/session/workspace', { tenant_id: `ten_${nothing}` });
+    await page.must(200, 'GET', '/v1/session');
 });
 
 describe('every change that a page asks for', () => {

@@ -2,19 +2,24 @@
 
 const struct id tenant_platform = { { [6] = 0x70, [8] = 0x80 } };
 
+static const char *const state_words[] = {
+    [TENANT_ACTIVE] = "active", [TENANT_SUSPENDED] = "suspended", [TENANT_CLOSED] = "closed"
+};
+
+const char *
+tenant_state_word(enum tenant_state state)
+{
+    if ((unsigned)state >= COUNT_OF(state_words))
+        bug("a tenant's state outside its enum");
+    return state_words[state];
+}
+
 enum err
 tenant_state_parse(struct slice word, enum tenant_state *out)
 {
-    static const struct {
-        struct slice word;
-        enum tenant_state state;
-    } rows[] = { { { "active", 6 }, TENANT_ACTIVE },
-                 { { "suspended", 9 }, TENANT_SUSPENDED },
-                 { { "closed", 6 }, TENANT_CLOSED } };
-
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
-        if (slice_eq(word, rows[i].word)) {
-            *out = rows[i].state;
+    for (size_t i = 0; i < COUNT_OF(state_words); i++)
+        if (slice_eq(word, slice_text(state_words[i]))) {
+            *out = (enum tenant_state)i;
             return ERR_OK;
         }
     return ERR_STATE_CONFLICT;
@@ -183,15 +188,14 @@ static const struct db_stmt tenant_list_stmt = {
     " LIMIT 1000" /* TENANT_LIST_MAX */
 };
 
-enum err
-tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out)
+/* What a statement finds; *out lives in the arena. */
+static enum err
+tenants_read(struct db_tx *tx, const struct db_stmt *stmt, struct db_args args, struct arena *arena,
+             struct tenant **out, size_t *count_out)
 {
-    struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
-    enum err err = db_begin_across(db, "admin.tenant", &tx);
+    enum err err = db_query(tx, stmt, args, &rows);
 
-    if (err == ERR_OK)
-        err = db_query(&tx, &tenant_list_stmt, DB_ARGS(DB_ID(tenant_platform)), &rows);
     if (err != ERR_OK)
         goto done;
     size_t count = db_rows_count(rows);
@@ -208,7 +212,55 @@ tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *cou
     }
 done:
     db_rows_free(rows);
+    return err;
+}
+
+enum err
+tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out)
+{
+    struct db_tx tx = { .is_open = false };
+    enum err err = db_begin_across(db, "admin.tenant", &tx);
+
+    if (err == ERR_OK)
+        err = tenants_read(&tx, &tenant_list_stmt, DB_ARGS(DB_ID(tenant_platform)), arena, out, count_out);
     db_rollback(&tx);
+    return err;
+}
+
+static const struct db_stmt tenant_page_stmt = {
+    "tenant_page",
+    "SELECT tenant_id, name, slug, state, created_at, send_weight FROM tenant WHERE tenant_id <> $1"
+    " AND ($2::uuid IS NULL OR tenant_id < $2) ORDER BY tenant_id DESC LIMIT $3"
+};
+
+enum err
+tenant_page(struct db *db, struct id cursor, size_t limit, struct arena *arena, struct tenant **out,
+            size_t *count_out)
+{
+    struct db_tx tx = { .is_open = false };
+    enum err err = db_begin_across(db, "platform.workspaces", &tx);
+
+    if (err == ERR_OK)
+        err = tenants_read(&tx, &tenant_page_stmt,
+                           DB_ARGS(DB_ID(tenant_platform), id_is_zero(cursor) ? DB_NULL : DB_ID(cursor),
+                                   DB_I64((int64_t)limit + 1)),
+                           arena, out, count_out);
+    db_rollback(&tx);
+    return err;
+}
+
+static const struct db_stmt tenant_suspend_stmt = { "tenant_suspend",
+                                                    "SELECT tenant_suspend($2) WHERE $1::uuid IS NOT NULL" };
+
+enum err
+tenant_suspend(struct db_tx *tx, bool suspended)
+{
+    struct db_rows *rows = NULL;
+    enum err err = db_query(tx, &tenant_suspend_stmt, DB_ARGS(DB_BOOL(suspended)), &rows);
+
+    if (err == ERR_OK && !db_bool(rows, 0, 0))
+        err = ERR_STATE_CONFLICT;
+    db_rows_free(rows);
     return err;
 }
 

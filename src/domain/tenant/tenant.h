@@ -15,6 +15,8 @@ enum tenant_state { TENANT_ACTIVE, TENANT_SUSPENDED, TENANT_CLOSED };
 /* ERR_STATE_CONFLICT for a word that is none: the database holds something this build does not know. */
 MUST_CHECK enum err tenant_state_parse(struct slice word, enum tenant_state *out);
 
+const char *tenant_state_word(enum tenant_state state);
+
 struct tenant {
     struct id id;
     struct slice name, slug; /* in the arena they were loaded into */
@@ -51,6 +53,13 @@ MUST_CHECK enum err tenant_platform_keys(struct db *db, const struct vault *vaul
 /* All of them by age, at most TENANT_LIST_MAX; *out lives in the arena. As harkara_admin. ERR_STATE_CONFLICT:
  * one is in a state that this build does not know. */
 MUST_CHECK enum err tenant_list(struct db *db, struct arena *arena, struct tenant **out, size_t *count_out);
+/* A page of them, the newest first, beyond `cursor` (zero: from the newest), limit + 1 rows. As
+ * harkara_gateway ("platform.workspaces"). */
+MUST_CHECK enum err tenant_page(struct db *db, struct id cursor, size_t limit, struct arena *arena,
+                                struct tenant **out, size_t *count_out);
+/* The transaction's: suspended, or active again; done again it changes nothing. ERR_STATE_CONFLICT: it is
+ * closed, or Harkara itself. As harkara_gateway. */
+MUST_CHECK enum err tenant_suspend(struct db_tx *tx, bool suspended);
 /* In a transaction of its own tenant, as any role. ERR_NOT_FOUND. */
 MUST_CHECK enum err tenant_get(struct db_tx *tx, struct arena *arena, struct tenant *out);
 /* By slug or by "ten_..." id. ERR_NOT_FOUND. As harkara_admin. */

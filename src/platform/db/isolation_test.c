@@ -131,6 +131,7 @@ static const char sample_sql[] =
     "  now());"
     " insert into oidc_identity (tenant_id, id, person_id, issuer_id, subject_index, created_at)"
     "  values (t, k, m, k, b32, now());"
+    " insert into platform_role values (t, m, 'auditor', now(), 'o');"
     " insert into oidc_task (tenant_id, id, issuer_id, kind) values (t, k, k, 'discovery');"
     "end $$";
 

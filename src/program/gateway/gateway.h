@@ -131,9 +131,10 @@ enum err dashboard_answer(struct http_request *request, struct http_response *re
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
     webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
     settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
-    media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[], email_routes[],
-    enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[], invitation_routes[],
-    review_routes[], message_resend_routes[], identity_routes[], federated_routes[];
+    media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[],
+    email_routes[], enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[],
+    invitation_routes[], review_routes[], platform_routes[], message_resend_routes[], identity_routes[],
+    federated_routes[];
 extern const struct http_route overview_routes[];
 
 #endif

@@ -251,6 +251,7 @@ main(void)
                                                        team_routes,
                                                        invitation_routes,
                                                        review_routes,
+                                                       platform_routes,
                                                        overview_routes,
                                                        health_routes };
     struct contract *contract = NULL;

@@ -5,6 +5,7 @@
 #include "domain/identity/factors.h"
 #include "domain/identity/membership.h"
 #include "domain/identity/person.h"
+#include "domain/identity/platform_role.h"
 #include "wire/http/cookie.h"
 
 #define BROWSER_BYTES      32u
@@ -135,11 +136,58 @@ half_check(struct http_request *request, const struct http_route *route, struct 
     return err;
 }
 
+struct platform_look {
+    struct id person;
+    enum platform_role role;
+};
+
+static enum err
+platform_look_in(struct db_tx *tx, void *ctx)
+{
+    struct platform_look *look = ctx;
+
+    return platform_role_get(tx, look->person, &look->role);
+}
+
+/* For the platform itself: then nothing counts that the person may do in a workspace. */
+static enum err
+platform_enter(struct http_request *request, struct gateway_person *person, enum platform_permission wanted)
+{
+    struct platform_look look = { .person = person->session.person };
+    enum err err = platform_read(request, platform_look_in, &look);
+
+    person->principal.tenant = tenant_platform;
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND ? ERR_SCOPE : err;
+    return platform_role_may(look.role, wanted) ? ERR_OK : ERR_SCOPE;
+}
+
+/* In the workspace that the session works in. */
+static enum err
+workspace_enter(struct http_request *request, struct gateway_person *person, const struct http_route *route)
+{
+    enum api_scope wanted;
+    enum err err = session_is_half(person->session.factors) ? half_check(request, route, person)
+                                                            : permissions_read(request, person);
+
+    if (err == ERR_TENANT_SUSPENDED && route->access == HTTP_ACCESS_SESSION && route->scope == NULL)
+        err = ERR_OK; /* without it he can still look at himself, and leave */
+    if (err == ERR_OK && route->scope != NULL) {
+        if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
+            bug("a route names a scope that does not exist");
+        err = principal_may(&person->principal, wanted) ? ERR_OK : ERR_SCOPE;
+    }
+    if (err == ERR_OK && route->scope == NULL && route->access == HTTP_ACCESS_KEY &&
+        person->principal.scopes == 0)
+        err = ERR_SCOPE; /* no member here, or not any more */
+    return err;
+}
+
 enum err
 person_gate_authenticate(struct http_request *request, const struct http_route *route)
 {
     struct gateway_person *person;
-    enum api_scope wanted;
+    enum platform_permission wanted;
     struct slice token;
 
     if (cookie_read(request, PERSON_COOKIE, &token) != ERR_OK)
@@ -162,18 +210,10 @@ person_gate_authenticate(struct http_request *request, const struct http_route *
         .session = person->session.id,
         .is_stepped_up = person->session.stepped_up_until.us != 0,
     };
-    err = session_is_half(person->session.factors) ? half_check(request, route, person)
-                                                   : permissions_read(request, person);
-    if (err == ERR_TENANT_SUSPENDED && route->access == HTTP_ACCESS_SESSION && route->scope == NULL)
-        err = ERR_OK; /* without it he can still look at himself, and leave */
-    if (err == ERR_OK && route->scope != NULL) {
-        if (api_scope_parse(slice_text(route->scope), &wanted) != ERR_OK)
-            bug("a route names a scope that does not exist");
-        err = principal_may(&person->principal, wanted) ? ERR_OK : ERR_SCOPE;
-    }
-    if (err == ERR_OK && route->scope == NULL && route->access == HTTP_ACCESS_KEY &&
-        person->principal.scopes == 0)
-        err = ERR_SCOPE; /* no member here, or not any more */
+    bool is_platform =
+        route->scope != NULL && platform_permission_parse(slice_text(route->scope), &wanted) == ERR_OK;
+    err = is_platform && !session_is_half(person->session.factors) ? platform_enter(request, person, wanted)
+                                                                   : workspace_enter(request, person, route);
     if (err == ERR_OK && route->needs_step_up && !person->principal.is_stepped_up)
         err = ERR_STEP_UP;
     if (err != ERR_OK)

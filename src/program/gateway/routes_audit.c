@@ -365,6 +365,9 @@ const struct http_route audit_routes[] = {
       "audit:read" },
     { HTTP_GET, "/v1/audit/export", audit_export_all, "exportAudit", HTTP_ACCESS_KEY, "audit:export",
       .is_streamed = true },
+    /* Harkara's own: the request's tenant is Harkara itself. */
+    { HTTP_GET, "/v1/platform/audit", audit_get_list, "listPlatformAudit", HTTP_ACCESS_SESSION,
+      "platform:audit" },
     { HTTP_GET, "/v1/audit/{entry_id}", audit_get_one, "getAuditEntry", HTTP_ACCESS_KEY, "audit:read" },
     { .handler = NULL },
 };

@@ -40,7 +40,8 @@ passkey_sign_in(struct http_request *request, struct http_response *response)
 {
     const struct id nobody = { { 0 } };
     struct passkey_answer answer;
-    struct passkey_shown shown;
+    struct passkey_shown shown = { .passkey = {
+                                       .person = { { 0 } } } }; /* told of, also when nothing was read */
     struct shown of = { &answer, &shown };
     struct session_start start = { .factors = SESSION_PASSKEY, .take = shown_take, .ctx = &of };
     struct person person;
@@ -136,6 +137,8 @@ workspace_post(struct http_request *request, struct http_response *response)
     struct session session = person->session;
     enum err err = id_parse(ID_TENANT, json_text_of(request_json(request), "tenant_id"), &change.workspace);
 
+    if (err == ERR_OK && id_is_zero(change.workspace)) /* which is no tenant at all */
+        err = ERR_NOT_FOUND;
     if (err == ERR_OK)
         err = membership_principal(worker->db, session.person, change.workspace, request->arena, &membership);
     if (err != ERR_OK)

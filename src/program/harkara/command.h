@@ -51,6 +51,7 @@ extern const struct command commands_key[];
 extern const struct command commands_vault[];
 extern const struct command commands_audit[];
 extern const struct command commands_issuer[];
+extern const struct command commands_person[];
 
 extern const struct argument_option command_limits_options[];
 enum exit_code command_limits(struct command_line *line);

@@ -45,20 +45,6 @@ static const struct argument_option close_options[] = {
     { .name = NULL },
 };
 
-static const char *
-state_word(enum tenant_state state)
-{
-    switch (state) {
-    case TENANT_ACTIVE:
-        return "active";
-    case TENANT_SUSPENDED:
-        return "suspended";
-    case TENANT_CLOSED:
-        return "closed";
-    }
-    bug("a tenant's state outside the enum");
-}
-
 static json_t *
 tenant_json(const struct tenant *tenant)
 {
@@ -66,7 +52,7 @@ tenant_json(const struct tenant *tenant)
 
     return json_pack("{s:s,s:s%,s:s%,s:s,s:s,s:I}", "id", id_print(ID_TENANT, tenant->id, id).ptr, "name",
                      tenant->name.ptr, tenant->name.len, "slug", tenant->slug.ptr, tenant->slug.len, "state",
-                     state_word(tenant->state), "created_at", wall_print(tenant->created_at, at).ptr,
+                     tenant_state_word(tenant->state), "created_at", wall_print(tenant->created_at, at).ptr,
                      "send_weight", (json_int_t)tenant->send_weight);
 }
 
@@ -190,8 +176,8 @@ list_print(const struct command_line *line, const struct tenant *tenants, size_t
         const struct tenant *tenant = &tenants[i];
         if (all == NULL)
             printf("%s  %-9s  %s  %.*s  %.*s\n", id_print(ID_TENANT, tenant->id, id).ptr,
-                   state_word(tenant->state), wall_print(tenant->created_at, at).ptr, SLICE_FMT(tenant->slug),
-                   SLICE_FMT(tenant->name));
+                   tenant_state_word(tenant->state), wall_print(tenant->created_at, at).ptr,
+                   SLICE_FMT(tenant->slug), SLICE_FMT(tenant->name));
         else if (json_array_append_new(all, tenant_json(tenant)) != 0)
             bug("a tenant that is no JSON");
     }

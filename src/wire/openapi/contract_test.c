@@ -531,7 +531,7 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
         "syncChannelTemplates", "unpauseTemplate",  "testWebhookEndpoint", "replayWebhookDelivery",
         "beginPasskeySignIn",   "beginTotp",        "beginPasskeyStepUp",  "beginPasskey",
         "resendInvitation",     "revokeInvitation", "closeAccessReview",   "addTeamMember",
-        "makeRecoveryCodes",    "resendMessage"
+        "makeRecoveryCodes",    "resendMessage",    "suspendWorkspace",    "resumeWorkspace"
     };
     const struct contract_route *route;
     size_t count = 0, open = 0;
@@ -550,7 +550,8 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
         assert_int_equal(contract_has_body(operation), is_change);
     }
     assert_true(count >= 20);
-    assert_int_equal(open, 9); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
+    assert_int_equal(open,
+                     9); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
     assert_null(contract_find(contract, "nothing"));
 }
 
