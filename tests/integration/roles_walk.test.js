@@ -191,10 +191,16 @@ const routes = ROUTES.split('\n').filter((line) => line !== '').map((line) => {
 /** The route tables, as the gateway has them. */
 const tables = () => {
     const folder = path.join(ROOT, 'src/program/gateway');
-    return readdirSync(folder).filter((name) => /^(routes_\w+|admin)\.c$/.test(name)).flatMap((file) =>
-        [...readFileSync(path.join(folder, file), 'utf8').matchAll(/const struct http_route \w+\[\] = \{(.*?)\n\};/gs)].flatMap(([, rows]) =>
-            [...rows.matchAll(/\{\s*HTTP_(\w+),\s*"([^"]+)",\s*\w+,\s*(?:"\w+"|NULL),\s*HTTP_ACCESS_(\w+)(?:,\s*(?:"([^"]+)"|NULL))?([^}]*)\}/g)].map(([, method, template, access, scope, more]) => ({
-                file, name: `${method} ${template}`, who: scope ?? (access === 'KEY' ? 'any' : access.toLowerCase()), step: /needs_step_up = true/.test(more) }))));
+    return readdirSync(folder).filter((name) => /^(routes_\w+|admin)\.c$/.test(name)).flatMap((file) => {
+        const source = readFileSync(path.join(folder, file), 'utf8');
+        const literal = (text) => (text.startsWith('"') ? text : /** @type {any} */ (new RegExp(`#define ${text}\\s+("[^"]+")`).exec(source))?.[1] ?? '').slice(1, -1);
+        return [...source.matchAll(/const struct http_route \w+\[\] = \{(.*?)\n\};/gs)].flatMap(([, rows]) => {
+            const found = [...rows.matchAll(/\{\s*HTTP_(\w+),\s*("[^"]+"|\w+),\s*\w+,\s*(?:"\w+"|NULL),\s*HTTP_ACCESS_(\w+)(?:,\s*(?:"([^"]+)"|NULL))?([^}]*)\}/g)].map(([, method, at, access, scope, more]) => ({
+                file, name: `${method} ${literal(at)}`, who: scope ?? (access === 'KEY' ? 'any' : access.toLowerCase()), step: /needs_step_up = true/.test(more) }));
+            assert.equal(found.length, [...rows.matchAll(/\{\s*HTTP_/g)].length, `every row of ${file} is read`);
+            return found;
+        });
+    });
 };
 
 /** Who has what, as docs/roles.md publishes it. @type {Map<string, Set<string>>} */
