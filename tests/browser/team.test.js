@@ -208,6 +208,25 @@ test('a role of the workspace\'s own, a team with channels, and who is limited t
     assert.deepEqual(owner.faults.splice(0), []);
 });
 
+test('where invitations are mailed no link is shown, and it is said where it went', { timeout: 300_000 }, async () => {
+    const { page } = owner;
+    /* The answer of an installation with a relay: mail.test.js has a real one. */
+    await page.route('**/v1/invitations', async (route) => {
+        const answer = await route.fetch();
+        const { link, ...invitation } = await answer.json();
+        assert.ok(link === undefined || route.request().method() === 'POST');
+        await route.fulfill({ response: answer, json: route.request().method() === 'POST' ? { ...invitation, delivery: 'mail' } : invitation });
+    });
+    await page.goto(`${origin}/team/invite`);
+    await page.getByRole('textbox', { name: 'E-mail' }).fill('mailed@example.org');
+    await page.getByRole('button', { name: 'Make invitation' }).click();
+    await page.getByText('The invitation is on its way to mailed@example.org.').waitFor();
+    await page.getByRole('row', { name: /mailed@example.org/ }).waitFor();
+    assert.equal(await page.getByTestId('secret').count(), 0);
+    await page.unroute('**/v1/invitations');
+    assert.deepEqual(owner.faults.splice(0), []);
+});
+
 test('a manager is offered no more than a manager may give', { timeout: 300_000 }, async () => {
     const { link } = await fetchAs(owner.page, 'POST', '/v1/invitations', { email: 'dev@example.org', role: 'manager' });
     const { page, faults, close } = await arrive(link, 'Dev Rao');

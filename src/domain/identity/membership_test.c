@@ -1,5 +1,5 @@
 /* Who may do what where, against a real PostgreSQL. */
-#include "domain/identity/membership.h"
+#include "domain/identity/member_access.h"
 #include "platform/db/test_cluster.h"
 #include <stdio.h>
 
@@ -315,6 +315,66 @@ nobody_gives_or_takes_more_than_he_has(void **state UNUSED)
     }
 }
 
+/* A key of somebody, made by `maker`. */
+static struct id
+new_key(struct id tenant, const char *maker_kind, struct id maker, const char *more)
+{
+    struct id key = id_new(&manual.clock);
+    char sql[768];
+
+    snprintf(
+        sql, sizeof(sql),
+        "insert into harkara.api_key (tenant_id, id, name, mode, salt, hash, last_four, scopes, created_by_kind,"
+        " created_by) values ('%s', '%s', 'Shop', 'live', '\\x%032d', '\\x%064d', 'wxyz', '{messages:read}', '%s',"
+        " '%s'); update harkara.api_key set %s where id = '%s'",
+        uuid(tenant), uuid(key), 0, 0, maker_kind, uuid(maker), more, uuid(key));
+    test_cluster_sql(sql);
+    return key;
+}
+
+static struct member_access
+access_of(struct id tenant, struct id person)
+{
+    struct member_access access;
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, tenant, &tx));
+    assert_ok(member_access_read(&tx, &manual.clock, person, arena, &access));
+    db_rollback(&tx);
+    return access;
+}
+
+/* Keys that are good, also those that such keys have made; not another's, and not those that have ended. */
+static void
+what_a_member_has_is_named_and_ends_with_him(void **state UNUSED)
+{
+    struct id tenant = test_cluster_tenant("leaving"), keeper, member, other;
+    struct membership_new with = { .person = id_new(&manual.clock), .role = { .word = ROLE_OWNER } };
+
+    assert_ok(add(tenant, &with, &keeper));
+    with = (struct membership_new){ .person = id_new(&manual.clock), .role = { .word = ROLE_DEVELOPER } };
+    assert_ok(add(tenant, &with, &member));
+    struct id person = with.person;
+    assert_int_equal(access_of(tenant, person).key_count, 0);
+    struct id first = new_key(tenant, "person", person, "last_used_at = now()");
+    struct id second = new_key(tenant, "key", first, "name = 'By a key'");
+    new_key(tenant, "person", person, "revoked_at = now()");
+    new_key(tenant, "person", person, "expires_at = now() - interval '1 day'");
+    with.person = id_new(&manual.clock);
+    assert_ok(add(tenant, &with, &other));
+    new_key(tenant, "person", with.person, "name = 'Stays'");
+
+    struct member_access access = access_of(tenant, person);
+    assert_int_equal(access.key_count, 2);
+    assert_true(id_eq(access.keys[0].id, second) && access.keys[0].is_by_key);
+    assert_true(id_eq(access.keys[1].id, first) && !access.keys[1].is_by_key);
+    assert_true(access.keys[0].last_used_at.us == 0 && access.keys[1].last_used_at.us != 0);
+    assert_true(slice_eq(access.keys[0].name, SLICE("By a key")));
+    assert_ok(end(tenant, &owner, member));
+    assert_int_equal(access_of(tenant, person).key_count, 0);
+    assert_int_equal(access_of(tenant, with.person).key_count, 1);
+}
+
 #define MEMBER_TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(MEMBER_TEST(a_member_has_what_the_role_says_here_and_nothing_elsewhere),
              MEMBER_TEST(a_custom_role_is_what_is_stored_and_unknown_words_grant_nothing),
@@ -323,4 +383,5 @@ CLUSTER_MAIN(MEMBER_TEST(a_member_has_what_the_role_says_here_and_nothing_elsewh
              MEMBER_TEST(who_is_suspended_or_left_or_whose_workspace_rests_may_nothing),
              MEMBER_TEST(one_person_has_several_workspaces_in_the_order_of_joining),
              MEMBER_TEST(being_seen_is_noted_and_not_with_every_look), MEMBER_TEST(the_last_owner_stays_one),
-             MEMBER_TEST(nobody_gives_or_takes_more_than_he_has))
+             MEMBER_TEST(nobody_gives_or_takes_more_than_he_has),
+             MEMBER_TEST(what_a_member_has_is_named_and_ends_with_him))

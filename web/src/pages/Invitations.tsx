@@ -27,7 +27,7 @@ export default function Invitations() {
     const list = useInfiniteQuery(invitationsQuery);
     const roles = useQuery(rolesQuery);
     const again = () => client.invalidateQueries({ queryKey: keys.team.invitations });
-    const resend = useMutation({ mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/resend', { params: { path: { invitation_id: id } } })), onSettled: again });
+    const resend = useMutation({ mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/resend', { params: { path: { invitation_id: id } } })), onSuccess: (invitation) => { if (invitation.delivery === 'mail') say(t('team.mailed', { email: invitation.email })); }, onSettled: again });
     const revoke = useMutation({
         mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/revoke', { params: { path: { invitation_id: id } } })),
         onSuccess: (invitation) => { say(t('team.invitation.revoked', { email: invitation.email })); }, onSettled: again,
@@ -46,7 +46,7 @@ export default function Invitations() {
             <Menu position="bottom-end">
                 <Menu.Target><ActionIcon variant="subtle" color="gray" disabled={!may('people:manage')} aria-label={t('acts.of', { name: invitation.email })}><IconDots size={16} /></ActionIcon></Menu.Target>
                 <Menu.Dropdown>
-                    <Menu.Item leftSection={<IconLink size={15} aria-hidden />} disabled={!isWithin(invitation)} onClick={() => { resend.mutate(invitation.id); }}>{t('team.resend')}</Menu.Item>
+                    <Menu.Item leftSection={<IconLink size={15} aria-hidden />} disabled={!isWithin(invitation)} onClick={() => { resend.mutate(invitation.id); }}>{t(invitation.delivery === 'mail' ? 'team.resend.mail' : 'team.resend')}</Menu.Item>
                     {invitation.state === 'pending' && <Menu.Item color="red" leftSection={<IconBan size={15} aria-hidden />} onClick={() => { revoke.mutate(invitation.id); }}>{t('team.revoke_invitation')}</Menu.Item>}
                 </Menu.Dropdown>
             </Menu>) },
