@@ -14,7 +14,7 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const sizes = { desktop: { width: 1440, height: 900 }, tablet: { width: 1024, height: 768 }, phone: { width: 390, height: 844 } };
-export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read', 'audit:read'];
+export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read', 'audit:read', 'audit:export'];
 
 /** @param {string} url @param {string} key @param {{ current: any }} session null: nobody is signed in */
 function startProxy(url, key, session) {
@@ -52,6 +52,7 @@ export async function startDashboard() {
     const template = await client.must(202, 'POST', '/v1/templates', { channel_id: channel, name: 'order_sent', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'Your order {{1}} is on its way.', example: { body_text: [['A-1042']] } }] }).catch(() => null);
     const entry = (await client.must(200, 'GET', '/v1/audit?action=api_key.created')).data[0].id;
     const session = { current: /** @type {any} */ (null) };
+    workspaceId = workspace.tenant; /* what checkpoints are signed for */
     session.current = signedIn();
     const proxy = await startProxy(platform.url, workspace.key, session);
     const proxyOfEmpty = await startProxy(platform.url, empty.key, session);
@@ -71,8 +72,9 @@ export async function startDashboard() {
     };
 }
 
+let workspaceId = 'ten_00000000000000000000000000';
 export function signedIn(permissions = allPermissions) {
-    const workspace = { id: 'ten_00000000000000000000000000', name: 'Meadow Plants', slug: 'meadow', role: 'owner', membership_id: 'mbr_00000000000000000000000000' };
+    const workspace = { id: workspaceId, name: 'Meadow Plants', slug: 'meadow', role: 'owner', membership_id: 'mbr_00000000000000000000000000' };
     return { person: { id: 'usr_00000000000000000000000000', name: 'Asha Menon', email: 'asha@example.org' }, workspace, workspaces: [workspace, { ...workspace, id: 'ten_00000000000000000000000001', name: 'हरित उद्यान', slug: 'harit', role: 'auditor' }], permissions, csrf_token: 'x' };
 }
 

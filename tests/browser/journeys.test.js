@@ -188,6 +188,17 @@ test('an entry of the audit log is proved in the browser as soon as a checkpoint
     });
     await page.reload();
     await page.getByText('This entry is not what the checkpoint was signed for').waitFor();
+    /* Nor is it when another key is said to have signed. */
+    await page.unroute('**/v1/audit/aud_*');
+    await page.route('**/v1/audit/checkpoints*', async (route) => {
+        const answer = await route.fetch();
+        const list = await answer.json();
+        for (const key of list.keys)
+            key.public_key = 'ab'.repeat(32);
+        await route.fulfill({ response: answer, json: list });
+    });
+    await page.reload();
+    await page.getByText("The checkpoint's signature is not one of this workspace's keys").waitFor();
     await close();
     assert.deepEqual(faults, []);
 });

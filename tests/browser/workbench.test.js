@@ -143,3 +143,87 @@ test('on a phone rows are picked, too, and the bar stands above the places', { t
     await close();
     assert.deepEqual(faults, []);
 });
+
+test('a key is changed and gets another secret, while the old one is good for its time', { timeout: 180_000 }, async () => {
+    const made = await at.workspace.client.must(201, 'POST', '/v1/api-keys', { name: 'Till', scopes: ['messages:read', 'channels:read'] });
+    const status = async (/** @type {string} */ key) => (await fetch(`${at.platform.url}/v1/channels`, { headers: { authorization: `Bearer ${key}` } })).status;
+    assert.equal(await status(made.key), 200);
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/api-keys`);
+    await settled(page);
+    await page.getByRole('link', { name: 'Till' }).click();
+    await page.waitForURL(`**/api-keys/${made.id}`);
+    await settled(page);
+    assert.ok(await page.getByRole('button', { name: 'Save' }).isDisabled(), 'nothing is changed yet');
+    await page.getByRole('button', { name: 'Rotate the secret' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Rotate the secret' });
+    await dialog.getByRole('button', { name: 'Rotate the secret' }).click();
+    const secret = await page.getByTestId('secret').innerText();
+    assert.notEqual(secret, made.key);
+    await until(async () => await status(secret) === 200 && await status(made.key) === 200, 'both to be good');
+    await page.getByLabel('I have stored it in a safe place').check();
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByText('Old secret until').waitFor();
+    await page.getByRole('textbox', { name: 'Name' }).fill('Till, ground floor');
+    await page.getByRole('checkbox', { name: 'See channels' }).uncheck();
+    await page.getByRole('textbox', { name: 'Allowed addresses' }).fill('127.0.0.0/8');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    await page.getByRole('heading', { name: 'Till, ground floor' }).waitFor();
+    const now = await at.workspace.client.must(200, 'GET', `/v1/api-keys/${made.id}`);
+    assert.deepEqual([now.name, now.scopes, now.allowed_cidrs], ['Till, ground floor', ['messages:read'], ['127.0.0.0/8']]);
+    await until(async () => await status(secret) === 403, 'the scope to be gone');
+    assert.ok(!(await page.content()).includes(secret), 'the secret is nowhere in the page any more');
+    await close();
+    assert.deepEqual(faults, []);
+});
+
+test('a sender is limited, and deliveries are posted again together', { timeout: 180_000 }, async () => {
+    const { client, channel, endpoint } = at.workspace;
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/channels/${channel}`);
+    await settled(page);
+    await page.getByRole('textbox', { name: 'At most, a day' }).fill('a lot');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('A whole number from 1 on, or nothing.').waitFor();
+    await page.getByRole('textbox', { name: 'At most, a day' }).fill('4321');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    await page.getByText('In force now: 4,321').waitFor();
+    assert.equal((await client.must(200, 'GET', `/v1/channels/${channel}/limits`)).messages_per_day, 4321);
+    assert.deepEqual(await violations(page), []);
+    await page.goto(`${at.url}/webhooks/${endpoint}`);
+    await settled(page);
+    await page.getByRole('checkbox', { name: 'Pick the row' }).nth(0).check();
+    await page.getByRole('checkbox', { name: 'Pick the row' }).nth(1).check();
+    await page.getByRole('region', { name: '2 picked' }).getByRole('button', { name: /^Deliver \d again/ }).click();
+    await page.getByText(/deliver(y is|ies are) on the way again\./).waitFor();
+    await page.getByRole('button', { name: /^Actions for/ }).click();
+    await page.getByRole('menuitem', { name: 'Rotate secret' }).click();
+    await page.getByRole('dialog', { name: 'Rotate secret' }).getByRole('button', { name: 'Rotate secret' }).click();
+    await page.getByTestId('secret').waitFor();
+    await page.getByLabel('I have stored it in a safe place').check();
+    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByText('Old secret until').waitFor();
+    await page.getByRole('button', { name: /^Actions for/ }).click();
+    await page.getByRole('menuitem', { name: 'End the old secret now' }).click();
+    await page.getByText('Only the present secret signs.').waitFor();
+    assert.equal((await client.must(200, 'GET', `/v1/webhook-endpoints/${endpoint}`)).previous_keys_until, null);
+    await close();
+    assert.deepEqual(faults, []);
+});
+
+test('the audit log is taken out whole, for who may', { timeout: 240_000 }, async () => {
+    await until(async () => (await at.workspace.client.must(200, 'GET', `/v1/audit/${at.entry}`)).proof !== null, 'a checkpoint', 180_000);
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/audit?action=api_key.*`);
+    await settled(page);
+    await page.getByRole('button', { name: 'API keys' }).waitFor(); /* the view that these filters are */
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export the log' }).click()]);
+    const lines = readFileSync(await file.path(), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+    assert.ok(lines.at(-1).end.entries > 0);
+    await page.getByText(/^Exported, whole: \d+ entr/).waitFor();
+    await close();
+    assert.deepEqual(faults, []);
+});

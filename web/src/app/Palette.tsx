@@ -23,6 +23,9 @@ export function Palette({ onSignOut }: { onSignOut: () => void }) {
         { group: t('palette.go'), actions: [...placesFor(may).flatMap((group) => group.places), ...personal].map(({ to, word, icon: Mark, hotkey }) => ({ id: to, label: t(word), leftSection: <Mark size={size} stroke={1.7} />, ...(hotkey === undefined ? {} : { rightSection: <kbd className="mono quiet">{hotkey}</kbd> }), onClick: () => { void navigate({ to }); } })) },
         { group: t('palette.do'), actions: [
             ...(may('keys:manage') ? [{ id: 'key', label: t('keys.create'), leftSection: <IconPlus size={size} />, onClick: () => { void navigate({ to: '/api-keys/new' }); } }] : []),
+            ...(may('channels:manage') ? [{ id: 'connect', label: t('channels.connect'), leftSection: <IconPlus size={size} />, onClick: () => { void navigate({ to: '/channels/connect' }); } }] : []),
+            ...(may('templates:manage') ? [{ id: 'template', label: t('templates.add'), leftSection: <IconPlus size={size} />, onClick: () => { void navigate({ to: '/new-template' }); } }] : []),
+            ...(may('webhooks:manage') ? [{ id: 'endpoint', label: t('webhooks.add'), leftSection: <IconPlus size={size} />, onClick: () => { void navigate({ to: '/webhooks/new' }); } }] : []),
             { id: 'theme', label: t(colorScheme === 'dark' ? 'palette.light' : 'palette.dark'), leftSection: colorScheme === 'dark' ? <IconSun size={size} /> : <IconMoon size={size} />, onClick: () => { setColorScheme(colorScheme === 'dark' ? 'light' : 'dark'); } },
             { id: 'language', label: locale === 'en' ? 'हिन्दी में दिखाएँ' : 'Show in English', keywords: ['hindi', 'english', 'language'], leftSection: <IconLanguage size={size} />, onClick: () => { setLocale(locale === 'en' ? 'hi' : 'en'); } },
             { id: 'keys', label: t('shortcuts.title'), leftSection: <IconKeyboard size={size} />, onClick: showShortcuts },

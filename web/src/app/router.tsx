@@ -74,6 +74,7 @@ const home = createRoute({ getParentRoute: () => app, path: '/', beforeLoad: () 
 const messages = createRoute({ getParentRoute: () => app, path: '/messages', validateSearch: readMessageFilter, component: lazyRouteComponent(() => import('@/pages/Messages')) });
 const message = createRoute({ getParentRoute: () => messages, path: '$messageId', component: lazyRouteComponent(() => import('@/pages/Message')) });
 const apiKeys = createRoute({ getParentRoute: () => app, path: '/api-keys', component: lazyRouteComponent(() => import('@/pages/ApiKeys')) });
+const apiKey = createRoute({ getParentRoute: () => app, path: '/api-keys/$keyId', component: lazyRouteComponent(() => import('@/pages/ApiKey')) });
 const apiKeyNew = createRoute({ getParentRoute: () => app, path: '/api-keys/new', component: lazyRouteComponent(() => import('@/pages/ApiKeyNew')) });
 
 const webhooks = createRoute({ getParentRoute: () => app, path: '/webhooks', component: lazyRouteComponent(() => import('@/pages/Webhooks')) });
@@ -119,7 +120,7 @@ const reference = createRoute({
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, enrol, confirmEmail, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
+const routeTree = root.addChildren([signIn, enrol, confirmEmail, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, apiKey, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

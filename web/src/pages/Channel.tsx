@@ -11,6 +11,8 @@ import { Code, Facts, Page, Problem, RowsSkeleton, When } from '@/components/bas
 import { ConfirmByName } from '@/components/secrets';
 import { StatusBadge, StatusIcon } from '@/components/status';
 import { sayWithUndo, say } from '@/components/undo';
+import { ChannelLimits } from '@/features/channels/ChannelLimits';
+import { isQuality, tierOf } from '@/features/channels/health';
 import { channelOne } from '@/features/channels/queries';
 import { useT } from '@/i18n/i18n';
 
@@ -46,7 +48,7 @@ function One({ channel }: { channel: ChannelOf }) {
     const isPaused = channel.state === 'paused';
     const known = number.data;
     const facts: [string, React.ReactNode][] = known === undefined ? [] : [
-        [t('channels.verified_name'), known.verified_name ?? '–'], [t('channels.quality'), known.quality_rating ?? '–'], [t('channels.limit'), known.messaging_limit ?? '–'], [t('channels.throughput'), known.throughput ?? '–'], [t('channels.synced'), <When key="s" at={known.synced_at} />],
+        [t('channels.verified_name'), known.verified_name ?? '–'], [t('channels.quality'), isQuality(known.quality_rating) ? t(`quality.${known.quality_rating}`) : known.quality_rating ?? '–'], [t('channels.limit'), tierOf(known.messaging_limit) === null ? known.messaging_limit ?? '–' : t('channels.people_a_day', { count: tierOf(known.messaging_limit) ?? 0 })], [t('channels.throughput'), known.throughput ?? '–'], [t('channels.synced'), <When key="s" at={known.synced_at} />],
     ];
     return (
         <Page title={channel.name} purpose={channel.whatsapp.display_phone_number} back={{ to: '/channels', word: t('nav.channels') }}
@@ -61,6 +63,7 @@ function One({ channel }: { channel: ChannelOf }) {
             {channel.state === 'broken' && <p className="note" style={{ marginTop: 0 }}>{t('channels.broken', { reason: channel.state_reason ?? '–' })}</p>}
             <div className="card card-pad"><Facts rows={[[t('messages.status'), <StatusBadge key="s" state={channel.state} />], [t('messages.id'), <Code key="i" text={channel.id} />], [t('channels.phone_id'), <Code key="p" text={channel.whatsapp.phone_number_id} />], [t('channels.account'), <Code key="w" text={channel.whatsapp.waba_id} />], [t('channels.callback'), <Code key="c" text={channel.callback_url} />], ...facts]} /></div>
             <p style={{ marginTop: 16 }}><Link to="/messages" search={{ channel: channel.id }}>{t('channels.messages')}</Link></p>
+            <ChannelLimits id={channel.id} />
             {(operations.data?.data.length ?? 0) > 0 && (
                 <section className="section"><h2>{t('channels.operations')}</h2>
                     <ul className="rows card">{operations.data?.data.map((operation) => <li key={operation.id}><StatusIcon state={operation.state === 'succeeded' ? 'succeeded' : operation.state === 'failed' ? 'failed' : 'pending'} /><span className="grow mono cut">{operation.kind}</span>{operation.error !== null && <span className="cut" style={{ color: 'var(--st-red)', fontSize: 13 }}>{operation.error.title}</span>}<span className="quiet"><When at={operation.created_at} /></span></li>)}</ul>

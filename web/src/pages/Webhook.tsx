@@ -1,6 +1,6 @@
 import { ActionIcon, Button, Menu, Modal, Select } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconDots, IconKey, IconPlayerPause, IconPlayerPlay, IconRotateClockwise, IconSend, IconTrash, IconWebhook } from '@tabler/icons-react';
+import { IconDots, IconKey, IconKeyOff, IconPlayerPause, IconPlayerPlay, IconRotateClockwise, IconSend, IconTrash, IconWebhook } from '@tabler/icons-react';
 import { getRouteApi, Link, Outlet, useMatchRoute, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, unwrap } from '@/api/client';
@@ -13,12 +13,14 @@ import { ChoiceFilter, FilterBar } from '@/components/FilterBar';
 import { ConfirmByName, SecretOnce } from '@/components/secrets';
 import { StatusBadge } from '@/components/status';
 import { say } from '@/components/undo';
+import { forEachOf } from '@/features/messages/acts';
 import { deliveriesQuery, endpointOne, type DeliveryState } from '@/features/webhooks/queries';
 import { endpointState } from '@/features/webhooks/state';
 import { useT } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/webhooks/$endpointId');
 const spans = ['1', '24', '168'] as const;
+const overlaps = ['0', '3600', '86400', '604800'] as const;
 
 function Replay({ id, isOpen, onClose }: { id: string; isOpen: boolean; onClose: () => void }) {
     const t = useT();
@@ -58,19 +60,26 @@ function Endpoint({ endpoint }: { endpoint: WebhookEndpoint }) {
     const client = useQueryClient();
     const [state, setState] = useState<DeliveryState | undefined>();
     const [asking, setAsking] = useState<'replay' | 'delete' | 'rotate' | null>(null);
+    const [overlap, setOverlap] = useState<string>('86400');
     const list = useInfiniteQuery(deliveriesQuery(endpoint.id, state));
     const open = useMatchRoute()({ to: '/webhooks/$endpointId/deliveries/$deliveryId' });
     const path = { endpoint_id: endpoint.id };
     const again = () => client.invalidateQueries({ queryKey: keys.endpoints.all });
     const test = useMutation({ mutationFn: () => unwrap(api.POST('/v1/webhook-endpoints/{endpoint_id}/test', { params: { path } })), onSuccess: () => { say(t('webhooks.test.sent')); return again(); } });
     const change = useMutation({ mutationFn: (to: 'enabled' | 'disabled') => unwrap(api.PATCH('/v1/webhook-endpoints/{endpoint_id}', { params: { path }, body: { state: to } })), onSuccess: again });
-    const rotate = useMutation({ mutationFn: () => unwrap(api.POST('/v1/webhook-endpoints/{endpoint_id}/rotate-secret', { params: { path } })), onSuccess: () => { setAsking(null); return again(); } });
+    const rotate = useMutation({ mutationFn: () => unwrap(api.POST('/v1/webhook-endpoints/{endpoint_id}/rotate-secret', { params: { path, query: { overlap_s: Number(overlap) } } })), onSuccess: () => { setAsking(null); return again(); } });
+    const endOld = useMutation({ mutationFn: () => unwrap(api.DELETE('/v1/webhook-endpoints/{endpoint_id}/previous-keys', { params: { path } })), onSuccess: () => { say(t('webhooks.old_ended')); return again(); } });
+    const replayMany = useMutation({
+        mutationFn: ({ picked }: { picked: WebhookDelivery[]; clear: () => void }) => forEachOf(picked.map(({ id }) => id), (id) => unwrap(api.POST('/v1/webhook-deliveries/{delivery_id}/replay', { params: { path: { delivery_id: id } } }))),
+        onSuccess: ({ done, refused }, { clear }) => { say([t('webhooks.replay.count', { count: done }), ...(refused === 0 ? [] : [t('bulk.refused', { count: refused })])].join(' ')); clear(); return again(); },
+    });
     const remove = useMutation({ mutationFn: () => unwrap(api.DELETE('/v1/webhook-endpoints/{endpoint_id}', { params: { path } })), onSuccess: async () => { await navigate({ to: '/webhooks' }); await again(); } });
     const rows = list.data?.pages.flatMap((page) => page.data) ?? [];
     const shown = endpointState(endpoint);
     const isMine = may('webhooks:manage');
     const host = URL.canParse(endpoint.url) ? new URL(endpoint.url).host : endpoint.url;
-    const error = test.error ?? change.error ?? rotate.error;
+    const hasOld = endpoint.previous_keys_until !== null && Date.parse(endpoint.previous_keys_until) > Date.now();
+    const error = test.error ?? change.error ?? endOld.error ?? replayMany.error;
     const columns: Column<WebhookDelivery>[] = [
         { id: 'event', title: t('webhooks.event'), cell: (delivery) => <Link to="/webhooks/$endpointId/deliveries/$deliveryId" params={{ endpointId: endpoint.id, deliveryId: delivery.id }} className="row-link mono" resetScroll={false}>{delivery.event_type}</Link> },
         { id: 'state', title: t('messages.status'), cell: (delivery) => <StatusBadge state={delivery.state} /> },
@@ -89,6 +98,7 @@ function Endpoint({ endpoint }: { endpoint: WebhookEndpoint }) {
                         <Menu.Dropdown>
                             <Menu.Item leftSection={<IconRotateClockwise size={15} aria-hidden />} onClick={() => { setAsking('replay'); }}>{t('webhooks.replay')}</Menu.Item>
                             <Menu.Item leftSection={<IconKey size={15} aria-hidden />} onClick={() => { setAsking('rotate'); }}>{t('webhooks.rotate')}</Menu.Item>
+                            {hasOld && <Menu.Item leftSection={<IconKeyOff size={15} aria-hidden />} onClick={() => { endOld.mutate(); }}>{t('webhooks.end_old')}</Menu.Item>}
                             <Menu.Item leftSection={endpoint.state === 'enabled' ? <IconPlayerPause size={15} aria-hidden /> : <IconPlayerPlay size={15} aria-hidden />} onClick={() => { change.mutate(endpoint.state === 'enabled' ? 'disabled' : 'enabled'); }}>{t(endpoint.state === 'enabled' ? 'webhooks.disable' : 'webhooks.enable')}</Menu.Item>
                             <Menu.Divider />
                             <Menu.Item color="red" leftSection={<IconTrash size={15} aria-hidden />} onClick={() => { setAsking('delete'); }}>{t('webhooks.remove')}</Menu.Item>
@@ -111,10 +121,19 @@ function Endpoint({ endpoint }: { endpoint: WebhookEndpoint }) {
                     </FilterBar>
                     {list.isPending ? <RowsSkeleton count={5} /> : list.isError ? <Problem error={list.error} retry={() => { void list.refetch(); }} />
                         : rows.length === 0 ? <EmptyState icon={IconWebhook} title={t('webhooks.deliveries.none')} text={t('webhooks.deliveries.none.text')} />
-                        : <DataTable name="deliveries" label={t('webhooks.deliveries')} columns={columns} rows={rows} rowId={(delivery) => delivery.id} chosen={open === false ? undefined : open.deliveryId} onOpen={(delivery) => { void navigate({ to: '/webhooks/$endpointId/deliveries/$deliveryId', params: { endpointId: endpoint.id, deliveryId: delivery.id }, resetScroll: false }); }} hasMore={list.hasNextPage} isLoadingMore={list.isFetchingNextPage} onMore={() => { void list.fetchNextPage(); }} />}
+                        : <DataTable name="deliveries" label={t('webhooks.deliveries')} columns={columns} rows={rows} rowId={(delivery) => delivery.id} chosen={open === false ? undefined : open.deliveryId} onOpen={(delivery) => { void navigate({ to: '/webhooks/$endpointId/deliveries/$deliveryId', params: { endpointId: endpoint.id, deliveryId: delivery.id }, resetScroll: false }); }}
+                            {...(isMine ? { bulk: (picked: WebhookDelivery[], clear: () => void) => { const over = picked.filter((each) => each.state !== 'pending'); return <Button variant="default" size="xs" disabled={over.length === 0} loading={replayMany.isPending} onClick={() => { replayMany.mutate({ picked: over, clear }); }}>{t('webhooks.replay.many', { count: over.length })}</Button>; } } : {})}
+                            hasMore={list.hasNextPage} isLoadingMore={list.isFetchingNextPage} onMore={() => { void list.fetchNextPage(); }} />}
                 </section>
                 <Replay id={endpoint.id} isOpen={asking === 'replay'} onClose={() => { setAsking(null); }} />
-                <ConfirmByName isOpen={asking === 'rotate'} title={t('webhooks.rotate')} text={t('webhooks.rotate.text')} name={host} act={t('webhooks.rotate')} isBusy={rotate.isPending} onClose={() => { setAsking(null); }} onConfirm={() => { rotate.mutate(); }} />
+                <Modal opened={asking === 'rotate'} onClose={() => { rotate.reset(); setAsking(null); }} title={t('webhooks.rotate')} closeButtonProps={{ 'aria-label': t('close') }}>
+                    <div className="stack">
+                        <p style={{ margin: 0 }}>{t('webhooks.rotate.text')}</p>
+                        <Select label={t('overlap')} description={t('overlap.help')} allowDeselect={false} value={overlap} onChange={(value) => { setOverlap(value ?? '86400'); }} data={overlaps.map((value) => ({ value, label: t(`overlap.${value}`) }))} />
+                        {rotate.isError && <Problem error={rotate.error} />}
+                        <Button loading={rotate.isPending} onClick={() => { rotate.mutate(); }}>{t('webhooks.rotate')}</Button>
+                    </div>
+                </Modal>
                 <ConfirmByName isOpen={asking === 'delete'} title={t('webhooks.remove')} text={t('webhooks.remove.text')} name={host} act={t('webhooks.remove')} isBusy={remove.isPending} onClose={() => { setAsking(null); }} onConfirm={() => { remove.mutate(); }}>{remove.isError && <Problem error={remove.error} />}</ConfirmByName>
                 <SecretOnce title={t('webhooks.rotated')} text={t('webhooks.made.text')} secret={rotate.data === undefined ? null : rotate.data.secret ?? rotate.data.public_key ?? ''} onDone={() => { rotate.reset(); }} />
             </Page>
