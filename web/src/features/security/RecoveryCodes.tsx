@@ -51,7 +51,7 @@ export function RecoveryCodes() {
                     <Button loading={make.isPending} onClick={() => { make.mutate(); }} data-autofocus>{t('recovery.renew')}</Button>
                 </div>
             </Modal>
-            <Modal opened={codes !== null} onClose={() => undefined} title={t('recovery.title')} withCloseButton={false} closeOnClickOutside={false} closeOnEscape={false}>
+            <Modal opened={codes !== null} onClose={() => undefined} title={t('recovery.title')} size="lg" withCloseButton={false} closeOnClickOutside={false} closeOnEscape={false}>
                 {codes !== null && <Shown codes={codes} onDone={() => { setCodes(null); }} />}
             </Modal>
         </Section>

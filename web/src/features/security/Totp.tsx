@@ -41,7 +41,7 @@ export function Totp() {
                     </li>
                 </ul>
             )}
-            <Modal opened={secret !== null} onClose={() => { setSecret(null); }} title={t('totp.add')} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('close') }}>
+            <Modal opened={secret !== null} onClose={() => { setSecret(null); }} title={t('totp.title')} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('close') }}>
                 {secret !== null && <SetUp secret={secret} onDone={() => { setSecret(null); }} />}
             </Modal>
             <ConfirmByName isOpen={isEnding} title={t('totp.remove')} text={t('totp.remove.text')} name={t('totp.name')} act={t('totp.remove')} isBusy={remove.isPending} onClose={() => { setEnding(false); remove.reset(); }} onConfirm={() => { remove.mutate(); }}>
