@@ -230,7 +230,7 @@ html_paragraph(struct buf *out, const struct notice *notice, const char *sentenc
 }
 
 #define PLAIN "margin:0 0 16px"
-#define SMALL "margin:0 0 16px;font-size:13px;line-height:20px;color:#5b6470"
+#define SMALL "margin:0 0 16px;font-size:13px;line-height:20px;opacity:.75"
 
 /* For programs that know little: no sheet of styles, no picture, nothing that is fetched. */
 static void
@@ -249,7 +249,7 @@ html_print(struct buf *out, const struct notice *notice, const struct words *sai
         buf_add_text(out, "<p style=\"margin:24px 0\"><a href=\"");
         html_escape(out, notice->link);
         buf_add_text(out,
-                     "\" style=\"display:inline-block;padding:12px 20px;border-radius:8px;background:#1f5eff;"
+                     "\" style=\"display:inline-block;padding:12px 20px;border-radius:8px;background:#0b6b5d;"
                      "color:#ffffff;text-decoration:none;font-weight:600\">");
         buf_add_text(out, said->button);
         buf_add_text(out, "</a></p>\n<p style=\"" SMALL ";word-break:break-all\">");

@@ -2,9 +2,10 @@
 #include "crypto/encode.h"
 #include <string.h>
 
-#define LINE_MAX    76u /* RFC 2045, 6.7 (5); RFC 2047, 2 */
-#define WORD_OCTETS 39u /* of UTF-8 in one encoded word: base64 makes 52 of them, 12 stand around, 9 before  \
-                         */
+#define LINE_MAX 76u /* RFC 2045, 6.7 (5); RFC 2047, 2 */
+#define WORD_OCTETS                                                                                          \
+    39u /* of UTF-8 in one encoded word: base64 makes 52 of them, 12 stand around, 9 before                  \
+         */
 #define BOUNDARY_TEXT "=_harkara_" /* "=_" is in no quoted-printable line */
 
 /* A header's text is one line: whoever has a line break in it wants another header. */
