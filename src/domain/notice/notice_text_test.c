@@ -101,8 +101,7 @@ names_carry_no_links_lines_or_markup(void **state UNUSED)
         "<a href=x>free</a>",
         "one\ntwo\r\nthree",
         "write to me@evil.example",
-        "a\xc2\xa0"
-        "b",
+        "a\xc2\xa0\x62",
         "{link}",
     };
 
