@@ -54,7 +54,10 @@ describe('numbers', () => {
         assert.equal((await shop.client.must(200, 'GET', `/v1/messages/${sent.id}`)).to, PERSON);
         assert.equal(entries(), before + 1);
         await blind.must(200, 'GET', `/v1/messages/${sent.id}`);
+        const again = await shop.client.must(200, 'GET', '/v1/messages?reveal=false');
+        assert.ok(again.data.every(({ to }) => to === undefined || to.startsWith('****')), 'who looks again may do without numbers');
         assert.equal(entries(), before + 1, 'nothing was revealed');
+        assert.equal((await shop.client.must(200, 'GET', '/v1/messages?reveal=true')).data[0].to, PERSON);
     });
 });
 

@@ -123,6 +123,7 @@ GET    /v1/webhook-replays/{replay_id}                   webhooks:read     200
 GET    /v1/settings/messages                             settings:read     200
 PUT    /v1/settings/messages                             settings:manage   422
 GET    /v1/overview                                      any               200
+GET    /v1/stream                                        any               200
 GET    /v1/usage                                         usage:read        200
 GET    /v1/usage/channels                                usage:read        200
 GET    /v1/usage/api-keys                                usage:read        200

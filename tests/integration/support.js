@@ -81,6 +81,14 @@ export function checkAnswer(method, target, answer) {
 /** An id of the same form that is not this one. @param {string} id */
 export const otherThan = (id) => id.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
 
+/** Of an answer that goes on. */
+async function firstPart(response) {
+    const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return new TextDecoder().decode(value);
+}
+
 /** A client of one workspace's key. */
 export class Client {
     /** @param {string} url @param {string | null} key */
@@ -101,7 +109,8 @@ export class Client {
             method, body, redirect: 'manual',
             headers: { ...(this.key === null ? {} : { authorization: `Bearer ${this.key}` }), ...headers },
         });
-        const text = await response.text();
+        const type = response.headers.get('content-type') ?? '';
+        const text = type.startsWith('text/event-stream') ? await firstPart(response) : await response.text();
         const answer = { status: response.status, headers: response.headers, text, json: /[/+]json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : null };
         checkAnswer(method, target, answer);
         return answer;

@@ -468,6 +468,35 @@ api_principal_load(struct db *db, struct id key, struct api_principal *out)
     return err;
 }
 
+static const struct db_stmt api_keys_alive_stmt = {
+    "api_keys_alive",
+    "SELECT k.id FROM api_key k JOIN tenant t USING (tenant_id) WHERE k.id = ANY ($1::uuid[]) AND k.revoked_at IS NULL"
+    " AND (k.expires_at IS NULL OR k.expires_at > $2) AND t.state = 'active' ORDER BY k.id LIMIT 10000"
+};
+
+enum err
+api_keys_alive(struct db *db, const struct clock *clock, const struct id *keys, size_t count,
+               struct arena *arena, struct id **out, size_t *count_out)
+{
+    struct db_tx tx = { .is_open = false };
+    struct db_rows *rows = NULL;
+    enum err err = db_begin_across(db, "authenticate", &tx);
+
+    if (err == ERR_OK)
+        err = db_query(&tx, &api_keys_alive_stmt,
+                       DB_ARGS(DB_ID_ARRAY(keys, count), DB_TIME(clock_wall(clock))), &rows);
+    size_t alive = err == ERR_OK ? db_rows_count(rows) : 0;
+    *out = arena_array(arena, alive, sizeof(**out));
+    if (err == ERR_OK && *out == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < alive; i++)
+        (*out)[i] = db_id(rows, i, 0);
+    *count_out = alive;
+    db_rows_free(rows);
+    db_rollback(&tx);
+    return err;
+}
+
 static const struct db_stmt api_key_note_use_stmt = {
     "api_key_note_use", "UPDATE api_key SET last_used_at = greatest(last_used_at, $3), last_used_from = "
                         "coalesce($4::text::inet, last_used_from)"

@@ -128,6 +128,9 @@ struct api_principal {
 };
 /* Across tenants ("authenticate"). ERR_KEY_INVALID when there is none of this id. */
 MUST_CHECK enum err api_principal_load(struct db *db, struct id key, struct api_principal *out);
+/* Across workspaces: of some keys those that are good now, by their ids. */
+MUST_CHECK enum err api_keys_alive(struct db *db, const struct clock *clock, const struct id *keys,
+                                   size_t count, struct arena *arena, struct id **out, size_t *count_out);
 /* Notes when and from where keys were last used. Best effort: one row per key, in its tenant's transaction.
  */
 MUST_CHECK enum err api_key_note_use(struct db *db, struct id tenant, struct id key, struct wall_time at,

@@ -244,7 +244,8 @@ look_in(struct db_tx *tx, void *ctx)
                   ? ERR_SESSION
                   : session_from_row(rows, 0, look->rules, look->now, look->arena, session);
     db_rows_free(rows);
-    if (err != ERR_OK || session->seen_at.us > look->now.us - SESSION_SEEN_MS * 1000)
+    if (err != ERR_OK || look->rules->is_unattended ||
+        session->seen_at.us > look->now.us - SESSION_SEEN_MS * 1000)
         return err;
     session->seen_at = look->now;
     session->idle_until = wall_after_ms(look->now, look->rules->idle_ms);
@@ -340,6 +341,36 @@ session_list(struct db_tx *tx, const struct clock *clock, const struct session_r
     db_rows_free(rows);
     *out = sessions;
     *count_out = count;
+    return err;
+}
+
+static const struct db_stmt session_alive_stmt = {
+    "session_alive",
+    "SELECT s.id, coalesce(s.acting_tenant, '00000000-0000-0000-0000-000000000000') FROM person_session s"
+    " JOIN person p ON p.tenant_id = s.tenant_id AND p.id = s.person_id WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[])"
+    " AND s.ended_at IS NULL AND s.expires_at > $3 AND s.seen_at > $4 AND p.state = 'active' ORDER BY s.id LIMIT 10000"
+};
+
+enum err
+session_alive(struct db_tx *tx, const struct clock *clock, const struct session_rules *rules,
+              const struct id *sessions, size_t count, struct arena *arena, struct session_alive **out,
+              size_t *count_out)
+{
+    struct wall_time now = clock_wall(clock);
+    struct db_rows *rows = NULL;
+    enum err err = db_query(
+        tx, &session_alive_stmt,
+        DB_ARGS(DB_ID_ARRAY(sessions, count), DB_TIME(now), DB_TIME(wall_after_ms(now, -rules->idle_ms))),
+        &rows);
+    size_t alive = err == ERR_OK ? db_rows_count(rows) : 0;
+
+    *out = arena_array(arena, alive, sizeof(**out));
+    if (err == ERR_OK && *out == NULL)
+        err = ERR_NO_MEMORY;
+    for (size_t i = 0; err == ERR_OK && i < alive; i++)
+        (*out)[i] = (struct session_alive){ db_id(rows, i, 0), db_id(rows, i, 1) };
+    *count_out = alive;
+    db_rows_free(rows);
     return err;
 }
 

@@ -41,6 +41,7 @@ enum session_end { SESSION_SIGNED_OUT, SESSION_REVOKED, SESSION_REPLACED };
 
 struct session_rules {
     int64_t idle_ms, absolute_ms, step_up_ms;
+    bool is_unattended; /* of session_check: the page asks by itself, and that is no use of the session */
 };
 
 struct session {
@@ -82,6 +83,13 @@ MUST_CHECK enum err session_list(struct db_tx *tx, const struct clock *clock,
 /* ERR_NOT_FOUND: no live one of this person. */
 MUST_CHECK enum err session_end(struct db_tx *tx, const struct clock *clock, struct id person,
                                 struct id session, enum session_end why);
+/* Of some sessions those that live now, by their ids, and where each works. */
+struct session_alive {
+    struct id id, workspace; /* zero: none was chosen */
+};
+MUST_CHECK enum err session_alive(struct db_tx *tx, const struct clock *clock,
+                                  const struct session_rules *rules, const struct id *sessions, size_t count,
+                                  struct arena *arena, struct session_alive **out, size_t *count_out);
 /* All of a person, but `except` (zero: none). */
 MUST_CHECK enum err session_end_all(struct db_tx *tx, const struct clock *clock, struct id person,
                                     struct id except, enum session_end why, size_t *count_out);

@@ -191,7 +191,8 @@ exchange_hand_over(struct http_exchange *exchange)
     http_connection_wait(exchange->connection, HTTP_WAIT_ANSWER);
     if (exchange_is_served_here(exchange, &sent))
         return sent;
-    http_list_add(exchange->stream == NULL ? &server->ready : &server->stream_ready, exchange);
+    bool is_streamed = exchange->stream != NULL && !exchange->stream->is_feed;
+    http_list_add(is_streamed ? &server->stream_ready : &server->ready, exchange);
     MHD_suspend_connection(exchange->connection->mhd);
     return MHD_YES;
 }
@@ -214,9 +215,16 @@ exchange_head_done(struct http_exchange *exchange, const char *url, const char *
             return exchange_hand_over(exchange);
         limit = 0;
     }
-    if ((limit & HTTP_BODY_STREAMED) != 0) {
+    if ((limit & HTTP_BODY_FEED) != 0) {
+        limit = 0;
+        if (has_body)
+            return exchange_refuse(exchange, ERR_HTTP_BODY_SIZE, true);
+        exchange->stream = http_stream_new(exchange, false, true);
+        if (exchange->stream == NULL)
+            return exchange_refuse(exchange, ERR_NO_MEMORY, true);
+    } else if ((limit & HTTP_BODY_STREAMED) != 0) {
         limit &= ~HTTP_BODY_STREAMED;
-        exchange->stream = http_stream_new(exchange, has_body);
+        exchange->stream = http_stream_new(exchange, has_body, false);
         if (exchange->stream == NULL)
             return exchange_refuse(exchange, ERR_NO_MEMORY, true);
     } else if (limit > server->config.body_bytes_max) {

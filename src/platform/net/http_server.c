@@ -106,6 +106,7 @@ drain_begin(struct http_server *server)
     if (listen_fd != -1)
         close(listen_fd);
     server->is_draining = true;
+    http_feeds_check(server, true); /* they would never end; their clients come again */
     server->drain_until = mono_after_ms(http_server_now(server), drain_ms);
     for (enum http_wait wait = HTTP_WAIT_HEAD; wait <= HTTP_WAIT_IDLE; wait++) {
         struct http_connection *after;
@@ -198,6 +199,7 @@ loop_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
             next_tick = mono_after_ms(http_server_now(server), TICK_MS);
             timers_check(server);
             streams_check(server);
+            http_feeds_check(server, false);
             memory_trim(server);
             if (tick != NULL)
                 tick(ctx);

@@ -42,6 +42,8 @@
 /* From body_limit, added to the limit: the request goes to a streaming worker with its head alone
  * (http_stream.h). */
 #define HTTP_BODY_STREAMED ((size_t)1 << 62)
+/* From body_limit: the answer may become one that goes on (http_feed.h); no body is taken. */
+#define HTTP_BODY_FEED ((size_t)1 << 61)
 
 enum http_method {
     HTTP_GET,

@@ -2,6 +2,7 @@
 #ifndef PLATFORM_NET_HTTP_SERVER_INTERNAL_H
 #define PLATFORM_NET_HTTP_SERVER_INTERNAL_H
 #include "platform/net/forwarded.h"
+#include "platform/net/http_feed.h"
 #include "platform/net/http_server.h"
 #include "platform/net/http_stream.h"
 #include <microhttpd.h>
@@ -54,7 +55,7 @@ struct http_stream {
     pthread_cond_t moved; /* for the worker */
     /* under `lock` */
     char *ring; /* owned; made by the worker */
-    size_t start, len;
+    size_t ring_bytes, start, len;
     bool is_ended;  /* the whole body has come, or the whole answer */
     bool is_broken; /* the client is gone */
     bool is_paused; /* the loop has suspended the connection until the worker moves */
@@ -66,6 +67,8 @@ struct http_stream {
     struct http_stream *next_listed;
     /* the loop thread's; has_body stays as it was made */
     bool has_body, is_accepted;
+    bool is_feed;    /* http_feed.h; served by an ordinary worker, stays as it was made */
+    bool is_begun;   /* a feed whose head was sent: it does not count as a request any more */
     bool is_settled; /* the worker has let go of the exchange */
     struct mono_time until;
     struct http_stream *before, *after; /* of server->streams */
@@ -190,8 +193,9 @@ bool http_response_dress(struct MHD_Response *made, const struct http_request *r
                          const struct http_response *response, bool is_last);
 
 /* http_stream.c: the loop's side */
-struct http_stream *http_stream_new(struct http_exchange *exchange, bool has_body); /* NULL: no memory */
-void http_stream_free(struct http_stream *stream);                                  /* accepts NULL */
+struct http_stream *http_stream_new(struct http_exchange *exchange, bool has_body,
+                                    bool is_feed); /* NULL: no memory */
+void http_stream_free(struct http_stream *stream); /* accepts NULL */
 /* The client is gone: the worker's next call says so. */
 void http_stream_break(struct http_stream *stream);
 /* How much of the part found room; when not all did, the stream is paused. */
@@ -203,6 +207,13 @@ ssize_t http_stream_pull(void *exchange, uint64_t pos, char *to, size_t max);
 void http_streams_serve(struct http_server *server, struct http_stream *notices);
 /* Once no worker is left: what one has finished and the loop has not seen. */
 void http_stream_abandoned(struct http_server *server, struct http_stream *stream);
+/* Ends feeds: those whose client is gone, which nobody else would notice; with `all` every one. */
+void http_feeds_check(struct http_server *server, bool all);
+/* For http_feed.c: as http_stream_answer, with so many bytes of room; and tells the loop to look. */
+MUST_CHECK enum err http_stream_begin(struct http_request *request, const struct http_response *head,
+                                      uint64_t bytes, size_t ring_bytes);
+bool http_stream_put(struct http_stream *stream, struct slice bytes);
+void http_stream_notify(struct http_stream *stream, bool is_last);
 /* True: the answer is sent when the rest of the body has been read away. */
 bool http_stream_answered(struct http_exchange *exchange);
 

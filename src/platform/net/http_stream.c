@@ -3,11 +3,13 @@
 #include "core/log.h"
 #include "platform/net/http_server_internal.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES 65536u /* handed to the library at a time */
+#define BLOCK_BYTES      65536u /* handed to the library at a time */
+#define FEED_BLOCK_BYTES 1024u  /* each feed that is open holds one */
 
 static void
 lock(struct http_stream *stream)
@@ -28,9 +30,9 @@ ring_put(struct http_stream *stream, struct slice bytes)
 {
     size_t put = 0;
 
-    while (put < bytes.len && stream->len < HTTP_STREAM_RING_BYTES) {
-        size_t at = (stream->start + stream->len) % HTTP_STREAM_RING_BYTES;
-        size_t room = at < stream->start ? stream->start - at : HTTP_STREAM_RING_BYTES - at;
+    while (put < bytes.len && stream->len < stream->ring_bytes) {
+        size_t at = (stream->start + stream->len) % stream->ring_bytes;
+        size_t room = at < stream->start ? stream->start - at : stream->ring_bytes - at;
         struct slice part = slice_first(slice_drop(bytes, put), room);
         memcpy(stream->ring + at, part.ptr, part.len);
         stream->len += part.len;
@@ -45,11 +47,11 @@ ring_take(struct http_stream *stream, char *to, size_t max)
     size_t taken = 0;
 
     while (taken < max && stream->len != 0) {
-        size_t whole = HTTP_STREAM_RING_BYTES - stream->start;
+        size_t whole = stream->ring_bytes - stream->start;
         size_t part = stream->len < whole ? stream->len : whole;
         part = part < max - taken ? part : max - taken;
         memcpy(to + taken, stream->ring + stream->start, part);
-        stream->start = (stream->start + part) % HTTP_STREAM_RING_BYTES;
+        stream->start = (stream->start + part) % stream->ring_bytes;
         stream->len -= part;
         taken += part;
     }
@@ -68,8 +70,8 @@ stream_of(const struct http_request *request)
 
 /* The loop is to look at the stream's flags. Not under the stream's lock. After the last time, the stream is
  * the loop's. */
-static void
-stream_notify(struct http_stream *stream, bool is_last)
+void
+http_stream_notify(struct http_stream *stream, bool is_last)
 {
     struct http_server *server = stream->exchange->server;
     uint64_t one = 1;
@@ -82,8 +84,10 @@ stream_notify(struct http_stream *stream, bool is_last)
         stream->next_listed = server->notices;
         server->notices = stream;
     }
+    bool wakes = server->is_asleep; /* else the loop looks here before it sleeps */
+    server->is_asleep = false;
     pthread_mutex_unlock(&server->lock);
-    if (write(server->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+    if (wakes && write(server->event_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
         bug("the loop cannot be woken");
 }
 
@@ -96,10 +100,12 @@ http_stream_declared(const struct http_request *request)
 }
 
 static enum err
-ring_make(struct http_stream *stream)
+ring_make(struct http_stream *stream, size_t bytes)
 {
-    if (stream->ring == NULL)
-        stream->ring = malloc(HTTP_STREAM_RING_BYTES);
+    if (stream->ring == NULL) {
+        stream->ring = malloc(bytes);
+        stream->ring_bytes = bytes;
+    }
     return stream->ring == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -107,7 +113,7 @@ enum err
 http_stream_accept(struct http_request *request)
 {
     struct http_stream *stream = stream_of(request);
-    enum err err = ring_make(stream);
+    enum err err = ring_make(stream, HTTP_STREAM_RING_BYTES);
 
     if (err != ERR_OK)
         return err;
@@ -116,7 +122,7 @@ http_stream_accept(struct http_request *request)
     stream->wants_body = err == ERR_OK && stream->has_body;
     unlock(stream);
     if (err == ERR_OK && stream->has_body)
-        stream_notify(stream, false);
+        http_stream_notify(stream, false);
     return err;
 }
 
@@ -135,20 +141,21 @@ http_stream_read(struct http_request *request, char *to, size_t max, size_t *len
     enum err err = stream->is_broken ? ERR_HTTP_BROKEN : ERR_OK;
     if (err == ERR_OK)
         *len_out = ring_take(stream, to, max);
-    if (err == ERR_OK && stream->is_paused && stream->len <= HTTP_STREAM_RING_BYTES / 2)
+    if (err == ERR_OK && stream->is_paused && stream->len <= stream->ring_bytes / 2)
         wake = stream->wants_resume = true;
     unlock(stream);
     if (wake)
-        stream_notify(stream, false);
+        http_stream_notify(stream, false);
     return err;
 }
 
 enum err
-http_stream_answer(struct http_request *request, const struct http_response *head, uint64_t bytes)
+http_stream_begin(struct http_request *request, const struct http_response *head, uint64_t bytes,
+                  size_t ring_bytes)
 {
     struct http_exchange *exchange = request->transport;
     struct http_stream *stream = stream_of(request);
-    enum err err = ring_make(stream);
+    enum err err = ring_make(stream, ring_bytes);
 
     if (err != ERR_OK)
         return err;
@@ -164,8 +171,14 @@ http_stream_answer(struct http_request *request, const struct http_response *hea
     stream->answer_bytes = bytes;
     stream->has_head = true;
     unlock(stream);
-    stream_notify(stream, false);
+    http_stream_notify(stream, false);
     return ERR_OK;
+}
+
+enum err
+http_stream_answer(struct http_request *request, const struct http_response *head, uint64_t bytes)
+{
+    return http_stream_begin(request, head, bytes, HTTP_STREAM_RING_BYTES);
 }
 
 enum err
@@ -177,7 +190,7 @@ http_stream_write(struct http_request *request, struct slice bytes)
     while (err == ERR_OK && bytes.len != 0) {
         bool wake = false;
         lock(stream);
-        while (stream->len == HTTP_STREAM_RING_BYTES && !stream->is_broken)
+        while (stream->len == stream->ring_bytes && !stream->is_broken)
             pthread_cond_wait(&stream->moved, &stream->lock);
         if (stream->is_broken)
             err = ERR_HTTP_BROKEN;
@@ -187,9 +200,16 @@ http_stream_write(struct http_request *request, struct slice bytes)
             wake = stream->wants_resume = true;
         unlock(stream);
         if (wake)
-            stream_notify(stream, false);
+            http_stream_notify(stream, false);
     }
     return err;
+}
+
+/* All of it or nothing. False: there is no room. */
+bool
+http_stream_put(struct http_stream *stream, struct slice bytes)
+{
+    return bytes.len <= stream->ring_bytes - stream->len && ring_put(stream, bytes) == bytes.len;
 }
 
 void
@@ -202,13 +222,13 @@ http_stream_end(struct http_request *request)
     lock(stream);
     stream->is_ended = true;
     unlock(stream);
-    stream_notify(stream, true); /* the exchange may be gone from here on */
+    http_stream_notify(stream, true); /* the exchange may be gone from here on */
 }
 
 /* From here on: the loop thread. */
 
 struct http_stream *
-http_stream_new(struct http_exchange *exchange, bool has_body)
+http_stream_new(struct http_exchange *exchange, bool has_body, bool is_feed)
 {
     struct http_server *server = exchange->server;
     struct http_stream *stream = calloc(1, sizeof(*stream));
@@ -219,6 +239,7 @@ http_stream_new(struct http_exchange *exchange, bool has_body)
     pthread_cond_init(&stream->moved, NULL);
     stream->exchange = exchange;
     stream->has_body = has_body;
+    stream->is_feed = is_feed;
     stream->until = mono_after_ms(http_server_now(server), HTTP_STREAM_TOTAL_MS);
     stream->after = server->streams;
     if (server->streams != NULL)
@@ -242,7 +263,7 @@ http_stream_free(struct http_stream *stream)
     pthread_cond_destroy(&stream->moved);
     pthread_mutex_destroy(&stream->lock);
     if (stream->ring != NULL)
-        explicit_bzero(stream->ring, HTTP_STREAM_RING_BYTES);
+        explicit_bzero(stream->ring, stream->ring_bytes);
     free(stream->ring);
     free(stream);
 }
@@ -296,7 +317,7 @@ http_stream_pull(void *ctx, uint64_t pos UNUSED, char *to, size_t max)
     struct http_stream *stream = exchange->stream;
     struct http_connection *connection = exchange->connection;
 
-    if (connection == NULL || http_server_now(exchange->server).us > stream->until.us)
+    if (connection == NULL || (!stream->is_feed && http_server_now(exchange->server).us > stream->until.us))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     http_connection_wait(connection, HTTP_WAIT_SEND);
     lock(stream);
@@ -313,6 +334,8 @@ http_stream_pull(void *ctx, uint64_t pos UNUSED, char *to, size_t max)
         return MHD_CONTENT_READER_END_OF_STREAM;
     if (is_over)
         return MHD_CONTENT_READER_END_WITH_ERROR; /* all that was announced would have ended it before */
+    if (must_wait && stream->is_feed)             /* all has left: nothing is waited for */
+        http_connection_wait(connection, HTTP_WAIT_NONE);
     if (must_wait)
         MHD_suspend_connection(connection->mhd);
     return 0;
@@ -326,13 +349,23 @@ head_send(struct http_exchange *exchange)
     struct http_stream *stream = exchange->stream;
 
     exchange->stage = HTTP_STAGE_DONE;
+    if (stream->is_feed && !stream->is_begun) {
+        stream->is_begun = true;
+        exchange->server->in_flight--;
+    }
     if (connection == NULL) {
         http_stream_break(stream);
         return;
     }
+    if (stream->is_feed && exchange->server->is_draining) {
+        http_connection_cut(connection);
+        MHD_resume_connection(connection->mhd);
+        return;
+    }
     http_connection_wait(connection, HTTP_WAIT_SEND);
-    struct MHD_Response *made = MHD_create_response_from_callback(stream->answer_bytes, BLOCK_BYTES,
-                                                                  http_stream_pull, exchange, NULL);
+    struct MHD_Response *made = MHD_create_response_from_callback(
+        stream->answer_bytes, stream->is_feed ? FEED_BLOCK_BYTES : BLOCK_BYTES, http_stream_pull, exchange,
+        NULL);
     /* libmicrohttpd ends a chunked answer to HEAD as if it had had content: five octets that a client takes
      * for the next answer. Without chunks, and with the connection's end, there is nothing to take. */
     bool is_bare = exchange->request.method == HTTP_HEAD && stream->answer_bytes == HTTP_STREAM_UNDECLARED;
@@ -377,7 +410,7 @@ stream_serve(struct http_server *server, struct http_stream *stream, bool is_fin
     if (resume && connection != NULL)
         MHD_resume_connection(connection->mhd);
     if (is_finished) {
-        server->in_flight--;
+        server->in_flight -= stream->is_begun ? 0 : 1;
         stream->is_settled = true;
         if (exchange->connection == NULL)
             http_exchange_release(server, exchange);
@@ -438,9 +471,25 @@ http_stream_abandoned(struct http_server *server, struct http_stream *stream)
 {
     if (!stream->is_finished)
         return;
-    server->in_flight--;
+    server->in_flight -= stream->is_begun ? 0 : 1;
     stream->is_settled = true;
     stream->exchange->stage = HTTP_STAGE_DONE;
     if (stream->exchange->connection == NULL)
         http_exchange_release(server, stream->exchange);
+}
+
+/* The library does not watch the socket of a connection that is suspended. */
+void
+http_feeds_check(struct http_server *server, bool all)
+{
+    for (struct http_stream *stream = server->streams; stream != NULL; stream = stream->after) {
+        struct http_connection *connection = stream->exchange->connection;
+        if (!stream->is_begun || connection == NULL)
+            continue;
+        struct pollfd poll_fd = { .fd = connection->fd, .events = POLLRDHUP };
+        if (!all && poll(&poll_fd, 1, 0) != 1)
+            continue;
+        http_stream_break(stream); /* first: the library asks for more before it looks at the socket */
+        http_connection_cut(connection);
+    }
 }

@@ -271,6 +271,8 @@ router_body_limit(void *ctx, enum http_method method, struct slice path)
 
     if (row == NULL)
         return HTTP_BODY_UNREAD;
+    if (row->route->is_feed)
+        return HTTP_BODY_FEED;
     return row->route->body_bytes_max | (row->route->is_streamed ? HTTP_BODY_STREAMED : 0);
 }
 

@@ -33,6 +33,7 @@ struct http_route {
     size_t body_bytes_max; /* 0: takes no body */
     bool has_raw_body;     /* true: not JSON, not checked against the contract */
     bool is_streamed;      /* true: raw, and served by a streaming worker (http_stream.h) */
+    bool is_feed;          /* true: may answer with a feed (http_feed.h) */
     /*
      * true: begun on the server's loop, where nothing may wait. What has to wait there (authenticate, the
      * handler) returns ERR_WOULD_WAIT and has done nothing that cannot be done again; a worker then goes on

@@ -135,6 +135,6 @@ extern const struct http_route message_routes[], channel_routes[], webhook_endpo
     email_routes[], enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[],
     invitation_routes[], review_routes[], platform_routes[], message_resend_routes[], identity_routes[],
     federated_routes[];
-extern const struct http_route overview_routes[];
+extern const struct http_route overview_routes[], stream_routes[];
 
 #endif

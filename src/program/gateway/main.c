@@ -253,6 +253,7 @@ main(void)
                                                        review_routes,
                                                        platform_routes,
                                                        overview_routes,
+                                                       stream_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
@@ -326,7 +327,12 @@ main(void)
                                              .batch_max = (size_t)role.config.commit_batch_max },
             &gateway.callbacks);
     if (err == ERR_OK)
-        err = live_new(&(struct live_config){ .database = role_database(&role), .clock = gateway.clock },
+        err = live_new(&(struct live_config){ .database = role_database(&role),
+                                              .clock = gateway.clock,
+                                              .session_rules = gateway.session_rules,
+                                              .streams_max = (size_t)role.config.streams_max,
+                                              .workspace_max = (size_t)role.config.streams_workspace,
+                                              .actor_max = (size_t)role.config.streams_person },
                        &gateway.live);
     if (err == ERR_OK)
         err = federator_new(&gateway, &gateway.federator);

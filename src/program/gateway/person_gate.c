@@ -69,16 +69,20 @@ change_check(const struct http_request *request, struct slice token)
 }
 
 static enum err
-session_look(struct http_request *request, struct slice token, struct session *out)
+session_look(struct http_request *request, struct slice token, bool is_feed, struct session *out)
 {
     struct gateway_worker *worker = gateway_worker_of(request);
     const struct gateway *gateway = worker->gateway;
-    enum err err = session_check(worker->db, gateway->clock, &gateway->session_rules, token,
-                                 request->peer_address, request->arena, out);
+    struct session_rules rules = gateway->session_rules;
+
+    /* A page that looks for news by itself does not keep the session of somebody who has left it. */
+    rules.is_unattended = is_feed || http_header(request, "X-Harkara-Unattended").ptr != NULL;
+    enum err err =
+        session_check(worker->db, gateway->clock, &rules, token, request->peer_address, request->arena, out);
 
     if (err == ERR_DB_UNAVAILABLE && db_reopen(worker->db, DB_REOPEN_MS) == ERR_OK)
-        err = session_check(worker->db, gateway->clock, &gateway->session_rules, token, request->peer_address,
-                            request->arena, out);
+        err = session_check(worker->db, gateway->clock, &rules, token, request->peer_address, request->arena,
+                            out);
     return err;
 }
 
@@ -197,7 +201,7 @@ person_gate_authenticate(struct http_request *request, const struct http_route *
     person = arena_alloc(request->arena, sizeof(*person));
     if (person == NULL)
         return ERR_NO_MEMORY;
-    enum err err = session_look(request, token, &person->session);
+    enum err err = session_look(request, token, route->is_feed, &person->session);
     if (err == ERR_OK)
         err = change_check(request, token);
     if (err != ERR_OK)
@@ -238,7 +242,7 @@ person_gate_present(struct http_request *request, struct session *out)
 {
     struct slice token;
 
-    return cookie_read(request, PERSON_COOKIE, &token) == ERR_OK ? session_look(request, token, out)
+    return cookie_read(request, PERSON_COOKIE, &token) == ERR_OK ? session_look(request, token, false, out)
                                                                  : ERR_SESSION;
 }
 

@@ -69,7 +69,10 @@ reach_asker(const struct http_request *request)
 bool
 reach_reveals(const struct http_request *request)
 {
-    return principal_may(principal_of(request), API_SCOPE_CONTACT_IDENTITY_REVEAL);
+    /* Whoever looks again, and has the numbers already, may ask without them: it is no showing of numbers
+     * then. */
+    return principal_may(principal_of(request), API_SCOPE_CONTACT_IDENTITY_REVEAL) &&
+           !slice_eq(http_query(request, "reveal"), SLICE("false"));
 }
 
 enum err

@@ -551,7 +551,7 @@ every_operation_says_its_path_and_scope(void **state UNUSED)
     }
     assert_true(count >= 20);
     assert_int_equal(open,
-                     9); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
+                     10); /* the contract itself, signing in and by whom, enrolling; and what is for any key */
     assert_null(contract_find(contract, "nothing"));
 }
 
