@@ -55,7 +55,7 @@ const required = (operation) => {
 };
 
 describe('every endpoint with another workspace\'s ids', () => {
-    for (const { method, template, operation } of operations.filter(({ template }) => template.includes('{')))
+    for (const { method, template, operation } of operations.filter(({ template, operation }) => template.includes('{') && !operation['x-scope']?.startsWith('platform:'))) /* which are for those who see all of them */
         test(`${method} ${template}`, async () => {
             const media = operation.requestBody?.content['application/json'];
             const example = media === undefined ? undefined : Object.values(media.examples ?? { one: { value: media.example } })[0].value;
