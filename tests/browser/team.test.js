@@ -220,9 +220,11 @@ test('where invitations are mailed no link is shown, and it is said where it wen
     await page.goto(`${origin}/team/invite`);
     await page.getByRole('textbox', { name: 'E-mail' }).fill('mailed@example.org');
     await page.getByRole('button', { name: 'Make invitation' }).click();
-    await page.getByText('The invitation is on its way to mailed@example.org.').waitFor();
-    await page.getByRole('row', { name: /mailed@example.org/ }).waitFor();
+    const dialog = page.getByRole('dialog', { name: 'The invitation is on its way' });
+    await dialog.getByText(/goes to mailed@example.org/).waitFor();
     assert.equal(await page.getByTestId('secret').count(), 0);
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await page.getByRole('row', { name: /mailed@example.org/ }).waitFor();
     await page.unroute('**/v1/invitations');
     assert.deepEqual(owner.faults.splice(0), []);
 });

@@ -27,7 +27,7 @@ export default function Invitations() {
     const list = useInfiniteQuery(invitationsQuery);
     const roles = useQuery(rolesQuery);
     const again = () => client.invalidateQueries({ queryKey: keys.team.invitations });
-    const resend = useMutation({ mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/resend', { params: { path: { invitation_id: id } } })), onSuccess: (invitation) => { if (invitation.delivery === 'mail') say(t('team.mailed', { email: invitation.email })); }, onSettled: again });
+    const resend = useMutation({ mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/resend', { params: { path: { invitation_id: id } } })), onSettled: again });
     const revoke = useMutation({
         mutationFn: (id: string) => unwrap(api.POST('/v1/invitations/{invitation_id}/revoke', { params: { path: { invitation_id: id } } })),
         onSuccess: (invitation) => { say(t('team.invitation.revoked', { email: invitation.email })); }, onSettled: again,

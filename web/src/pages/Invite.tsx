@@ -8,7 +8,6 @@ import { keys } from '@/api/keys';
 import { faultsByField } from '@/api/problem';
 import { useMay } from '@/app/session';
 import { EmptyState, Page, Problem } from '@/components/basics';
-import { say } from '@/components/undo';
 import { covers } from '@/features/team/authority';
 import { LinkOnce } from '@/features/team/pieces';
 import { PermissionList } from '@/features/team/Permissions';
@@ -32,13 +31,7 @@ export default function Invite() {
     const [asked, setAsked] = useState(false);
     const invite = useMutation({
         mutationFn: () => unwrap(api.POST('/v1/invitations', { body: { email: email.trim(), role: roleId, scope: reach.scope, ...(reach.scope === 'channels' ? { channels: reach.channels } : {}), ...(reach.teams.length === 0 ? {} : { teams: reach.teams }) } })),
-        onSuccess: (invitation) => {
-            if (invitation.delivery === 'mail') {
-                say(t('team.mailed', { email: invitation.email }));
-                void navigate({ to: '/team/invitations' });
-            }
-            return client.invalidateQueries({ queryKey: keys.team.invitations });
-        },
+        onSuccess: () => client.invalidateQueries({ queryKey: keys.team.invitations }),
     });
     const back = { to: '/team/invitations', word: t('team.invitations') };
     if (!may('people:manage'))
