@@ -45,15 +45,34 @@ function text(value: unknown): string | undefined {
 
 const signIn = createRoute({
     getParentRoute: () => root, path: '/sign-in',
-    validateSearch: (search: Record<string, unknown>): { to?: string; why?: string } => {
-        const to = text(search['to']), why = text(search['why']);
+    validateSearch: (search: Record<string, unknown>): { to?: string; why?: string; problem?: string } => {
+        const to = text(search['to']), why = text(search['why']), problem = text(search['problem']);
         /* Only a place of ours: neither another origin nor a scheme. */
-        return { ...(to !== undefined && /^\/(?![/\\])/.test(to) ? { to } : {}), ...(why === undefined ? {} : { why }) };
+        return { ...(to !== undefined && /^\/(?![/\\])/.test(to) ? { to } : {}), ...(why === undefined ? {} : { why }), ...(problem === undefined ? {} : { problem }) };
     },
     component: lazyRouteComponent(() => import('@/pages/SignIn')),
 });
 
-const enrol = createRoute({ getParentRoute: () => root, path: '/enrol', component: lazyRouteComponent(() => import('@/pages/Enrol')) });
+const cameBack = (search: Record<string, unknown>): { problem?: string } => { const problem = text(search['problem']); return problem === undefined ? {} : { problem }; };
+
+const enrol = createRoute({ getParentRoute: () => root, path: '/enrol', validateSearch: cameBack, component: lazyRouteComponent(() => import('@/pages/Enrol')) });
+
+/* Between a provider and the workspace; who has nothing left to do there goes on. */
+const secondFactor = createRoute({
+    getParentRoute: () => root, path: '/second-factor', errorComponent: Failure,
+    beforeLoad: async ({ context }) => {
+        try {
+            const session = await context.queryClient.query({ ...sessionQuery, staleTime: 'static' });
+            if (session.second_factor === null)
+                throw redirect({ to: '/' });
+        } catch (error) {
+            if (error instanceof ApiError && error.status === 401)
+                throw redirect({ to: '/sign-in' });
+            throw error;
+        }
+    },
+    component: lazyRouteComponent(() => import('@/pages/SecondFactor')),
+});
 
 const confirmEmail = createRoute({ getParentRoute: () => root, path: '/confirm-email', component: lazyRouteComponent(() => import('@/pages/ConfirmEmail')) });
 
@@ -61,7 +80,9 @@ const app = createRoute({
     getParentRoute: () => root, id: 'app', component: Shell, errorComponent: Failure,
     beforeLoad: async ({ context, location }) => {
         try {
-            await context.queryClient.query({ ...sessionQuery, staleTime: 'static' });
+            const session = await context.queryClient.query({ ...sessionQuery, staleTime: 'static' });
+            if (session.second_factor != null)
+                throw redirect({ to: '/second-factor' });
         } catch (error) {
             if (error instanceof ApiError && error.status === 401)
                 throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { to: location.href } });
@@ -120,7 +141,7 @@ const reference = createRoute({
     validateSearch: (search: Record<string, unknown>): { operation?: string } => { const operation = text(search['operation']); return operation === undefined ? {} : { operation }; },
 });
 
-const routeTree = root.addChildren([signIn, enrol, confirmEmail, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, apiKey, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
+const routeTree = root.addChildren([signIn, enrol, secondFactor, confirmEmail, app.addChildren([home, messages.addChildren([message]), apiKeys, apiKeyNew, apiKey, webhooks, webhookNew, webhook.addChildren([delivery]), channels, channelConnect, channel, templates.addChildren([template]), templateNew, usage, settings, security, audit.addChildren([auditEntry]), team.addChildren([teamHome, people.addChildren([person]), invitations, teams.addChildren([teamOne]), roles.addChildren([role]), reviews]), invite, review, reference])]);
 
 export const router = createRouter({
     routeTree, context: { queryClient }, defaultPreload: 'intent', defaultPreloadStaleTime: 0, scrollRestoration: true,

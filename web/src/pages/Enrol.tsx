@@ -1,26 +1,30 @@
 import { Button, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconFingerprint } from '@tabler/icons-react';
-import { useRouter } from '@tanstack/react-router';
+import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, unwrap } from '@/api/client';
 import { keys } from '@/api/keys';
 import { Problem, When } from '@/components/basics';
+import { CameBack, link as kept, Providers } from '@/features/sign-in/federated';
 import { enrol, hasPasskeys, isDismissed } from '@/features/sign-in/passkey';
 import { useT } from '@/i18n/i18n';
 
 /** The link's token stands behind the "#", which no browser sends to a server. */
-const token = location.hash.slice(1);
+const token = location.hash.length > 1 ? location.hash.slice(1) : kept.get() ?? '';
+const route = getRouteApi('/enrol');
 
 export default function Enrol() {
     const t = useT();
     const router = useRouter();
+    const { problem } = route.useSearch();
     const client = useQueryClient();
     const [name, setName] = useState('');
     const link = useQuery({ queryKey: ['enrolment'], queryFn: () => unwrap(api.POST('/v1/enrolment/options', { body: { token } })), retry: false, staleTime: Infinity });
     const begin = useMutation({
         mutationFn: () => enrol(token, name.trim()),
         onSuccess: async () => {
+            kept.drop();
             await client.resetQueries({ queryKey: keys.session });
             await router.invalidate();
             router.history.replace('/');
@@ -34,12 +38,17 @@ export default function Enrol() {
                     <h1 style={{ margin: 0 }}>{link.data === undefined ? t('enrol.title') : t('enrol.workspace', { name: link.data.workspace.name })}</h1>
                     <p className="quiet" style={{ margin: '4px 0 0' }}>{t('enrol.text')}</p>
                 </div>
+                {problem !== undefined && <CameBack problem={problem} />}
                 {link.isError && <Problem error={link.error} />}
                 {link.data !== undefined && (
                     <form className="stack" onSubmit={(event) => { event.preventDefault(); if (name.trim() !== '') begin.mutate(); }}>
                         {begin.error !== null && (isDismissed(begin.error) ? <p className="note" role="alert" style={{ margin: 0 }}>{t('signin.dismissed')}</p> : <Problem error={begin.error} />)}
                         <TextInput label={t('enrol.name')} description={t('enrol.name.help')} autoComplete="name" value={name} onChange={(event) => { setName(event.currentTarget.value); }} maxLength={120} data-autofocus />
                         {hasPasskeys ? <Button type="submit" size="md" fullWidth leftSection={<IconFingerprint size={18} aria-hidden />} loading={begin.isPending} disabled={name.trim() === ''}>{t('enrol.passkey')}</Button> : <p className="note" style={{ margin: 0 }}>{t('signin.no_passkeys')}</p>}
+                        <Providers begin={async (provider_id) => {
+                            kept.keep(token);
+                            return (await unwrap(api.POST('/v1/enrolment/federated', { body: { token, provider_id } }))).authorization_url;
+                        }} />
                         <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('enrol.until')} <When at={link.data.expires_at} /></p>
                     </form>
                 )}

@@ -3,8 +3,10 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { IconFingerprint } from '@tabler/icons-react';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
+import { api, unwrap } from '@/api/client';
 import { keys } from '@/api/keys';
 import { Problem } from '@/components/basics';
+import { CameBack, Providers } from '@/features/sign-in/federated';
 import { hasPasskeys, isDismissed, signInWithPasskey } from '@/features/sign-in/passkey';
 import { useLanguage } from '@/i18n/i18n';
 
@@ -12,7 +14,7 @@ const route = getRouteApi('/sign-in');
 
 export default function SignIn() {
     const { t, locale, setLocale } = useLanguage();
-    const { to = '/', why } = route.useSearch();
+    const { to = '/', why, problem } = route.useSearch();
     const router = useRouter();
     const client = useQueryClient();
     const waiting = useRef<AbortController | null>(null);
@@ -54,10 +56,12 @@ export default function SignIn() {
                         <p className="quiet" style={{ margin: '4px 0 0' }}>{t(why === 'ended' ? 'signin.ended' : 'signin.text')}</p>
                     </div>
                 </div>
+                {problem !== undefined && error === null && <CameBack problem={problem} />}
                 {error !== null && (isDismissed(error) ? <p className="note" role="alert" style={{ margin: 0 }}>{t('signin.dismissed')}</p> : <Problem error={error} />)}
                 {hasPasskeys
                     ? <Button size="md" leftSection={<IconFingerprint size={18} aria-hidden />} loading={passkey.isPending} onClick={() => { passkey.mutate(); }} fullWidth>{t('signin.passkey')}</Button>
                     : <p className="note" style={{ margin: 0 }}>{t('signin.no_passkeys')}</p>}
+                <Providers begin={async (provider_id) => (await unwrap(api.POST('/v1/session/federated', { body: { provider_id } }))).authorization_url} />
                 <p className="quiet" style={{ margin: 0, fontSize: 13 }}>{t('signin.help')}</p>
                 <div><Button variant="subtle" color="gray" size="compact-sm" lang={locale === 'en' ? 'hi' : 'en'} onClick={() => { setLocale(locale === 'en' ? 'hi' : 'en'); }}>{locale === 'en' ? 'हिन्दी' : 'English'}</Button></div>
             </div>

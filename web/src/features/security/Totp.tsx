@@ -42,7 +42,7 @@ export function Totp() {
                 </ul>
             )}
             <Modal opened={secret !== null} onClose={() => { setSecret(null); }} title={t('totp.title')} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': t('close') }}>
-                {secret !== null && <SetUp secret={secret} onDone={() => { setSecret(null); }} />}
+                {secret !== null && <TotpSetUp secret={secret} onDone={() => { setSecret(null); }} />}
             </Modal>
             <ConfirmByName isOpen={isEnding} title={t('totp.remove')} text={t('totp.remove.text')} name={t('totp.name')} act={t('totp.remove')} isBusy={remove.isPending} onClose={() => { setEnding(false); remove.reset(); }} onConfirm={() => { remove.mutate(); }}>
                 {remove.isError && <Problem error={remove.error} />}
@@ -52,7 +52,7 @@ export function Totp() {
 }
 
 /** The QR code is an image: nothing of it can run, and the page's policy stays as it is. */
-function SetUp({ secret, onDone }: { secret: Secret; onDone: () => void }) {
+export function TotpSetUp({ secret, onDone }: { secret: Secret; onDone: () => void }) {
     const t = useT();
     const client = useQueryClient();
     const [code, setCode] = useState('');

@@ -69,7 +69,7 @@ function Ways({ onShown }: { onShown: () => void }) {
     );
 }
 
-function ByPasskey({ onShown }: { onShown: () => void }) {
+export function ByPasskey({ onShown }: { onShown: () => void }) {
     const t = useT();
     const client = useQueryClient();
     const show = useMutation({ mutationFn: stepUpWithPasskey, onSuccess: (session) => { client.setQueryData(keys.session, session); onShown(); } });
@@ -81,7 +81,7 @@ function ByPasskey({ onShown }: { onShown: () => void }) {
     );
 }
 
-function ByCode({ way, onShown }: { way: 'totp' | 'recovery'; onShown: () => void }) {
+export function ByCode({ way, onShown }: { way: 'totp' | 'recovery'; onShown: () => void }) {
     const t = useT();
     const client = useQueryClient();
     const [code, setCode] = useState('');
