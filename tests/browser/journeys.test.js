@@ -158,7 +158,7 @@ test('on a phone: four places, the rest behind More, and a sheet is the page', {
     await page.goto(`${at.url}/messages`);
     await settled(page);
     const bar = page.locator('nav.bottom');
-    assert.deepEqual((await bar.locator('a').allInnerTexts()).map((text) => text.trim()), ['Messages', 'Channels', 'Templates', 'API keys']);
+    assert.deepEqual((await bar.locator('a').allInnerTexts()).map((text) => text.trim()), ['Overview', 'Messages', 'Channels', 'Templates']);
     await page.locator('tbody tr a').first().click();
     const sheet = page.getByRole('dialog', { name: 'Message' });
     await sheet.waitFor();

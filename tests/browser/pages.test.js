@@ -18,6 +18,7 @@ after(() => at.stop?.());
 
 /** @type {Record<string, () => string>} */
 const pages = {
+    overview: () => '/',
     messages: () => '/messages',
     message: () => `/messages/${at.messages[0]}`,
     'message-devanagari': () => `/messages/${at.messages[1]}`,
@@ -66,11 +67,11 @@ describe('every page', { concurrency: 2 }, () => {
 
 test('an empty workspace says what each page is for', { timeout: 300_000 }, async () => {
     const { page, faults, close } = await openPage(at.browser, at.emptyUrl);
-    for (const [name, words] of Object.entries({ messages: 'No messages yet', webhooks: 'No webhook endpoints yet', channels: 'No channel is connected', templates: 'No templates yet' })) {
+    for (const [name, words] of Object.entries({ '': 'No channel is connected', messages: 'No messages yet', webhooks: 'No webhook endpoints yet', channels: 'No channel is connected', templates: 'No templates yet' })) {
         await page.goto(`${at.emptyUrl}/${name}`);
         await page.getByRole('heading', { name: words }).waitFor();
         assert.deepEqual(await violations(page), []);
-        await page.screenshot({ path: path.join(shots, `${name}-empty-desktop-light.png`) });
+        await page.screenshot({ path: path.join(shots, `${name || 'overview'}-empty-desktop-light.png`) });
     }
     await close();
     assert.deepEqual(faults, []);
@@ -98,7 +99,7 @@ test('who may little sees little, and what is not theirs says so', { timeout: 12
     const { page, close } = await openPage(at.browser, at.url);
     await page.goto(`${at.url}/channels`);
     await settled(page);
-    assert.deepEqual(await page.locator('.rail-groups a').allInnerTexts(), ['Messages', 'Channels', 'API reference']);
+    assert.deepEqual(await page.locator('.rail-groups a').allInnerTexts(), ['Overview', 'Messages', 'Channels', 'API reference']);
     assert.ok(await page.getByRole('button', { name: 'Connect a number' }).isDisabled());
     await page.route('**/v1/settings/messages', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify({ type: 'x', title: 'The key lacks the scope.', status: 403, code: 'scope-missing', instance: '/requests/x' }) }));
     await page.goto(`${at.url}/settings`);

@@ -1,7 +1,7 @@
 /** Every query's key, so that what changes can name what it makes stale. */
 export const keys = {
     session: ['session'] as const,
-    overview: (zone: string) => ['overview', zone] as const,
+    overview: ['overview'] as const,
     contract: ['contract'] as const,
     messages: { all: ['messages'] as const, list: (filter: object) => ['messages', 'list', filter] as const, top: (filter: object) => ['messages', 'top', filter] as const, one: (id: string) => ['messages', 'one', id] as const },
     channels: { all: ['channels'] as const, list: ['channels', 'list'] as const, one: (id: string) => ['channels', 'one', id] as const, number: (id: string) => ['channels', 'number', id] as const, limits: (id: string) => ['channels', 'limits', id] as const, window: (id: string, to: string) => ['channels', 'window', id, to] as const, operations: (id: string) => ['channels', 'operations', id] as const },

@@ -21,3 +21,4 @@ export type Role = Schemas['Role'];
 export type AccessReview = Schemas['AccessReview'];
 export type AccessReviewItem = Schemas['AccessReviewItem'];
 export type PersonScope = Schemas['PersonScope'];
+export type Overview = Schemas['Overview'];

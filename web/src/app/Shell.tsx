@@ -11,6 +11,7 @@ import { api, setCsrfToken, unwrap } from '@/api/client';
 import { initialOf } from '@/components/initial';
 import { RowsSkeleton } from '@/components/basics';
 import { useLanguage, type Word } from '@/i18n/i18n';
+import { useLive } from './live';
 import { Palette } from './Palette';
 import { NoWorkspace } from './NoWorkspace';
 import { personal, placesFor } from './places';
@@ -143,6 +144,7 @@ const withoutWorkspace = ['/security', '/reference'];
 
 export function Shell() {
     const { t } = useLanguage();
+    useLive();
     const isNarrow = useMediaQuery('(max-width: 1100px)', undefined, { getInitialValueInEffect: false });
     const [folded, setFolded] = useLocalStorage<boolean | null>({ key: 'harkara-rail', defaultValue: null, getInitialValueInEffect: false });
     const isFolded = folded ?? isNarrow;

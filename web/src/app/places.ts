@@ -1,4 +1,4 @@
-import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconUsersGroup, IconWebhook, type Icon } from '@tabler/icons-react';
+import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconHome2, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconUsersGroup, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
@@ -13,6 +13,7 @@ export interface Place {
 /** The rail, the palette and the phone's bar are made of these. */
 export const groups: { word?: Word; places: Place[] }[] = [
     { places: [
+        { to: '/', word: 'nav.overview', icon: IconHome2, hotkey: 'g o' },
         { to: '/messages', word: 'nav.messages', icon: IconMessages, permission: 'messages:read', hotkey: 'g m' },
         { to: '/channels', word: 'nav.channels', icon: IconBrandWhatsapp, permission: 'channels:read', hotkey: 'g c' },
         { to: '/templates', word: 'nav.templates', icon: IconTemplate, permission: 'templates:read', hotkey: 'g t' },

@@ -91,7 +91,7 @@ const app = createRoute({
     },
 });
 
-const home = createRoute({ getParentRoute: () => app, path: '/', beforeLoad: () => { throw redirect({ to: '/messages' }); } });
+const home = createRoute({ getParentRoute: () => app, path: '/', component: lazyRouteComponent(() => import('@/pages/Overview')) });
 const messages = createRoute({ getParentRoute: () => app, path: '/messages', validateSearch: readMessageFilter, component: lazyRouteComponent(() => import('@/pages/Messages')) });
 const message = createRoute({ getParentRoute: () => messages, path: '$messageId', component: lazyRouteComponent(() => import('@/pages/Message')) });
 const apiKeys = createRoute({ getParentRoute: () => app, path: '/api-keys', component: lazyRouteComponent(() => import('@/pages/ApiKeys')) });

@@ -16,3 +16,7 @@ test('nothing new, and nothing shown', () => {
 test('when all that was looked at is new, there may be more', () => {
     expect(compareWithTop([message('a')], [message('c'), message('b')])).toMatchObject({ count: 2, isMore: true });
 });
+test('a number that is shown stays as it is, whatever the fresh look masks', () => {
+    const { rows } = compareWithTop([{ ...message('a'), to: '+14155550123' }], [{ ...message('a', 'read'), to: '****0123' }]);
+    expect(rows).toMatchObject([{ id: 'a', status: 'read', to: '+14155550123' }]);
+});

@@ -2,7 +2,7 @@ import type { Message } from '@/api/types';
 
 /**
  * What a fresh look at the top of a list says of the rows that are shown: how many came since, whether there may be more of them
- * than were looked at, and the shown rows as they are now, in their places. Ids sort by time, the newest first.
+ * than were looked at, and the shown rows as they are now, in their places, with the numbers that they are shown with. Ids sort by time, the newest first.
  */
 export function compareWithTop(shown: Message[], top: Message[]): { count: number; isMore: boolean; rows: Message[] } {
     const newest = shown[0]?.id ?? '';
@@ -11,6 +11,6 @@ export function compareWithTop(shown: Message[], top: Message[]): { count: numbe
     return {
         count: shown.length === 0 ? 0 : fresh.length,
         isMore: fresh.length === top.length && top.length !== 0,
-        rows: shown.map((message) => now.get(message.id) ?? message),
+        rows: shown.map((message) => ({ ...message, ...now.get(message.id), ...(message.to === undefined ? {} : { to: message.to }), ...(message.from === undefined ? {} : { from: message.from }) })),
     };
 }
