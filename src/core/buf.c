@@ -100,6 +100,23 @@ buf_add_byte(struct buf *buf, char byte)
 }
 
 void
+buf_add_utf8(struct buf *buf, uint32_t code_point)
+{
+    uint32_t c =
+        code_point > 0x10FFFF || (code_point >= 0xD800 && code_point <= 0xDFFF) ? 0xFFFD : code_point;
+    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char heads[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
+    char *to = buf_reserve(buf, len);
+
+    if (to == NULL)
+        return;
+    for (size_t i = len; i-- > 1; c >>= 6)
+        to[i] = (char)(0x80 | (c & 0x3F));
+    to[0] = (char)(heads[len] | c);
+    buf->len += len;
+}
+
+void
 buf_add_u64(struct buf *buf, uint64_t number)
 {
     char text[NUM_TEXT_BYTES];

@@ -25,6 +25,8 @@ void buf_clear(struct buf *buf);
 void buf_add(struct buf *buf, struct slice bytes);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_byte(struct buf *buf, char byte);
+/* A code point as UTF-8; one that is none (a surrogate, above U+10FFFF) as U+FFFD. */
+void buf_add_utf8(struct buf *buf, uint32_t code_point);
 void buf_add_u64(struct buf *buf, uint64_t number);
 void buf_add_i64(struct buf *buf, int64_t number);
 void buf_add_u16be(struct buf *buf, uint16_t number);

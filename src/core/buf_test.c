@@ -200,10 +200,33 @@ a_format_that_just_fills_the_limit_is_taken(void **state UNUSED)
     }
 }
 
+static void
+a_code_point_is_written_as_it_is_read(void **state UNUSED)
+{
+    for (uint32_t c = 0; c <= 0x110000; c += c < 0x3000 || (c > 0xD7F0 && c < 0xE010) ? 1 : 97) {
+        bool is_one = c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+        struct buf buf;
+        uint32_t read = 0;
+        buf_init(&buf, 8);
+        buf_add_utf8(&buf, c);
+        assert_int_equal(buf_done(&buf), ERR_OK);
+        struct slice text = buf_slice(&buf);
+        assert_true(slice_utf8_take(&text, &read) && text.len == 0);
+        assert_int_equal(read, is_one ? c : 0xFFFD);
+        buf_release(&buf);
+    }
+    struct buf small;
+    buf_init(&small, 2);
+    buf_add_utf8(&small, 0x20AC);
+    assert_int_equal(buf_done(&small), ERR_LIMIT);
+    buf_release(&small);
+}
+
 UNIT_MAIN(cmocka_unit_test(appends_line_up_in_their_order),
           cmocka_unit_test(an_append_is_taken_whole_or_marks_the_buffer_as_failed),
           cmocka_unit_test(a_failed_buffer_takes_nothing_more_until_it_is_cleared),
           cmocka_unit_test(lengths_near_the_end_of_the_address_space_do_not_wrap),
           cmocka_unit_test(reserved_room_may_be_written_and_is_not_counted_before_it_is),
           cmocka_unit_test(growing_keeps_every_byte), cmocka_unit_test(a_wiped_release_leaves_no_byte_behind),
-          cmocka_unit_test(a_format_that_just_fills_the_limit_is_taken))
+          cmocka_unit_test(a_format_that_just_fills_the_limit_is_taken),
+          cmocka_unit_test(a_code_point_is_written_as_it_is_read))

@@ -128,3 +128,20 @@ slice_utf8_count(struct slice s)
             count++;
     return count;
 }
+
+bool
+slice_utf8_take(struct slice *s, uint32_t *code_point_out)
+{
+    static const unsigned char head_bits[] = { 0, 0x7F, 0x1F, 0x0F, 0x07 };
+    const unsigned char *p = (const unsigned char *)s->ptr;
+    size_t n = s->len == 0 ? 0 : utf8_sequence(p, s->len);
+
+    if (n == 0)
+        return false;
+    uint32_t point = p[0] & head_bits[n];
+    for (size_t i = 1; i < n; i++)
+        point = point << 6 | (p[i] & 0x3Fu);
+    *s = slice_drop(*s, n);
+    *code_point_out = point;
+    return true;
+}

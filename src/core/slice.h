@@ -79,5 +79,7 @@ int slice_compare(struct slice a, struct slice b);
 bool slice_is_utf8(struct slice s);
 /* Number of Unicode code points; the slice must be valid UTF-8. */
 size_t slice_utf8_count(struct slice s);
+/* Takes the first code point off *s. false: it is empty, or does not begin with a well-formed sequence. */
+bool slice_utf8_take(struct slice *s, uint32_t *code_point_out);
 
 #endif

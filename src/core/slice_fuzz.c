@@ -35,8 +35,14 @@ FUZZ_TARGET(data, size)
     size_t at = 0, count = 0, taken = 0;
     bool is_utf8 = true;
 
-    for (; at < size && is_utf8; at += taken, count++)
-        is_utf8 = second_opinion(data + at, size - at, &taken) >= 0;
+    for (; at < size && is_utf8; at += taken, count++) {
+        struct slice rest = slice_drop(text, at);
+        uint32_t point = 0;
+        long other = second_opinion(data + at, size - at, &taken);
+        is_utf8 = other >= 0;
+        FUZZ_CHECK(slice_utf8_take(&rest, &point) == is_utf8);
+        FUZZ_CHECK(!is_utf8 || ((long)point == other && rest.len == size - at - taken));
+    }
     FUZZ_CHECK(slice_is_utf8(text) == is_utf8);
     FUZZ_CHECK(!is_utf8 || slice_utf8_count(text) == count);
     return 0;

@@ -177,7 +177,11 @@ each_code_point_is_valid_but_the_surrogates_and_those_above_the_end(void **state
         char text[4];
         struct slice s = slice_of(text, utf8_put(c, text));
         bool is_valid = c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
-        if (slice_is_utf8(s) != is_valid || (is_valid && slice_utf8_count(s) != 1))
+        struct slice rest = s;
+        uint32_t taken = 0;
+        if (slice_is_utf8(s) != is_valid || (is_valid && slice_utf8_count(s) != 1) ||
+            slice_utf8_take(&rest, &taken) != is_valid || taken != (is_valid ? c : 0) ||
+            rest.len != (is_valid ? 0 : s.len))
             fail_msg("U+%04X", (unsigned)c);
         for (size_t cut = 1; cut < s.len; cut++)
             if (slice_is_utf8(slice_first(s, cut)) || slice_is_utf8(slice_drop(s, cut)))
