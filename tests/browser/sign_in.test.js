@@ -45,6 +45,20 @@ test('the link, a passkey, the workspace; out, in again; and a session that is e
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('Saved.').waitFor();
 
+    /* Another workspace's link: whoever is signed in needs no other passkey for it, and is there at once. */
+    const second = await platform.harkara.json('tenant', 'create', '--name', 'Meadow Plants', '--slug', 'meadow');
+    await page.goto('about:blank');
+    await page.goto(second.enrolment_url);
+    await page.getByText('You are signed in as Asha Menon.').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.screenshot({ path: path.join(ROOT, 'build/screenshots/enrol-signed-in-desktop-light.png') });
+    await page.getByRole('button', { name: 'Join Meadow Plants' }).click();
+    await page.getByRole('button', { name: /Meadow Plants/ }).getByText('Owner').waitFor();
+    await page.getByRole('heading', { name: 'No channel is connected' }).waitFor();
+    await page.getByRole('button', { name: /Meadow Plants/ }).click();
+    await page.getByRole('menuitem', { name: /हरित उद्यान/ }).click();
+    await page.getByRole('button', { name: /हरित उद्यान/ }).getByText('Owner').waitFor();
+
     await somebodyIsThere(false);
     await page.getByRole('button', { name: 'Asha Menon' }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
