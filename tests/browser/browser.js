@@ -30,6 +30,7 @@ function startProxy(url, key, session) {
             answer.pipe(response);
         });
         onward.on('error', () => response.destroy());
+        response.on('close', () => onward.destroy()); /* a page that is left takes its stream along */
         request.pipe(onward);
     });
     return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));

@@ -34,7 +34,7 @@ http_feed_write(struct http_feed *feed, struct slice bytes)
         err = ERR_HTTP_BROKEN;
     else if (!http_stream_put(stream, bytes))
         err = ERR_LIMIT;
-    bool wakes = err == ERR_OK && stream->is_paused && !stream->wants_resume;
+    bool wakes = err == ERR_OK && bytes.len != 0 && stream->is_paused && !stream->wants_resume;
     if (wakes)
         stream->wants_resume = true;
     pthread_mutex_unlock(&stream->lock);

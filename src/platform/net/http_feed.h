@@ -19,7 +19,8 @@ struct http_feed; /* owned by who began it, until http_feed_end; one thread at a
  */
 MUST_CHECK enum err http_feed_begin(struct http_request *request, const struct http_response *head,
                                     struct http_feed **out);
-/* The whole of it, or nothing. ERR_LIMIT: the client lies too far behind now. ERR_HTTP_BROKEN: it is gone. */
+/* The whole of it, or nothing; of no bytes only whether the client is there. ERR_LIMIT: the client lies too
+ * far behind now. ERR_HTTP_BROKEN: it is gone. */
 MUST_CHECK enum err http_feed_write(struct http_feed *feed, struct slice bytes);
 /* What was written is still sent; the request is gone afterwards. */
 void http_feed_end(struct http_feed *feed);

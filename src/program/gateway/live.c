@@ -115,7 +115,7 @@ stream_write(struct stream *stream, struct slice bytes)
         err = http_feed_write(stream->feed, SLICE("event: missed\ndata: {}\n\n"));
         stream->is_behind = err == ERR_LIMIT;
     }
-    if (err == ERR_OK && bytes.len != 0)
+    if (err == ERR_OK) /* nothing at all tells, too, whether the client is still there */
         err = http_feed_write(stream->feed, bytes);
     if (err == ERR_LIMIT)
         stream->is_behind = true;
