@@ -36,7 +36,7 @@ describe('who may ask', () => {
         const ids = { message_id: 'msg_00000000000000000000000000', channel_id: 'chn_00000000000000000000000000', endpoint_id: 'whe_00000000000000000000000000', key_id: 'key_00000000000000000000000000' };
         for (const [template, item] of Object.entries(contract.paths))
             for (const [method, operation] of Object.entries(item)) {
-                if (operation['x-scope'] === undefined)
+                if (operation['x-scope'] === undefined || operation['x-access'] === 'session') /* roles_walk.test.js asks those of people */
                     continue;
                 const target = template.replace(/\{([^}]+)\}/g, (_, name) => ids[name]);
                 const body = operation.requestBody === undefined ? undefined : {};

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { changingToken, cure, setCsrfToken, setStepUp } from './client';
+import { api, changingToken, cure, setCsrfToken, setStepUp, UNATTENDED_MS } from './client';
 
 const refused = (status: number, code: string) => new Response(JSON.stringify({ type: 'x', title: 'x', status, code, instance: '/requests/x' }), { status, headers: { 'content-type': 'application/problem+json' } });
 const change = () => new Request('http://localhost/v1/me/totp', { method: 'POST', body: '{"code":"1"}', headers: { 'X-CSRF-Token': 'old' } });
@@ -16,7 +16,7 @@ function answers(...list: Response[]) {
 }
 
 beforeEach(() => { seen.length = 0; setCsrfToken('old'); });
-afterEach(() => { setStepUp(null); setCsrfToken(null); vi.unstubAllGlobals(); });
+afterEach(() => { setStepUp(null); setCsrfToken(null); vi.unstubAllGlobals(); vi.useRealTimers(); });
 
 test('what wants a fresh factor is asked again with its body when one was shown, under the new token', async () => {
     setStepUp(() => { setCsrfToken('new'); return Promise.resolve(true); });
@@ -68,4 +68,17 @@ test('a session that has ended is found out by one more question, and by none wh
 test('other refusals are answers like any', async () => {
     for (const was of [refused(403, 'scope-missing'), refused(401, 'code-refused'), refused(404, 'step-up-needed'), new Response('no', { status: 403 })])
         expect(await cure(was, change(), answers())).toBe(was);
+});
+
+test('a page that nobody has touched for a while says so', async () => {
+    const said: (string | null)[] = [];
+    const fetch = (request: Request) => {
+        said.push(request.headers.get('X-Harkara-Unattended'));
+        return Promise.resolve(new Response('{}', { status: 200, headers: { 'content-type': 'application/json' } }));
+    };
+    vi.useFakeTimers({ toFake: ['Date'] });
+    await api.GET('/v1/session', { fetch });
+    vi.setSystemTime(Date.now() + UNATTENDED_MS);
+    await api.GET('/v1/session', { fetch });
+    expect(said).toEqual([null, '1']);
 });

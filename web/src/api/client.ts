@@ -35,7 +35,16 @@ export async function changingToken<T extends { csrf_token: string }>(call: Prom
     }
 }
 
+/** After so long without a hand on it a page only brings itself up to date: that does not keep the session open. */
+export const UNATTENDED_MS = 60_000;
+let touchedAt = Date.now();
+if (typeof addEventListener !== 'undefined')
+    for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'])
+        addEventListener(event, () => { touchedAt = Date.now(); }, { passive: true, capture: true });
+
 function carryToken(request: Request): Request {
+    if (Date.now() - touchedAt >= UNATTENDED_MS)
+        request.headers.set('X-Harkara-Unattended', '1');
     if (csrfToken !== null && request.method !== 'GET' && request.method !== 'HEAD')
         request.headers.set('X-CSRF-Token', csrfToken);
     return request;
