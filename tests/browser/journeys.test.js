@@ -18,10 +18,13 @@ test('by keyboard: the palette, rows, a sheet, and back to where the list was', 
     await page.keyboard.type('Messages');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/messages');
+    await page.getByPlaceholder('Go somewhere, do something, or paste an id').waitFor({ state: 'hidden' }); /* until then keys are its own */
+    await page.locator('[data-index="1"]').waitFor(); /* the address changes before the page does */
     await settled(page);
-    await page.keyboard.press('j');
-    await page.keyboard.press('j');
-    await page.waitForFunction(() => document.activeElement?.getAttribute('data-index') === '1');
+    for (const row of ['0', '1']) {
+        await page.keyboard.press('j');
+        await page.waitForFunction((index) => document.activeElement?.getAttribute('data-index') === index, row);
+    }
     await page.keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Message' }).waitFor();
     await page.getByRole('tab', { name: 'Timeline' }).waitFor();

@@ -80,7 +80,9 @@ function send(method, target, headers, body) {
             const parts = [];
             answer.on('data', (part) => parts.push(part));
             answer.on('error', (error) => { clearTimeout(timer); failed(error); });
-            answer.on('end', () => {
+            /* A stream has no end: how it begins is its answer. */
+            const isStream = method !== 'HEAD' && /event-stream/.test(answer.headers['content-type'] ?? '');
+            answer.once(isStream ? 'data' : 'end', () => {
                 clearTimeout(timer);
                 const text = Buffer.concat(parts).toString(), all = new Headers(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
                 const isJson = /json/.test(all.get('content-type') ?? '') && text !== '' && !/ndjson/.test(all.get('content-type') ?? '');
@@ -89,6 +91,8 @@ function send(method, target, headers, body) {
                 } catch (error) {
                     failed(error);
                 }
+                if (isStream)
+                    call.destroy();
             });
         });
         call.end(body ?? undefined);
