@@ -13,6 +13,7 @@ const SERIES = [
     { id: 'ours', name: 'Harkara' },
     { id: 'bullmq', name: 'Fastify + BullMQ' },
     { id: 'boss', name: 'Fastify + pg-boss' },
+    { id: 'kannel', name: 'Kannel (not synced)' },
 ];
 
 /** A panel's rows: the name of a scenario, and whose it is. `of`: which figure; less is better where it is a time. */
@@ -32,15 +33,21 @@ const PANELS = [
         { name: 'sent, outcome recorded', rows: [['ours', 'end_to_end'], ['bullmq', 'peer_bullmq_end_to_end'], ['boss', 'peer_pg-boss_end_to_end']] },
         { name: '… 3 statuses, 3 webhooks', rows: [['ours', 'webhooks'], ['bullmq', 'peer_bullmq_webhooks']] },
     ] },
+    { title: 'SMS a second', note: 'more is better', of: 'rate', groups: [
+        { name: 'accepted, 64 connections', rows: [['ours', 'sms_accept_64'], ['kannel', 'peer_kannel_accept_64']] },
+        { name: 'accepted, 256 connections', rows: [['ours', 'sms_accept_256'], ['kannel', 'peer_kannel_accept_256']] },
+        { name: '… and at the operator', rows: [['ours', 'sms_end_to_end'], ['kannel', 'peer_kannel_end_to_end']] },
+        { name: '… submitted by SMPP', rows: [['ours', 'sms_smpp_end_to_end']] },
+    ] },
 ];
 
 const STYLE = `
 .page{fill:#fff}.ink{fill:#1b1f24}.soft{fill:#59636e}.rule{stroke:#d1d9e0}
-.bare{fill:#9aa4af}.ours{fill:#0b7a53}.bullmq{fill:#c2410c}.boss{fill:#7a4fb5}
+.bare{fill:#9aa4af}.ours{fill:#0b7a53}.bullmq{fill:#c2410c}.boss{fill:#7a4fb5}.kannel{fill:#2f6fb0}
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:13px}
 .title{font-size:20px;font-weight:600}.panel{font-size:15px;font-weight:600}.value{font-variant-numeric:tabular-nums}.strong{font-weight:600}
 @media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#e6edf3}.soft{fill:#9198a1}.rule{stroke:#3d444d}
-.bare{fill:#768390}.ours{fill:#3fb98a}.bullmq{fill:#f08a4b}.boss{fill:#b08ee6}}`;
+.bare{fill:#768390}.ours{fill:#3fb98a}.bullmq{fill:#f08a4b}.boss{fill:#b08ee6}.kannel{fill:#6aa8e8}}`;
 
 const escaped = (text) => text.replace(/[&<>"]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[sign] ?? sign);
 const shown = (value, of) => (of === 'rate' ? Math.round(value).toLocaleString('en-US') : (value / 1000).toFixed(value < 10_000 ? 1 : 0));
@@ -82,7 +89,7 @@ export function chart(medians, { title, subtitle }) {
                 text((at + width + 8).toFixed(1), y + 13, shown(value, of), id === 'ours' ? 'ink value strong' : 'ink value');
                 if (of === 'rate' && id === 'ours' && bare !== undefined)
                     text(WIDTH - LEFT, y + 13, `${Math.round(value / medians[bare[1]][of] * 100)} % of the bare server`, 'soft', ' text-anchor="end"');
-                if (ours !== undefined && (id === 'bullmq' || id === 'boss')) {
+                if (ours !== undefined && (id === 'bullmq' || id === 'boss' || id === 'kannel')) {
                     const ratio = of === 'rate' ? medians[ours[1]][of] / value : value / medians[ours[1]][of];
                     text(WIDTH - LEFT, y + 13, `Harkara ${of === 'rate' ? '' : 'shorter by '}${ratio.toFixed(1)}×`, 'soft', ' text-anchor="end"');
                 }

@@ -14,7 +14,7 @@ export const CONTENT_BYTES = JSON.stringify({ type: 'text', text: { body: TEXT }
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {{platform: Platform, peers: Map<string, import('./peer.js').Peer>, round: number, seconds: number}} Run */
 /** @typedef {{rate: number, p50_us?: number, p99_us?: number, max_us?: number, cpu_us: Record<string, number>, transactions: number, others: number, wal_bytes?: number, commit_rows?: number}} Figures */
-/** @typedef {{name: string, title: string, rounds?: number, peer?: string, run: (run: Run) => Promise<Figures>}} Scenario */
+/** @typedef {{name: string, title: string, rounds?: number, peer?: string, needs?: 'operator', run: (run: Run) => Promise<Figures>}} Scenario */
 
 /**
  * Lines of `load`'s file: messages to many people, from these workspaces in turn; `batch` of them in a request, when it is not 1.

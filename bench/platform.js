@@ -8,7 +8,7 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { freePort, request, startHarkara } from '../sandbox/demo/platform.js';
 
-const SCOPES = ['messages:send', 'messages:read', 'channels:manage', 'webhooks:manage'];
+const SCOPES = ['messages:send', 'messages:read', 'channels:read', 'channels:manage', 'webhooks:manage', 'settings:manage', 'keys:manage'];
 const HOOKED_EVENTS = ['message.sent', 'message.delivered', 'message.read'];
 const ADMINISTRATOR = 'postgres';
 
@@ -144,6 +144,8 @@ export class Platform {
         this.workspaces = [];
         /** @type {Workspace | null} whose statuses are webhooks */
         this.hooked = null;
+        /** What SMS is measured with. @type {{operator: import('./sms.js').Operator, workspace: Awaited<ReturnType<typeof import('./sms.js').connectSms>>, kannel: import('./sms.js').Kannel | null} | null} */
+        this.sms = null;
         /** @type {import('./machine.js').Roles} */
         this.roles = new Map();
     }
@@ -234,6 +236,14 @@ export class Platform {
         if (answer.status !== 201)
             throw new Error(`${what}: answered with ${answer.status}: ${answer.text}`);
         return answer.json;
+    }
+
+    /** Promotional messages may go to everybody, at any hour: what they cost is measured. @param {Workspace} workspace */
+    async promotes(workspace) {
+        const body = { consent: { whatsapp: { promotional: 'unless-withdrawn' } }, quiet_hours: { enabled: false } };
+        const answer = await request(`${this.url}/v1/settings/policy`, { method: 'PATCH', headers: { authorization: `Bearer ${workspace.key}` }, body });
+        if (answer.status !== 200)
+            throw new Error(`settings: answered with ${answer.status}: ${answer.text}`);
     }
 
     /** The statuses of a workspace's messages are webhooks to `receiver` from now on. @param {Workspace} workspace */

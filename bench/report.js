@@ -25,7 +25,7 @@ export function table(rows) {
     return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd()).join('\n');
 }
 
-const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks', 'bare', 'api', 'worker', 'redis', 'provider', 'receiver', 'load'];
+const ROLES = ['gateway', 'vault', 'postgres', 'dispatcher', 'smsc', 'webhooks', 'bare', 'api', 'worker', 'redis', 'bearerbox', 'smsbox', 'provider', 'operator', 'receiver', 'load'];
 
 /** @param {import('./scenarios.js').Scenario[]} scenarios @param {Record<string, any>} medians */
 export function scenarioTable(scenarios, medians) {
@@ -69,12 +69,12 @@ const markdown = (rows) => [rows[0], rows[0].map((_, column) => (column === 0 ? 
 
 /** Rates, latencies and CPU times, then ratios. @param {import('./measure.js').Scenario[]} scenarios @param {Record<string, any>} medians @param {any[]} ratios */
 export function documentTables(scenarios, medians, ratios) {
-    const peer = (cpu_us) => tenth(['bare', 'api', 'worker', 'redis'].reduce((sum, role) => sum + (cpu_us[role] ?? 0), 0));
-    return `${markdown([['', 'per second', 'p50 ms', 'p99 ms', ...['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks'].map((role) => `${role} µs`), 'peer, bare µs', 'all µs', 'transactions'],
+    const peer = (cpu_us) => tenth(['bare', 'api', 'worker', 'redis', 'bearerbox', 'smsbox'].reduce((sum, role) => sum + (cpu_us[role] ?? 0), 0));
+    return `${markdown([['', 'per second', 'p50 ms', 'p99 ms', ...['gateway', 'vault', 'postgres', 'dispatcher', 'smsc', 'webhooks'].map((role) => `${role} µs`), 'peer, bare µs', 'all µs', 'transactions'],
         ...scenarios.filter(({ name }) => name in medians).map(({ name, title }) => {
             const { rate, p50_us, p99_us, cpu_us, transactions } = medians[name];
             const all = Object.entries(cpu_us).reduce((sum, [role, us]) => (role.includes('.') ? sum : sum + us), 0);
-            return [title, whole(rate), milli(p50_us), milli(p99_us), ...['gateway', 'vault', 'postgres', 'dispatcher', 'webhooks'].map((role) => tenth(cpu_us[role])), peer(cpu_us), whole(all), transactions.toFixed(3)];
+            return [title, whole(rate), milli(p50_us), milli(p99_us), ...['gateway', 'vault', 'postgres', 'dispatcher', 'smsc', 'webhooks'].map((role) => tenth(cpu_us[role])), peer(cpu_us), whole(all), transactions.toFixed(3)];
         })])}
 
 ${markdown([['ratio', 'median', 'lowest', 'highest', 'by CPU', 'bar', ''], ...ratios.map(ratioRow)])}

@@ -3,7 +3,7 @@
 /**
  * `make bench`: starts a platform, runs every scenario once a round, and reports medians. Usage:
  *
- *     bench/run.js BUILD_FOLDER [--rounds N] [--seconds N] [--only PREFIX,PREFIX] [--no-peers] [--redis-fsync always]
+ *     bench/run.js BUILD_FOLDER [--rounds N] [--seconds N] [--only PREFIX,PREFIX] [--no-peers] [--peers kannel,bullmq] [--redis-fsync always]
  *         [--statements]                                      besides, of the last round: which SQL statements took how long
  *     bench/run.js BUILD_FOLDER --full [--steps 0,1,3,10]     the scenarios, and what they cost as the tables grow, by millions of messages
  *     bench/run.js BUILD_FOLDER --soak MINUTES                mixed load, and whether anything grows; nothing else
@@ -16,6 +16,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { freePort } from '../sandbox/demo/platform.js';
 import { writeChart } from './chart.js';
 import { growthRatios, growthTable, measureGrowth } from './growth.js';
 import { describeMachine, memoryOf } from './machine.js';
@@ -25,6 +26,7 @@ import { warmPeers } from './peer_scenarios.js';
 import { Platform } from './platform.js';
 import { documentTables, mediansOf, median, memoryTable, ratioTable, scenarioTable, writeResult } from './report.js';
 import { CONTENT_BYTES } from './measure.js';
+import { Kannel, Operator, connectSms, hasKannel } from './sms.js';
 import { soak, soakTable } from './soak.js';
 import { startStatements, withStatements } from './statements.js';
 import { CHANNELS, RATIOS, SCENARIOS, TENANTS, fillTables } from './scenarios.js';
@@ -36,12 +38,13 @@ const NO_LIMIT = '1000000';
 const SETTINGS = {
     HARKARA_LANE_PER_SECOND: '10000', HARKARA_RATE_ADDRESS: NO_LIMIT, HARKARA_RATE_UNAUTHENTICATED: NO_LIMIT, HARKARA_RATE_CALLBACK: NO_LIMIT,
     HARKARA_RATE_KEY: NO_LIMIT, HARKARA_RATE_WORKSPACE: NO_LIMIT, HARKARA_QUOTA_SENDER_SECOND: NO_LIMIT,
+    HARKARA_SMPP_ALLOW: '127.0.0.0/8',
 };
 
 const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' },
-        'no-peers': { type: 'boolean', default: false }, 'redis-fsync': { type: 'string', default: 'everysec' },
+        'no-peers': { type: 'boolean', default: false }, peers: { type: 'string', default: '' }, 'redis-fsync': { type: 'string', default: 'everysec' },
         full: { type: 'boolean', default: false }, steps: { type: 'string', default: '0,1,3,10' }, soak: { type: 'string', default: '' }, out: { type: 'string', default: '' },
         statements: { type: 'boolean', default: false } },
 });
@@ -49,9 +52,9 @@ const build = path.resolve(positionals[0] ?? 'build/bench');
 const out = path.resolve(options.out === '' ? build : options.out);
 const rounds = Number(options.rounds), seconds = Number(options.seconds);
 const steps = options.steps.split(',').map(Number), minutes = Number(options.soak);
-const withPeers = !options['no-peers'] && options.soak === '';
+const isPeerWanted = (peer) => !options['no-peers'] && options.soak === '' && (options.peers === '' || options.peers.split(',').includes(peer));
 const prefixes = options.only.split(',').filter((prefix) => prefix !== '');
-const scenarios = SCENARIOS.filter(({ name, peer }) => (peer === undefined || withPeers) && (prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix))));
+const scenarios = SCENARIOS.filter(({ name, peer }) => (peer === undefined || isPeerWanted(peer)) && (prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix))));
 const say = (text = '') => process.stdout.write(`${text}\n`);
 const began = performance.now(), machine = describeMachine(); /* of the beginning: the tree may change meanwhile */
 
@@ -74,6 +77,20 @@ async function startPeers() {
         peers.set(kind, new Peer(stores, kind, workspace, hooked));
         await peers.get(kind)?.start();
     }
+}
+
+/** The operator that both sides submit to, a sender of ours, and Kannel. */
+async function startSms() {
+    const hasPeer = scenarios.some(({ peer }) => peer === 'kannel');
+    if (!hasPeer && !scenarios.some(({ needs }) => needs === 'operator'))
+        return;
+    if (hasPeer && !hasKannel())
+        throw new Error('Kannel is not installed: scripts/bootstrap bench does it, --no-peers goes without it');
+    const measured = /** @type {Platform} */ (platform), operator = await new Operator().start();
+    measured.sms = { operator, workspace: /** @type {any} */ (null), kannel: null };
+    measured.sms.workspace = await connectSms(measured, operator);
+    if (hasPeer)
+        await (measured.sms.kannel = new Kannel(measured)).start();
 }
 
 async function measureStarts() {
@@ -109,7 +126,7 @@ async function main() {
     if (!(rounds >= 1 && rounds <= 100 && seconds >= 1 && seconds <= 600) || scenarios.length === 0 && !prefixes.includes('memory') ||
         steps.some((step) => !(step >= 0 && step <= 100)) || options.soak !== '' && !(minutes >= 0.1 && minutes <= 600))
         throw new Error('--rounds wants 1 to 100, --seconds 1 to 600, --only the beginning of a scenario\'s name, --steps millions of messages, --soak 0.1 to 600 minutes');
-    platform = new Platform(build, SETTINGS);
+    platform = new Platform(build, { ...SETTINGS, HARKARA_SMPP_LISTEN: `127.0.0.1:${await freePort()}` });
     const starts = await measureStarts();
     const memory = { 'at idle': memoryOf(platform.roles) };
     await platform.prepare(TENANTS);
@@ -127,6 +144,7 @@ async function main() {
         return;
     }
     await startPeers();
+    await startSms();
     await warmPeers({ platform, peers, round: 0, seconds });
     /** @type {Record<string, any[]>} */
     const results = Object.fromEntries(scenarios.map(({ name }) => [name, []]));
@@ -192,6 +210,8 @@ async function stop(code) {
     isStopping = true;
     for (const peer of peers.values())
         await peer.stop().catch((error) => process.stderr.write(`${error.message}\n`));
+    await platform?.sms?.kannel?.stop().catch((error) => process.stderr.write(`${error.message}\n`));
+    await platform?.sms?.operator.stop();
     await stores?.stop().catch((error) => process.stderr.write(`${error.message}\n`));
     await platform?.remove().catch((error) => process.stderr.write(`${error.message}\n`));
     process.exit(code);

@@ -9,6 +9,7 @@ import { bare } from './bare_scenarios.js';
 import { CONTENT_BYTES, checkLoad, loadWords, posts, untilHooked, withCosts } from './measure.js';
 import { peerAccept, peerBatch, peerEndToEnd, peerWebhooks } from './peer_scenarios.js';
 import { runForJson } from './platform.js';
+import { gate, kannelAccept, kannelEndToEnd, smsAccept, smsEndToEnd } from './sms_scenarios.js';
 import { batch, inbound, otp } from './traffic_scenarios.js';
 
 /* Of scenarios that follow each message to its end, for each second that the others are given. */
@@ -202,6 +203,15 @@ export const SCENARIOS = [
     peerWebhooks('bullmq', HOOKED_MESSAGES),
     otp(false),
     otp(true),
+    gate('lookup', 'DND look-ups, of 10 million numbers, one thread'),
+    gate('judge', 'verdicts of the policy gate, one thread'),
+    smsAccept(64),
+    kannelAccept(64),
+    smsAccept(256),
+    kannelAccept(256),
+    smsEndToEnd('http', MESSAGES),
+    smsEndToEnd('smpp', MESSAGES),
+    kannelEndToEnd(MESSAGES),
 ];
 export const TENANTS = 20;
 export const CHANNELS = 8; /* of the first workspace: each is a lane of its own */
@@ -223,6 +233,10 @@ export const RATIOS = [
     { name: 'end to end / BullMQ', of: 'end_to_end', to: 'peer_bullmq_end_to_end', bar: { least: 10 } },
     { name: 'with statuses and webhooks / BullMQ', of: 'webhooks', to: 'peer_bullmq_webhooks', bar: { least: 10 } },
     { name: 'p99 of OTP: crowded / quiet', of: 'otp_crowded', to: 'otp_quiet', what: 'p99_us', bar: { most: 3 } },
+    { name: 'SMS accept_64 / Kannel', of: 'sms_accept_64', to: 'peer_kannel_accept_64', bar: { least: 2 } },
+    { name: 'SMS accept_256 / Kannel', of: 'sms_accept_256', to: 'peer_kannel_accept_256', bar: { least: 2 } },
+    { name: 'SMS to the operator / Kannel', of: 'sms_end_to_end', to: 'peer_kannel_end_to_end' },
+    { name: 'SMS by SMPP to the operator / Kannel by HTTP', of: 'sms_smpp_end_to_end', to: 'peer_kannel_end_to_end' },
     { name: 'batches / BullMQ', of: 'batch_16', to: 'peer_bullmq_batch_16' },
     { name: 'accept_64 / pg-boss', of: 'accept_64', to: 'peer_pg-boss_accept_64' },
     { name: 'end to end / pg-boss', of: 'end_to_end', to: 'peer_pg-boss_end_to_end' },

@@ -96,6 +96,7 @@ export const otp = (isCrowded) => ({
         const lines = posts(platform.workspaces.slice(1, 2), { category: 'otp', text: OTP_TEXT });
         await platform.clear();
         if (isCrowded) {
+            await platform.promotes(platform.workspaces[0]);
             const crowd = posts(platform.workspaces.slice(0, 1), { category: 'promotional', batch: BATCH });
             await checkLoad(await runForJson(platform.program('load'), loadWords(run, 'crowd', crowd, 16, ['--count', String(CROWD / BATCH)])), '202',
                 async () => (await platform.countNew()).total, BATCH);

@@ -8,7 +8,7 @@ BEGIN, END = "<!-- settings: made by scripts/check_configuration.py --write -->"
 TEXT = re.compile(r'CONFIG_TEXT\(\s*\w+,\s*"(\w+)",\s*"([^"]*)",()()\s*([A-Z_| \n]+),\s*"((?:\\.|[^"\\])*)"\s*\)')
 NUM = re.compile(r'CONFIG_NUM\(\s*\w+,\s*"(\w+)",\s*(-?\d+),\s*(-?\d+),\s*(-?\d+),\s*([A-Z_| \n]+),'
                  r'\s*"((?:\\.|[^"\\])*)"\s*\)')
-ROLES = ["supervisor", "vault", "gateway", "dispatcher", "webhooks", "scheduler", "hsm"]
+ROLES = ["supervisor", "vault", "gateway", "dispatcher", "webhooks", "scheduler", "smsc", "hsm"]
 
 
 def rows_of(text):

@@ -11,6 +11,19 @@ import path from 'node:path';
 import { buildFolder, freePort, request, startHarkara, startReceiver, startSandbox, until } from './platform.js';
 
 const PERSON = '+919812345678';
+const SHORT_CODE = '56161';
+/** What the demo workspace has registered with India's operators, here and in the simulated operator's registry alike. */
+const DLT = {
+    entity: '1101172974420810001', telemarketer: '1101172974420830004', header: 'HRKARA', entityName: 'Demo Traders Private Limited',
+    templates: [
+        { registered_id: '1107172974420840001', name: 'Code', category: 'transactional', header: 'HRKARA', text: 'Your code is {#numeric#}. Do not tell it to anybody. -HRKARA' },
+        { registered_id: '1107172974420840002', name: 'Order shipped', category: 'service', header: 'HRKARA', text: 'Dear {#var#}, your order {#alphanumeric#} has shipped. Follow it at {#url#} -HRKARA' },
+        { registered_id: '1107172974420840003', name: 'Order shipped (Hindi)', category: 'service', header: 'HRKARA', text: 'प्रिय {#var#}, आपका ऑर्डर {#alphanumeric#} भेज दिया गया है। -HRKARA' },
+        { registered_id: '1107172974420840004', name: 'Festival sale', category: 'promotional', header: SHORT_CODE, text: 'Festival sale: {#numeric#} percent off until {#var#}. Reply STOP to hear no more. -HRKARA' },
+    ],
+    link: 'https://shop.example.in/?',
+};
+const FIRST_SMS = 'Dear Asha, your order A1042 has shipped. Follow it at https://shop.example.in/?A1042 -HRKARA';
 const isRoot = process.getuid?.() === 0;
 const stateDir = process.env.HARKARA_STATE_DIR ?? (isRoot ? '/var/lib/harkara' : path.join(homedir(), '.local/state/harkara'));
 const runDir = process.env.HARKARA_RUN_DIR ?? (isRoot ? '/run/harkara' : path.join(stateDir, 'run'));
@@ -74,7 +87,59 @@ async function workspace() {
     });
     if (account.status >= 300 && account.status !== 409)
         throw new Error(`the sandbox refused the account: ${account.text}`);
+    await sms();
     await endpoint();
+}
+
+/** A sender through the simulated SMS operator, which may listen elsewhere than last time. */
+async function sms() {
+    const port = Number(new URL(sandbox.smsc_url).port), at = { host: '127.0.0.1', port, state: 'active', password: 'sandbox', dlt: { entity_tag: 0x1400, template_tag: 0x1401, chain_tag: 0x1402 } };
+    if (demo.connector === undefined) {
+        const { state: _, ...where } = at;
+        const connector = await must('POST', '/v1/sms/connectors', { name: 'Sandbox operator', ...where, tls: false, system_id: 'harkara' });
+        await must('POST', '/v1/sms/routes', { connector_id: connector.id });
+        keep({ connector: connector.id });
+    } else {
+        await must('PATCH', `/v1/sms/connectors/${demo.connector}`, at);
+    }
+    await registry();
+    if (demo.sms === undefined)
+        keep({ sms: (await must('POST', '/v1/channels', { kind: 'sms', name: 'SMS (sandbox)', sms: { sender: SHORT_CODE, sender_kind: 'short-code' } })).id });
+    if (demo.smsIndia === undefined)
+        keep({ smsIndia: (await must('POST', '/v1/channels', { kind: 'sms', name: 'SMS to India (sandbox)', sms: { sender: DLT.header, sender_kind: 'alphanumeric' } })).id });
+}
+
+/** India's registry, step by step: a demo of before, or one that was stopped midway, gets what it has not. */
+async function registry() {
+    if (demo.dlt !== undefined)
+        return; /* what a person has removed since then stays away */
+    const have = await must('GET', '/v1/dlt');
+    const entity = have.entities.find(({ registered_id }) => registered_id === DLT.entity) ?? await must('POST', '/v1/dlt/entities', { registered_id: DLT.entity, name: DLT.entityName });
+    /** Made already, by a start that did not come to its end: 409, or 422 for a name that is there. */
+    const make = async (target, body) => {
+        const answer = await api('POST', target, body);
+        if (answer.status >= 300 && !/already/.test(answer.text))
+            throw new Error(`POST ${target} answered ${answer.status}: ${answer.text}`);
+    };
+    if (have.chains.length === 0)
+        await make('/v1/dlt/chains', { entity_id: entity.id, telemarketers: [{ registered_id: DLT.telemarketer, name: 'Sandbox operator' }] });
+    for (const name of [DLT.header, SHORT_CODE])
+        await make('/v1/dlt/headers', { entity_id: entity.id, name });
+    await make('/v1/dlt/links', { kind: 'dynamic', value: DLT.link });
+    for (const { header, ...template } of DLT.templates)
+        await make('/v1/dlt/templates', { entity_id: entity.id, kind: 'content', ...template, headers: [header] });
+    keep({ dlt: entity.id });
+}
+
+/** The simulated operator compares each SMS to India with its own registry, as a real one does. */
+async function operatorsRegistry() {
+    const answer = await sandbox.control('PUT', '/smsc/dlt', {
+        entities: [{ id: DLT.entity }], headers: [DLT.header, SHORT_CODE].map((header) => ({ header, entity: DLT.entity })),
+        templates: DLT.templates.map(({ registered_id: id, text, category, header }) => ({ id, entity: DLT.entity, headers: [header], text, category })),
+        chains: [{ entity: DLT.entity, telemarketers: [DLT.telemarketer] }], blocked: [],
+    });
+    if (answer.status >= 300)
+        throw new Error(`the sandbox refused the registry: ${answer.text}`);
 }
 
 async function endpoint() {
@@ -150,6 +215,7 @@ function whatToOpen() {
     say(`    ${`${sandbox.url}/handset`.padEnd(44)} the person's phone: see what arrived, and reply`);
     say(`    ${`${sandbox.url}/_sandbox`.padEnd(44)} the simulated provider: log and faults`);
     say(`    ${`${sandbox.url}/_sandbox#mails`.padEnd(44)} the mails that people get: invitations, and what they are told`);
+    say(`    ${sandbox.smsc_url.padEnd(44)} the simulated SMS operator, which the demo workspace has connected`);
     say(`    ${`${harkara.url}/v1/openapi.json`.padEnd(44)} the API contract`);
     say();
     say(bold('Try, in another terminal:'));
@@ -158,6 +224,10 @@ function whatToOpen() {
     say(`    curl -sS ${harkara.url}/v1/messages \\`);
     say('      -H "Authorization: Bearer $KEY" -H \'Content-Type: application/json\' \\');
     say(`      -d '{"channel_id":"'$CHANNEL'","to":"${PERSON}","content":{"type":"text","text":{"body":"Hello"}}}'`);
+    say(dim('    # an SMS to India, whose text is registered (Compliance, DLT registry):'));
+    say(`    curl -sS ${harkara.url}/v1/messages \\`);
+    say('      -H "Authorization: Bearer $KEY" -H \'Content-Type: application/json\' \\');
+    say(`      -d '${JSON.stringify({ channel_id: demo.smsIndia, to: PERSON, category: 'service', content: { type: 'text', text: { body: FIRST_SMS } } })}'`);
     say(`    ${commandLine()} status`);
     say();
     say(dim(`State in ${stateDir}, log in ${path.join(demoDir, 'harkara.log')}. This key is for the demo workspace on this machine.`));
@@ -171,12 +241,15 @@ async function main() {
     const log = createWriteStream(path.join(demoDir, 'sandbox.log'), { flags: 'a' });
     await new Promise((resolve) => log.once('open', resolve));
     say(`Starting Harkara on an embedded PostgreSQL ... ${dim(stateDir)}`);
-    sandbox = await startSandbox({ args: ['--listen', `127.0.0.1:${sandboxPort}`, '--data', path.join(demoDir, 'sandbox.jsonl'), '--auto-read', '--mail', `127.0.0.1:${await freePort(4012)}`], log });
+    sandbox = await startSandbox({ args: ['--listen', `127.0.0.1:${sandboxPort}`, '--data', path.join(demoDir, 'sandbox.jsonl'), '--auto-read', '--mail', `127.0.0.1:${await freePort(4012)}`,
+        '--smsc', `127.0.0.1:${await freePort(4013)}`], log });
+    await sandbox.control('POST', '/smsc/accounts', { system_id: 'harkara', password: 'sandbox', numbers: [SHORT_CODE], settings: { dlt: 'check' } });
+    await operatorsRegistry();
     receiver = await startReceiver({ port: await freePort(4011) });
     harkara = await startHarkara({
         build: buildFolder(process.argv[2]), stateDir, runDir, port, logFile: path.join(demoDir, 'harkara.log'),
         /* Locked memory is not to be had everywhere, and the demo is to run everywhere; it is taken where there is some. */
-        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_UNLOCKED_SECRETS: '1',
+        env: { HARKARA_GRAPH_URL: sandbox.url, HARKARA_WEBHOOK_ALLOW: '127.0.0.0/8', HARKARA_SMPP_ALLOW: '127.0.0.1/32', HARKARA_UNLOCKED_SECRETS: '1',
             HARKARA_MAIL_RELAY: sandbox.mail_url, HARKARA_MAIL_FROM: 'Harkara <no-reply@harkara.example>' },
     });
     void harkara.ended.then(({ code, signal }) => {

@@ -12,6 +12,7 @@ import { emitStatus } from './statuses.js';
 import { templatesOf } from './templates.js';
 import { changeByHand } from './template_events.js';
 import { serveFile, serveEvents, serveForeign } from './pages.js';
+import { ControlError as SmscError, control as controlSmsc } from '../smsc/control.js';
 
 const BODY_MAX = 4 * 1024 * 1024;
 const WAIT_MAX_MS = 60_000;
@@ -78,7 +79,7 @@ export async function serveControl(sb, req, res, url) {
         return;
     }
     if (req.method === 'GET' && parts[0] === 'events') {
-        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault', 'template', 'mail'], () => true);
+        serveEvents(sb, res, ['message', 'status', 'delivery', 'account', 'fault', 'template', 'mail', 'sms', 'sms_status'], () => true);
         return;
     }
     if (req.method === 'GET' && parts[0] === 'mails' && parts[2] === 'html') {
@@ -87,6 +88,8 @@ export async function serveControl(sb, req, res, url) {
         return;
     }
     const raw = await readBody(req, BODY_MAX);
+    if (parts[0] === 'smsc')
+        return serveSmsc(sb, req, res, url, parts.slice(1), raw);
     const found = ROUTES.find(([pattern]) => fits(pattern, String(req.method), parts));
     try {
         if (found === undefined)
@@ -96,6 +99,19 @@ export async function serveControl(sb, req, res, url) {
         replyJson(res, 200, await found[1]({ sb, ids, query: url.searchParams, body: bodyOf(req, raw) }));
     } catch (error) {
         if (!(error instanceof ControlError))
+            throw error;
+        replyJson(res, error.status, { error: error.message });
+    }
+}
+
+/** The message centre's own API. @param {import('./sandbox.js').Sandbox} sb @param {import('./http_io.js').Request} req @param {import('./http_io.js').Response} res @param {URL} url @param {string[]} parts @param {Buffer} raw */
+async function serveSmsc(sb, req, res, url, parts, raw) {
+    try {
+        if (sb.smsc === null)
+            throw new SmscError(404, 'this sandbox has no message centre: start it with --smsc HOST:PORT');
+        replyJson(res, 200, await controlSmsc(sb.smsc, String(req.method), parts, url.searchParams, bodyOf(req, raw)));
+    } catch (error) {
+        if (!(error instanceof ControlError || error instanceof SmscError))
             throw error;
         replyJson(res, error.status, { error: error.message });
     }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startSandbox } from './server.js';
 import { readSettings } from './sandbox.js';
+import { readSettings as readSmscSettings } from '../smsc/settings.js';
 
 const USAGE = `usage: node sandbox/graph/main.js [options]
   --listen HOST:PORT        plain HTTP (default 127.0.0.1:0; port 0 is a free one)    SANDBOX_LISTEN
@@ -12,6 +13,9 @@ const USAGE = `usage: node sandbox/graph/main.js [options]
   --tls-port PORT           its port (default 0)                                       SANDBOX_TLS_PORT
   --data FILE               keep the state in FILE                                     SANDBOX_DATA
   --mail HOST:PORT          a mail relay that delivers nothing (port 0 is a free one)  SANDBOX_MAIL
+  --smsc HOST:PORT          an SMS message centre (SMPP; port 0 is a free one)         SANDBOX_SMSC
+  --smsc-tls-port PORT      over TLS too, with the certificates of --tls               SANDBOX_SMSC_TLS_PORT
+  --smsc-set NAME=VALUE     a setting of the message centre; may be repeated
   --statuses-delay-ms N     pause before each of sent, delivered, read (default 300)   SANDBOX_STATUSES_DELAY_MS
   --auto-read               every delivered message gets read                          SANDBOX_AUTO_READ=1
   --set NAME=VALUE          any other setting of README.md; may be repeated            SANDBOX_SET="NAME=VALUE ..."
@@ -49,6 +53,7 @@ function hostPort(text, what) {
 function readOptions() {
     const { values } = parseArgs({ options: {
         listen: { type: 'string' }, tls: { type: 'string' }, 'tls-port': { type: 'string' }, data: { type: 'string' }, mail: { type: 'string' },
+        smsc: { type: 'string' }, 'smsc-tls-port': { type: 'string' }, 'smsc-set': { type: 'string', multiple: true },
         'statuses-delay-ms': { type: 'string' }, 'auto-read': { type: 'boolean' }, set: { type: 'string', multiple: true },
         'callback-ca': { type: 'string' }, 'follow-stdin': { type: 'boolean' }, help: { type: 'boolean' },
     } });
@@ -62,10 +67,16 @@ function readOptions() {
     const { settings, problem } = readSettings(given);
     if (problem !== null)
         throw new UsageError(problem);
+    const centre = values.smsc ?? env.SANDBOX_SMSC, centrePort = values['smsc-tls-port'] ?? env.SANDBOX_SMSC_TLS_PORT;
+    const dials = readSmscSettings(Object.assign({}, ...(values['smsc-set'] ?? []).map(settingOf)));
+    if (dials.problem !== null)
+        throw new UsageError(dials.problem);
     const tlsDir = values.tls ?? env.SANDBOX_TLS;
     const ca = values['callback-ca'] ?? env.SANDBOX_CALLBACK_CA;
     return { help: values.help === true, followStdin: values['follow-stdin'] === true, ...listen, settings,
         mail: mail === undefined ? null : hostPort(mail, '--mail'),
+        smsc: centre === undefined ? null : { ...hostPort(centre, '--smsc'), settings: dials.settings,
+            tls: centrePort === undefined || tlsDir === undefined ? null : { dir: tlsDir, port: wholeNumber(centrePort, '--smsc-tls-port', 65535) } },
         data: values.data ?? env.SANDBOX_DATA ?? null, callbackCa: ca === undefined ? null : readFileSync(ca, 'utf8'),
         tls: tlsDir === undefined ? null : { dir: tlsDir, port: wholeNumber(values['tls-port'] ?? env.SANDBOX_TLS_PORT ?? '0', '--tls-port', 65535) } };
 }
@@ -88,7 +99,7 @@ try {
     process.on('SIGINT', stop);
     if (options.followStdin)
         process.stdin.on('end', stop).on('error', stop).resume();
-    process.stdout.write(JSON.stringify({ ready: true, url: running.url, tls_url: running.tls_url, ca: running.ca_path, mail_url: running.mail_url,
+    process.stdout.write(JSON.stringify({ ready: true, url: running.url, tls_url: running.tls_url, ca: running.ca_path, mail_url: running.mail_url, smsc_url: running.smsc_url, smsc_tls_url: running.smsc_tls_url,
         handset: `${running.url}/handset`, log: `${running.url}/_sandbox`, pid: process.pid }) + '\n');
 } catch (error) {
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);

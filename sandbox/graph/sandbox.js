@@ -84,6 +84,8 @@ export class Sandbox {
         this.stopped = false;
         /** Where there is a mail relay. @type {import('./mail.js').MailCatcher|null} */
         this.mail = null;
+        /** Where there is a message centre. @type {import('../smsc/centre.js').Centre|null} */
+        this.smsc = null;
         /** Codes of embedded signups that were not exchanged yet. @type {Map<string, {waba_id: string, granted: string, expires_at: number}>} */
         this.signups = new Map();
         /** Media fetched by link, so that the handset can show it. @type {Map<string, string>} */
@@ -149,6 +151,7 @@ export class Sandbox {
             clearTimeout(timer);
         this.timers.clear();
         this.webhooks.stop();
+        this.smsc?.clear();
         this.store.flush();
     }
 }

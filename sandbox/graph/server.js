@@ -12,6 +12,8 @@ import { replyBroken } from './broken.js';
 import { BodyCut, BodyTooLarge, cutConnection, hostOf, replyBytes, replyJson } from './http_io.js';
 import { MailCatcher } from './mail.js';
 import { TlsDial, makeCertificates } from './tls.js';
+import { Centre } from '../smsc/centre.js';
+import { listen as listenForEsmes } from '../smsc/server.js';
 
 /**
  * @typedef {object} Options
@@ -22,6 +24,7 @@ import { TlsDial, makeCertificates } from './tls.js';
  * @property {Partial<import('./types.js').Settings>} [settings]
  * @property {string|null} [callbackCa] PEM
  * @property {{host: string, port: number}|null} [mail] a mail relay too; port 0: a free one
+ * @property {{host: string, port: number, tls?: {dir: string, port: number}|null, settings?: Partial<import('../smsc/types.js').Settings>}|null} [smsc] a message centre too, on the same phones
  *
  * @typedef {object} Running
  * @property {Sandbox} sandbox
@@ -29,6 +32,8 @@ import { TlsDial, makeCertificates } from './tls.js';
  * @property {string|null} tls_url
  * @property {string|null} ca_path
  * @property {string|null} mail_url
+ * @property {string|null} smsc_url
+ * @property {string|null} smsc_tls_url
  * @property {() => Promise<void>} stop
  */
 
@@ -68,6 +73,15 @@ export async function startSandbox(options = {}) {
         mailUrl = `smtp://${await listen(sandbox.mail.server, options.mail.host, options.mail.port)}`;
         servers.push(sandbox.mail);
     }
+    let centre = null;
+    if (options.smsc) {
+        sandbox.smsc = new Centre(options.smsc.settings, phonesOf(sandbox));
+        for (const event of ['sms', 'sms_status', 'account'])
+            sandbox.smsc.bus.on(event, (value) => sandbox.bus.emit(event, value ?? null));
+        centre = await listenForEsmes(sandbox.smsc, options.smsc);
+        servers.push(centre);
+        sandbox.smsc.resume();
+    }
     sandbox.resume();
     const stop = async () => {
         sandbox.stop();
@@ -76,8 +90,17 @@ export async function startSandbox(options = {}) {
             server.closeAllConnections();
         })));
     };
-    return { sandbox, url, tls_url: tlsUrl, ca_path: caPath, mail_url: mailUrl, stop };
+    return { sandbox, url, tls_url: tlsUrl, ca_path: caPath, mail_url: mailUrl, smsc_url: centre?.url ?? null, smsc_tls_url: centre?.tls_url ?? null, stop };
 }
+
+/** The sandbox's own phones and store, for the message centre. @param {Sandbox} sb @returns {import('../smsc/centre.js').Host} */
+const phonesOf = (sb) => ({
+    put: (kind, id, value) => sb.store.put(kind, id, value),
+    remove: (kind, id) => sb.store.remove(kind, id),
+    all: (kind) => sb.store.maps[kind],
+    phone: (waId) => sb.handset(waId),
+    flush: () => sb.store.flush(),
+});
 
 /** @typedef {{close: (done: (error?: Error) => void) => unknown, closeAllConnections: () => void}} Closable */
 

@@ -6,9 +6,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** @typedef {'account'|'phone'|'template'|'media'|'message'|'chat'|'handset'|'update'|'upload'|'setting'} Kind */
+/** @typedef {'account'|'phone'|'template'|'media'|'message'|'chat'|'handset'|'update'|'upload'|'setting'|'sms'|'sms_account'|'sms_dlt'} Kind */
 
-const KINDS = /** @type {Kind[]} */ (['setting', 'account', 'phone', 'template', 'media', 'handset', 'chat', 'message', 'update', 'upload']);
+const KINDS = /** @type {Kind[]} */ (['setting', 'account', 'phone', 'template', 'media', 'handset', 'chat', 'message', 'update', 'upload', 'sms_account', 'sms_dlt', 'sms']);
 const MESSAGES_MAX = 50_000; /* the oldest go: a load test must not eat the machine */
 const REWRITE_LINES_MIN = 200_000;
 

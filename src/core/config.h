@@ -16,6 +16,7 @@ enum config_role {
     CONFIG_WEBHOOKS = 16,
     CONFIG_SCHEDULER = 32,
     CONFIG_HSM = 64,
+    CONFIG_SMSC = 128,
 };
 
 #define CONFIG_TEXT_BYTES_MAX 1024u

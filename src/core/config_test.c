@@ -23,7 +23,7 @@ static const struct row rows[] = {
 
 static const enum config_role all_roles[] = { CONFIG_SUPERVISOR, CONFIG_VAULT,    CONFIG_GATEWAY,
                                               CONFIG_DISPATCHER, CONFIG_WEBHOOKS, CONFIG_SCHEDULER,
-                                              CONFIG_HSM };
+                                              CONFIG_HSM,        CONFIG_SMSC };
 
 static enum err
 read_text(struct config *config, const char *text, struct config_problem *problem)

@@ -171,6 +171,28 @@ id_prefix(enum id_kind kind)
         return SLICE("aud_");
     case ID_MAIL:
         return SLICE("mai_");
+    case ID_CONSENT:
+        return SLICE("csn_");
+    case ID_NOTICE:
+        return SLICE("cno_");
+    case ID_SUPPRESSION:
+        return SLICE("sup_");
+    case ID_DLT_ENTITY:
+        return SLICE("dle_");
+    case ID_DLT_CHAIN:
+        return SLICE("dlc_");
+    case ID_DLT_HEADER:
+        return SLICE("dlh_");
+    case ID_DLT_TEMPLATE:
+        return SLICE("dlt_");
+    case ID_DLT_LINK:
+        return SLICE("dll_");
+    case ID_DLT_IMPORT:
+        return SLICE("dli_");
+    case ID_SMS_CONNECTOR:
+        return SLICE("smc_");
+    case ID_SMS_ROUTE:
+        return SLICE("smr_");
     }
     bug("an id kind that does not exist");
 }

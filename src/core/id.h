@@ -44,6 +44,17 @@ enum id_kind {
     ID_REVIEW,         /* rev_: a review of who has what */
     ID_AUDIT,          /* aud_: an entry of the audit log */
     ID_MAIL,           /* mai_: a mail to a person */
+    ID_CONSENT,        /* csn_: an entry of the consent ledger */
+    ID_NOTICE,         /* cno_: a version of what people are told */
+    ID_SUPPRESSION,    /* sup_ */
+    ID_DLT_ENTITY,     /* dle_: what is registered with India's operators */
+    ID_DLT_CHAIN,      /* dlc_ */
+    ID_DLT_HEADER,     /* dlh_ */
+    ID_DLT_TEMPLATE,   /* dlt_ */
+    ID_DLT_LINK,       /* dll_ */
+    ID_DLT_IMPORT,     /* dli_ */
+    ID_SMS_CONNECTOR,  /* smc_: an account at an SMS operator */
+    ID_SMS_ROUTE,      /* smr_: which of them carries what */
 };
 
 #define ID_TEXT_BYTES (4u + 26u + 1u)

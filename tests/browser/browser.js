@@ -14,7 +14,7 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 export const sizes = { desktop: { width: 1440, height: 900 }, tablet: { width: 1024, height: 768 }, phone: { width: 390, height: 844 } };
-export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read', 'audit:read', 'audit:export'];
+export const allPermissions = ['messages:send', 'messages:read', 'messages:export', 'channels:read', 'channels:manage', 'templates:read', 'templates:manage', 'webhooks:read', 'webhooks:manage', 'settings:read', 'settings:manage', 'dlt:read', 'dlt:manage', 'keys:manage', 'media:read', 'media:write', 'usage:read', 'audit:read', 'audit:export', 'consents:read', 'consents:manage', 'contact.identity.reveal'];
 
 /** @param {string} url @param {string} key @param {{ current: any }} session null: nobody is signed in */
 function startProxy(url, key, session) {
@@ -36,11 +36,12 @@ function startProxy(url, key, session) {
     return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-/** A workspace in which something has happened: messages out and in, one that failed, webhooks, a template. */
-export async function startDashboard() {
-    const platform = await startPlatform();
+/** A workspace in which something has happened: messages out and in, one that failed, webhooks, a template. @param {{ env?: Record<string, string> }} [options] */
+export async function startDashboard(options = {}) {
+    const platform = await startPlatform(options);
     const workspace = await platform.workspace({ endpoint: true });
     const { client, channel } = workspace;
+    await client.promotes();
     const empty = await platform.workspace({ channel: false });
     const bodies = ['Your order A-1042 has shipped and arrives on Friday.', 'आपका ऑर्डर भेज दिया गया है। कल शाम तक पहुँच जाएगा।', 'Your code is 482913.', 'We have new plants for autumn, come and see them.'];
     const made = [];
@@ -57,14 +58,21 @@ export async function startDashboard() {
     session.current = signedIn();
     const proxy = await startProxy(platform.url, workspace.key, session);
     const proxyOfEmpty = await startProxy(platform.url, empty.key, session);
+    const others = /** @type {any[]} */ ([]);
     const address = (server) => `http://127.0.0.1:${server.address().port}`;
     const delivery = await until(async () => (await client.must(200, 'GET', `/v1/webhook-endpoints/${workspace.endpoint}/deliveries`)).data.find((each) => each.state === 'delivered'), 'a delivery');
     const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--force-color-profile=srgb'] });
     return {
         platform, workspace, session, browser, messages: made, held, entry, template, delivery, url: address(proxy), emptyUrl: address(proxyOfEmpty),
+        /** The same workspace, by a key of its own. @param {string} key */
+        async urlFor(key) {
+            const server = await startProxy(platform.url, key, session);
+            others.push(server);
+            return address(server);
+        },
         async stop() {
             await browser.close();
-            for (const server of [proxy, proxyOfEmpty]) {
+            for (const server of [proxy, proxyOfEmpty, ...others]) {
                 server.closeAllConnections();
                 server.close();
             }
@@ -99,9 +107,9 @@ export async function settled(page) {
     await page.evaluate(() => document.fonts.ready);
 }
 
-/** What axe finds against WCAG 2.2 AA, as lines to read. */
-export async function violations(page) {
+/** What axe finds against WCAG 2.2 AA, as lines to read; `rules`: by these alone. @param {any} page @param {string[]} [rules] @returns {Promise<string[]>} */
+export async function violations(page, rules) {
     await page.evaluate(axe);
-    const result = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+    const result = await page.evaluate((/** @type {string[]} */ only) => /** @type {any} */ (globalThis).axe.run(document, { runOnly: only }), rules ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']);
     return result.violations.map((violation) => `${violation.id}: ${violation.help}: ${violation.nodes.slice(0, 2).map((node) => `${node.html.slice(0, 160)} ${node.any.concat(node.all).map((each) => each.message).join('; ').slice(0, 220)}`).join(' | ')}`);
 }

@@ -138,7 +138,7 @@ test('the reference tries an operation, with what it says', { timeout: 120_000 }
     await page.goto(`${at.url}/reference`);
     await settled(page);
     await page.getByRole('textbox', { name: 'Search operations' }).fill('read what the workspace');
-    await page.getByRole('link', { name: /Read what the workspace decides/ }).click();
+    await page.getByRole('link', { name: /Read what the workspace decides about messages/ }).click();
     await page.getByRole('button', { name: 'Send request' }).click();
     await page.getByText('HTTP 200').waitFor();
     await page.getByText('"uncertain"').waitFor();
@@ -154,6 +154,38 @@ test('settings are saved, and the workspace has them', { timeout: 120_000 }, asy
     await page.getByText('Saved.').waitFor();
     assert.equal((await at.workspace.client.must(200, 'GET', '/v1/settings/messages')).uncertain_wait_s, 77);
     await close();
+});
+
+test('what may be sent is changed, and a number is looked up', { timeout: 120_000 }, async () => {
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    await page.goto(`${at.url}/policy`);
+    await settled(page);
+    /* This workspace sends at any hour (promotes): until that is switched, nothing of the hours can be chosen. */
+    const hours = page.getByRole('switch', { name: 'Keep quiet hours' });
+    assert.ok(!await hours.isChecked() && await page.getByRole('checkbox', { name: 'Sunday' }).isDisabled());
+    await hours.focus();
+    await page.keyboard.press('Space');
+    await until(() => hours.isChecked(), 'the hours');
+    await page.getByText('10:00 to 21:00').click();
+    await page.getByRole('textbox', { name: 'In a day' }).fill('2');
+    /* A chip's box has no size: people press its label, or space on it. */
+    const sunday = page.getByRole('checkbox', { name: 'Sunday' }), monday = page.getByRole('checkbox', { name: 'Monday' });
+    await page.locator('label', { hasText: 'Sunday' }).click();
+    await until(async () => !await sunday.isChecked(), 'no Sundays');
+    await monday.focus();
+    await page.keyboard.press('Space');
+    await until(async () => !await monday.isChecked(), 'no Mondays');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    const saved = await at.workspace.client.must(200, 'GET', '/v1/settings/policy');
+    assert.equal(saved.quiet_hours.india_from, '10:00');
+    assert.deepEqual(saved.quiet_hours.days, ['tuesday', 'wednesday', 'thursday', 'friday', 'saturday']);
+    assert.equal(saved.promotional_per_day, 2);
+    await page.getByRole('textbox', { name: 'In seven days' }).fill('1');
+    await page.getByText('A week cannot have fewer than a day.').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Save' }).isDisabled());
+    await close();
+    assert.deepEqual(faults, []);
 });
 
 test('on a phone: four places, the rest behind More, and a sheet is the page', { timeout: 120_000 }, async () => {
@@ -202,6 +234,32 @@ test('an entry of the audit log is proved in the browser as soon as a checkpoint
     });
     await page.reload();
     await page.getByText("The checkpoint's signature is not one of this workspace's keys").waitFor();
+    await close();
+    assert.deepEqual(faults, []);
+});
+
+test('the words of a page come with it, in the language that is chosen', { timeout: 120_000 }, async () => {
+    const { page, faults, close } = await openPage(at.browser, at.url);
+    const fetched = new Set();
+    page.on('request', (request) => { const name = /\/assets\/([a-z-]+)-[^/]*\.js$/.exec(request.url())?.[1]; if (name !== undefined) fetched.add(name); });
+    await page.goto(`${at.url}/webhooks`);
+    await page.getByRole('heading', { name: 'Webhooks', exact: true }).waitFor();
+    assert.ok(fetched.has('webhooks') && !fetched.has('audit') && !fetched.has('policy'), [...fetched].join(' '));
+    /* What is there is said in the other language at once; a page opened later brings its own. */
+    await page.getByRole('button', { name: 'Asha Menon' }).click();
+    await page.getByRole('menuitemradio', { name: 'हिन्दी' }).click();
+    await page.getByRole('heading', { name: 'वेबहुक', exact: true }).waitFor();
+    assert.equal(await page.locator('html').getAttribute('lang'), 'hi');
+    await page.keyboard.press('g');
+    await page.keyboard.press('q');
+    await page.getByRole('heading', { level: 1, name: /\p{Script=Devanagari}/u }).waitFor();
+    await page.waitForURL(/\/policy$/);
+    await settled(page);
+    /* And back, on a page whose English has not been asked for before. */
+    await page.getByRole('button', { name: 'Asha Menon' }).click();
+    await page.getByRole('menuitemradio', { name: 'English' }).click();
+    await page.getByRole('heading', { level: 1, name: /^[A-Z][a-z]/ }).waitFor();
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
     await close();
     assert.deepEqual(faults, []);
 });

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Webhook } from 'standardwebhooks';
+import { judgeSms } from './sms.js';
 
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
 const WOUNDS = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGSYS'];
@@ -21,6 +22,15 @@ function rows(storm, query) {
     return JSON.parse(storm.sql(`select coalesce(json_agg(r), '[]') from (${query}) r`));
 }
 
+/** When nothing moves: what each session of the database does, whom it waits for, and what is due when. @param {import('./storm.js').Storm} storm */
+export function whoWaits(storm) {
+    const sessions = rows(storm, `select pid, usename, application_name, state, wait_event_type, wait_event, pg_blocking_pids(pid) as behind, now() - xact_start as transaction,
+        now() - state_change as since, left(query, 160) as query from pg_stat_activity where datname = 'harkara' and pid <> pg_backend_pid() order by xact_start`);
+    const [due] = rows(storm, `select now(), (select min(due_at) from harkara.provider_batch) as callbacks_from, (select max(due_at) from harkara.provider_batch) as callbacks_to,
+        (select json_agg(c) from harkara.consumer_cursor c) as cursors, (select json_agg(l) from (select locktype, objid, pid from pg_locks where locktype = 'advisory') l) as advisory`);
+    return [...sessions, due].map((row) => `waits: ${JSON.stringify(row)}`);
+}
+
 /** What still moves, in a word; null: nothing. @param {import('./storm.js').Storm} storm */
 export async function inTheEnd(storm) {
     const [left] = rows(storm, `select (select count(*) from harkara.dispatch_queue) as queued,
@@ -29,7 +39,7 @@ export async function inTheEnd(storm) {
         (select count(*) from harkara.provider_task where state in ('waiting', 'leased')) as tasks,
         (select count(*) from harkara.event e, harkara.consumer_cursor c where c.consumer = 'webhooks' and (e.xid, e.id) > (c.xid, c.id)) as events`);
     const { json } = await storm.control('GET', '/counters');
-    const waiting = { ...left, owed_by_provider: json['webhooks.waiting'] };
+    const waiting = { ...left, owed_by_provider: json['webhooks.waiting'], ...await storm.sms.waiting() };
     return Object.values(waiting).every((count) => Number(count) === 0) ? null : JSON.stringify(waiting);
 }
 
@@ -50,7 +60,7 @@ export async function account(storm) {
     };
     const there = new Set();
     for (const shop of storm.shops) {
-        const mine = new Map(rows(storm, `select m.id, reference, category, status, expires_at is not null as may_expire, error_class, error_code, attempt_count,
+        const mine = new Map(rows(storm, `select m.id, reference, category, status, expires_at is not null as may_expire, error_class, error_code, attempt_count, sender,
             (select count(*) from harkara.event e where e.tenant_id = m.tenant_id and e.subject_id = m.id and e.type = 'message.uncertain') as uncertain
             from harkara.message m join harkara.tenant t using (tenant_id) where t.slug = '${shop.slug}' and m.direction = 'out'`).map((row) => [idText('msg_', row.id), row]));
         const { json: sent } = await storm.control('GET', `/messages?direction=out&phone_number_id=${shop.account.phone_number_id}&limit=10000`);
@@ -61,8 +71,10 @@ export async function account(storm) {
             findings.push('the provider has more messages than it lists: the account is not whole');
         mine.forEach((_, id) => there.add(id));
         const ours = accepted.filter(({ id }) => mine.has(id));
+        if (shop === storm.sms.shop)
+            Object.assign(figures, await judgeSms(storm, mine));
         figures.taken += [...takes.values()].reduce((sum, list) => sum + list.length, 0);
-        for (const one of ours)
+        for (const one of ours.filter(({ kind, id }) => kind !== 'sms' && Number(mine.get(id).sender) === 0)) /* others: judgeSms */
             judge(storm, one, mine.get(one.id), takes.get(one.id) ?? [], figures, find);
         await judgeSentMedia(storm, shop, ours, takes, find);
         for (const id of takes.keys())

@@ -10,7 +10,7 @@ import { familyOf, signalAll } from './database.js';
 /** @typedef {{for_ms: number, undo: () => unknown} | null} Struck null: there is nothing to undo */
 /** @typedef {{name: string, weight: number, fits?: (storm: Storm) => boolean, strike: (storm: Storm, random: Random) => Promise<Struck>}} Disturbance */
 
-const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler'];
+const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler', 'smsc'];
 /** Less than a provider task is patient for: who thinks that an hour has passed gives up an upload, and rightly. */
 const ROLE_CLOCK_S_MAX = 2400;
 const RETRY_CODES = [1, 2, 4, 130429, 131000, 131016, 131048, 131056, 131057, 80007];

@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startSandbox } from '../../sandbox/demo/platform.js';
 import { freePort, startPlatform, until } from '../integration/support.js';
-import { account, inTheEnd } from './account.js';
+import { account, inTheEnd, whoWaits } from './account.js';
 import { Clocks } from './clock.js';
 import { Database, Disk, faketimeLibrary, mountSmall, unmount } from './database.js';
 import { DISTURBANCES } from './disturbances.js';
 import { Proxy } from './proxy.js';
 import { Random } from './random.js';
+import { OF_OPERATORS, Sms } from './sms.js';
 import { Traffic } from './traffic.js';
 
 const SHOPS = 2;
@@ -22,7 +23,7 @@ const pause = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(
 
 /** Short leases and waits, so that what the dead leave is taken over within the test. */
 const ENV = { HARKARA_SEND_LEASE_MS: '5000', HARKARA_SEND_TIMEOUT_MS: '2000', HARKARA_UNCERTAIN_WAIT_MS: '2500', HARKARA_WEBHOOK_TIMEOUT_MS: '2000',
-    HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_LANE_PER_SECOND: '1000', HARKARA_ENDPOINT_IN_FLIGHT_MAX: '24', HARKARA_LOG_LEVEL: 'info', HARKARA_GATEWAYS: '2', HARKARA_DISPATCHERS: '2' };
+    HARKARA_WEBHOOK_SCHEDULE_PERCENT: '1', HARKARA_LANE_PER_SECOND: '1000', HARKARA_ENDPOINT_IN_FLIGHT_MAX: '24', HARKARA_LOG_LEVEL: 'info', HARKARA_SMPP_ALLOW: '127.0.0.0/8', HARKARA_GATEWAYS: '2', HARKARA_DISPATCHERS: '2' };
 
 export class Storm {
     /** @param {{seed: number, seconds: number, isLong: boolean, kind: 'embedded'|'external', rate: number, say: (line: string) => void}} options */
@@ -42,6 +43,7 @@ export class Storm {
         /** @type {any[]} */
         this.shops = [];
         this.traffic = new Traffic(this);
+        this.sms = new Sms(this);
         /** Clocks that were turned: from when to when, in ms, and how far ahead at the most. @type {{from: number, to: number, ahead_s: number}[]} */
         this.skews = [];
         /** @type {string[]} */
@@ -68,7 +70,7 @@ export class Storm {
         const sandboxFolder = mkdtempSync(path.join(tmpdir(), 'harkara-chaos-'));
         this.folder = sandboxFolder;
         this.sandboxArgs = ['--listen', `127.0.0.1:${port}`, '--data', path.join(sandboxFolder, 'provider.jsonl'), '--statuses-delay-ms', '20', '--auto-read',
-            '--set', 'throughput_per_second=0', '--set', 'retry_first_ms=100', '--set', 'retry_max_ms=1000', '--set', 'batch_max=20', '--set', 'webhook_timeout_ms=3000'];
+            '--set', 'throughput_per_second=0', '--set', 'retry_first_ms=100', '--set', 'retry_max_ms=1000', '--set', 'batch_max=20', '--set', 'webhook_timeout_ms=3000', ...await this.sms.sandboxArgs()];
         this.sandboxLog = createWriteStream(path.join(sandboxFolder, 'provider.log'));
         await new Promise((done) => this.sandboxLog?.once('open', done));
         this.proxies.provider = await new Proxy('127.0.0.1', port).start();
@@ -85,6 +87,7 @@ export class Storm {
         this.proxies.callbacks = await new Proxy('127.0.0.1', Number(new URL(this.platform.url).port)).start();
         for (let i = 0; i < SHOPS; i++)
             this.shops.push(await this.#shop());
+        await this.sms.connect(this.shops[0]);
         return this;
     }
 
@@ -94,6 +97,7 @@ export class Storm {
         await this.platform?.stop();
         this.provider?.child.kill('SIGKILL');
         Object.values(this.proxies).forEach((proxy) => proxy.stop());
+        this.sms.stop();
         await this.database?.stop();
         this.release();
         if (process.env.HARKARA_TEST_KEEP === undefined && this.folder !== undefined)
@@ -129,6 +133,7 @@ export class Storm {
     async #shop() {
         const platform = /** @type {NonNullable<Storm['platform']>} */ (this.platform);
         const shop = await platform.workspace({ settings: {} });
+        await shop.client.promotes();
         shop.receiver = await platform.receiver();
         const random = this.random.fork('receiver');
         shop.receiver.acknowledged = new Set();
@@ -226,8 +231,9 @@ export class Storm {
     async run() {
         const until_ms = Date.now() + this.options.seconds * 1000;
         /* All of them to their end, also when one fails: none works on when the storm is stopped. */
-        const ends = await Promise.allSettled([this.traffic.run(until_ms), this.#hand('left', until_ms), this.#hand('right', until_ms)]);
-        this.isOver = true;
+        const load = [this.traffic.run(until_ms), this.sms.run(until_ms)];
+        void Promise.allSettled(load).then(() => { this.isOver = true; });
+        const ends = await Promise.allSettled([...load, this.#hand('left', until_ms), this.#hand('right', until_ms), this.#hand('operators', until_ms, OF_OPERATORS), this.#mend(until_ms)]);
         for (const end of ends)
             if (end.status === 'rejected')
                 throw end.reason;
@@ -235,10 +241,23 @@ export class Storm {
         return account(this);
     }
 
-    /** Does one bad thing after the other. @param {string} name @param {number} untilMs */
-    async #hand(name, untilMs) {
+    /**
+     * As somebody would who looks after it: an answer that was on its way when a channel was mended breaks it again, and whoever still
+     * sends through it would wait for ever. @param {number} untilMs
+     */
+    async #mend(untilMs) {
+        await pause(Math.max(0, untilMs - Date.now()));
+        while (!this.isOver) {
+            for (const shop of this.shops)
+                await this.mendToken(shop);
+            await pause(1000);
+        }
+    }
+
+    /** Does one bad thing after the other. @param {string} name @param {number} untilMs @param {import('./disturbances.js').Disturbance[]} [of] */
+    async #hand(name, untilMs, of = DISTURBANCES) {
         const random = this.random.fork(`hand ${name}`);
-        const fitting = DISTURBANCES.filter(({ fits }) => fits === undefined || fits(this));
+        const fitting = of.filter(({ fits }) => fits === undefined || fits(this));
         for (;;) {
             const gap = random.whole(100, 1500), draw = random.fork(String(gap));
             const disturbance = random.weighted(fitting.map((each) => [each.weight, each]));
@@ -265,6 +284,7 @@ export class Storm {
         this.database?.turnClock(0);
         this.clocks?.turnBack();
         await this.control('DELETE', '/faults');
+        await this.sms.calm();
         await until(() => fetch(`${/** @type {any} */ (this.platform).url}/readyz`).then(({ ok }) => ok, () => false), 'readiness after the storm', 90_000);
         for (const shop of this.shops)
             await this.mendToken(shop);
@@ -291,7 +311,7 @@ export class Storm {
                 moved_at = Date.now();
             }
             if (Date.now() - moved_at > CALM_STILL_MS_MAX) {
-                this.findings.push(`not at its end, and nothing moves any more: ${left}`);
+                this.findings.push(`not at its end, and nothing moves any more: ${left}`, ...whoWaits(this));
                 return;
             }
             await pause(500);

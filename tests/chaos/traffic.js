@@ -16,7 +16,7 @@ const sha256 = (/** @type {Buffer} */ bytes) => createHash('sha256').update(byte
 const isoTime = (/** @type {number} */ ms) => new Date(ms).toISOString();
 
 /** @typedef {import('./random.js').Random} Random */
-/** @typedef {'text'|'batch'|'scheduled'|'ttl'|'media'|'template'} Kind */
+/** @typedef {'text'|'batch'|'scheduled'|'ttl'|'media'|'template'|'sms'|'fallback'} Kind; the last two: sms.js */
 /**
  * @typedef {object} Accepted A message that was accepted, and what else was acknowledged about it.
  * @property {Kind} kind @property {string} reference @property {string} id @property {number} tries @property {number} asked_at
@@ -83,20 +83,20 @@ export class Traffic {
         const body = { ...shop.client.text(shop.channel, { reference, category: random.pick(CATEGORIES) }), to: this.#person(random) };
         switch (kind) {
         case 'text':
-            return this.#send(kind, shop, body, random.chance(0.05));
+            return this.send(kind, shop, body, random.chance(0.05));
         case 'batch':
             return this.#batch(shop, reference, random, count);
         case 'scheduled':
             return this.#scheduled(shop, body, random);
         case 'ttl':
-            return Object.assign(await this.#send(kind, shop, { ...body, ttl_s: random.whole(1, 8) }), { may_expire: true });
+            return Object.assign(await this.send(kind, shop, { ...body, ttl_s: random.whole(1, 8) }), { may_expire: true });
         case 'media': {
             const { id, sha256: digest } = await this.#upload(shop, random);
-            return Object.assign(await this.#send(kind, shop, { ...body, content: { type: 'image', image: { id, caption: 'Look' } } }), { media_sha256: digest });
+            return Object.assign(await this.send(kind, shop, { ...body, content: { type: 'image', image: { id, caption: 'Look' } } }), { media_sha256: digest });
         }
         case 'template': {
             const { category: _, ...rest } = body; /* the template has its own */
-            return this.#send(kind, shop, { ...rest, content: { type: 'template', template: { name: 'hello_world', language: { code: 'en_US' } } } });
+            return this.send(kind, shop, { ...rest, content: { type: 'template', template: { name: 'hello_world', language: { code: 'en_US' } } } });
         }
         }
     }
@@ -110,7 +110,7 @@ export class Traffic {
      * The same request until it has one of the answers wanted; any other than those that ask for another try is a finding.
      * @param {string} what @param {number[]} wanted @param {() => Promise<any>} ask
      */
-    async #insist(what, wanted, ask) {
+    async insist(what, wanted, ask) {
         for (let tries = 0; ; tries++) {
             const answer = await ask().catch((error) => {
                 if (error?.code === 'ERR_ASSERTION')
@@ -128,10 +128,10 @@ export class Traffic {
     }
 
     /** Until it is accepted. @param {Kind} kind @param {any} shop @param {any} body @param {boolean} [isTwin] the same request twice at once @returns {Promise<Accepted>} */
-    async #send(kind, shop, body, isTwin = false) {
+    async send(kind, shop, body, isTwin = false) {
         const asked_at = Date.now();
         const once = async () => {
-            const { json, tries } = await this.#insist(body.reference, [202], () => shop.client.call('POST', '/v1/messages', body, { 'idempotency-key': body.reference }));
+            const { json, tries } = await this.insist(body.reference, [202], () => shop.client.call('POST', '/v1/messages', body, { 'idempotency-key': body.reference }));
             return { id: json.id, tries };
         };
         const ids = await Promise.all(Array.from({ length: isTwin ? 2 : 1 }, once));
@@ -150,7 +150,7 @@ export class Traffic {
         const ids = Array.from({ length: count });
         let again = 0;
         for (;; again++) {
-            const { json, tries } = await this.#insist(reference, [202], () => shop.client.call('POST', '/v1/messages/batch', { messages }, { 'idempotency-key': reference }));
+            const { json, tries } = await this.insist(reference, [202], () => shop.client.call('POST', '/v1/messages/batch', { messages }, { 'idempotency-key': reference }));
             again += tries;
             json.results.forEach((/** @type {any} */ result, /** @type {number} */ i) => {
                 if (result.status === 202) {
@@ -170,16 +170,16 @@ export class Traffic {
     /** For a time some seconds ahead; then it is left, withdrawn or moved. @param {any} shop @param {any} body @param {Random} random */
     async #scheduled(shop, body, random) {
         const sendAt = Date.now() + random.whole(1500, 8000);
-        const accepted = await this.#send('scheduled', shop, { ...body, send_at: isoTime(sendAt) });
+        const accepted = await this.send('scheduled', shop, { ...body, send_at: isoTime(sendAt) });
         accepted.not_before = sendAt;
         const fate = random.pick(['stay', 'cancel', 'move']);
         await pause(random.whole(0, 3000));
         if (fate === 'cancel') {
-            const { status } = await this.#insist(`the cancel of ${body.reference}`, [200, 409], () => shop.client.call('POST', `/v1/messages/${accepted.id}/cancel`));
+            const { status } = await this.insist(`the cancel of ${body.reference}`, [200, 409], () => shop.client.call('POST', `/v1/messages/${accepted.id}/cancel`));
             accepted.is_canceled = status === 200;
         } else if (fate === 'move') {
             const later = Date.now() + random.whole(500, 5000);
-            const answer = await this.#insist(`the move of ${body.reference}`, [200, 409, 422], () => shop.client.call('PATCH', `/v1/messages/${accepted.id}`, { send_at: isoTime(later) }));
+            const answer = await this.insist(`the move of ${body.reference}`, [200, 409, 422], () => shop.client.call('PATCH', `/v1/messages/${accepted.id}`, { send_at: isoTime(later) }));
             if (answer.status === 422 && answer.json.code !== 'time-order') /* by the gateway's clock, or at last by every clock, it is over */
                 this.storm.findings.push(`the move of ${body.reference}: ${answer.text}`);
             accepted.not_before = answer.status === 200 ? later : Math.min(sendAt, later); /* else one before it, whose answer was lost, may have moved it */
@@ -192,7 +192,7 @@ export class Traffic {
         this.uploaded.set(shop, list);
         if (list.length < 1 || random.chance(1 / UPLOAD_USES_MAX)) {
             const bytes = picture(random, random.whole(1_000, 400_000));
-            list.push(this.#insist('an upload', [201], () => shop.client.raw('POST', '/v1/media', bytes, { 'content-type': 'image/jpeg' })).then(({ json }) => {
+            list.push(this.insist('an upload', [201], () => shop.client.raw('POST', '/v1/media', bytes, { 'content-type': 'image/jpeg' })).then(({ json }) => {
                 this.uploads++;
                 if (json.sha256 !== sha256(bytes))
                     this.storm.findings.push(`${json.id} is not what was uploaded`);
@@ -243,13 +243,13 @@ export class Traffic {
         for (let at = 0; Date.now() < untilMs; await pause(100))
             for (; at < shop.receiver.received.length; at++) {
                 const { headers, body } = shop.receiver.received[at], event = JSON.parse(body);
-                if (event.type !== 'message.received' || seen.has(headers['webhook-id']))
+                if (event.type !== 'message.received' || event.data.channel_id !== shop.channel || seen.has(headers['webhook-id']))
                     continue;
                 seen.add(headers['webhook-id']);
                 if (!random.chance(0.4))
                     continue;
                 const message = event.data.message_id;
-                const { json } = await this.#insist(`the read mark of ${message}`, [202], () => shop.client.call('POST', `/v1/messages/${message}/read`, { typing: random.chance(0.3) }));
+                const { json } = await this.insist(`the read mark of ${message}`, [202], () => shop.client.call('POST', `/v1/messages/${message}/read`, { typing: random.chance(0.3) }));
                 this.readMarks.push({ shop, operation: json.id, message });
             }
     }

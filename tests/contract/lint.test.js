@@ -193,7 +193,7 @@ test('a request refuses unknown fields, bounds what it takes, and says what a pa
                 assert.match(node['x-detail'], /^must /, where);
         });
     }
-    assert.equal(open.length, 9); /* what a passkey's extensions say; flow data twice; an order's payments, receivers, shipping, importers: handed on as they are; metadata; a batch's messages */
+    assert.equal(open.length, 11); /* what proves a consent, and who its controller is; what a passkey's extensions say; flow data twice; an order's payments, receivers, shipping, importers: handed on as they are; metadata; a batch's messages */
     assert.ok(open.every((most) => most <= 100));
     assert.ok(seen.size > 200, `${seen.size}`);
 });

@@ -12,11 +12,13 @@ import { chart } from '../../bench/chart.js';
 import { checkLoad } from '../../bench/measure.js';
 import { median, ratioTable } from '../../bench/report.js';
 import { RATIOS, SCENARIOS } from '../../bench/scenarios.js';
+import { hasKannel } from '../../bench/sms.js';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const BUILD = process.env.HARKARA_BUILD ?? path.join(ROOT, 'build/test');
 const BENCH = path.join(ROOT, 'bench');
-const ONLY = ['bare_group_64', 'accept_64', 'batch_16', 'inbound_64', 'end_to_end', 'webhooks'];
+const ONLY = ['bare_group_64', 'accept_64', 'batch_16', 'inbound_64', 'end_to_end', 'webhooks', 'gate_lookup', 'gate_judge', 'sms_accept_64', 'sms_end_to_end', 'sms_smpp_end_to_end',
+    ...(hasKannel() ? ['peer_kannel_accept_64', 'peer_kannel_end_to_end'] : [])];
 
 test('its types hold, and the peers are well formed', () => {
     const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
@@ -31,7 +33,7 @@ test('a round of each kind is measured, judged and drawn', async () => {
     chmodSync(folder, 0o755); // the roles' own users pass through it
     mkdirSync(measured);
     try {
-        const child = spawn(process.execPath, [path.join(BENCH, 'run.js'), BUILD, '--rounds', '1', '--seconds', '1', '--no-peers', '--only', ONLY.join(','), '--out', out],
+        const child = spawn(process.execPath, [path.join(BENCH, 'run.js'), BUILD, '--rounds', '1', '--seconds', '1', '--peers', 'kannel', '--only', ONLY.join(','), '--out', out],
             { cwd: ROOT, env: { ...process.env, HARKARA_BENCH_FOLDER: measured }, stdio: ['ignore', 'pipe', 'pipe'] });
         let said = '', complaint = '';
         child.stdout.on('data', (part) => (said += part));
@@ -44,11 +46,14 @@ test('a round of each kind is measured, judged and drawn', async () => {
             assert.ok(figures.rate > 0, name);
             assert.ok(Object.values(figures.cpu_us).some((us) => us > 0), name);
         }
-        assert.deepEqual(result.ratios.map(({ name }) => name), ['accept_64 / bare', 'end to end / accept_64', 'all roles resident, MB, at idle']);
+        assert.deepEqual(result.ratios.map(({ name }) => name), ['accept_64 / bare', ...(hasKannel() ? ['SMS accept_64 / Kannel', 'SMS to the operator / Kannel', 'SMS by SMPP to the operator / Kannel by HTTP'] : []),
+            'end to end / accept_64', 'all roles resident, MB, at idle']);
         for (const { value, bar, holds } of result.ratios.filter((ratio) => ratio.bar !== undefined))
             assert.equal(holds, value >= (bar.least ?? -Infinity) && value <= (bar.most ?? Infinity));
         assert.match(said, /accept_64 \/ bare .*≥ 0\.65/);
-        assert.match(readFileSync(path.join(out, 'result.svg'), 'utf8'), /^<svg [^]*64 connections[^]*<\/svg>\n$/);
+        if (hasKannel())
+            assert.match(said, /SMS accept_64 \/ Kannel .*≥ 2/);
+        assert.match(readFileSync(path.join(out, 'result.svg'), 'utf8'), /^<svg [^]*64 connections[^]*SMS a second[^]*<\/svg>\n$/);
         assert.equal(existsSync(measured), false, 'the platform that was measured is gone');
     } finally {
         rmSync(folder, { recursive: true, force: true });

@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => platform?.stop());
 
-const COMMANDS = ['serve', 'status', 'migrate', 'config', 'tenant create', 'tenant list', 'key create', 'key list', 'key revoke'];
+const COMMANDS = ['serve', 'status', 'migrate', 'config', 'tenant create', 'tenant list', 'key create', 'key list', 'key revoke', 'dnd import', 'dnd status', 'dnd clear'];
 
 describe('what it says', () => {
     test('help lists every command, and each has its own', async () => {
@@ -255,10 +255,10 @@ describe('files that are replaced', () => {
             renameSync(`${authorities}.new`, authorities);
             await until(async () => {
                 const now = await server.status();
-                return now.state === 'ready' && now.processes.every(({ role, pid }) => pid > 0 && (['dispatcher', 'webhooks'].includes(role) === (pid !== first[role])));
-            }, 'dispatcher and webhooks to be started anew, and nobody else');
+                return now.state === 'ready' && now.processes.every(({ role, pid }) => pid > 0 && (['dispatcher', 'webhooks', 'smsc'].includes(role) === (pid !== first[role])));
+            }, 'dispatcher, webhooks and smsc to be started anew, and nobody else');
             const ended = (await server.status()).processes.filter(({ restarts }) => restarts > 0);
-            assert.deepEqual(ended.map(({ role, last_end: how, last_end_number: number }) => [role, how, number]), [['dispatcher', 'exit', 0], ['webhooks', 'exit', 0]]);
+            assert.deepEqual(ended.map(({ role, last_end: how, last_end_number: number }) => [role, how, number]), [['dispatcher', 'exit', 0], ['webhooks', 'exit', 0], ['smsc', 'exit', 0]]);
         } finally {
             await server.stop();
         }

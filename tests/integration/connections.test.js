@@ -32,7 +32,8 @@ const isSanitized = () => JSON.parse(readFileSync(path.join(platform.options.bui
 /** Resident memory of every role, the supervisor among them; PostgreSQL is not ours. */
 async function residentMib() {
     const status = await platform.harkara.status();
-    const pids = [status.pid, ...status.processes.map(({ pid }) => pid).filter((pid) => pid > 0)];
+    /* PostgreSQL is weighed by itself: its buffers are shared, and an operator's choice. */
+    const pids = [status.pid, ...status.processes.filter(({ role, pid }) => role !== 'postgres' && pid > 0).map(({ pid }) => pid)];
     return pids.reduce((sum, pid) => sum + Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]), 0) / 1024;
 }
 

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { requestUnix, startPlatform, until } from './support.js';
 
 const MESSAGES = 400;
-const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler', 'postgres'];
+const ROLES = ['gateway', 'dispatcher', 'webhooks', 'vault', 'scheduler', 'smsc', 'postgres'];
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;

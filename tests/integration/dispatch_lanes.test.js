@@ -89,6 +89,7 @@ describe('a crowd', () => {
 
     test('delays neither another workspace\'s message nor its own otp', async () => {
         const crowd = await platform.workspace(), other = await platform.workspace();
+        await Promise.all([crowd, other].map(({ client }) => client.promotes()));
         const numbers = [crowd];
         for (let i = 0; i < 2; i++)
             numbers.push({ ...crowd, ...await platform.connect(crowd.client) });

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { Client, freePort, requestUnix, startPlatform, until } from './support.js';
 import { startHarkara } from '../../sandbox/demo/platform.js';
 
-const ROLES = ['vault', 'gateway', 'dispatcher', 'webhooks', 'scheduler'];
+const ROLES = ['vault', 'gateway', 'dispatcher', 'webhooks', 'smsc', 'scheduler'];
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
 let platform;
 before(async () => {

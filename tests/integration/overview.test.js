@@ -21,7 +21,7 @@ describe('the overview', () => {
     test('of a workspace in which nothing has happened is all zeros', async () => {
         const quiet = await platform.workspace({ channel: false });
         const overview = await look(quiet.client);
-        const none = { sent: 0, delivered: 0, failed: 0, received: 0 };
+        const none = { sent: 0, delivered: 0, failed: 0, blocked: 0, received: 0 };
         assert.deepEqual(overview.messages, { today: none, yesterday: none, yesterday_by_now: none, hours: [] });
         assert.deepEqual([overview.channels, overview.attention, overview.time_zone], [[], [], 'UTC']);
         assert.equal(Date.parse(overview.today_ends_at) - Date.parse(overview.today_begins_at), 86_400_000);
@@ -33,11 +33,15 @@ describe('the overview', () => {
         for (let i = 0; i < 5; i++)
             ids.push((await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel))).id);
         await other.client.must(202, 'POST', '/v1/messages', other.client.text(other.channel));
+        for (let i = 0; i < 2; i++) { /* nobody has consented */
+            const blocked = await shop.client.must(202, 'POST', '/v1/messages', shop.client.text(shop.channel, { category: 'promotional' }));
+            assert.equal(blocked.status, 'blocked');
+        }
         for (const id of ids)
             await shop.client.follow(id, ['read']);
         await platform.sandbox.control('POST', '/inbound', { phone_number_id: shop.account.phone_number_id, from: '14155550123', type: 'text', text: { body: 'Hello' } });
-        const sums = ({ today, yesterday }) => ({ sent: today.sent + yesterday.sent, delivered: today.delivered + yesterday.delivered, failed: today.failed + yesterday.failed, received: today.received + yesterday.received });
-        const wanted = JSON.stringify({ sent: 5, delivered: 5, failed: 0, received: 1 });
+        const sums = ({ today, yesterday }) => ({ sent: today.sent + yesterday.sent, delivered: today.delivered + yesterday.delivered, failed: today.failed + yesterday.failed, blocked: today.blocked + yesterday.blocked, received: today.received + yesterday.received });
+        const wanted = JSON.stringify({ sent: 5, delivered: 5, failed: 0, blocked: 2, received: 1 });
         /* Midnight may pass meanwhile: both days together. */
         const overview = await until(async () => {
             const seen = await look();
@@ -48,6 +52,8 @@ describe('the overview', () => {
         assert.equal(JSON.stringify(sums((await look()).messages)), wanted, 'nothing of another workspace, and nothing twice');
         const figures = platform.sql(`select sum(sent) from harkara.message_figure where channel_id = (select id from harkara.channel where name = 'Test number' order by id limit 1)`);
         assert.equal(figures, '5');
+        assert.equal(overview.messages.hours.reduce((sum, hour) => sum + hour.blocked, 0), 2);
+        assert.equal(overview.channels[0].today.blocked + overview.messages.yesterday.blocked, 2);
     });
 
     test('says what needs somebody', async () => {
@@ -60,6 +66,21 @@ describe('the overview', () => {
         assert.equal(attention[0].name, 'Soon over');
         assert.equal(channels[0].state, 'paused');
         await shop.client.must(200, 'PATCH', `/v1/channels/${shop.channel}`, { state: 'active' });
+    });
+
+    test('says that there is no DND registry where promotional SMS wait for one', async () => {
+        const other = await platform.workspace({ channel: false });
+        const told = async (client = other.client) => (await look(client)).attention.find(({ kind }) => kind === 'dnd-missing');
+        await other.client.must(200, 'PATCH', '/v1/settings/policy', { dnd: 'required' });
+        assert.equal(await told(), undefined, 'nothing is sent by SMS');
+        await other.client.must(201, 'POST', '/v1/channels', { kind: 'sms', name: 'SMS', sms: { sender: 'MEADOW', sender_kind: 'alphanumeric' } });
+        const found = await told();
+        assert.deepEqual([found.severity, found.object_id, found.name, found.count], ['warning', null, null, 1]);
+        assert.ok(Date.parse(found.at) <= Date.now());
+        const blind = new Client(platform.url, (await other.client.must(201, 'POST', '/v1/api-keys', { name: 'A key', scopes: ['channels:read'] })).key);
+        assert.equal(await told(blind), undefined, 'who may not read settings is not told');
+        await other.client.must(200, 'PATCH', '/v1/settings/policy', { dnd: 'when-known' });
+        assert.equal(await told(), undefined);
     });
 
     test('shows a key what its scopes allow, and no more', async () => {

@@ -120,8 +120,30 @@ GET    /v1/webhook-deliveries/{delivery_id}              webhooks:read     200
 POST   /v1/webhook-deliveries/{delivery_id}/replay       webhooks:manage   404
 GET    /v1/webhook-replays/{replay_id}                   webhooks:read     200
 
+GET    /v1/consents                                      consents:read     200
+POST   /v1/consents                                      consents:manage   422
+POST   /v1/consents/lookup                               consents:read     422
+POST   /v1/consents/erase                                consents:manage   422
+GET    /v1/consents/export                               consents:manage   200
+POST   /v1/consents/import                               consents:manage   415
+GET    /v1/consents/{consent_id}                         consents:read     200
+GET    /v1/consents/{consent_id}/receipt                 consents:read     200
+GET    /v1/suppressions                                  consents:read     200
+POST   /v1/suppressions                                  consents:manage   422
+POST   /v1/suppressions/import                           consents:manage   415
+DELETE /v1/suppressions/{suppression_id}                 consents:manage   404
+GET    /v1/consent-notices                               consents:read     200
+POST   /v1/consent-notices                               consents:manage   422
+GET    /v1/consent-notices/{notice_id}                   consents:read     200
+GET    /v1/settings/consent                              settings:read     200
+PUT    /v1/settings/consent                              settings:manage   422
 GET    /v1/settings/messages                             settings:read     200
 PUT    /v1/settings/messages                             settings:manage   422
+GET    /v1/settings/policy                               settings:read     200
+PATCH  /v1/settings/policy                               settings:manage   422
+POST   /v1/policy/check                                  messages:send     422
+GET    /v1/dnd                                           settings:read     200
+POST   /v1/dnd/lookup                                    settings:read     422
 GET    /v1/overview                                      any               200
 GET    /v1/stream                                        any               200
 GET    /v1/usage                                         usage:read        200
@@ -136,6 +158,9 @@ POST   /v1/api-keys/{key_id}/rotate                      keys:manage       404  
 DELETE /v1/api-keys/{key_id}                             keys:manage       404
 GET    /v1/api-keys/{key_id}/limits                      keys:manage       200
 PUT    /v1/api-keys/{key_id}/limits                      keys:manage       404
+PUT    /v1/api-keys/{key_id}/smpp                        keys:manage       404  step-up
+GET    /v1/api-keys/{key_id}/smpp                        keys:manage       404
+DELETE /v1/api-keys/{key_id}/smpp                        keys:manage       404
 
 GET    /v1/permissions                                   people:read       200
 GET    /v1/people                                        people:read       200
@@ -165,6 +190,40 @@ GET    /v1/roles/{role_id}                               people:read       200
 POST   /v1/roles                                         roles:manage      422  step-up
 PATCH  /v1/roles/{role_id}                               roles:manage      404  step-up
 DELETE /v1/roles/{role_id}                               roles:manage      404  step-up
+
+POST   /v1/sms/connectors                                channels:manage   422
+GET    /v1/sms/connectors                                channels:read     200
+GET    /v1/sms/connectors/{connector_id}                 channels:read     200
+PATCH  /v1/sms/connectors/{connector_id}                 channels:manage   404
+DELETE /v1/sms/connectors/{connector_id}                 channels:manage   404
+POST   /v1/sms/routes                                    channels:manage   422
+GET    /v1/sms/routes                                    channels:read     200
+GET    /v1/sms/routes/{route_id}                         channels:read     200
+PATCH  /v1/sms/routes/{route_id}                         channels:manage   404
+DELETE /v1/sms/routes/{route_id}                         channels:manage   404
+POST   /v1/sms/preview                                   messages:send     422
+
+GET    /v1/dlt                                           dlt:read          200
+POST   /v1/dlt/entities                                  dlt:manage        422
+PATCH  /v1/dlt/entities/{dlt_entity_id}                  dlt:manage        404
+DELETE /v1/dlt/entities/{dlt_entity_id}                  dlt:manage        404
+POST   /v1/dlt/chains                                    dlt:manage        422
+PATCH  /v1/dlt/chains/{dlt_chain_id}                     dlt:manage        404
+DELETE /v1/dlt/chains/{dlt_chain_id}                     dlt:manage        404
+GET    /v1/dlt/headers                                   dlt:read          200
+POST   /v1/dlt/headers                                   dlt:manage        422
+PATCH  /v1/dlt/headers/{dlt_header_id}                   dlt:manage        404
+DELETE /v1/dlt/headers/{dlt_header_id}                   dlt:manage        404
+GET    /v1/dlt/templates                                 dlt:read          200
+POST   /v1/dlt/templates                                 dlt:manage        422
+GET    /v1/dlt/templates/{dlt_template_id}               dlt:read          200
+PATCH  /v1/dlt/templates/{dlt_template_id}               dlt:manage        404
+DELETE /v1/dlt/templates/{dlt_template_id}               dlt:manage        404
+GET    /v1/dlt/links                                     dlt:read          200
+POST   /v1/dlt/links                                     dlt:manage        422
+DELETE /v1/dlt/links/{dlt_link_id}                       dlt:manage        404
+POST   /v1/dlt/match                                     dlt:read          422
+POST   /v1/dlt/imports                                   dlt:manage        422
 
 GET    /v1/platform                                      platform:read     200
 GET    /v1/platform/workspaces                           platform:read     200
@@ -233,6 +292,11 @@ before(async () => {
     owner = await ownerOf(platform, shop.tenant);
     const message = await key.must(202, 'POST', '/v1/messages', key.text(channel));
     await key.follow(message.id, ['read']);
+    const entity = await key.must(201, 'POST', '/v1/dlt/entities', { registered_id: '1101', name: 'Walked' });
+    const header = await key.must(201, 'POST', '/v1/dlt/headers', { entity_id: entity.id, name: 'WALKED' });
+    const chain = await key.must(201, 'POST', '/v1/dlt/chains', { entity_id: entity.id, telemarketers: [{ registered_id: '1302' }] });
+    const registered = await key.must(201, 'POST', '/v1/dlt/templates', { entity_id: entity.id, kind: 'content', registered_id: '1107', name: 'Walked', category: 'service', text: 'Walked.' });
+    const link = await key.must(201, 'POST', '/v1/dlt/links', { kind: 'number', value: '1800123456' });
     const template = await key.must(202, 'POST', '/v1/templates', { channel_id: channel, name: 'walked', language: 'en', category: 'utility', components: [{ type: 'BODY', text: 'A text.' }] });
     const [delivery] = await until(async () => {
         const { data } = await key.must(200, 'GET', `/v1/webhook-endpoints/${shop.endpoint}/deliveries`);
@@ -245,7 +309,12 @@ before(async () => {
     const review = await key.must(201, 'POST', '/v1/access-reviews', { due_at: '2099-01-01T00:00:00Z' });
     const { data: operations } = await key.must(200, 'GET', `/v1/channels/${channel}/operations`);
     const { data: entries } = await key.must(200, 'GET', '/v1/audit?limit=1');
-    there = { channel_id: channel, message_id: message.id, template_id: template.id, endpoint_id: shop.endpoint, delivery_id: delivery.id, replay_id: replay.id, team_id: team.id,
+    const connector = await key.must(201, 'POST', '/v1/sms/connectors', { name: 'Walked', host: 'smpp.example', tls: true, system_id: 'walked', password: 'se-cret-1' });
+    const route = await key.must(201, 'POST', '/v1/sms/routes', { connector_id: connector.id });
+    const consent = await key.must(201, 'POST', '/v1/consents', { address: PERSON, channel: 'sms', purpose: 'promotional', state: 'withdrawn' });
+    const notice = await key.must(201, 'POST', '/v1/consent-notices', { name: 'walked', language: 'en', text: 'Walked.' });
+    const suppression = await key.must(201, 'POST', '/v1/suppressions', { address: PERSON, channel: 'sms', scope: 'promotional' });
+    there = { connector_id: connector.id, route_id: route.id, consent_id: consent.id, notice_id: notice.id, suppression_id: suppression.id, dlt_entity_id: entity.id, dlt_header_id: header.id, dlt_chain_id: chain.id, dlt_template_id: registered.id, dlt_link_id: link.id, channel_id: channel, message_id: message.id, template_id: template.id, endpoint_id: shop.endpoint, delivery_id: delivery.id, replay_id: replay.id, team_id: team.id,
         role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, operation_id: operations[0].id, key_id: shop.keyId,
         entry_id: entries[0].id, media_id: (await key.upload('text/plain', 'walked')).id, passkey_id: (await owner.page.must(200, 'GET', '/v1/me/passkeys')).data[0].id, identity_id: 'idn_', workspace_id: shop.tenant, session_id: owner.page.session.id };
 });
@@ -364,7 +433,9 @@ describe('every route', () => {
         const { page } = await person('admin', { scope: 'channels', channels: [shop.channel] });
         const may = [...(published.get('admin') ?? [])].filter((permission) => !whole.has(permission));
         assert.deepEqual([...page.session.permissions].sort(), may.sort());
-        assert.deepEqual(await walk(page, { may }), []);
+        /* An operator's account and its routes carry what every sender sends: they are read, and not changed. */
+        const whole403 = ['connectors/{connector_id}', 'routes/{route_id}'].flatMap((path) => ['PATCH', 'DELETE'].map((method) => `${method} /v1/sms/${path}: 403 channel-limited, not 404 channel-limited`));
+        assert.deepEqual(await walk(page, { may }), whole403);
     });
 
     test('asked by an admin whose factor is not fresh', async () => {

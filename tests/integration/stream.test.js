@@ -63,7 +63,7 @@ describe('a stream', () => {
         const stream = await byKey(shop.client).ready();
         assert.match(stream.text, /content-type: text\/event-stream/i);
         assert.match(stream.text, /cache-control: no-store/i);
-        assert.deepEqual(stream.events[0].data.topics, ['messages', 'channels', 'templates', 'webhooks', 'keys', 'people', 'settings', 'usage', 'audit']);
+        assert.deepEqual(stream.events[0].data.topics, ['messages', 'channels', 'templates', 'webhooks', 'keys', 'people', 'settings', 'usage', 'audit', 'consents', 'connectors']);
         const id = await send();
         const change = await until(() => stream.changes('messages').find(({ ids }) => ids?.includes(id)), 'the message');
         assert.deepEqual(Object.keys(change).sort(), ['channel_id', 'ids', 'topic']);

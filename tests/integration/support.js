@@ -123,6 +123,11 @@ export class Client {
         return answer.json;
     }
 
+    /** Promotional messages to everybody but who has refused, at any hour: for tests of something else. */
+    async promotes() {
+        await this.must(200, 'PATCH', '/v1/settings/policy', { consent: { whatsapp: { promotional: 'unless-withdrawn' } }, quiet_hours: { enabled: false } });
+    }
+
     /** Media that can be sent. @param {string} type @param {string | Buffer} bytes @param {string} [query] */
     async upload(type, bytes, query = '') {
         const answer = await this.raw('POST', `/v1/media${query}`, bytes, { 'content-type': type });

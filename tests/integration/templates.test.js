@@ -14,6 +14,7 @@ before(async () => {
     /* At once: two reviews of one template in the same second are told by the same bytes, and both must be known of. */
     await platform.sandbox.control('PATCH', '/settings', { template_review_ms: 1 });
     shop = await platform.workspace({ endpoint: true });
+    await shop.client.promotes();
 });
 after(() => platform?.stop());
 

@@ -26,13 +26,29 @@ before(async () => {
     const invitation = await bolt.client.must(201, 'POST', '/v1/invitations', { email: 'their@example.org', role: 'agent' });
     platform.sql(`insert into harkara.membership (tenant_id, id, person_id, role, scope, joined_at) select tenant_id, harkara.id_at(now()), harkara.id_at(now()), 'agent', 'all', now() from harkara.tenant where slug = '${bolt.slug}'`);
     const review = await bolt.client.must(201, 'POST', '/v1/access-reviews', { due_at: '2099-01-01T00:00:00Z' });
-    theirs = { team_id: team.id, role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
+    const dlt = await registered(bolt.client);
+    const connector = await bolt.client.must(201, 'POST', '/v1/sms/connectors', { name: 'Theirs', host: 'smpp.example', tls: true, system_id: 'theirs', password: 'se-cret-1' });
+    const route = await bolt.client.must(201, 'POST', '/v1/sms/routes', { connector_id: connector.id });
+    const consent = await bolt.client.must(201, 'POST', '/v1/consents', { address: PERSON, channel: 'sms', purpose: 'promotional', state: 'withdrawn' });
+    const suppression = await bolt.client.must(201, 'POST', '/v1/suppressions', { address: PERSON, channel: 'sms', scope: 'promotional' });
+    const notice = await bolt.client.must(201, 'POST', '/v1/consent-notices', { name: 'theirs', language: 'en', text: 'Theirs.' });
+    theirs = { ...dlt, consent_id: consent.id, suppression_id: suppression.id, notice_id: notice.id, connector_id: connector.id, route_id: route.id, team_id: team.id, role_id: role.id, invitation_id: invitation.id, review_id: review.id, membership_id: review.items[0].membership_id, delivery_id: deliveries[0].id, replay_id: replay.id, template_id: template.id, message_id: message.id, channel_id: bolt.channel, endpoint_id: bolt.endpoint, key_id: bolt.keyId, operation_id: operation.id, media_id: (await bolt.client.upload('text/plain', 'theirs')).id };
     acmeOwner = await ownerOf(platform, acme.tenant);
     const { page } = await ownerOf(platform, bolt.tenant);
     const [passkey] = (await page.must(200, 'GET', '/v1/me/passkeys')).data;
     Object.assign(theirs, { passkey_id: passkey.id, session_id: page.session.id, identity_id: identityOf(), entry_id: (await bolt.client.must(200, 'GET', '/v1/audit?limit=1')).data[0].id });
 });
 after(() => platform?.stop());
+
+/** One of everything in India's registry. */
+async function registered(client) {
+    const entity_id = (await client.must(201, 'POST', '/v1/dlt/entities', { registered_id: '1101', name: 'Theirs' })).id;
+    const header = await client.must(201, 'POST', '/v1/dlt/headers', { entity_id, name: 'THEIRS' });
+    const chain = await client.must(201, 'POST', '/v1/dlt/chains', { entity_id, telemarketers: [{ registered_id: '1302' }] });
+    const template = await client.must(201, 'POST', '/v1/dlt/templates', { entity_id, kind: 'content', registered_id: '1107', name: 'Theirs', category: 'service', text: 'Theirs.', headers: ['THEIRS'] });
+    const link = await client.must(201, 'POST', '/v1/dlt/links', { kind: 'number', value: '1800123456' });
+    return { dlt_entity_id: entity_id, dlt_header_id: header.id, dlt_chain_id: chain.id, dlt_template_id: template.id, dlt_link_id: link.id };
+}
 
 /** An identity at another's issuer, of whoever signed in last: no issuer has to be asked for it. */
 function identityOf() {
@@ -89,6 +105,8 @@ describe('ids inside a request', () => {
 
     test('a foreign channel does not send', async () => {
         const answer = await acme.client.call('POST', '/v1/messages', acme.client.text(bolt.channel));
+        const checked = await acme.client.call('POST', '/v1/policy/check', acme.client.text(bolt.channel));
+        assert.deepEqual([checked.status, checked.json.code], [answer.status, answer.json.code]);
         assert.equal(answer.status, 422);
         assert.equal(answer.json.code, 'channel-unknown');
     });
@@ -106,7 +124,7 @@ describe('ids inside a request', () => {
     });
 
     test('lists hold only what is one\'s own', async () => {
-        for (const target of ['/v1/messages', '/v1/channels', '/v1/webhook-endpoints', '/v1/api-keys', '/v1/people', '/v1/roles', '/v1/teams', '/v1/invitations', '/v1/access-reviews']) {
+        for (const target of ['/v1/messages', '/v1/channels', '/v1/webhook-endpoints', '/v1/api-keys', '/v1/people', '/v1/roles', '/v1/teams', '/v1/invitations', '/v1/access-reviews', '/v1/dlt', '/v1/dlt/headers', '/v1/dlt/templates', '/v1/dlt/links']) {
             const text = JSON.stringify(await acme.client.must(200, 'GET', target));
             for (const id of Object.values(theirs))
                 assert.ok(!text.includes(id), `${target} shows ${id}`);

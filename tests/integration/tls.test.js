@@ -15,6 +15,7 @@ before(async () => {
     chmodSync(folder, 0o755);
     platform = await startPlatform({ tls: folder, env: { HARKARA_SEND_TIMEOUT_MS: '2000', HARKARA_UNCERTAIN_WAIT_MS: '1000' } });
     shop = await platform.workspace();
+    await shop.client.promotes();
 });
 after(async () => {
     await platform?.stop();

@@ -110,6 +110,11 @@ describe('delivery', () => {
         assert.equal(got.headers.authorization, 'Bearer marked-81');
         assert.deepEqual(JSON.parse(got.body).data, { message_id: message, channel_id: shop.channel, status: 'accepted' });
         assert.equal(platform.sql("select count(*) from harkara.webhook_endpoint where position('marked' in encode(headers_ct, 'escape')) > 0"), '0');
+        const elsewhere = await shop.client.must(422, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { url: other.url });
+        assert.equal(elsewhere.errors[0].pointer, '/headers', 'values that nobody may read are not sent elsewhere');
+        assert.equal((await shop.client.must(200, 'GET', `/v1/webhook-endpoints/${made.id}`)).url, receiver.url, 'nothing was changed');
+        assert.deepEqual((await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { url: other.url, headers })).header_names, made.header_names);
+        await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { url: receiver.url, headers });
         const bare = await shop.client.must(200, 'PATCH', `/v1/webhook-endpoints/${made.id}`, { headers: [], payload: 'full' });
         assert.deepEqual(bare.header_names, []);
         await send();

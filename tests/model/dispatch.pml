@@ -10,7 +10,7 @@
  *   src/domain/message/message_times.c      message_expire
  *   src/domain/message/message_fallback.c   message_fall_back
  *   src/program/dispatcher/main.c           start_waiting, flight_done
- *   src/program/dispatcher/send_plan.c      send_plan_of
+ *   src/program/dispatcher/send_answer.c    send_plan_of
  *
  * Other messages are left out: no row of one is touched by a statement about another. Of time is left what decides: a
  * lease may run out at any moment, and the wait of an uncertain message too. Two things are taken as given, since no

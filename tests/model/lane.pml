@@ -3,7 +3,7 @@
  * crashes at any step, and time that passes at any moment. Every "atomic" about the database is one transaction:
  *
  *   src/domain/message/message_lane.c     message_lanes_keep (dispatcher_lease, message_lanes_take, lanes_read), message_lanes_release
- *   src/program/dispatcher/send_store.c   lanes_keep, pick_and_send, lanes_release
+ *   src/domain/sending/send_store.c       lanes_keep, pick_and_send, lanes_release
  *   src/program/dispatcher/main.c         start_waiting
  *
  * Of time is left what decides. A dispatcher counts its own time from before it asked for its lease, by its monotonic clock, and

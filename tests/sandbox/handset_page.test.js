@@ -3,6 +3,7 @@ import test from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { PERSON, PHONE, startWorld, defer } from './support.js';
+import { Client } from './smsc.js';
 import { openBrowser } from './browser.js';
 
 const skip = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].some(existsSync) ? false : 'no Chromium on this machine';
@@ -122,5 +123,30 @@ test('what the platform says of an account is told by hand', { skip }, async (t)
   await page.run("(() => { const select = document.querySelector('select[aria-label^=Quality]'); select.value = 'RED'; select.dispatchEvent(new Event('change')); })()");
   await page.until("document.querySelector('select[aria-label^=Quality]').value === 'RED'");
   assert.equal((await world.graph(`/v23.0/${PHONE}?fields=quality_rating`)).body.quality_rating, 'RED');
+  assert.deepEqual(page.complaints, []);
+});
+
+test('SMS stand beside WhatsApp: a header cannot be answered, a number can', { skip }, async (t) => {
+  const world = await startWorld(t, { smsc: { host: '127.0.0.1', port: 0, settings: { receipt_delay_ms: 1 } } });
+  await world.control('smsc/accounts', { system_id: 'acme', password: 'secret', numbers: ['56161'] });
+  const client = await Client.open(t, world);
+  await client.submit({ destination_addr: PERSON, short_message: HOSTILE.slice(0, 150) });
+  await client.receipts();
+  const browser = await openBrowser();
+  defer(t, () => browser.close());
+  const page = await browser.page(`${world.url}/handset#${PERSON}/sms.acme.HRKARA`, [390, 844]);
+  await page.until("document.querySelectorAll('.bubble').length === 1");
+  assert.equal(await page.run("document.querySelector('.composer').textContent"), 'Nobody can write to HRKARA: it is a name, not a number.');
+  await client.submit({ destination_addr: PERSON, short_message: 'Your code is 1234' });
+  await page.until("document.querySelectorAll('.bubble').length === 2");
+  await page.go(`${world.url}/handset?again#${PERSON}/sms.acme.56161`);
+  await page.until("document.querySelector('.compose-box') !== null");
+  assert.equal(await page.run("document.querySelector('[aria-label=Attach]') === null"), true);
+  await page.run("document.querySelector('.compose-box').focus()");
+  await page.type('STOP');
+  await page.key('Enter');
+  await client.until((list) => list.some((pdu) => pdu.destination_addr === '56161'));
+  await page.until("document.querySelector('.mine .words')?.textContent === 'STOP'");
+  assert.equal(await page.run('window.pwned === undefined && document.documentElement.scrollWidth <= innerWidth'), true);
   assert.deepEqual(page.complaints, []);
 });

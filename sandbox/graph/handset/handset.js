@@ -9,6 +9,7 @@ import { markChatRead, releaseHeld } from '../statuses.js';
 import { bsuid } from '../wamid.js';
 import { chatId } from '../store.js';
 import { messageView, preview } from './message_view.js';
+import { isSmsChat, smsBusinesses, smsChatView, smsChats, smsKey, smsLastAt, smsView, smsWrite } from './sms.js';
 
 const BODY_MAX = 256 * 1024;
 const UPLOAD_MAX = 16 * 1024 * 1024;
@@ -68,6 +69,8 @@ function act(sb, method, parts, raw, type, query) {
         return notFound();
     if (method === 'GET' && phoneNumberId === undefined)
         return chatsView(sb, waId);
+    if (isSmsChat(phoneNumberId ?? ''))
+        return smsAct(sb, method, waId, String(phoneNumberId), edge, raw, type);
     const phone = sb.store.phones.get(phoneNumberId ?? '') ?? notFound();
     if (method === 'GET' && edge === undefined)
         return chatView(sb, phone, waId);
@@ -78,6 +81,19 @@ function act(sb, method, parts, raw, type, query) {
     if (method === 'POST' && edge === 'read')
         return { read: markChatRead(sb, phone.id, waId) };
     return notFound();
+}
+
+/** The same of a chat by SMS. @param {import('../sandbox.js').Sandbox} sb @param {string} method @param {string} waId @param {string} key @param {string|undefined} edge @param {Buffer} raw
+ * @param {string} type */
+function smsAct(sb, method, waId, key, edge, raw, type) {
+    if (method === 'GET' && edge === undefined)
+        return smsChatView(sb, waId, key) ?? notFound();
+    if (method !== 'POST' || edge !== 'messages')
+        return notFound();
+    const { message, problem } = smsWrite(sb, waId, key, jsonOf(raw, type));
+    if (message === null)
+        throw new PageError(400, String(problem));
+    return message;
 }
 
 /** @param {Buffer} raw @param {string} type */
@@ -95,12 +111,12 @@ function jsonOf(raw, type) {
 /** @param {import('../sandbox.js').Sandbox} sb */
 function stateView(sb) {
     const handsets = [...sb.store.handsets.values()].map((handset) => handsetView(sb, handset)).sort((a, b) => b.last_at - a.last_at).slice(0, HANDSETS_SHOWN);
-    return { handsets, businesses: [...sb.store.phones.values()].map((phone) => businessView(phone)) };
+    return { handsets, businesses: [...[...sb.store.phones.values()].map((phone) => businessView(phone)), ...smsBusinesses(sb)] };
 }
 
 /** @param {import('../sandbox.js').Sandbox} sb @param {import('../types.js').Handset} handset */
 function handsetView(sb, handset) {
-    let lastAt = handset.seen_at;
+    let lastAt = Math.max(handset.seen_at, smsLastAt(sb, handset.wa_id));
     let unread = 0;
     for (const phone of sb.store.phones.values())
         for (const message of sb.store.messagesOf(phone.id, handset.wa_id)) {
@@ -128,7 +144,7 @@ function chatsView(sb, waId) {
         return { ...businessView(phone), last: last === undefined ? null : { text: preview(last), at: last.at, direction: last.direction, status: last.statuses.at(-1)?.status ?? null },
             unread: messages.filter(isUnread).length, window_until: windowUntil(sb, phone, waId) };
     });
-    return { data: chats.sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0)) };
+    return { data: [...chats, ...smsChats(sb, waId)].sort((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0)) };
 }
 
 /** @param {import('../sandbox.js').Sandbox} sb @param {import('../types.js').Phone} phone @param {string} waId */
@@ -265,8 +281,10 @@ function serveMedia(sb, res, id) {
 
 /** @param {import('../sandbox.js').Sandbox} sb @param {import('../http_io.js').Response} res @param {string|null} waId */
 function streamEvents(sb, res, waId) {
-    serveEvents(sb, res, ['message', 'status', 'typing', 'handset', 'account'], (event, value) => event === 'handset' || event === 'account' || value.wa_id === waId,
+    serveEvents(sb, res, ['message', 'status', 'sms', 'sms_status', 'typing', 'handset', 'account'], (event, value) => event === 'handset' || event === 'account' || value.wa_id === waId,
         (event, value) => {
+            if (event === 'sms' || event === 'sms_status')
+                return { phone_number_id: smsKey(value.system_id, value.address), message: smsView(value) };
             if (event === 'message' || event === 'status')
                 return { phone_number_id: value.phone_number_id, message: messageView(sb, value) };
             return event === 'handset' ? handsetView(sb, value) : event === 'account' ? {} : value;

@@ -1,6 +1,7 @@
 /*
- * Senders. What every channel has stands here; WhatsApp's own identifiers and sealed credentials beside it. A
- * credential goes in and is never read back: only the vault uses it, for the process that has the right to.
+ * Senders. What every channel has stands here; WhatsApp's own identifiers and sealed credentials, and what an
+ * SMS sender is, beside it. A credential goes in and is never read back: only the vault uses it, for the
+ * process that has the right to.
  */
 #ifndef DOMAIN_CHANNEL_CHANNEL_H
 #define DOMAIN_CHANNEL_CHANNEL_H
@@ -18,6 +19,21 @@ enum channel_state { CHANNEL_ACTIVE, CHANNEL_PAUSED, CHANNEL_BROKEN, CHANNEL_DEL
 const char *channel_state_word(enum channel_state state);
 MUST_CHECK enum err channel_state_parse(struct slice word, enum channel_state *out);
 
+/* What somebody who gets a message sees as its sender. */
+enum channel_sms_kind { CHANNEL_SMS_ALPHANUMERIC, CHANNEL_SMS_NUMBER, CHANNEL_SMS_SHORT_CODE };
+const char *channel_sms_kind_word(enum channel_sms_kind kind);
+MUST_CHECK enum err channel_sms_kind_parse(struct slice word, enum channel_sms_kind *out);
+
+struct channel_sms {
+    struct slice sender; /* a header, or digits */
+    enum channel_sms_kind kind;
+    struct slice unicode; /* "auto" or "refuse": the contract knows no other */
+    unsigned parts_max;   /* of one message */
+};
+/* ERR_CHANNEL_SENDER: it is none of its kind: 1 to 11 characters with a letter among them, 7 to 15 digits, 3
+ * to 8. */
+MUST_CHECK enum err channel_sms_check(const struct channel_sms *sms);
+
 struct channel {
     struct id id;
     struct slice kind, name, state_reason;
@@ -27,6 +43,8 @@ struct channel {
     struct slice waba_id, phone_number_id, display_phone_number;
     struct slice window_check; /* "enforce" or "off": the contract knows no other */
     struct slice fetch_media;  /* "default", "always" or "never" */
+    bool is_sms;               /* then these, else the five above */
+    struct channel_sms sms;
 };
 
 enum channel_credential {
@@ -46,6 +64,8 @@ struct channel_new {
     struct slice window_check;                       /* NULL ptr: "enforce" */
     struct slice fetch_media;                        /* NULL ptr: "default" */
     struct vault_sealed sealed[CHANNEL_CREDENTIALS]; /* each of generation 1 */
+    bool is_sms;                                     /* then `sms`, and nothing of WhatsApp */
+    struct channel_sms sms;
     bool is_connecting; /* the access token comes later: its seal is not looked at */
 };
 
@@ -57,7 +77,8 @@ MUST_CHECK enum err channel_seal(const struct vault *vault, struct id tenant, st
                                  enum channel_credential credential, uint32_t generation, struct slice plain,
                                  struct arena *arena, struct vault_sealed *sealed_out);
 
-/* ERR_EXISTS: this workspace has the phone number already. ERR_TOO_MANY. Writes channel.created. */
+/* ERR_EXISTS: this workspace has the phone number, or the SMS sender, already. ERR_TOO_MANY. Writes
+ * channel.created. */
 MUST_CHECK enum err channel_create(struct db_tx *tx, const struct clock *clock,
                                    const struct channel_new *with, struct arena *arena, struct channel *out);
 /* Deleted ones are not found. */
@@ -76,6 +97,8 @@ struct channel_change {
     uint32_t revision; /* If-Match; 0: any */
     struct slice name; /* NULL ptr: as it was; so all */
     struct slice display_phone_number, window_check, fetch_media;
+    struct slice unicode;
+    unsigned parts_max; /* 0: as it was */
     bool has_state;
     enum channel_state state; /* active or paused; active mends a broken one */
     bool has_credential[CHANNEL_CREDENTIALS];

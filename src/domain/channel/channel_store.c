@@ -6,9 +6,22 @@
 
 #define CHANNEL_COLUMNS                                                                                      \
     "c.id, c.kind, c.name, c.state, c.state_reason, c.created_at, c.updated_at, c.revision, w.waba_id,"      \
-    " w.phone_number_id, w.display_phone_number, w.window_check, w.fetch_media"
+    " w.phone_number_id, w.display_phone_number, w.window_check, w.fetch_media,"                             \
+    " s.sender, s.sender_kind, s.unicode, s.parts_max"
 #define CHANNEL_TABLES                                                                                       \
-    " FROM channel c JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
+    " FROM channel c LEFT JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"      \
+    " LEFT JOIN sms_channel s ON s.tenant_id = c.tenant_id AND s.channel_id = c.id"
+
+static enum err
+sms_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel_sms *out)
+{
+    *out = (struct channel_sms){ .sender = arena_copy(arena, db_text(rows, row, 13)),
+                                 .unicode = arena_copy(arena, db_text(rows, row, 15)),
+                                 .parts_max = (unsigned)db_i64(rows, row, 16) };
+    if (out->sender.ptr == NULL || out->unicode.ptr == NULL)
+        return ERR_NO_MEMORY;
+    return channel_sms_kind_parse(db_text(rows, row, 14), &out->kind);
+}
 
 static enum err
 channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel *out)
@@ -24,13 +37,15 @@ channel_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
                              .phone_number_id = arena_copy(arena, db_text(rows, row, 9)),
                              .display_phone_number = arena_copy(arena, db_text(rows, row, 10)),
                              .window_check = arena_copy(arena, db_text(rows, row, 11)),
-                             .fetch_media = arena_copy(arena, db_text(rows, row, 12)) };
+                             .fetch_media = arena_copy(arena, db_text(rows, row, 12)),
+                             .is_sms = !db_is_null(rows, row, 13) };
     if (out->kind.ptr == NULL || out->name.ptr == NULL || out->state_reason.ptr == NULL ||
         out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL ||
         out->display_phone_number.ptr == NULL || out->window_check.ptr == NULL ||
         out->fetch_media.ptr == NULL)
         return ERR_NO_MEMORY;
-    return channel_state_parse(db_text(rows, row, 3), &out->state);
+    enum err err = channel_state_parse(db_text(rows, row, 3), &out->state);
+    return err == ERR_OK && out->is_sms ? sms_from_row(rows, row, arena, &out->sms) : err;
 }
 
 static const struct db_stmt channel_get_stmt = {
@@ -110,8 +125,7 @@ static const struct db_stmt channel_count_stmt = {
     "channel_count", "SELECT count(*) FROM channel WHERE tenant_id = $1 AND state <> 'deleted'"
 };
 static const struct db_stmt channel_insert_stmt = {
-    "channel_insert",
-    "INSERT INTO channel (tenant_id, id, kind, name, state) VALUES ($1, $2, 'whatsapp', $3, $4)"
+    "channel_insert", "INSERT INTO channel (tenant_id, id, kind, name, state) VALUES ($1, $2, $5, $3, $4)"
 };
 static const struct db_stmt whatsapp_channel_insert_stmt = {
     "whatsapp_channel_insert",
@@ -124,41 +138,65 @@ static const struct db_stmt whatsapp_channel_insert_stmt = {
     " $19, coalesce($20, 'default'))"
 };
 static const struct db_stmt dispatch_lane_insert_stmt = {
-    "dispatch_lane_insert", "INSERT INTO dispatch_lane (tenant_id, channel_id, is_open) VALUES ($1, $2, $3)"
+    "dispatch_lane_insert",
+    "INSERT INTO dispatch_lane (tenant_id, channel_id, is_open, carrier) VALUES ($1, $2, $3, $4)"
+};
+static const struct db_stmt sms_channel_insert_stmt = {
+    "sms_channel_insert",
+    "INSERT INTO sms_channel (tenant_id, channel_id, sender, sender_kind, unicode, parts_max)"
+    " VALUES ($1, $2, $3, $4, coalesce($5, 'auto'), $6)"
 };
 
 #define CREDENTIAL_ARGS(sealed) SEALED_ARGS(sealed), DB_I64((sealed)->key_version)
+
+/* What its kind has beside the channel. */
+static enum err
+kind_insert(struct db_tx *tx, const struct channel_new *with)
+{
+    const struct vault_sealed *sealed = with->sealed;
+    const struct db_arg given[] = { CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]) };
+    const struct db_arg none[] = { DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY),
+                                   DB_NULL };
+    const struct db_arg *token = with->is_connecting ? none : given;
+
+    if (with->is_sms) {
+        enum err err = channel_sms_check(&with->sms);
+        return err == ERR_OK ? db_exec_one(tx, &sms_channel_insert_stmt,
+                                           DB_ARGS(DB_ID(with->id), DB_TEXT(with->sms.sender),
+                                                   DB_TEXT_Z(channel_sms_kind_word(with->sms.kind)),
+                                                   DB_TEXT(with->sms.unicode), DB_I64(with->sms.parts_max)))
+                             : err;
+    }
+    return db_exec_one(tx, &whatsapp_channel_insert_stmt,
+                       DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
+                               DB_TEXT(with->display_phone_number), token[0], token[1], token[2], token[3],
+                               CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
+                               CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check),
+                               DB_I64(with->is_connecting ? 0 : 1), DB_TEXT(with->fetch_media)));
+}
 
 enum err
 channel_create(struct db_tx *tx, const struct clock *clock, const struct channel_new *with,
                struct arena *arena, struct channel *out)
 {
     struct db_rows *rows = NULL;
-    const struct vault_sealed *sealed = with->sealed;
-    const struct db_arg given[] = { CREDENTIAL_ARGS(&sealed[CHANNEL_ACCESS_TOKEN]) };
-    const struct db_arg none[] = { DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY), DB_BYTES(SLICE_EMPTY),
-                                   DB_NULL };
-    const struct db_arg *token = with->is_connecting ? none : given;
+    const char *kind = with->is_sms ? "sms" : "whatsapp"; /* also who carries its lane */
     enum err err = db_query(tx, &channel_count_stmt, DB_NO_ARGS, &rows);
 
     if (err == ERR_OK && db_i64(rows, 0, 0) >= (int64_t)CHANNEL_PER_TENANT_MAX)
         err = ERR_TOO_MANY;
     db_rows_free(rows);
     if (err == ERR_OK)
-        err = db_exec_one(tx, &channel_insert_stmt,
-                          DB_ARGS(DB_ID(with->id), DB_TEXT(with->name),
-                                  DB_TEXT_Z(channel_state_word(with->is_connecting ? CHANNEL_CONNECTING
-                                                                                   : CHANNEL_ACTIVE))));
+        err = db_exec_one(
+            tx, &channel_insert_stmt,
+            DB_ARGS(DB_ID(with->id), DB_TEXT(with->name),
+                    DB_TEXT_Z(channel_state_word(with->is_connecting ? CHANNEL_CONNECTING : CHANNEL_ACTIVE)),
+                    DB_TEXT_Z(kind)));
     if (err == ERR_OK)
-        err = db_exec_one(tx, &whatsapp_channel_insert_stmt,
-                          DB_ARGS(DB_ID(with->id), DB_TEXT(with->waba_id), DB_TEXT(with->phone_number_id),
-                                  DB_TEXT(with->display_phone_number), token[0], token[1], token[2], token[3],
-                                  CREDENTIAL_ARGS(&sealed[CHANNEL_APP_SECRET]),
-                                  CREDENTIAL_ARGS(&sealed[CHANNEL_VERIFY_TOKEN]), DB_TEXT(with->window_check),
-                                  DB_I64(with->is_connecting ? 0 : 1), DB_TEXT(with->fetch_media)));
+        err = kind_insert(tx, with);
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_insert_stmt,
-                          DB_ARGS(DB_ID(with->id), DB_BOOL(!with->is_connecting)));
+                          DB_ARGS(DB_ID(with->id), DB_BOOL(!with->is_connecting), DB_TEXT_Z(kind)));
     if (err == ERR_OK)
         err = channel_get(tx, with->id, arena, out);
     if (err == ERR_OK)
@@ -176,6 +214,11 @@ static const struct db_stmt whatsapp_channel_options_stmt = {
     "whatsapp_channel_options",
     "UPDATE whatsapp_channel SET display_phone_number = coalesce($3, display_phone_number),"
     " window_check = coalesce($4, window_check), fetch_media = coalesce($5, fetch_media) WHERE tenant_id = $1 AND channel_id = $2"
+};
+static const struct db_stmt sms_channel_options_stmt = {
+    "sms_channel_options",
+    "UPDATE sms_channel SET unicode = coalesce($3, unicode), parts_max = coalesce($4, parts_max)"
+    " WHERE tenant_id = $1 AND channel_id = $2"
 };
 /* One statement per credential. Writing past another replacement fails: the generation moved on. */
 #define CREDENTIAL_UPDATE(column)                                                                            \
@@ -206,6 +249,8 @@ change_check(struct db_tx *tx, const struct channel *before, const struct channe
     if (before->state == CHANNEL_CONNECTING &&
         (change->has_state || change->has_credential[CHANNEL_ACCESS_TOKEN]))
         return ERR_STATE_CONFLICT;
+    if (before->is_sms)
+        return ERR_OK;
     if (!change->has_state || change->state != CHANNEL_ACTIVE || change->has_credential[CHANNEL_ACCESS_TOKEN])
         return ERR_OK;
     enum err err = channel_generations(tx, before->id, generations);
@@ -234,6 +279,10 @@ channel_update(struct db_tx *tx, const struct clock *clock, struct id channel,
         err = db_exec_one(tx, &whatsapp_channel_options_stmt,
                           DB_ARGS(DB_ID(channel), DB_TEXT(change->display_phone_number),
                                   DB_TEXT(change->window_check), DB_TEXT(change->fetch_media)));
+    if (err == ERR_OK && (change->unicode.ptr != NULL || change->parts_max != 0))
+        err = db_exec_one(tx, &sms_channel_options_stmt,
+                          DB_ARGS(DB_ID(channel), DB_TEXT(change->unicode),
+                                  change->parts_max == 0 ? DB_NULL : DB_I64(change->parts_max)));
     for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
         if (change->has_credential[i])
             err = db_exec_one(
@@ -259,6 +308,11 @@ static const struct db_stmt channel_delete_stmt = {
 static const struct db_stmt whatsapp_channel_delete_stmt = {
     "whatsapp_channel_delete", "DELETE FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2"
 };
+/* With the routes that are its own. */
+static const struct db_stmt sms_channel_delete_stmt = {
+    "sms_channel_delete", "WITH routes AS (DELETE FROM sms_route WHERE tenant_id = $1 AND channel_id = $2)"
+                          " DELETE FROM sms_channel WHERE tenant_id = $1 AND channel_id = $2"
+};
 enum err
 channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision,
                struct arena *arena)
@@ -278,7 +332,8 @@ channel_delete(struct db_tx *tx, const struct clock *clock, struct id channel, u
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(true)));
     if (err == ERR_OK)
-        err = db_exec_one(tx, &whatsapp_channel_delete_stmt, DB_ARGS(DB_ID(channel)));
+        err = db_exec_one(tx, gone.is_sms ? &sms_channel_delete_stmt : &whatsapp_channel_delete_stmt,
+                          DB_ARGS(DB_ID(channel)));
     gone.state = CHANNEL_DELETED;
     gone.state_reason = SLICE_EMPTY;
     return err == ERR_OK ? channel_tell(tx, clock, EVENT_CHANNEL_DELETED, &gone) : err;

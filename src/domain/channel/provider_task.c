@@ -247,10 +247,8 @@ static const struct db_stmt provider_task_claim_stmt = {
     "provider_task_claim",
     "WITH RECURSIVE lane AS ((SELECT channel_id FROM provider_task WHERE state = 'waiting' ORDER BY channel_id"
     " LIMIT 1) UNION ALL SELECT (SELECT t.channel_id FROM provider_task t WHERE t.state = 'waiting'"
-    " AND t.channel_id > lane.channel_id ORDER BY t.channel_id LIMIT 1) FROM lane WHERE lane.channel_id IS NOT NULL)"
-    " UPDATE provider_task q SET state = 'leased', fence = q.fence + 1, attempt = q.attempt + 1,"
-    " lease_until = now() + make_interval(secs => $1 / 1000.0)"
-    " FROM (SELECT t.tenant_id, t.id FROM lane"
+    " AND t.channel_id > lane.channel_id ORDER BY t.channel_id LIMIT 1) FROM lane WHERE lane.channel_id IS NOT NULL),"
+    " due AS MATERIALIZED (SELECT t.tenant_id, t.id FROM lane"
     " CROSS JOIN LATERAL ((SELECT w.tenant_id, w.id FROM provider_task w WHERE w.channel_id = lane.channel_id"
     " AND w.state = 'waiting' AND w.due_at <= now() AND NOT w.moves_media"
     " ORDER BY w.due_at LIMIT 32)"
@@ -263,7 +261,9 @@ static const struct db_stmt provider_task_claim_stmt = {
     " LEFT JOIN (SELECT channel_id, count(*) AS count FROM provider_task WHERE state = 'leased' GROUP BY channel_id)"
     " held ON held.channel_id = t.channel_id"
     " ORDER BY coalesce(theirs.count, 0), t.tenant_id <= $2, t.tenant_id, coalesce(held.count, 0), t.due_at, t.id"
-    " FOR UPDATE OF t SKIP LOCKED LIMIT 1) due"
+    " FOR UPDATE OF t SKIP LOCKED LIMIT 1)"
+    " UPDATE provider_task q SET state = 'leased', fence = q.fence + 1, attempt = q.attempt + 1,"
+    " lease_until = now() + make_interval(secs => $1 / 1000.0) FROM due"
     " WHERE q.tenant_id = due.tenant_id AND q.id = due.id"
     " RETURNING q.tenant_id, q.id, q.channel_id, q.subject_id, q.kind, q.fence, q.attempt, q.is_unsure, q.created_at,"
     " q.key_version, q.request_ct, q.request_iv, q.request_tag, q.progress::text, q.moves_media"
@@ -313,10 +313,11 @@ done:
 
 static const struct db_stmt provider_task_take_over_stmt = {
     "provider_task_take_over",
-    "UPDATE provider_task q SET state = 'waiting', is_unsure = true, fence = q.fence + 1, lease_until = NULL,"
-    " due_at = now() FROM (SELECT tenant_id, id FROM provider_task WHERE state = 'leased' AND (lease_until < now()"
+    "WITH o AS MATERIALIZED (SELECT tenant_id, id FROM provider_task WHERE state = 'leased' AND (lease_until < now()"
     " OR lease_until > now() + interval '15 minutes')" /* longer than any: given by a clock that was ahead */
-    " ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED) o WHERE q.tenant_id = o.tenant_id AND q.id = o.id"
+    " ORDER BY lease_until LIMIT 100 FOR UPDATE SKIP LOCKED) UPDATE provider_task q SET state = 'waiting',"
+    " is_unsure = true, fence = q.fence + 1, lease_until = NULL, due_at = now() FROM o"
+    " WHERE q.tenant_id = o.tenant_id AND q.id = o.id"
 };
 
 static enum err

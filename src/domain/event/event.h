@@ -30,7 +30,7 @@ MUST_CHECK enum err event_type_parse(struct slice word, enum event_type *out);
 struct event {
     struct id id;
     enum event_type type;
-    struct id subject; /* a message, or a channel for channel events */
+    struct id subject; /* a message, or what the type begins with: a channel, a connector */
     struct id channel; /* zero: none */
     struct wall_time occurred_at;
     struct slice data;                  /* JSON object; empty: {} */

@@ -178,15 +178,10 @@ secret_check(const struct api_principal *principal, const unsigned char *secret,
     return is_it || (was_it && is_before_good) ? ERR_OK : ERR_KEY_INVALID;
 }
 
-/* The order matters: nothing is told of a key before its secret has matched. */
-static enum err
-principal_check(const struct api_principal *principal, enum api_key_mode mode, const unsigned char *secret,
-                struct wall_time now, struct slice from, enum api_scope scope)
+enum err
+authentication_judge(const struct api_principal *principal, struct wall_time now, struct slice from,
+                     enum api_scope scope)
 {
-    enum err err = secret_check(principal, secret, now);
-
-    if (err != ERR_OK || mode != principal->mode)
-        return err != ERR_OK ? err : ERR_KEY_INVALID;
     if (principal->is_revoked)
         return ERR_KEY_REVOKED;
     if (principal->has_expiry && principal->expires_at.us <= now.us)
@@ -198,6 +193,18 @@ principal_check(const struct api_principal *principal, enum api_key_mode mode, c
     if (scope == API_SCOPE_COUNT ? principal->scopes == 0 : (principal->scopes & (UINT64_C(1) << scope)) == 0)
         return ERR_SCOPE;
     return ERR_OK;
+}
+
+/* The order matters: nothing is told of a key before its secret has matched. */
+static enum err
+principal_check(const struct api_principal *principal, enum api_key_mode mode, const unsigned char *secret,
+                struct wall_time now, struct slice from, enum api_scope scope)
+{
+    enum err err = secret_check(principal, secret, now);
+
+    if (err != ERR_OK || mode != principal->mode)
+        return err != ERR_OK ? err : ERR_KEY_INVALID;
+    return authentication_judge(principal, now, from, scope);
 }
 
 enum err

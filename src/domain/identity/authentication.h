@@ -27,4 +27,11 @@ MUST_CHECK enum err authentication_check(struct authentication *authentication, 
                                          struct slice presented, struct slice from, enum api_scope scope,
                                          struct api_principal *out);
 
+/*
+ * The same of a key that was shown in another way: whether it may be used now, from this address, with this
+ * scope. Not its secret.
+ */
+MUST_CHECK enum err authentication_judge(const struct api_principal *principal, struct wall_time now,
+                                         struct slice from, enum api_scope scope);
+
 #endif

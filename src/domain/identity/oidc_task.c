@@ -205,7 +205,7 @@ oidc_task_forget(struct db_tx *tx, const struct id *ids, size_t count)
 /* What it asks leaves the table with the claim: a code lies there for as long as nobody has it in hand. */
 static const struct db_stmt take_stmt = {
     "oidc_task_take",
-    "WITH next AS (SELECT w.id, w.issuer_id, w.kind, w.request_key_version, w.request_ct, w.request_iv, w.request_tag"
+    "WITH next AS MATERIALIZED (SELECT w.id, w.issuer_id, w.kind, w.request_key_version, w.request_ct, w.request_iv, w.request_tag"
     " FROM oidc_task w WHERE w.tenant_id = $1 AND w.state = 'waiting'"
     " AND w.created_at > clock_timestamp() - interval '20 s'"
     " ORDER BY (SELECT count(*) FROM oidc_task o WHERE o.tenant_id = $1 AND o.issuer_id = w.issuer_id"

@@ -11,6 +11,8 @@
 #include "domain/event/event.h"
 #include "domain/message/message_by.h"
 #include "domain/message/message_status.h"
+#include "domain/policy/phone_zone.h"
+#include "domain/policy/policy_gate.h"
 #include "platform/db/db.h"
 #include "platform/ipc/vault_client.h"
 #include "platform/ipc/vault_many.h"
@@ -113,12 +115,25 @@ MUST_CHECK enum err message_open_metadata(const struct vault *vault, struct id t
                                           const struct message_sealed *sealed, struct arena *arena,
                                           struct slice *metadata_out);
 
+struct dnd_preference;
+
+/* What the request has to say to the policy gate of one of its senders. */
+struct message_asked {
+    enum policy_template template_state; /* of its template, if it is one */
+    enum policy_dlt dlt;                 /* what India's registry says of its text */
+    struct id dlt_template;              /* its template there; zero: none */
+    enum policy_dnd dnd;                 /* NONE; UNKNOWN; CLEAR, without a preference of the recipient's */
+    const struct dnd_preference *preference; /* of the recipient, in India's DND registry; NULL: none */
+    unsigned dnd_category;                   /* as which the message is judged there */
+};
+
 /* A sender that takes over when the one before it failed, or delivered nothing in time. */
 struct message_fallback {
     struct id channel;
     struct slice kind; /* its content's type */
     int64_t after_s;   /* 0: only when the one before it failed */
     bool has_content;  /* sealed.fallback at its place; else it sends the message's */
+    struct message_asked asked;
 };
 
 /* What a client asked to be sent, ready to be stored. All slices are borrowed for the call. */
@@ -136,8 +151,12 @@ struct message_new {
     size_t tag_count;
     struct message_fallback fallbacks[MESSAGE_FALLBACKS_MAX]; /* in their order */
     size_t fallback_count;
-    struct message_by by;                                 /* who asked */
-    struct slice idempotency_key;                         /* NULL ptr: none */
+    struct slice purpose; /* for which the recipient is asked for consent; NULL ptr: its category's word */
+    struct message_asked asked;      /* of its first sender */
+    enum policy_quota quota;         /* SPENT: whoever asks about it found none left */
+    const struct phone_place *place; /* where the recipient is; NULL: quiet hours are not asked about */
+    struct message_by by;            /* who asked */
+    struct slice idempotency_key;    /* NULL ptr: none */
     unsigned char fingerprint[MESSAGE_FINGERPRINT_BYTES]; /* of the request, with an idempotency key */
     void *owner;                                          /* the caller's own: the batch is sorted in place */
 };
@@ -149,6 +168,9 @@ struct message_accepted {
     bool is_replay;   /* the same request was accepted before: `id` is that message */
     bool is_doubtful; /* ERR_DB_UNAVAILABLE: the connection broke in the commit, which may have happened */
     struct id id;
+    enum policy_decision decision;           /* with ERR_OK: of the policy gate; so is the message's status */
+    unsigned char policy[POLICY_PACKED_MAX]; /* its receipt, packed */
+    size_t policy_bytes;                     /* 0: the message was accepted before there was a gate */
 };
 
 /*
@@ -162,6 +184,21 @@ struct message_accepted {
 MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock,
                                          struct message_new *messages, struct message_accepted *accepted,
                                          size_t count, struct arena *arena);
+
+/* What the gate says of a message, for each of its senders. */
+struct message_checked {
+    enum err err; /* as in message_accepted; without an idempotency key */
+    struct policy_receipt senders[MESSAGE_SENDERS_MAX]; /* by position; of the first: the message's */
+    size_t sender_count;                                /* with ERR_OK: one, and its fallbacks */
+};
+/*
+ * What message_accept_batch would decide at this moment, by the same statement and the same judging, without
+ * storing anything: the transaction is rolled back. Of `message` the address' index must be there; its
+ * idempotency key is not looked at.
+ */
+MUST_CHECK enum err message_accept_check(struct db *db, const struct clock *clock,
+                                         const struct message_new *message, struct arena *arena,
+                                         struct message_checked *out);
 
 /*
  * Marks a batch of messages as one request under an idempotency key. ERR_OK: new, or the same batch again:
@@ -178,7 +215,10 @@ struct message {
     enum message_category category;
     enum message_status status;
     struct slice kind, reference, provider_id, error_code, error_title, error_class; /* NULL ptr: none */
-    struct slice pricing; /* JSON, as the API shows it; NULL ptr: not known */
+    struct slice pricing;             /* JSON, as the API shows it; NULL ptr: not known */
+    struct slice purpose;             /* NULL ptr: its category's word */
+    struct slice policy, policy_sent; /* receipts, packed: when it was accepted, when it was stopped before it
+                                         left; NULL ptr: none */
     int attempt_count;
     unsigned sender, fallback_count; /* the position of the one in use: its is the channel; how many in all */
     struct wall_time created_at, updated_at;

@@ -31,53 +31,84 @@ enum {
  * worked out of them: so that is done in a subquery first, and OFFSET 0 keeps it one. Else each row reads all
  * windows of its tenant.
  *
+ * Who of a workspace is suppressed or has said something about consent is looked up for each row only where
+ * the workspace has any such row at all, which is asked once for each class, by this statement and in its
+ * snapshot: a suppression that was committed before counts.
+ *
+ * What the gate judges from stands in a line for each class: its channel's kind, its state, its workspace's,
+ * what billing says (workspace_credit), each a character, '-' for none; then the workspace's settings.
+ *
  * With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h); also of
  * what is held, when he may not look before its time.
  */
 static const struct db_stmt message_judge_stmt = {
     "message_accept_judge",
-    "WITH standing AS MATERIALIZED (SELECT array_agg(CASE WHEN c.state = 'active' THEN"
+    "WITH standing AS MATERIALIZED (SELECT array_agg(c.verdict) AS of, array_agg(c.kind) AS kinds,"
+    " array_agg(c.suppresses) AS suppresses, array_agg(c.consents) AS consents,"
+    " string_agg(concat(coalesce(left(c.kind, 1), '-'), coalesce(left(c.state, 1), '-'),"
+    " coalesce(left(c.workspace, 1), '-'), c.credit, c.settings), E'\n') AS facts, count(c.told) AS told"
+    " FROM (SELECT CASE WHEN c.state = 'active' THEN"
     " CASE WHEN a.flags & 1 <> 0 AND w.window_check = 'enforce' THEN 2 ELSE 1 END WHEN c.state <> 'deleted' THEN 3 END"
-    " ORDER BY a.n) AS of, count(pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, '')))"
-    " FILTER (WHERE c.state = 'active' AND a.flags & 2 <> 0 AND l.is_resting AND l.is_open) AS told"
+    " AS verdict, c.kind, c.state, o.state AS workspace, workspace_credit(a.tenant_id, a.id) AS credit,"
+    " " POLICY_SETTINGS_TEXT " AS settings,"
+    " EXISTS (SELECT FROM suppression p WHERE p.tenant_id = a.tenant_id) AS suppresses,"
+    " EXISTS (SELECT FROM consent_state p WHERE p.tenant_id = a.tenant_id) AS consents,"
+    " CASE WHEN c.state = 'active' AND a.flags & 2 <> 0 AND l.is_resting AND l.is_open THEN"
+    " pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, ''))::text END AS told"
     " FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) WITH ORDINALITY AS a (tenant_id, id, flags, n)"
+    " LEFT JOIN tenant o ON o.tenant_id = a.tenant_id"
     " LEFT JOIN channel c ON c.tenant_id = a.tenant_id AND c.id = a.id"
     " LEFT JOIN whatsapp_channel w ON w.tenant_id = a.tenant_id AND w.channel_id = a.id"
-    " LEFT JOIN dispatch_lane l ON l.tenant_id = a.tenant_id AND l.channel_id = a.id),"
+    " LEFT JOIN dispatch_lane l ON l.tenant_id = a.tenant_id AND l.channel_id = a.id"
+    " LEFT JOIN policy_settings s ON s.tenant_id = a.tenant_id ORDER BY a.n) c),"
     " judged AS MATERIALIZED (SELECT i.n, i.id, i.tenant_id, i.key, i.prints,"
     " CASE (SELECT of FROM standing)[i.class] WHEN 1 THEN 'a' WHEN 2 THEN"
     " CASE WHEN (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
     " WHERE w.tenant_id = i.tenant_id AND w.channel_id = i.channel_id AND w.peer_index = i.peer_index)"
-    " THEN 'w' ELSE 'a' END WHEN 3 THEN 'p' ELSE 'u' END AS verdict"
-    " FROM (SELECT i.*, ($2::uuid[])[i.class] AS tenant_id, ($3::uuid[])[i.class] AS channel_id,"
-    " substr(i.prints, 33) AS peer_index FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[])"
-    " WITH ORDINALITY AS i (id, class, key, prints, n) OFFSET 0) i),"
-    " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
-    " SELECT tenant_id, key, substr(prints, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
-    " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id)"
-    " SELECT set_config('harkara.verdicts', string_agg(CASE WHEN verdict <> 'a' THEN verdict"
-    " WHEN key IS NULL OR id IN (SELECT message_id FROM claimed) THEN 'f' ELSE 'k' END, '' ORDER BY n), true),"
-    " (SELECT told FROM standing) FROM judged"
+    " THEN 'w' ELSE 'a' END WHEN 3 THEN 'p' ELSE 'u' END AS verdict,"
+    " CASE WHEN (SELECT suppresses FROM standing)[i.class] THEN " POLICY_SUPPRESSION_FACT(
+        "i") " ELSE 0 END +"
+             " CASE WHEN (SELECT consents FROM standing)[i.class] THEN " POLICY_CONSENT_FACT(
+                 "i") " ELSE 0 END AS facts"
+                      " FROM (SELECT i.*, ($2::uuid[])[i.class] AS tenant_id, ($3::uuid[])[i.class] AS channel_id,"
+                      " (SELECT kinds FROM standing)[i.class] AS channel_kind, ($9::text[])[i.class] AS purpose,"
+                      " substr(i.prints, 33) AS peer_index FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[])"
+                      " WITH ORDINALITY AS i (id, class, key, prints, n) OFFSET 0) i),"
+                      " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
+                      " SELECT tenant_id, key, substr(prints, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
+                      " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id)"
+                      " SELECT set_config('harkara.verdicts', string_agg(CASE WHEN verdict <> 'a' THEN verdict"
+                      " WHEN key IS NULL OR id IN (SELECT message_id FROM claimed) THEN 'f' ELSE 'k' END, '' ORDER BY n), true),"
+                      " string_agg(facts::text, '' ORDER BY n), (SELECT facts FROM standing), (SELECT told FROM standing) FROM judged"
 };
 
 #define CHANNEL_ARGS(c)                                                                                      \
     DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
 #define ROW_ARGS(c) DB_ID_ARRAY((c)->ids, (c)->count), DB_I64_ARRAY((c)->classes, (c)->count)
 
+/* The transaction's first round trip: what the policy gate judges from is worked on here. */
 static enum err
-send_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
+ask_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
 {
-    return db_later(tx, &message_judge_stmt,
-                    DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_flags, c->class_count), ROW_ARGS(c),
-                            DB_TEXT_ARRAY(c->keys, c->count), DB_BYTES_ARRAY(c->prints, c->count)),
-                    rows_out);
+    enum err err =
+        db_query(tx, &message_judge_stmt,
+                 DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_flags, c->class_count),
+                         DB_ID_ARRAY(c->ids, c->judge_count), DB_I64_ARRAY(c->classes, c->judge_count),
+                         DB_TEXT_ARRAY(c->keys, c->judge_count), DB_BYTES_ARRAY(c->prints, c->judge_count),
+                         DB_TEXT_ARRAY(c->class_purposes, c->class_count)),
+                 rows_out);
+
+    if (err == ERR_OK && (db_rows_count(*rows_out) != 1 || db_text(*rows_out, 0, 0).len != c->judge_count ||
+                          db_text(*rows_out, 0, 1).len != c->judge_count))
+        bug("a batch was judged with another number of verdicts");
+    return err;
 }
 
 /* Row i.n is to be stored. */
 #define IS_FRESH "get_byte((SELECT current_setting('harkara.verdicts')::bytea), i.n::int - 1) = ascii('f')"
 #define MESSAGE_COLUMNS                                                                                      \
     "tenant_id, id, channel_id, direction, kind, category, key_version, accepted_by, peer_index, peer_iv,"   \
-    " peer_tag, content_iv, content_tag, peer_ct, content_ct, status, told_xid"
+    " peer_tag, content_iv, content_tag, peer_ct, content_ct, policy, status, told_xid"
 /* `sealed`: peer index, IV and tag of peer and of content, and the peer. */
 #define MESSAGE_VALUES                                                                                         \
     "($2::uuid[])[i.class], i.id, ($3::uuid[])[i.class], 'out', ($4::text[])[i.class],"                        \
@@ -85,6 +116,7 @@ send_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **ro
     " ($6::bigint[])[i.class]::int, ($7::text[])[i.class], substr(i.sealed, 1, 32), substr(i.sealed, 33, 12)," \
     " substr(i.sealed, 45, 16), substr(i.sealed, 61, 12), substr(i.sealed, 73, 16), substr(i.sealed, 89),"     \
     " i.content_ct"
+#define MESSAGE_POLICY "($12::bytea[])[i.class]"
 #define MESSAGE_ARRAYS "$8::uuid[], $9::bigint[], $10::bytea[], $11::bytea[]"
 #define MESSAGE_NAMES  "id, class, sealed, content_ct"
 
@@ -94,25 +126,31 @@ send_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **ro
  */
 static const struct db_stmt message_store_stmt = {
     "message_accept_store",
-    "INSERT INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_VALUES ", 'accepted', (SELECT event_xid())"
+    "INSERT INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_VALUES ", " MESSAGE_POLICY
+    ", 'accepted', (SELECT event_xid())"
     " FROM unnest(" MESSAGE_ARRAYS ") WITH ORDINALITY AS i (" MESSAGE_NAMES ", n) WHERE " IS_FRESH
 };
 /* The same of a batch in which some message has what few have. */
 static const struct db_stmt message_store_rare_stmt = {
     "message_accept_store_rare",
     "INSERT INTO message (" MESSAGE_COLUMNS ", metadata_ct, metadata_iv, metadata_tag, reference, target_id,"
-    " send_at, expires_at, tags, fallbacks, resent_from) SELECT " MESSAGE_VALUES
-    ", CASE WHEN i.send_at IS NULL THEN 'accepted' ELSE 'held' END,"
-    " CASE WHEN i.send_at IS NULL AND coalesce(i.fallbacks, 0) = 0 THEN (SELECT event_xid()) END,"
+    " send_at, expires_at, tags, fallbacks, resent_from, purpose, dlt_template_id) SELECT " MESSAGE_VALUES
+    ", coalesce(i.policy, " MESSAGE_POLICY "),"
+    " CASE WHEN i.decision = 2 THEN 'blocked' WHEN i.send_at IS NULL THEN 'accepted' ELSE 'held' END,"
+    " CASE WHEN i.send_at IS NULL AND coalesce(i.fallbacks, 0) = 0 AND i.decision IS DISTINCT FROM 2"
+    " THEN (SELECT event_xid()) END,"
     " i.metadata_ct, substr(i.metadata_seal, 1, 12), substr(i.metadata_seal, 13, 16), i.reference,"
     " nullif(i.target_id, '00000000-0000-0000-0000-000000000000'), i.send_at, i.expires_at,"
     " CASE WHEN i.tags IS NULL THEN '{}' ELSE string_to_array(i.tags, E'\n') END, coalesce(i.fallbacks, 0),"
-    " nullif(i.resent_from, '00000000-0000-0000-0000-000000000000')"
+    " nullif(i.resent_from, '00000000-0000-0000-0000-000000000000'),"
+    " nullif(($24::text[])[i.class], ('{otp,transactional,service,promotional}'::text[])[($5::bigint[])[i.class] + 1]),"
+    " nullif(i.dlt_template_id, '00000000-0000-0000-0000-000000000000')"
     " FROM (SELECT i.*, nullif(i.sent_from, 'infinity') AS send_at, nullif(i.sent_until, 'infinity') AS expires_at"
-    " FROM unnest(" MESSAGE_ARRAYS ", $12::uuid[], $13::text[], $14::bytea[], $15::bytea[], $16::text[],"
-    " $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::uuid[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
-    ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, resent_from, n)) i"
-    " WHERE " IS_FRESH
+    " FROM unnest(" MESSAGE_ARRAYS ", $13::uuid[], $14::text[], $15::bytea[], $16::bytea[], $17::text[],"
+    " $18::timestamptz[], $19::timestamptz[], $20::bigint[], $21::uuid[], $22::bigint[], $23::bytea[],"
+    " $25::uuid[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
+    ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, resent_from, decision,"
+    " policy, dlt_template_id, n)) i WHERE " IS_FRESH
 };
 
 #define MESSAGE_ARGS(c)                                                                                      \
@@ -120,90 +158,98 @@ static const struct db_stmt message_store_rare_stmt = {
         DB_I64_ARRAY((c)->class_categories, (c)->class_count),                                               \
         DB_I64_ARRAY((c)->class_key_versions, (c)->class_count),                                             \
         DB_TEXT_ARRAY((c)->class_accepted_by, (c)->class_count), ROW_ARGS(c),                                \
-        DB_BYTES_ARRAY((c)->sealed, (c)->count), DB_BYTES_ARRAY((c)->content_ct, (c)->count)
+        DB_BYTES_ARRAY((c)->sealed, (c)->count), DB_BYTES_ARRAY((c)->content_ct, (c)->count),                \
+        DB_BYTES_ARRAY((c)->class_policies, (c)->class_count)
 
 static enum err
 send_messages(struct db_tx *tx, const struct accept_columns *c)
 {
     if (!c->has_rare)
         return db_later(tx, &message_store_stmt, DB_ARGS(MESSAGE_ARGS(c)), NULL);
-    return db_later(tx, &message_store_rare_stmt,
-                    DB_ARGS(MESSAGE_ARGS(c), DB_ID_ARRAY(c->targets, c->target_count),
-                            DB_TEXT_ARRAY(c->references, c->reference_count),
-                            DB_BYTES_ARRAY(c->metadata_ct, c->metadata_count),
-                            DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count),
-                            DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
-                            DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
-                            DB_I64_ARRAY(c->fallbacks, c->fallback_count),
-                            DB_ID_ARRAY(c->resents, c->resent_count)),
-                    NULL);
+    return db_later(
+        tx, &message_store_rare_stmt,
+        DB_ARGS(MESSAGE_ARGS(c), DB_ID_ARRAY(c->targets, c->target_count),
+                DB_TEXT_ARRAY(c->references, c->reference_count),
+                DB_BYTES_ARRAY(c->metadata_ct, c->metadata_count),
+                DB_BYTES_ARRAY(c->metadata_seals, c->metadata_count), DB_TEXT_ARRAY(c->tags, c->tag_count),
+                DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
+                DB_I64_ARRAY(c->fallbacks, c->fallback_count), DB_ID_ARRAY(c->resents, c->resent_count),
+                DB_I64_ARRAY(c->decisions, c->decision_count), DB_BYTES_ARRAY(c->policies, c->policy_count),
+                DB_TEXT_ARRAY(c->class_purposes, c->class_count),
+                DB_ID_ARRAY(c->dlt_templates, c->dlt_template_count)),
+        NULL);
 }
 
 /*
  * The webhooks processes are told of the messages, which are events, if they rest: looked up behind the
  * insert of messages, which had the transaction's number assigned (webhook_rest.h says why).
  */
-#define QUEUED(columns, values, arrays, names)                                                               \
+#define QUEUED(columns, values, arrays, names, which)                                                        \
     "WITH queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority" columns        \
     ") SELECT ($2::uuid[])[i.class], i.id, ($3::uuid[])[i.class], ($4::bigint[])[i.class]::smallint" values  \
     " FROM unnest($5::uuid[], $6::bigint[]" arrays ") WITH ORDINALITY AS i (id, class" names                 \
-    ", n) WHERE " IS_FRESH                                                                                   \
+    ", n) WHERE " IS_FRESH which                                                                             \
     ") SELECT pg_notify('harkara_webhook', '') FROM consumer_cursor WHERE consumer = 'webhooks' AND is_resting"
-static const struct db_stmt message_enqueue_stmt = { "message_accept_enqueue", QUEUED("", "", "", "") };
+static const struct db_stmt message_enqueue_stmt = { "message_accept_enqueue", QUEUED("", "", "", "", "") };
 static const struct db_stmt message_enqueue_rare_stmt = {
     "message_accept_enqueue_rare",
     QUEUED(", state, due_at, expires_at, has_fallback",
            ", CASE WHEN coalesce(i.send_at, 'infinity') = 'infinity' THEN 'ready' ELSE 'held' END,"
            " coalesce(nullif(i.send_at, 'infinity'), now()), nullif(i.expires_at, 'infinity'),"
            " coalesce(i.fallbacks > 0, false)",
-           ", $7::timestamptz[], $8::timestamptz[], $9::bigint[]", ", send_at, expires_at, fallbacks")
+           ", $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[]",
+           ", send_at, expires_at, fallbacks, decision", " AND i.decision IS DISTINCT FROM 2")
 };
 #define QUEUE_ARGS(c) CHANNEL_ARGS(c), DB_I64_ARRAY((c)->class_categories, (c)->class_count), ROW_ARGS(c)
 
 static enum err
 send_queue(struct db_tx *tx, const struct accept_columns *c)
 {
-    if (c->send_at_count + c->expires_at_count + c->fallback_count == 0)
+    if (c->send_at_count + c->expires_at_count + c->fallback_count + c->decision_count == 0)
         return db_later(tx, &message_enqueue_stmt, DB_ARGS(QUEUE_ARGS(c)), NULL);
     return db_later(tx, &message_enqueue_rare_stmt,
                     DB_ARGS(QUEUE_ARGS(c), DB_TIME_ARRAY(c->send_at, c->send_at_count),
                             DB_TIME_ARRAY(c->expires_at, c->expires_at_count),
-                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
+                            DB_I64_ARRAY(c->fallbacks, c->fallback_count),
+                            DB_I64_ARRAY(c->decisions, c->decision_count)),
                     NULL);
 }
 
 /*
- * Of those messages that are held, or have further senders: what their event says changes in the message
- * later. What all of them have, event_data adds for who reads.
+ * Of those messages that are held or blocked, or have further senders: what their event says changes in the
+ * message later. What all of them have, event_data adds for who reads.
  */
 static const struct db_stmt message_events_accept_stmt = {
     "message_accept_events",
     "INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
-    " SELECT ($2::uuid[])[i.class], i.event_id, CASE WHEN i.starts_at IS NULL THEN 'message.accepted' ELSE"
-    " 'message.held' END, i.id, ($3::uuid[])[i.class], now(), jsonb_strip_nulls(jsonb_build_object("
+    " SELECT ($2::uuid[])[i.class], i.event_id, CASE WHEN i.decision = 2 THEN 'message.blocked'"
+    " WHEN i.starts_at IS NULL THEN 'message.accepted' ELSE 'message.held' END, i.id, ($3::uuid[])[i.class], now(), jsonb_strip_nulls(jsonb_build_object("
     "'actor', CASE WHEN starts_with(($5::text[])[i.class], 'usr_') THEN 'person' ELSE 'api-key' END, 'category', ('{otp,transactional,service,promotional}'::text[])[($4::bigint[])[i.class] + 1],"
     " CASE WHEN starts_with(($5::text[])[i.class], 'usr_') THEN 'person_id' ELSE 'key_id' END, ($5::text[])[i.class],"
-    " 'reference', i.reference, 'tags', string_to_array(i.tags, E'\n'), 'send_at',"
+    " 'reference', i.reference, 'tags', string_to_array(i.tags, E'\n'), 'rule', i.rule, 'send_at',"
     " to_char(i.starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')))"
     " FROM (SELECT i.*, nullif(i.send_at, 'infinity') AS starts_at"
-    " FROM unnest($6::uuid[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::bigint[])"
-    " WITH ORDINALITY AS i (id, class, event_id, reference, tags, send_at, fallbacks, n)) i"
-    " WHERE (i.starts_at IS NOT NULL OR i.fallbacks > 0) AND " IS_FRESH
+    " FROM unnest($6::uuid[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::bigint[],"
+    " $13::bigint[], $14::text[])"
+    " WITH ORDINALITY AS i (id, class, event_id, reference, tags, send_at, fallbacks, decision, rule, n)) i"
+    " WHERE (i.starts_at IS NOT NULL OR i.fallbacks > 0 OR i.decision = 2) AND " IS_FRESH
 };
 
 static enum err
 send_events(struct db_tx *tx, const struct accept_columns *c)
 {
-    if (c->send_at_count + c->fallback_count == 0)
+    if (c->send_at_count + c->fallback_count + c->decision_count == 0)
         return ERR_OK;
-    return db_later(tx, &message_events_accept_stmt,
-                    DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_categories, c->class_count),
-                            DB_TEXT_ARRAY(c->class_accepted_by, c->class_count), ROW_ARGS(c),
-                            DB_ID_ARRAY(c->events, c->count),
-                            DB_TEXT_ARRAY(c->references, c->reference_count),
-                            DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
-                            DB_I64_ARRAY(c->fallbacks, c->fallback_count)),
-                    NULL);
+    return db_later(
+        tx, &message_events_accept_stmt,
+        DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_categories, c->class_count),
+                DB_TEXT_ARRAY(c->class_accepted_by, c->class_count), ROW_ARGS(c),
+                DB_ID_ARRAY(c->events, c->count), DB_TEXT_ARRAY(c->references, c->reference_count),
+                DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),
+                DB_I64_ARRAY(c->fallbacks, c->fallback_count), DB_I64_ARRAY(c->decisions, c->decision_count),
+                DB_TEXT_ARRAY(c->rules, c->decision_count)),
+        NULL);
 }
 
 /* Of a batch that has any. Those whose message was not stored find none to join, here and below. */
@@ -229,20 +275,24 @@ send_tags(struct db_tx *tx, const struct accept_columns *c)
 static const struct db_stmt message_senders_accept_stmt = {
     "message_senders_accept",
     "INSERT INTO message_fallback (tenant_id, message_id, position, channel_id, kind, after_s, due_at, key_version,"
-    " content_ct, content_iv, content_tag)"
+    " content_ct, content_iv, content_tag, dlt_template_id, policy, left_for, left_at)"
     " SELECT s.tenant_id, s.message_id, s.position, s.channel_id, s.kind, nullif(s.after_s, 0),"
     " CASE s.position WHEN 1 THEN coalesce(m.send_at, now()) + make_interval(secs => nullif(s.after_s, 0)) END,"
-    " nullif(s.key_version, 0), s.content_ct, substr(s.seal, 1, 12), substr(s.seal, 13, 16)"
+    " nullif(s.key_version, 0), s.content_ct, substr(s.seal, 1, 12), substr(s.seal, 13, 16),"
+    " nullif(s.dlt_template_id, '00000000-0000-0000-0000-000000000000'), s.policy,"
+    " CASE s.stopped WHEN 1 THEN 'blocked' END, CASE s.stopped WHEN 1 THEN now() END"
     " FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $8::bigint[], $9::bytea[],"
-    " $10::bytea[]) AS s (tenant_id, message_id, position, channel_id, kind, after_s, key_version, content_ct, seal)"
-    " JOIN message m ON m.tenant_id = s.tenant_id AND m.id = s.message_id"
+    " $10::bytea[], $11::uuid[], $12::bytea[], $13::bigint[]) AS s (tenant_id, message_id, position, channel_id, kind,"
+    " after_s, key_version, content_ct, seal, dlt_template_id, policy, stopped)"
+    " JOIN message m ON m.tenant_id = s.tenant_id AND m.id = s.message_id AND m.status <> 'blocked'"
 };
 
 static enum err
-send_senders(struct db_tx *tx, const struct message_new *messages, size_t count, struct arena *arena)
+send_senders(struct db_tx *tx, const struct accept_columns *columns, const struct message_new *messages,
+             struct arena *arena)
 {
     struct accept_senders s;
-    enum err err = accept_senders_fill(&s, messages, count, arena);
+    enum err err = accept_senders_fill(&s, columns, messages, arena);
 
     if (err != ERR_OK || s.count == 0)
         return err;
@@ -251,7 +301,8 @@ send_senders(struct db_tx *tx, const struct message_new *messages, size_t count,
                             DB_I64_ARRAY(s.positions, s.count), DB_ID_ARRAY(s.channels, s.count),
                             DB_TEXT_ARRAY(s.kinds, s.count), DB_I64_ARRAY(s.afters, s.count),
                             DB_I64_ARRAY(s.key_versions, s.count), DB_BYTES_ARRAY(s.cts, s.count),
-                            DB_BYTES_ARRAY(s.seals, s.count)),
+                            DB_BYTES_ARRAY(s.seals, s.count), DB_ID_ARRAY(s.dlt_templates, s.count),
+                            DB_BYTES_ARRAY(s.policies, s.count), DB_I64_ARRAY(s.stopped, s.count)),
                     NULL);
 }
 
@@ -274,26 +325,45 @@ err_of_verdict(char verdict)
     }
 }
 
-/* From begin to commit in one round trip. */
+/* Begins the transaction and has everything judged: what a check does, and what comes before storing. */
+static enum err
+judge_once(struct db *db, const struct clock *clock, const struct message_new *messages,
+           struct message_accepted *accepted, size_t count, struct arena *arena,
+           struct accept_columns *columns, struct db_tx *tx)
+{
+    struct db_rows *rows = NULL;
+    enum err err = accept_columns_fill(columns, clock, messages, count, arena);
+
+    if (err != ERR_OK)
+        return err;
+    err = db_begin_many(db, ACCEPT_ROLE, columns->tenants, columns->tenant_count, tx);
+    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
+        err = db_reopen(db, 0);
+        if (err == ERR_OK)
+            err = db_begin_many(db, ACCEPT_ROLE, columns->tenants, columns->tenant_count, tx);
+    }
+    if (err == ERR_OK)
+        err = ask_judge(tx, columns, &rows);
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        accepted[i] = (struct message_accepted){ .id = messages[i].id,
+                                                 .err = err_of_verdict(db_text(rows, 0, 0).ptr[i]) };
+    if (err == ERR_OK)
+        err = accept_policy_judge(tx, columns, clock,
+                                  &(struct accept_facts){ db_text(rows, 0, 1), db_text(rows, 0, 2) },
+                                  messages, accepted, arena);
+    db_rows_free(rows);
+    return err;
+}
+
+/* From begin to commit in two round trips: what is known of the rows, and what becomes of them. */
 static enum err
 accept_once(struct db *db, const struct clock *clock, const struct message_new *messages,
             struct message_accepted *accepted, size_t count, struct arena *arena)
 {
     struct accept_columns columns;
     struct db_tx tx = { .is_open = false };
-    struct db_rows *rows = NULL;
-    enum err err = accept_columns_fill(&columns, clock, messages, count, arena);
+    enum err err = judge_once(db, clock, messages, accepted, count, arena, &columns, &tx);
 
-    if (err != ERR_OK)
-        return err;
-    err = db_begin_many(db, ACCEPT_ROLE, columns.tenants, columns.tenant_count, &tx);
-    if (err == ERR_DB_UNAVAILABLE) { /* nothing was done yet: a server that was started again may be back */
-        err = db_reopen(db, 0);
-        if (err == ERR_OK)
-            err = db_begin_many(db, ACCEPT_ROLE, columns.tenants, columns.tenant_count, &tx);
-    }
-    if (err == ERR_OK)
-        err = send_judge(&tx, &columns, &rows);
     if (err == ERR_OK)
         err = send_messages(&tx, &columns);
     if (err == ERR_OK)
@@ -303,27 +373,63 @@ accept_once(struct db *db, const struct clock *clock, const struct message_new *
     if (err == ERR_OK)
         err = send_tags(&tx, &columns);
     if (err == ERR_OK)
-        err = send_senders(&tx, messages, count, arena);
+        err = send_senders(&tx, &columns, messages, arena);
     bool is_at_commit = err == ERR_OK;
     if (err == ERR_OK)
         err = db_commit(&tx);
     for (size_t i = 0; i < count; i++)
         accepted[i].is_doubtful = is_at_commit && err == ERR_DB_UNAVAILABLE;
     db_rollback(&tx);
-    if (err == ERR_OK && (db_rows_count(rows) != 1 || db_text(rows, 0, 0).len != count))
-        bug("a batch was accepted with another number of verdicts");
-    for (size_t i = 0; err == ERR_OK && i < count; i++)
-        accepted[i] = (struct message_accepted){ .id = messages[i].id,
-                                                 .err = err_of_verdict(db_text(rows, 0, 0).ptr[i]) };
-    db_rows_free(rows);
     return err;
+}
+
+enum err
+message_accept_check(struct db *db, const struct clock *clock, const struct message_new *message,
+                     struct arena *arena, struct message_checked *out)
+{
+    struct message_new asked = *message;
+    struct message_accepted accepted = { .err = ERR_OK };
+    struct accept_columns columns;
+    struct db_tx tx = { .is_open = false };
+
+    asked.idempotency_key = SLICE_EMPTY;
+    *out = (struct message_checked){ .err = ERR_OK };
+    enum err err = judge_once(db, clock, &asked, &accepted, 1, arena, &columns, &tx);
+    db_rollback(&tx);
+    if (err != ERR_OK)
+        return err;
+    out->err = accepted.err;
+    if (accepted.err != ERR_OK)
+        return ERR_OK;
+    err = policy_receipt_unpack(slice_of(accepted.policy, accepted.policy_bytes), &out->senders[0]);
+    out->sender_count = 1;
+    for (size_t i = 0; err == ERR_OK && i < columns.judge_count - columns.count; i++)
+        err = policy_receipt_unpack(columns.furthers[i].packed, &out->senders[out->sender_count++]);
+    return err;
+}
+
+static enum err
+accepted_policy_put(struct message_accepted *accepted, struct slice packed)
+{
+    struct policy_receipt receipt;
+
+    if (packed.len == 0) /* of before there was a gate, or its message is gone */
+        return ERR_OK;
+    enum err err = policy_receipt_unpack(packed, &receipt);
+    if (err != ERR_OK || packed.len > sizeof(accepted->policy))
+        return ERR_DB_DATA;
+    memcpy(accepted->policy, packed.ptr, packed.len);
+    accepted->policy_bytes = packed.len;
+    accepted->decision = receipt.verdict.decision;
+    return ERR_OK;
 }
 
 /* In the order of the keys that were asked for. */
 static const struct db_stmt message_replay_stmt = {
     "message_replay_many",
-    "SELECT i.n, k.fingerprint, k.message_id FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS i (tenant_id, key, n)"
-    " JOIN idempotency_key k ON k.tenant_id = i.tenant_id AND k.key = i.key ORDER BY i.n LIMIT 5000"
+    "SELECT i.n, k.fingerprint, k.message_id, m.policy FROM unnest($2::uuid[], $3::text[])"
+    " WITH ORDINALITY AS i (tenant_id, key, n) JOIN idempotency_key k ON k.tenant_id = i.tenant_id AND k.key = i.key"
+    " LEFT JOIN message m ON m.tenant_id = k.tenant_id AND m.id = k.message_id ORDER BY i.n LIMIT 5000"
 };
 
 /* What messages[at[0 .. count)] repeat. */
@@ -361,6 +467,8 @@ read_replays(struct db *db, const struct message_new *messages, struct message_a
             (struct message_accepted){ .err = is_same ? ERR_OK : ERR_IDEMPOTENCY_MISMATCH,
                                        .is_replay = is_same,
                                        .id = is_same ? db_id(rows, row, 2) : message->id };
+        if (is_same)
+            err = accepted_policy_put(&accepted[message - messages], db_bytes(rows, row, 3));
     }
     db_rows_free(rows);
     return err;

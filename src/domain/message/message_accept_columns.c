@@ -37,6 +37,7 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
 {
     bool has_target = false, has_reference = false, has_metadata = false, has_tags = false;
     bool has_send_at = false, has_expires_at = false, has_fallbacks = false, has_resent = false;
+    bool has_purpose = false, has_dlt_template = false;
 
     for (const struct message_new *m = messages; m < messages + c->count; m++) {
         has_target |= !id_is_zero(m->target);
@@ -47,11 +48,15 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
         has_expires_at |= m->expires_at.us != 0;
         has_fallbacks |= m->fallback_count > 0;
         has_resent |= !id_is_zero(m->resent_from);
+        has_purpose |= m->purpose.ptr != NULL;
+        has_dlt_template |= !id_is_zero(m->asked.dlt_template);
     }
     c->has_rare = has_target || has_reference || has_metadata || has_tags || has_send_at || has_expires_at ||
-                  has_fallbacks || has_resent;
+                  has_fallbacks || has_resent || has_purpose || has_dlt_template;
+    c->has_purpose = has_purpose;
     c->target_count = has_target ? c->count : 0;
     c->resent_count = has_resent ? c->count : 0;
+    c->dlt_template_count = has_dlt_template ? c->count : 0;
     c->reference_count = has_reference ? c->count : 0;
     c->metadata_count = has_metadata ? c->count : 0;
     c->tag_count = has_tags ? c->count : 0;
@@ -60,6 +65,7 @@ alloc_rare(struct accept_columns *c, const struct message_new *messages, struct 
     c->fallback_count = has_fallbacks ? c->count : 0;
     return (!has_target || alloc_ids(arena, c->count, &c->targets)) &&
            (!has_resent || alloc_ids(arena, c->count, &c->resents)) &&
+           (!has_dlt_template || alloc_ids(arena, c->count, &c->dlt_templates)) &&
            (!has_reference || alloc_slices(arena, c->count, &c->references)) &&
            (!has_metadata || (alloc_slices(arena, c->count, &c->metadata_ct) &&
                               alloc_slices(arena, c->count, &c->metadata_seals))) &&
@@ -74,20 +80,23 @@ static bool
 alloc_all(struct accept_columns *c, struct arena *arena)
 {
     struct id **ids[] = { &c->ids, &c->tenants, &c->class_tenants, &c->class_channels, &c->class_askers };
-    int64_t **numbers[] = { &c->classes, &c->class_categories, &c->class_key_versions, &c->class_flags };
-    struct slice **slices[] = { &c->keys,       &c->prints,      &c->sealed,
-                                &c->content_ct, &c->class_kinds, &c->class_accepted_by };
+    int64_t **numbers[] = { &c->classes, &c->class_categories, &c->class_key_versions, &c->class_flags,
+                            &c->class_policy_asks };
+    struct slice **slices[] = { &c->keys,           &c->prints,        &c->sealed,
+                                &c->content_ct,     &c->class_kinds,   &c->class_accepted_by,
+                                &c->class_purposes, &c->class_policies };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
-        if (!alloc_ids(arena, c->count, ids[i]))
+        if (!alloc_ids(arena, c->judge_count, ids[i]))
             return false;
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        if (!alloc_numbers(arena, c->count, numbers[i]))
+        if (!alloc_numbers(arena, c->judge_count, numbers[i]))
             return false;
     for (size_t i = 0; i < COUNT_OF(slices); i++)
-        if (!alloc_slices(arena, c->count, slices[i]))
+        if (!alloc_slices(arena, c->judge_count, slices[i]))
             return false;
-    return true;
+    c->furthers = arena_array(arena, c->judge_count - c->count, sizeof(*c->furthers));
+    return c->furthers != NULL || c->judge_count == c->count;
 }
 
 /* The numbers of the classes that were met, open addressing. */
@@ -120,29 +129,70 @@ flags_of(const struct message_new *message, struct wall_time soon)
            (message->send_at.us < soon.us ? ACCEPT_WAKES_LANE : 0); /* 0: at once */
 }
 
-static bool
-is_of_class(const struct accept_columns *c, size_t class, const struct message_new *message, int64_t flags)
+/* One of a message's senders. */
+struct sender {
+    struct id channel;
+    struct slice kind;
+    const struct message_asked *asked;
+    int64_t flags;
+};
+
+static struct sender
+sender_of(const struct message_new *message, size_t position, struct wall_time soon)
 {
-    return id_eq(c->class_channels[class], message->channel) &&
-           id_eq(c->class_tenants[class], message->tenant) && id_eq(c->class_askers[class], message->by.id) &&
-           c->class_categories[class] == (int64_t)message->category &&
-           c->class_key_versions[class] == message->sealed.content.key_version &&
-           c->class_flags[class] == flags && slice_eq(c->class_kinds[class], message->kind);
+    const struct message_fallback *fallback = position == 0 ? NULL : &message->fallbacks[position - 1];
+
+    if (fallback != NULL)
+        return (struct sender){ fallback->channel, fallback->kind, &fallback->asked, 0 };
+    return (struct sender){ message->channel, message->kind, &message->asked, flags_of(message, soon) };
+}
+
+/* What the request has to say to the gate, in one number: ACCEPT_ASKED takes it apart. */
+static int64_t
+policy_ask_of(const struct message_new *message, const struct sender *sender)
+{
+    const struct message_asked *asked = sender->asked;
+
+    return (int64_t)asked->template_state | (int64_t)asked->dlt << 8 | (int64_t)asked->dnd << 16 |
+           (int64_t)message->quota << 24;
+}
+
+static struct slice
+purpose_of(const struct message_new *message)
+{
+    return message->purpose.ptr != NULL ? message->purpose
+                                        : slice_text(message_category_word(message->category));
 }
 
 static bool
-class_add(struct accept_columns *c, const struct message_new *message, int64_t flags, struct arena *arena)
+is_of_class(const struct accept_columns *c, size_t class, const struct message_new *message,
+            const struct sender *sender)
+{
+    return id_eq(c->class_channels[class], sender->channel) &&
+           id_eq(c->class_tenants[class], message->tenant) && id_eq(c->class_askers[class], message->by.id) &&
+           c->class_categories[class] == (int64_t)message->category &&
+           c->class_key_versions[class] == message->sealed.content.key_version &&
+           c->class_flags[class] == sender->flags && slice_eq(c->class_kinds[class], sender->kind) &&
+           c->class_policy_asks[class] == policy_ask_of(message, sender) &&
+           (!c->has_purpose || slice_eq(c->class_purposes[class], purpose_of(message)));
+}
+
+static bool
+class_add(struct accept_columns *c, const struct message_new *message, const struct sender *sender,
+          struct arena *arena)
 {
     size_t class = c->class_count++;
     char text[ID_TEXT_BYTES];
 
-    c->class_channels[class] = message->channel;
+    c->class_channels[class] = sender->channel;
     c->class_tenants[class] = message->tenant;
     c->class_askers[class] = message->by.id;
     c->class_categories[class] = message->category;
     c->class_key_versions[class] = message->sealed.content.key_version;
-    c->class_flags[class] = flags;
-    c->class_kinds[class] = message->kind;
+    c->class_flags[class] = sender->flags;
+    c->class_kinds[class] = sender->kind;
+    c->class_policy_asks[class] = policy_ask_of(message, sender);
+    c->class_purposes[class] = purpose_of(message);
     if (id_is_zero(message->by.id))
         return true;
     c->class_accepted_by[class] =
@@ -153,21 +203,21 @@ class_add(struct accept_columns *c, const struct message_new *message, int64_t f
 /* 0: no memory. */
 static int64_t
 class_number(struct accept_columns *c, struct class_table *table, const struct message_new *message,
-             struct arena *arena)
+             size_t position, struct arena *arena)
 {
-    int64_t flags = flags_of(message, table->soon);
+    struct sender sender = sender_of(message, position, table->soon);
     /* The end of an id is random, unless it was made up, and then few clash. */
-    size_t slot = (size_t)num_u64be_get(message->channel.bytes + 8);
+    size_t slot = (size_t)num_u64be_get(sender.channel.bytes + 8);
 
     for (slot ^= slot >> 32;; slot++) {
         uint32_t *number = &table->slots[slot & table->mask];
         if (*number == 0) {
-            if (!class_add(c, message, flags, arena))
+            if (!class_add(c, message, &sender, arena))
                 return 0;
             *number = (uint32_t)c->class_count;
             return *number;
         }
-        if (is_of_class(c, *number - 1, message, flags))
+        if (is_of_class(c, *number - 1, message, &sender))
             return *number;
     }
 }
@@ -221,6 +271,8 @@ fill_rare(struct accept_columns *c, size_t i, const struct message_new *message,
         c->targets[i] = message->target;
     if (c->resent_count > 0)
         c->resents[i] = message->resent_from;
+    if (c->dlt_template_count > 0)
+        c->dlt_templates[i] = message->asked.dlt_template;
     if (c->reference_count > 0)
         c->references[i] = message->reference;
     if (c->send_at_count > 0)
@@ -259,6 +311,26 @@ fill_bytes(struct accept_columns *c, size_t i, const struct message_new *message
     return true;
 }
 
+/* Behind all messages, so that what stores these needs not know of them: their rows are judged and no more.
+ */
+static bool
+fill_furthers(struct accept_columns *c, struct class_table *table, const struct message_new *messages,
+              struct arena *arena)
+{
+    size_t row = c->count;
+
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t position = 1; position <= messages[i].fallback_count; position++, row++) {
+            c->furthers[row - c->count] = (struct accept_further){ .message = i, .position = position };
+            c->ids[row] = messages[i].id;
+            c->prints[row] = c->prints[i];
+            c->classes[row] = class_number(c, table, &messages[i], position, arena);
+            if (c->classes[row] == 0)
+                return false;
+        }
+    return true;
+}
+
 enum err
 accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
                     const struct message_new *messages, size_t count, struct arena *arena)
@@ -266,15 +338,18 @@ accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
     struct accept_columns *c = columns;
     struct class_table table = { .soon = wall_after_ms(clock_wall(clock), ACCEPT_WAKES_MS) };
 
-    *c = (struct accept_columns){ .count = count };
-    if (!alloc_all(c, arena) || !alloc_rare(c, messages, arena) || !class_table_alloc(&table, count, arena))
+    *c = (struct accept_columns){ .count = count, .judge_count = count };
+    for (size_t i = 0; i < count; i++)
+        c->judge_count += messages[i].fallback_count;
+    if (!alloc_all(c, arena) || !alloc_rare(c, messages, arena) ||
+        !class_table_alloc(&table, c->judge_count, arena))
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct message_new *message = &messages[i];
         if (c->tenant_count == 0 || !id_eq(c->tenants[c->tenant_count - 1], message->tenant))
             c->tenants[c->tenant_count++] = message->tenant;
         c->ids[i] = message->id;
-        c->classes[i] = class_number(c, &table, message, arena);
+        c->classes[i] = class_number(c, &table, message, 0, arena);
         c->keys[i] = message->idempotency_key;
         c->content_ct[i] = message->sealed.content.cipher;
         if (c->events != NULL)
@@ -282,15 +357,15 @@ accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
         if (c->classes[i] == 0 || !fill_bytes(c, i, message, arena) || !fill_rare(c, i, message, arena))
             return ERR_NO_MEMORY;
     }
-    return ERR_OK;
+    return fill_furthers(c, &table, messages, arena) ? ERR_OK : ERR_NO_MEMORY;
 }
 
 static bool
 senders_alloc(struct accept_senders *s, struct arena *arena)
 {
-    struct id **ids[] = { &s->tenants, &s->messages, &s->channels };
-    int64_t **numbers[] = { &s->positions, &s->afters, &s->key_versions };
-    struct slice **slices[] = { &s->kinds, &s->cts, &s->seals };
+    struct id **ids[] = { &s->tenants, &s->messages, &s->channels, &s->dlt_templates };
+    int64_t **numbers[] = { &s->positions, &s->afters, &s->key_versions, &s->stopped };
+    struct slice **slices[] = { &s->kinds, &s->cts, &s->seals, &s->policies };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         if (!alloc_ids(arena, s->count, ids[i]) || !alloc_numbers(arena, s->count, numbers[i]) ||
@@ -301,7 +376,7 @@ senders_alloc(struct accept_senders *s, struct arena *arena)
 
 static bool
 sender_fill(struct accept_senders *s, size_t at, const struct message_new *message, size_t position,
-            struct arena *arena)
+            const struct accept_further *further, struct arena *arena)
 {
     const struct message_fallback *fallback = position == 0 ? NULL : &message->fallbacks[position - 1];
 
@@ -313,6 +388,9 @@ sender_fill(struct accept_senders *s, size_t at, const struct message_new *messa
     if (fallback == NULL)
         return true;
     s->afters[at] = fallback->after_s;
+    s->dlt_templates[at] = fallback->asked.dlt_template;
+    s->policies[at] = further->packed;
+    s->stopped[at] = accept_further_is_stopped(further);
     if (!fallback->has_content)
         return true;
     const struct vault_sealed *sealed = &message->sealed.fallback[position - 1];
@@ -322,10 +400,11 @@ sender_fill(struct accept_senders *s, size_t at, const struct message_new *messa
 }
 
 enum err
-accept_senders_fill(struct accept_senders *senders, const struct message_new *messages, size_t count,
-                    struct arena *arena)
+accept_senders_fill(struct accept_senders *senders, const struct accept_columns *columns,
+                    const struct message_new *messages, struct arena *arena)
 {
-    size_t at = 0;
+    const struct accept_further *further = columns->furthers;
+    size_t at = 0, count = columns->count;
 
     *senders = (struct accept_senders){ .count = 0 };
     for (size_t i = 0; i < count; i++)
@@ -337,7 +416,7 @@ accept_senders_fill(struct accept_senders *senders, const struct message_new *me
     for (size_t i = 0; i < count; i++)
         for (size_t position = 0; messages[i].fallback_count > 0 && position <= messages[i].fallback_count;
              position++)
-            if (!sender_fill(senders, at++, &messages[i], position, arena))
+            if (!sender_fill(senders, at++, &messages[i], position, position == 0 ? NULL : further++, arena))
                 return ERR_NO_MEMORY;
     return ERR_OK;
 }

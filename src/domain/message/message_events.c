@@ -29,9 +29,9 @@ message_status_event(enum message_status status)
     case MESSAGE_CANCELED:
         return EVENT_MESSAGE_CANCELED;
     case MESSAGE_BLOCKED:
-        break;
+        return EVENT_MESSAGE_BLOCKED;
     }
-    bug("nothing leads to this status yet");
+    bug("a message status outside its enum");
 }
 
 static const char *

@@ -1,4 +1,5 @@
 #include "domain/message/message_fallback.h"
+#include "domain/message/message_queue.h"
 #include "domain/tenant/sealed_column.h"
 #include "wire/json/json.h"
 
@@ -17,7 +18,8 @@ static const struct leaving_row {
 };
 
 /*
- * One statement: what is left keeps what is known of it, the senders between are skipped, the message becomes
+ * One statement: what is left keeps what is known of it, the senders between are skipped (one that the policy
+ * gate stopped for good stays so, and never has its turn), the message becomes
  * the next one's, and its place in the queue as well. The row that is in the queue already is another
  * sender's from then on: its fence jumps, so that whoever holds it finds nothing of his any more.
  */
@@ -29,6 +31,7 @@ static const struct db_stmt message_fall_back_stmt = {
     " ORDER BY id FOR UPDATE),"
     " next AS (SELECT DISTINCT ON (l.id) l.*, f.position, f.channel_id AS next_channel_id FROM left_one l"
     " JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = l.id AND f.position > l.sender"
+    " AND f.left_for IS NULL"
     " JOIN channel c ON c.tenant_id = $1 AND c.id = f.channel_id AND c.state = 'active' ORDER BY l.id, f.position),"
     " kept AS (UPDATE message_fallback f SET left_for = CASE f.position WHEN n.sender THEN $4 ELSE 'skipped' END,"
     " left_at = now(), due_at = NULL, known = CASE f.position WHEN n.sender THEN n.known ELSE 0 END,"
@@ -36,7 +39,8 @@ static const struct db_stmt message_fall_back_stmt = {
     " error_code = CASE f.position WHEN n.sender THEN n.error_code END,"
     " error_title = CASE f.position WHEN n.sender THEN n.error_title END,"
     " error_class = CASE f.position WHEN n.sender THEN n.error_class END FROM next n"
-    " WHERE f.tenant_id = $1 AND f.message_id = n.id AND f.position >= n.sender AND f.position < n.position),"
+    " WHERE f.tenant_id = $1 AND f.message_id = n.id AND f.position >= n.sender AND f.position < n.position"
+    " AND f.left_for IS NULL),"
     " timed AS (UPDATE message_fallback f SET due_at = CASE f.position WHEN n.position THEN NULL"
     " ELSE now() + make_interval(secs => f.after_s) END FROM next n"
     " WHERE f.tenant_id = $1 AND f.message_id = n.id AND f.position IN (n.position, n.position + 1)),"
@@ -137,12 +141,6 @@ message_fall_back(struct db_tx *tx, const struct clock *clock, const struct mess
     return err == ERR_OK ? message_tell(tx, clock, steps, count, arena) : err;
 }
 
-/* As those who send do it: the queue's rows before the messages', or both would wait for each other. */
-static const struct db_stmt queue_rows_lock_stmt = {
-    "queue_rows_lock",
-    "SELECT message_id FROM dispatch_queue WHERE tenant_id = $1 AND message_id = ANY ($2::uuid[])"
-    " ORDER BY message_id LIMIT 5000 FOR UPDATE"
-};
 /* What is being sent at this moment is looked at again; for the rest the time is over, whatever came of it.
  */
 static const struct db_stmt fallback_timer_end_stmt = {
@@ -157,13 +155,10 @@ waiting_fall_back(struct db_tx *tx, const struct clock *clock, const struct mess
                   struct arena *arena)
 {
     bool *moved = arena_array(arena, leave->count, sizeof(*moved));
-    struct db_rows *rows = NULL;
 
     if (moved == NULL)
         return ERR_NO_MEMORY;
-    enum err err =
-        db_query(tx, &queue_rows_lock_stmt, DB_ARGS(DB_ID_ARRAY(leave->messages, leave->count)), &rows);
-    db_rows_free(rows);
+    enum err err = message_queue_hold(tx, leave->messages, leave->count);
     return err == ERR_OK ? message_fall_back(tx, clock, leave, arena, moved) : err;
 }
 
@@ -200,7 +195,7 @@ message_fall_back_broken(struct db_tx *tx, const struct clock *clock, const stru
 static const struct db_stmt message_senders_stmt = {
     "message_senders",
     "SELECT position, channel_id, kind, coalesce(after_s, 0), left_for, left_at, provider_id, error_code, error_title,"
-    " error_class, key_version, content_ct, content_iv, content_tag FROM message_fallback"
+    " error_class, key_version, content_ct, content_iv, content_tag, policy FROM message_fallback"
     " WHERE tenant_id = $1 AND message_id = $2 ORDER BY position LIMIT 4"
 };
 
@@ -227,6 +222,11 @@ sender_from_row(const struct db_rows *rows, size_t row, struct arena *arena, str
     }
     if (!db_is_null(rows, row, 5))
         out->left_at = db_time(rows, row, 5);
+    if (!db_is_null(rows, row, 14)) {
+        out->policy = arena_copy(arena, db_bytes(rows, row, 14));
+        if (out->policy.ptr == NULL)
+            return ERR_NO_MEMORY;
+    }
     return out->has_content
                ? sealed_column_read(rows, row, 11, (uint32_t)db_i64(rows, row, 10), arena, &out->content)
                : ERR_OK;

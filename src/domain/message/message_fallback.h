@@ -53,7 +53,9 @@ struct message_sender {
     struct wall_time left_at;                          /* us 0: likewise */
     struct slice provider_id;                          /* of one that was left; NULL ptr: none */
     struct slice error_code, error_title, error_class; /* likewise */
-    bool has_content;                                  /* else it sends the message's */
+    struct slice
+        policy;       /* the gate's receipt when the message was accepted, packed; NULL ptr: the message's */
+    bool has_content; /* else it sends the message's */
     struct vault_sealed content;
 };
 /* In order; none when the message has no chain. `out` has room for MESSAGE_SENDERS_MAX. */

@@ -14,30 +14,33 @@
 static const struct db_stmt dispatcher_lease_stmt = {
     "dispatcher_lease",
     "WITH gone AS (DELETE FROM dispatcher_lease WHERE dispatcher <> $1 AND lease_until < now() - interval '1 hour')"
-    " INSERT INTO dispatcher_lease (dispatcher, lease_until) VALUES ($1, now() + make_interval(secs => $2 / 1000.0))"
+    " INSERT INTO dispatcher_lease (dispatcher, lease_until, carrier)"
+    " VALUES ($1, now() + make_interval(secs => $2 / 1000.0), $3)"
     " ON CONFLICT (dispatcher) DO UPDATE SET lease_until = excluded.lease_until"
 };
 /* A lane that somebody else has just locked is looked at again the next time. Each begins elsewhere in the
  * order, so that two do not always want the same one. */
 static const struct db_stmt message_lanes_take_stmt = {
     "message_lanes_take",
-    "WITH RECURSIVE " WAITING ", alive AS (SELECT d.dispatcher FROM dispatcher_lease d WHERE " LIVES "),"
+    "WITH RECURSIVE " WAITING
+    ", alive AS (SELECT d.dispatcher FROM dispatcher_lease d WHERE d.carrier = $4 AND " LIVES "),"
     " free AS (SELECT l.tenant_id, l.channel_id FROM waiting w JOIN dispatch_lane l ON l.tenant_id = w.tenant_id"
-    " AND l.channel_id = w.channel_id WHERE l.is_open AND (l.dispatcher IS NULL OR l.dispatcher NOT IN (SELECT dispatcher"
+    " AND l.channel_id = w.channel_id WHERE l.carrier = $4 AND l.is_open AND (l.dispatcher IS NULL OR l.dispatcher NOT IN (SELECT dispatcher"
     " FROM alive))),"
     " used AS (SELECT count(*) AS count, count(*) FILTER (WHERE dispatcher = $1) AS mine FROM dispatch_lane"
     " WHERE dispatcher IN (SELECT dispatcher FROM alive)),"
     " part AS (SELECT least($3, ceil((u.count + (SELECT count(*) FROM free))::numeric"
     " / greatest(1, (SELECT count(*) FROM alive)))::bigint) AS share, u.mine FROM used u),"
-    " taken AS (UPDATE dispatch_lane l SET dispatcher = $1, fence = l.fence + 1, is_resting = true"
-    " FROM (SELECT i.tenant_id, i.channel_id FROM dispatch_lane i JOIN free f ON f.tenant_id = i.tenant_id"
+    " wanted AS MATERIALIZED (SELECT i.tenant_id, i.channel_id FROM dispatch_lane i JOIN free f ON f.tenant_id = i.tenant_id"
     " AND f.channel_id = i.channel_id WHERE i.is_open AND (i.dispatcher IS NULL OR i.dispatcher NOT IN (SELECT dispatcher"
     " FROM alive)) ORDER BY md5(i.channel_id::text || $1::text)"
-    " LIMIT (SELECT greatest(0, share - mine) FROM part) FOR UPDATE OF i SKIP LOCKED) f"
+    " LIMIT (SELECT greatest(0, share - mine) FROM part) FOR UPDATE OF i SKIP LOCKED),"
+    " taken AS (UPDATE dispatch_lane l SET dispatcher = $1, fence = l.fence + 1, is_resting = true FROM wanted f"
     " WHERE l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id RETURNING l.channel_id),"
-    " left_behind AS (UPDATE dispatch_lane l SET dispatcher = NULL, is_resting = true FROM (SELECT i.tenant_id, i.channel_id"
-    " FROM dispatch_lane i WHERE i.dispatcher IS NOT NULL AND i.dispatcher NOT IN (SELECT dispatcher FROM alive)"
-    " AND i.channel_id NOT IN (SELECT channel_id FROM free) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED) f"
+    " abandoned AS MATERIALIZED (SELECT i.tenant_id, i.channel_id"
+    " FROM dispatch_lane i WHERE i.carrier = $4 AND i.dispatcher IS NOT NULL AND i.dispatcher NOT IN (SELECT dispatcher FROM alive)"
+    " AND i.channel_id NOT IN (SELECT channel_id FROM free) LIMIT 1000 FOR UPDATE OF i SKIP LOCKED),"
+    " left_behind AS (UPDATE dispatch_lane l SET dispatcher = NULL, is_resting = true FROM abandoned f"
     " WHERE l.tenant_id = f.tenant_id AND l.channel_id = f.channel_id)"
     " SELECT share, (SELECT count(*) FROM taken) FROM part"
 };
@@ -92,8 +95,8 @@ lanes_read(struct db_tx *tx, struct id dispatcher, struct arena *arena, struct m
 static const struct db_stmt plans_discard_stmt = { "plans_discard", "DISCARD PLANS" };
 
 enum err
-message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms, struct arena *arena,
-                   struct message_lanes *out)
+message_lanes_keep(struct db *db, const char *carrier, struct id dispatcher, int64_t lease_ms,
+                   struct arena *arena, struct message_lanes *out)
 {
     struct db_tx tx = { .is_open = false };
     struct db_rows *rows = NULL;
@@ -101,10 +104,13 @@ message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms, struct
 
     *out = (struct message_lanes){ .count = 0 };
     if (err == ERR_OK)
-        err = db_exec(&tx, &dispatcher_lease_stmt, DB_ARGS(DB_ID(dispatcher), DB_I64(lease_ms)), NULL);
+        err = db_exec(&tx, &dispatcher_lease_stmt,
+                      DB_ARGS(DB_ID(dispatcher), DB_I64(lease_ms), DB_TEXT(slice_text(carrier))), NULL);
     if (err == ERR_OK)
         err = db_query(&tx, &message_lanes_take_stmt,
-                       DB_ARGS(DB_ID(dispatcher), DB_I64(lease_ms), DB_I64(MESSAGE_LANES_MAX)), &rows);
+                       DB_ARGS(DB_ID(dispatcher), DB_I64(lease_ms), DB_I64(MESSAGE_LANES_MAX),
+                               DB_TEXT(slice_text(carrier))),
+                       &rows);
     if (err == ERR_OK)
         out->share = (size_t)db_i64(rows, 0, 0);
     if (err == ERR_OK)
@@ -174,8 +180,9 @@ static const struct db_stmt message_look_around_stmt = {
     "message_look_around",
     "WITH RECURSIVE " WAITING
     " SELECT EXISTS (SELECT FROM waiting w JOIN dispatch_lane l ON l.tenant_id = w.tenant_id AND l.channel_id = w.channel_id"
-    " WHERE l.is_open AND NOT EXISTS (SELECT FROM dispatcher_lease d WHERE d.dispatcher = l.dispatcher AND " LIVES
-    ")) OR EXISTS (SELECT FROM dispatch_lane l WHERE l.dispatcher IS NOT NULL AND NOT EXISTS (SELECT FROM"
+    " WHERE l.carrier = $3 AND l.is_open AND NOT EXISTS (SELECT FROM dispatcher_lease d WHERE d.dispatcher = l.dispatcher"
+    " AND " LIVES
+    ")) OR EXISTS (SELECT FROM dispatch_lane l WHERE l.carrier = $3 AND l.dispatcher IS NOT NULL AND NOT EXISTS (SELECT FROM"
     " dispatcher_lease d WHERE d.dispatcher = l.dispatcher AND " LIVES ")),"
     " EXISTS (SELECT FROM dispatch_queue WHERE state IN ('leased', 'sending') AND (lease_until < now()"
     " OR lease_until > now() + make_interval(secs => 2 * greatest(60, $1 / 1000.0))))"
@@ -185,15 +192,15 @@ static const struct db_stmt message_look_around_stmt = {
     " OR EXISTS (SELECT FROM message_fallback WHERE due_at <= now())"
     " OR EXISTS (SELECT FROM dispatch_lane l JOIN dispatch_queue q ON q.channel_id = l.channel_id"
     " WHERE l.is_broken AND q.has_fallback AND q.state = 'ready'),"
-    " EXISTS (SELECT FROM dispatch_lane l JOIN dispatcher_lease d ON d.dispatcher = l.dispatcher WHERE l.dispatcher IS NOT NULL"
-    " AND " LIVES "),"
+    " EXISTS (SELECT FROM dispatch_lane l JOIN dispatcher_lease d ON d.dispatcher = l.dispatcher WHERE l.carrier = $3"
+    " AND l.dispatcher IS NOT NULL AND " LIVES "),"
     " CASE WHEN EXISTS (SELECT FROM dispatch_lane WHERE dispatcher IS NOT NULL) THEN false"
     " ELSE NOT EXISTS (SELECT FROM dispatch_queue) AND NOT EXISTS (SELECT FROM message_fallback"
     " WHERE due_at <= now() + interval '10 seconds') END"
 };
 
 enum err
-message_look_around(struct db *db, int64_t dispatcher_lease_ms, int64_t send_lease_ms,
+message_look_around(struct db *db, const char *carrier, int64_t dispatcher_lease_ms, int64_t send_lease_ms,
                     struct message_around *out)
 {
     struct db_tx tx = { .is_open = false };
@@ -201,8 +208,9 @@ message_look_around(struct db *db, int64_t dispatcher_lease_ms, int64_t send_lea
     enum err err = db_begin_across(db, "dispatch.claim", &tx);
 
     if (err == ERR_OK)
-        err = db_query(&tx, &message_look_around_stmt,
-                       DB_ARGS(DB_I64(send_lease_ms), DB_I64(dispatcher_lease_ms)), &rows);
+        err = db_query(
+            &tx, &message_look_around_stmt,
+            DB_ARGS(DB_I64(send_lease_ms), DB_I64(dispatcher_lease_ms), DB_TEXT(slice_text(carrier))), &rows);
     if (err == ERR_OK)
         *out = (struct message_around){ .has_lanes = db_bool(rows, 0, 0),
                                         .has_lapsed = db_bool(rows, 0, 1),

@@ -1,5 +1,6 @@
 /*
- * Lanes: one per sender. A lane belongs to one dispatcher at a time, which alone sends through it and so
+ * Lanes: one per sender. Below, a dispatcher is a process that sends for one carrier, as dispatcher and smsc
+ * do. A lane belongs to one dispatcher of its carrier at a time, which alone sends through it and so
  * keeps its pace. A dispatcher holds all of its lanes by one lease; when that is over, others take them. A
  * new owner raises the lane's fence.
  *
@@ -34,11 +35,12 @@ struct message_lanes {
 };
 /*
  * Says that this dispatcher lives for `lease_ms` more, takes lanes that have something to send and no living
- * owner, up to its share, and reads all that it has. What else the dead had is nobody's, and rests: so that
- * who puts something into it tells everybody. Across tenants ("dispatch.claim").
+ * owner, up to its share, and reads all that it has; all of one carrier ("whatsapp", "sms"). What else the
+ * dead had is nobody's, and rests: so that who puts something into it tells everybody. Across tenants
+ * ("dispatch.claim").
  */
-MUST_CHECK enum err message_lanes_keep(struct db *db, struct id dispatcher, int64_t lease_ms,
-                                       struct arena *arena, struct message_lanes *out);
+MUST_CHECK enum err message_lanes_keep(struct db *db, const char *carrier, struct id dispatcher,
+                                       int64_t lease_ms, struct arena *arena, struct message_lanes *out);
 /* Nothing of these is under way any more: they are anybody's. */
 MUST_CHECK enum err message_lanes_release(struct db *db, struct id dispatcher, const struct id *channels,
                                           size_t count);
@@ -57,8 +59,8 @@ struct message_around {
     bool has_times;  /* for message_keep_times */
 };
 /* One statement. `send_lease_ms` as for message_take_over. Across tenants. */
-MUST_CHECK enum err message_look_around(struct db *db, int64_t dispatcher_lease_ms, int64_t send_lease_ms,
-                                        struct message_around *out);
+MUST_CHECK enum err message_look_around(struct db *db, const char *carrier, int64_t dispatcher_lease_ms,
+                                        int64_t send_lease_ms, struct message_around *out);
 
 MUST_CHECK enum err message_lane_slow(struct db_tx *tx, struct id channel, int64_t per_second,
                                       struct wall_time at);

@@ -1,6 +1,8 @@
 #include "domain/message/message_queue.h"
 #include "domain/message/message_fallback.h"
+#include "domain/message/message_sending_internal.h"
 #include "domain/tenant/sealed_column.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 unsigned
@@ -120,7 +122,7 @@ static const struct db_stmt message_begin_sending_stmt = {
     " AND m.status IN ('accepted', 'queued', 'held', 'sending', 'uncertain')"
     " RETURNING m.id, mine.n, m.kind, m.key_version, m.peer_ct, m.peer_iv, m.peer_tag, m.content_ct, m.content_iv,"
     " m.content_tag, m.target_id, m.channel_id, m.peer_index, m.category, m.reference, m.tags, m.provider_id,"
-    " m.attempt_count, m.pricing),"
+    " m.attempt_count, m.pricing, m.tenant_id, m.dlt_template_id, coalesce(m.purpose, m.category) AS purpose),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
     " SELECT $1, ($4::uuid[])[m.n], 'message.sending', m.id, m.channel_id, $7, CASE WHEN " IS_USUAL
     " AND m.provider_id IS NULL THEN CASE m.category WHEN 'otp' THEN '{\"category\": \"otp\"}'::jsonb"
@@ -132,19 +134,37 @@ static const struct db_stmt message_begin_sending_stmt = {
                    " coalesce((SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w WHERE w.tenant_id = $1"
                    " AND w.channel_id = m.channel_id AND w.peer_index = m.peer_index)"
                    " AND (SELECT c.window_check = 'enforce' FROM whatsapp_channel c WHERE c.tenant_id = $1"
-                   " AND c.channel_id = m.channel_id), false) FROM marked m LIMIT 10000"
+                   " AND c.channel_id = m.channel_id), false), m.channel_kind, " POLICY_PERSON_FACTS(
+                       "m") ","
+                            " (SELECT " POLICY_SETTINGS_TEXT
+                            " FROM policy_settings s WHERE s.tenant_id = $1),"
+                            " (SELECT t.state FROM tenant t WHERE t.tenant_id = $1), m.dlt_template_id"
+                            " FROM (SELECT m.*, c.kind AS channel_kind FROM marked m JOIN channel c ON c.tenant_id = $1"
+                            " AND c.id = m.channel_id OFFSET 0) m LIMIT 10000"
 };
 /* A sender with a content of its own sends that. What is answered or reacted to is known on its own channel
  * only. */
 static const struct db_stmt message_further_stmt = {
     "message_further",
     "SELECT c.n, f.kind, f.key_version, f.content_ct, f.content_iv, f.content_tag,"
-    " (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id AND t.channel_id = m.channel_id)"
-    " FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS c (id, sender, n)"
+    " (SELECT t.provider_id FROM message t WHERE t.tenant_id = $1 AND t.id = m.target_id AND t.channel_id = m.channel_id),"
+    " f.dlt_template_id FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS c (id, sender, n)"
     " JOIN message m ON m.tenant_id = $1 AND m.id = c.id LEFT JOIN LATERAL (SELECT f.kind, f.key_version, f.content_ct,"
-    " f.content_iv, f.content_tag FROM message_fallback f WHERE c.sender > 0 AND f.tenant_id = $1"
+    " f.content_iv, f.content_tag, f.dlt_template_id FROM message_fallback f WHERE c.sender > 0 AND f.tenant_id = $1"
     " AND f.message_id = c.id AND f.position = c.sender OFFSET 0) f ON true LIMIT 10000"
 };
+static const struct db_stmt message_queue_hold_stmt = {
+    "message_queue_hold",
+    "SELECT count(*) FROM (SELECT FROM dispatch_queue WHERE tenant_id = $1 AND message_id = ANY ($2::uuid[])"
+    " ORDER BY message_id FOR UPDATE) q"
+};
+
+enum err
+message_queue_hold(struct db_tx *tx, const struct id *messages, size_t count)
+{
+    return db_later(tx, &message_queue_hold_stmt, DB_ARGS(DB_ID_ARRAY(messages, count)), NULL);
+}
+
 /* What is queued and is not to be sent leaves the queue: its message has moved on by itself. */
 static const struct db_stmt message_unqueue_moved_stmt = {
     "message_unqueue_moved",
@@ -169,6 +189,18 @@ place_order(const void *a, const void *b)
     return order != 0 ? order : (left->fence > right->fence) - (left->fence < right->fence);
 }
 
+static enum err
+places_hold(struct db_tx *tx, const struct place *places, size_t count, struct arena *arena)
+{
+    struct id *ids = arena_array(arena, count, sizeof(*ids));
+
+    if (ids == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = places[i].message;
+    return message_queue_hold(tx, ids, count);
+}
+
 /* A job, and what else is needed for it. */
 struct begun {
     struct message_job *job;
@@ -189,8 +221,36 @@ job_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct
         return ERR_DB_DATA;
     memcpy(job->sealed.peer_index, peer_index.ptr, peer_index.len);
     job->is_window_over = db_bool(rows, row, 11);
+    if (!db_is_null(rows, row, 16) && message_claim_sender(&job->claim) == 0)
+        job->dlt_template = db_id(rows, row, 16);
     enum err err = sealed_column_read(rows, row, 3, key_version, arena, &job->sealed.peer);
     return err == ERR_OK ? sealed_column_read(rows, row, 6, key_version, arena, &job->sealed.content) : err;
+}
+
+/* What the gate is asked about of those that were marked: all of one workspace. */
+static enum err
+begun_judge(struct db_tx *tx, const struct db_rows *rows, struct begun *begun, size_t count,
+            struct wall_time now, struct arena *arena)
+{
+    struct message_job **jobs = arena_array(arena, count, sizeof(struct message_job *));
+    const struct policy_settings *settings = NULL;
+
+    if (count == 0)
+        return ERR_OK;
+    if (jobs == NULL)
+        return ERR_NO_MEMORY;
+    enum err err =
+        sending_settings_read(db_is_null(rows, 0, 14) ? SLICE_EMPTY : db_text(rows, 0, 14), arena, &settings);
+    for (size_t row = 0; err == ERR_OK && row < count; row++) {
+        jobs[row] = begun[row].job;
+        err = sending_facts_read(&(struct sending_known){ .channel_kind = db_text(rows, row, 12),
+                                                          .workspace = db_text(rows, row, 15),
+                                                          .person = db_i64(rows, row, 13),
+                                                          .settings = settings,
+                                                          .now = now },
+                                 jobs[row]);
+    }
+    return err == ERR_OK ? sending_judge(tx, jobs, count, arena) : err;
 }
 
 static enum err
@@ -198,6 +258,8 @@ further_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
 {
     if (!db_is_null(rows, row, 6))
         job->target_provider_id = arena_copy(arena, db_text(rows, row, 6));
+    if (!db_is_null(rows, row, 7))
+        job->dlt_template = db_id(rows, row, 7);
     if (!db_is_null(rows, row, 1))
         job->kind = arena_copy(arena, db_text(rows, row, 1));
     if (db_is_null(rows, row, 2))
@@ -208,14 +270,15 @@ further_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
 
 /* Of those that are with a further sender, or answer or react to another message. */
 static enum err
-further_read(struct db_tx *tx, struct begun *begun, size_t count, struct arena *arena)
+further_read(struct db_tx *tx, const struct begun *begun, size_t count, struct arena *arena)
 {
     struct id *ids = arena_array(arena, count, sizeof(*ids));
     int64_t *senders = arena_array(arena, count, sizeof(*senders));
+    struct message_job **jobs = arena_array(arena, count, sizeof(struct message_job *));
     struct db_rows *rows = NULL;
     size_t few = 0;
 
-    if (ids == NULL || senders == NULL)
+    if (ids == NULL || senders == NULL || jobs == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct message_claim *claim = &begun[i].job->claim;
@@ -223,14 +286,14 @@ further_read(struct db_tx *tx, struct begun *begun, size_t count, struct arena *
             continue;
         ids[few] = claim->message;
         senders[few] = message_claim_sender(claim);
-        begun[few++] = begun[i];
+        jobs[few++] = begun[i].job;
     }
     if (few == 0)
         return ERR_OK;
     enum err err = db_query(tx, &message_further_stmt,
                             DB_ARGS(DB_ID_ARRAY(ids, few), DB_I64_ARRAY(senders, few)), &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++)
-        err = further_from_row(rows, r, arena, begun[db_i64(rows, r, 0) - 1].job);
+        err = further_from_row(rows, r, arena, jobs[db_i64(rows, r, 0) - 1]);
     db_rows_free(rows);
     return err;
 }
@@ -242,18 +305,23 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
 {
     struct id *ids = arena_array(arena, count, sizeof(*ids));
     struct id *events = arena_array(arena, count, sizeof(*events));
+    struct id *again = arena_array(arena, count, sizeof(*again));
     int64_t *fences = arena_array(arena, count, sizeof(*fences));
     struct place *places = arena_array(arena, count, sizeof(*places));
     struct db_rows *rows = NULL;
     struct message_job *jobs = arena_array(arena, count, sizeof(*jobs));
     struct begun *begun = arena_array(arena, count, sizeof(*begun));
-    size_t mine = 0;
+    struct wall_time now = clock_wall(clock);
+    size_t mine = 0, again_count = 0;
 
-    if (jobs == NULL || ids == NULL || events == NULL || fences == NULL || places == NULL || begun == NULL)
+    if (jobs == NULL || ids == NULL || events == NULL || again == NULL || fences == NULL || places == NULL ||
+        begun == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         jobs[i] = (struct message_job){ .claim = claims[i] };
         places[i] = (struct place){ claims[i].message, claims[i].fence, i };
+        if (claims[i].attempt > 1) /* only these may be reported on already */
+            again[again_count++] = claims[i].message;
     }
     qsort(places, count, sizeof(*places), place_order);
     for (size_t i = 0; i < count; i++) {
@@ -261,11 +329,13 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
         events[i] = id_new(clock);
         fences[i] = places[i].fence;
     }
-    enum err err =
-        db_query(tx, &message_begin_sending_stmt,
-                 DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count), DB_ID_ARRAY(events, count),
-                         DB_ID(dispatcher), DB_I64(lease_ms), DB_TIME(clock_wall(clock))),
-                 &rows);
+    enum err err = again_count > 1 ? message_queue_hold(tx, again, again_count) : ERR_OK;
+    if (err == ERR_OK)
+        err =
+            db_query(tx, &message_begin_sending_stmt,
+                     DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count), DB_ID_ARRAY(events, count),
+                             DB_ID(dispatcher), DB_I64(lease_ms), DB_TIME(now)),
+                     &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
         begun[mine].job = &jobs[places[db_i64(rows, r, 0) - 1].at];
         err = job_from_row(rows, r, arena, &begun[mine++]);
@@ -274,6 +344,8 @@ message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dis
         err = further_read(tx, begun, mine, arena);
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         jobs[i].is_window_over = jobs[i].is_window_over && !slice_eq(jobs[i].kind, SLICE("template"));
+    if (err == ERR_OK)
+        err = begun_judge(tx, rows, begun, mine, now, arena);
     if (err == ERR_OK && mine < count)
         err = db_exec(tx, &message_unqueue_moved_stmt,
                       DB_ARGS(DB_ID_ARRAY(ids, count), DB_I64_ARRAY(fences, count)), NULL);
@@ -301,7 +373,7 @@ static const struct db_stmt message_sent_stmt = {
     " moved AS (UPDATE message m SET updated_at = now(), status = 'sent', known = m.known | 1," /* MESSAGE_FACT_SENT
                                                                                                  */
     " provider_id = coalesce(($4::text[])[g.n], m.provider_id), error_code = NULL, error_title = NULL,"
-    " error_class = NULL FROM gone g WHERE m.tenant_id = $1 AND m.id = g.message_id"
+    " error_class = NULL, policy_sent = coalesce(($8::bytea[])[g.n], m.policy_sent) FROM gone g WHERE m.tenant_id = $1 AND m.id = g.message_id"
     " AND m.sender = ($3::bigint[])[g.n] >> 32 AND m.status IN ('sending', 'uncertain', 'queued')"
     " RETURNING m.id, g.n, m.channel_id, m.category, m.reference, m.tags, m.provider_id, m.attempt_count, m.pricing),"
     " told AS (INSERT INTO event (tenant_id, id, type, subject_id, channel_id, occurred_at, data)"
@@ -310,49 +382,57 @@ static const struct db_stmt message_sent_stmt = {
         "sent") " END"
                 " FROM moved m) SELECT id FROM moved LIMIT 10000"
 };
-/* When the provider's own event overtook our record, the message has moved on already and only the id is
- * news. */
+/* When the provider's own event overtook our record, the message has moved on already; the id is news, and
+ * the receipt. */
 static const struct db_stmt message_name_stmt = {
     "message_name",
-    "UPDATE message m SET provider_id = o.provider_id FROM unnest($2::uuid[], $3::text[], $4::bigint[])"
-    " AS o (id, provider_id, fence) WHERE o.provider_id IS NOT NULL AND m.tenant_id = $1 AND m.id = o.id"
-    " AND m.sender = o.fence >> 32 AND m.provider_id IS NULL"
+    "UPDATE message m SET provider_id = coalesce(m.provider_id, o.provider_id),"
+    " policy_sent = coalesce(m.policy_sent, o.policy)"
+    " FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bytea[]) AS o (id, provider_id, fence, policy)"
+    " WHERE o.provider_id IS NOT NULL AND m.tenant_id = $1 AND m.id = o.id"
+    " AND m.sender = o.fence >> 32 AND (m.provider_id IS NULL OR m.policy_sent IS NULL)"
 };
 
-/* The other verdicts: the row's new state is chosen by the verdict, and only by the claim that holds it. */
+/*
+ * The other verdicts: the row's new state is chosen by the verdict, and only by the claim that holds it. Of
+ * what is blocked an earlier attempt may have arrived: nobody says then that it did not. What is held gives
+ * its next sender as much more time.
+ */
 static const struct db_stmt message_settle_stmt = {
     "message_settle",
     "WITH o AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],"
-    " $8::text[]) WITH ORDINALITY AS o (id, fence, verdict, due_at, error_code, error_title, error_class, n)),"
+    " $8::text[], $9::bytea[]) WITH ORDINALITY AS o (id, fence, verdict, due_at, error_code, error_title, error_class,"
+    " policy, n)),"
     " gone AS (DELETE FROM dispatch_queue q USING o WHERE q.tenant_id = $1 AND q.message_id = o.id"
-    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' AND o.verdict = 'failed'"
-    " RETURNING o.n),"
-    " kept AS (UPDATE dispatch_queue q SET state = CASE o.verdict WHEN 'uncertain' THEN 'uncertain' ELSE 'ready' END,"
+    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' AND o.verdict IN ('failed', 'blocked')"
+    " RETURNING o.n, q.is_doubtful),"
+    " kept AS (UPDATE dispatch_queue q SET state = CASE WHEN o.verdict IN ('uncertain', 'held') THEN o.verdict ELSE 'ready' END,"
     " due_at = coalesce((SELECT now() + make_interval(secs => uncertain_wait_s) FROM message_settings"
     " WHERE tenant_id = $1 AND o.verdict = 'uncertain'), o.due_at), lease_owner = NULL, lease_until = NULL,"
     " is_doubtful = q.is_doubtful OR o.verdict = 'uncertain',"
-    " attempt = q.attempt - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o WHERE o.verdict <> 'failed' AND q.tenant_id = $1 AND q.message_id = o.id"
-    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' RETURNING o.n)"
+    " attempt = q.attempt - CASE WHEN o.verdict IN ('returned', 'held') THEN 1 ELSE 0 END"
+    " FROM o WHERE o.verdict NOT IN ('failed', 'blocked') AND q.tenant_id = $1 AND q.message_id = o.id"
+    " AND q.message_id = ANY ($2::uuid[]) AND q.fence = o.fence AND q.state = 'sending' RETURNING o.n),"
+    " timed AS (UPDATE message_fallback f SET due_at = o.due_at + make_interval(secs => f.after_s) FROM o"
+    " WHERE o.verdict = 'held' AND f.tenant_id = $1 AND f.message_id = o.id AND f.position = (o.fence >> 32) + 1"
+    " AND f.due_at IS NOT NULL)"
     " UPDATE message m SET updated_at = now(), status = CASE o.verdict WHEN 'failed' THEN 'failed'"
-    " WHEN 'uncertain' THEN 'uncertain' ELSE 'queued' END,"
-    " known = m.known | CASE o.verdict WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_... */
+    " WHEN 'uncertain' THEN 'uncertain' WHEN 'held' THEN 'held'"
+    " WHEN 'blocked' THEN CASE WHEN t.is_doubtful THEN 'uncertain' ELSE 'blocked' END ELSE 'queued' END,"
+    " send_at = CASE o.verdict WHEN 'held' THEN o.due_at ELSE m.send_at END,"
+    " policy_sent = coalesce(o.policy, m.policy_sent), known = m.known | CASE o.verdict WHEN 'failed' THEN 8 ELSE 0 END," /* MESSAGE_FACT_... */
     " error_code = o.error_code, error_title = o.error_title, error_class = o.error_class,"
-    " attempt_count = m.attempt_count - CASE o.verdict WHEN 'returned' THEN 1 ELSE 0 END"
-    " FROM o JOIN (SELECT n FROM gone UNION ALL SELECT n FROM kept) t ON t.n = o.n"
+    " attempt_count = m.attempt_count - CASE WHEN o.verdict IN ('returned', 'held', 'blocked') THEN 1 ELSE 0 END"
+    " FROM o JOIN (SELECT n, is_doubtful FROM gone UNION ALL SELECT n, false FROM kept) t ON t.n = o.n"
     " WHERE m.tenant_id = $1 AND m.id = o.id AND m.sender = o.fence >> 32 AND m.status = 'sending'"
-    " RETURNING o.n"
+    " RETURNING o.n, m.status"
 };
 
-static const struct {
-    const char *word;
-    enum message_status status;
-} verdicts[] = {
-    [MESSAGE_VERDICT_SENT] = { "sent", MESSAGE_SENT },
-    [MESSAGE_VERDICT_RETRY] = { "retry", MESSAGE_QUEUED },
-    [MESSAGE_VERDICT_FAILED] = { "failed", MESSAGE_FAILED },
-    [MESSAGE_VERDICT_UNCERTAIN] = { "uncertain", MESSAGE_UNCERTAIN },
-    [MESSAGE_VERDICT_RETURNED] = { "returned", MESSAGE_QUEUED },
+static const char *const verdict_words[] = {
+    [MESSAGE_VERDICT_SENT] = "sent",         [MESSAGE_VERDICT_RETRY] = "retry",
+    [MESSAGE_VERDICT_FAILED] = "failed",     [MESSAGE_VERDICT_UNCERTAIN] = "uncertain",
+    [MESSAGE_VERDICT_RETURNED] = "returned", [MESSAGE_VERDICT_HELD] = "held",
+    [MESSAGE_VERDICT_BLOCKED] = "blocked",
 };
 
 /* Outcomes of one kind: all sent, or all not. */
@@ -361,7 +441,7 @@ struct outcomes {
     size_t count;
     struct id *ids, *channels, *events;
     int64_t *fences;
-    struct slice *verdicts, *providers, *codes, *titles, *classes;
+    struct slice *verdicts, *providers, *codes, *titles, *classes, *policies;
     struct wall_time *dues, *times;
 };
 
@@ -369,7 +449,9 @@ static bool
 outcomes_alloc(struct outcomes *o, size_t max, struct arena *arena)
 {
     struct id **ids[] = { &o->ids, &o->channels, &o->events };
-    struct slice **slices[] = { &o->verdicts, &o->providers, &o->codes, &o->titles, &o->classes };
+    struct slice **slices[] = {
+        &o->verdicts, &o->providers, &o->codes, &o->titles, &o->classes, &o->policies
+    };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
         if ((*ids[i] = arena_array(arena, max, sizeof(struct id))) == NULL)
@@ -394,11 +476,12 @@ outcomes_add(struct outcomes *o, const struct message_outcome *outcome, const st
     o->channels[i] = outcome->claim.channel;
     o->events[i] = id_new(clock);
     o->fences[i] = outcome->claim.fence;
-    o->verdicts[i] = slice_text(verdicts[outcome->verdict].word);
+    o->verdicts[i] = slice_text(verdict_words[outcome->verdict]);
     o->providers[i] = outcome->provider_id;
     o->codes[i] = outcome->error_code;
     o->titles[i] = outcome->error_title;
     o->classes[i] = slice_text(outcome->error_class);
+    o->policies[i] = outcome->policy;
     o->dues[i] = outcome->due_at;
     o->times[i] = outcome->at;
 }
@@ -414,14 +497,15 @@ record_sent(struct db_tx *tx, const struct outcomes *o)
     enum err err = db_query(tx, &message_sent_stmt,
                             DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_I64_ARRAY(o->fences, o->count),
                                     DB_TEXT_ARRAY(o->providers, o->count), DB_ID_ARRAY(o->channels, o->count),
-                                    DB_ID_ARRAY(o->events, o->count), DB_TIME_ARRAY(o->times, o->count)),
+                                    DB_ID_ARRAY(o->events, o->count), DB_TIME_ARRAY(o->times, o->count),
+                                    DB_BYTES_ARRAY(o->policies, o->count)),
                             &rows);
     for (size_t i = 0; i < o->count; i++)
         named += o->providers[i].ptr != NULL;
     if (err == ERR_OK && db_rows_count(rows) < named)
         err = db_exec(tx, &message_name_stmt,
                       DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_TEXT_ARRAY(o->providers, o->count),
-                              DB_I64_ARRAY(o->fences, o->count)),
+                              DB_I64_ARRAY(o->fences, o->count), DB_BYTES_ARRAY(o->policies, o->count)),
                       NULL);
     db_rows_free(rows);
     return err;
@@ -457,6 +541,30 @@ steps_fall_back(struct db_tx *tx, const struct clock *clock, struct message_step
     return err;
 }
 
+/* {"rule": "quiet-hours"}, as events of the acceptance have it. */
+static enum err
+step_of(const struct message_outcome *outcome, struct slice status, struct arena *arena,
+        struct message_step *step)
+{
+    char text[64];
+
+    *step = (struct message_step){ .message = outcome->claim.message, .at = outcome->at };
+    enum err err = message_status_parse(status, &step->status);
+    if (err != ERR_OK)
+        return err;
+    if (outcome->verdict == MESSAGE_VERDICT_RETURNED)
+        step->cause = "not-sent";
+    if (outcome->verdict != MESSAGE_VERDICT_BLOCKED && outcome->verdict != MESSAGE_VERDICT_HELD)
+        return ERR_OK;
+    if (step->status == MESSAGE_UNCERTAIN) {
+        step->actor = MESSAGE_BY_POLICY;
+        step->cause = "left-by-policy";
+    }
+    int len = snprintf(text, sizeof(text), "{\"rule\": \"%s\"}", policy_rule_word(outcome->rule));
+    step->details = arena_copy(arena, slice_of(text, (size_t)len));
+    return step->details.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
 /* What was not sent is told by itself: with a cause, or that it fell back. */
 static enum err
 record_not_sent(struct db_tx *tx, const struct clock *clock, const struct outcomes *o, struct arena *arena)
@@ -469,21 +577,16 @@ record_not_sent(struct db_tx *tx, const struct clock *clock, const struct outcom
         return ERR_OK;
     if (steps == NULL)
         return ERR_NO_MEMORY;
-    enum err err = db_query(tx, &message_settle_stmt,
-                            DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_I64_ARRAY(o->fences, o->count),
-                                    DB_TEXT_ARRAY(o->verdicts, o->count), DB_TIME_ARRAY(o->dues, o->count),
-                                    DB_TEXT_ARRAY(o->codes, o->count), DB_TEXT_ARRAY(o->titles, o->count),
-                                    DB_TEXT_ARRAY(o->classes, o->count)),
-                            &rows);
+    enum err err =
+        db_query(tx, &message_settle_stmt,
+                 DB_ARGS(DB_ID_ARRAY(o->ids, o->count), DB_I64_ARRAY(o->fences, o->count),
+                         DB_TEXT_ARRAY(o->verdicts, o->count), DB_TIME_ARRAY(o->dues, o->count),
+                         DB_TEXT_ARRAY(o->codes, o->count), DB_TEXT_ARRAY(o->titles, o->count),
+                         DB_TEXT_ARRAY(o->classes, o->count), DB_BYTES_ARRAY(o->policies, o->count)),
+                 &rows);
     for (size_t r = 0; err == ERR_OK && r < db_rows_count(rows); r++) {
-        size_t at = (size_t)db_i64(rows, r, 0) - 1;
-        enum message_verdict verdict = o->of[at]->verdict;
-        steps[step_count++] = (struct message_step){
-            .message = o->ids[at],
-            .status = verdicts[verdict].status,
-            .at = o->times[at],
-            .cause = verdict == MESSAGE_VERDICT_RETURNED ? "not-sent" : NULL,
-        };
+        const struct message_outcome *outcome = o->of[db_i64(rows, r, 0) - 1];
+        err = step_of(outcome, db_text(rows, r, 1), arena, &steps[step_count++]);
     }
     db_rows_free(rows);
     if (err == ERR_OK)
@@ -508,7 +611,9 @@ message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struc
         const struct message_outcome *outcome = &outcomes[places[i].at];
         outcomes_add(outcome->verdict == MESSAGE_VERDICT_SENT ? &sent : &not_sent, outcome, clock);
     }
-    enum err err = record_sent(tx, &sent);
+    enum err err = count > 1 ? places_hold(tx, places, count, arena) : ERR_OK;
+    if (err == ERR_OK)
+        err = record_sent(tx, &sent);
     return err == ERR_OK ? record_not_sent(tx, clock, &not_sent, arena) : err;
 }
 

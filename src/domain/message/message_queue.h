@@ -7,6 +7,7 @@
 #ifndef DOMAIN_MESSAGE_MESSAGE_QUEUE_H
 #define DOMAIN_MESSAGE_MESSAGE_QUEUE_H
 #include "domain/message/message.h"
+#include "domain/policy/policy_settings.h"
 
 #define MESSAGE_LOOK_MAX     8192u /* rows of one look */
 #define MESSAGE_ATTEMPTS_MAX 12
@@ -45,19 +46,35 @@ MUST_CHECK enum err message_look(struct db *db, const struct message_wanted *wan
                                  size_t per_wanted_max, struct arena *arena, struct message_found **out,
                                  size_t *count_out);
 
+/*
+ * Locks these messages' rows of the queue, those there are, by id, before anything else that the transaction
+ * does. Whoever changes several messages that may be queued, or one that he found otherwise than in the
+ * queue, calls it first: what one transaction takes in one order and another in the other, both wait for.
+ */
+MUST_CHECK enum err message_queue_hold(struct db_tx *tx, const struct id *messages, size_t count);
+
 /* What is needed to send it. */
 struct message_job {
     struct message_claim claim;
     struct slice kind;
     struct slice target_provider_id; /* of the message it answers or reacts to; NULL ptr: none */
     struct message_sealed sealed;
-    bool is_window_over; /* not a template, and the provider takes no other for this person now */
-    bool is_mine;        /* false: it went, moved on, or the lane is closed or another's; leave it alone */
+    /* What the gate says of it now, by all that is known without its recipient's number and its registries:
+     * who sends judges again with those (domain/sending/send_gate.h). */
+    struct policy_receipt policy;
+    const struct policy_settings *settings; /* of its workspace; borrowed: the arena's */
+    struct id dlt_template; /* of India's registry, that its text was found to be; zero: none */
+    bool is_window_over;    /* not a template, and the provider takes no other for this person now */
+    bool is_mine;           /* false: it went, moved on, or the lane is closed or another's; leave it alone */
 };
 /*
  * Marks these (one tenant's, of lanes that `dispatcher` owns) as about to be sent: queue state `sending` with
  * the claim's fence and a lease, status `sending`, an event each; and loads their sealed parts, in the same
  * order. After the commit the requests may leave.
+ *
+ * Where the workspace has a cap, promotions to one person are counted one transaction after the other: what
+ * others are sending or have sent. Those of the same call do not count each other; who sends does
+ * (domain/sending/send_gate.h).
  */
 MUST_CHECK enum err message_begin_sending(struct db_tx *tx, const struct clock *clock, struct id dispatcher,
                                           int64_t lease_ms, const struct message_claim *claims, size_t count,
@@ -69,14 +86,18 @@ enum message_verdict {
     MESSAGE_VERDICT_FAILED,    /* refused for good */
     MESSAGE_VERDICT_UNCERTAIN, /* no answer: it may have been taken */
     MESSAGE_VERDICT_RETURNED,  /* never left: back to the queue, the attempt does not count */
+    MESSAGE_VERDICT_HELD,      /* never left: the policy gate lets it go at due_at, and is asked again then */
+    MESSAGE_VERDICT_BLOCKED,   /* never left, and never will: the policy gate forbids it */
 };
 struct message_outcome {
     struct message_claim claim;
     enum message_verdict verdict;
-    struct wall_time at, due_at;          /* due_at with RETRY, UNCERTAIN, RETURNED */
+    struct wall_time at, due_at;          /* due_at with RETRY, UNCERTAIN, RETURNED, HELD */
     struct slice provider_id;             /* with SENT */
     struct slice error_code, error_title; /* with RETRY, FAILED, UNCERTAIN, RETURNED */
     const char *error_class;              /* likewise: "retry", "throttle", "permanent", "credential" */
+    struct slice policy;                  /* the receipt of the gate, packed; NULL ptr: it was not asked */
+    enum policy_rule rule;                /* with HELD, BLOCKED */
 };
 /* One tenant's outcomes. An outcome whose fence is stale changes nothing but an already sent provider id is
  * kept. */

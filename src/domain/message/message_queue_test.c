@@ -338,7 +338,7 @@ keep(struct id dispatcher_id)
 {
     struct message_lanes lanes;
 
-    assert_ok(message_lanes_keep(dispatcher, dispatcher_id, 60000, arena, &lanes));
+    assert_ok(message_lanes_keep(dispatcher, "whatsapp", dispatcher_id, 60000, arena, &lanes));
     return lanes;
 }
 
@@ -390,7 +390,7 @@ around(void)
 {
     struct message_around out;
 
-    assert_ok(message_look_around(dispatcher, 60000, 60000, &out));
+    assert_ok(message_look_around(dispatcher, "whatsapp", 60000, 60000, &out));
     return out;
 }
 

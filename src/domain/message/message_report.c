@@ -1,6 +1,7 @@
 /* What providers report of messages: applied forward only, one by one or many at once. */
 #include "domain/message/message_events.h"
 #include "domain/message/message_fallback.h"
+#include "domain/message/message_queue.h"
 #include "domain/message/message_report_internal.h"
 #include "wire/json/json.h"
 #include <stdlib.h>
@@ -209,11 +210,13 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
 {
     struct db_rows *rows = NULL;
     struct report_before before = { .status = MESSAGE_ACCEPTED };
-    enum err err =
-        db_query(tx, &message_lock_stmt,
-                 DB_ARGS(DB_ID(report->message), DB_ID(report->channel), DB_I64(report->sender)), &rows);
+    enum err err = message_queue_hold(tx, &report->message, 1);
 
     *moved_out = false;
+    if (err == ERR_OK)
+        err =
+            db_query(tx, &message_lock_stmt,
+                     DB_ARGS(DB_ID(report->message), DB_ID(report->channel), DB_I64(report->sender)), &rows);
     if (err == ERR_OK && db_rows_count(rows) == 0)
         err = ERR_NOT_FOUND;
     if (err == ERR_OK)
@@ -531,14 +534,18 @@ message_reports_apply(struct db_tx *tx, const struct clock *clock, struct messag
 {
     struct message_report_item **sorted = arena_array(arena, count, sizeof(struct message_report_item *));
     struct reported *round = arena_array(arena, count, sizeof(*round));
-    enum err err = sorted == NULL || round == NULL ? ERR_NO_MEMORY : ERR_OK;
+    struct id *messages = arena_array(arena, count, sizeof(*messages));
+    enum err err = sorted == NULL || round == NULL || messages == NULL ? ERR_NO_MEMORY : ERR_OK;
 
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         items[i].is_settled = false;
         sorted[i] = &items[i];
+        messages[i] = items[i].report->message;
     }
-    if (err == ERR_OK && count > 0)
+    if (err == ERR_OK && count > 0) {
         qsort(sorted, count, sizeof(struct message_report_item *), item_compare);
+        err = message_queue_hold(tx, messages, count); /* also those that are left to be applied one by one */
+    }
     for (size_t turn = 0, taken = 1; err == ERR_OK && taken > 0; turn++) {
         taken = 0;
         for (size_t at = 0, of; at < count; at += of) {

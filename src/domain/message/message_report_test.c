@@ -3,6 +3,7 @@
 #include "domain/message/message_queue.h"
 #include "domain/message/message_report.h"
 #include "domain/message/message_testing.h"
+#include <pthread.h>
 #include <stdio.h>
 
 #define SEED        20261122u
@@ -324,9 +325,61 @@ together_they_tell_what_each_would_tell_by_itself(void **state UNUSED)
                      2);
 }
 
+struct late {
+    struct id message;
+    bool is_together;
+};
+
+static void *
+report_late(void *ctx)
+{
+    const struct late *late = ctx;
+    struct message_report told = report_of(late->message, MESSAGE_DELIVERED);
+    struct message_report_item item = { .report = &told };
+    struct db_tx tx;
+    bool has_moved = false;
+
+    assert_ok(db_begin(db, acme, &tx));
+    if (late->is_together)
+        assert_ok(message_reports_apply(&tx, clock_system(), &item, 1, arena));
+    else
+        assert_ok(message_report_apply(&tx, clock_system(), &told, arena, &has_moved));
+    assert_ok(db_commit(&tx));
+    return NULL;
+}
+
+/* Who sends has the queue's row, and takes the message next: in another order each would wait for the other.
+ */
+static void
+a_report_waits_for_who_sends_before_it_takes_the_message(void **state UNUSED)
+{
+    for (int together = 0; together < 2; together++) {
+        struct message_new new = message_testing_new(acme, channel, MESSAGE_SERVICE);
+        struct late late = { message_testing_accept(db, &new), together == 1 };
+        char id[ID_UUID_BYTES], statement[256];
+        pthread_t reporter;
+
+        id_uuid_print(late.message, id);
+        test_cluster_sql("begin");
+        snprintf(statement, sizeof(statement), "delete from harkara.dispatch_queue where message_id = '%s'",
+                 id);
+        test_cluster_sql(statement);
+        assert_int_equal(pthread_create(&reporter, NULL, report_late, &late), 0);
+        while (message_testing_count("select count(*) from pg_locks where not granted") == 0)
+            ;
+        snprintf(statement, sizeof(statement),
+                 "do $$ begin perform 1 from harkara.message where id = '%s' for update nowait; end $$", id);
+        test_cluster_sql(statement); /* fails when the report holds it */
+        test_cluster_sql("commit");
+        assert_int_equal(pthread_join(reporter, NULL), 0);
+        message_testing_assert_status(late.message, "delivered");
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(any_order_and_repetition_ends_alike_and_tells_each_fact_once),
              TEST(many_reports_at_once_end_as_one_by_one),
              TEST(a_report_that_comes_with_others_takes_the_message_out_of_the_queue),
              TEST(what_changes_nothing_is_told_with_the_status_that_stays),
-             TEST(together_they_tell_what_each_would_tell_by_itself))
+             TEST(together_they_tell_what_each_would_tell_by_itself),
+             TEST(a_report_waits_for_who_sends_before_it_takes_the_message))

@@ -8,7 +8,7 @@
     " m.peer_iv, m.peer_tag, m.content_ct, m.content_iv, m.content_tag, m.error_class, m.target_id,"         \
     " m.pricing::text, "                                                                                     \
     " m.metadata_ct, m.metadata_iv, m.metadata_tag, m.send_at, m.expires_at, m.tags,"                        \
-    " m.sender, m.fallbacks, m.resent_from"
+    " m.sender, m.fallbacks, m.resent_from, m.purpose, m.policy, m.policy_sent"
 
 static enum err
 optional_text(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
@@ -17,6 +17,16 @@ optional_text(const struct db_rows *rows, size_t row, int column, struct arena *
     if (db_is_null(rows, row, column))
         return ERR_OK;
     *out = arena_copy(arena, db_text(rows, row, column));
+    return out->ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err
+optional_bytes(const struct db_rows *rows, size_t row, int column, struct arena *arena, struct slice *out)
+{
+    *out = SLICE_EMPTY;
+    if (db_is_null(rows, row, column))
+        return ERR_OK;
+    *out = arena_copy(arena, db_bytes(rows, row, column));
     return out->ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -81,6 +91,12 @@ message_from_row(const struct db_rows *rows, size_t row, struct arena *arena, st
     out->fallback_count = (unsigned)db_i64(rows, row, 30);
     if (!db_is_null(rows, row, 31))
         out->resent_from = db_id(rows, row, 31);
+    if (err == ERR_OK)
+        err = optional_text(rows, row, 32, arena, &out->purpose);
+    if (err == ERR_OK)
+        err = optional_bytes(rows, row, 33, arena, &out->policy);
+    if (err == ERR_OK)
+        err = optional_bytes(rows, row, 34, arena, &out->policy_sent);
     return err == ERR_OK ? message_tags_read(rows, row, 28, arena, out) : err;
 }
 

@@ -13,21 +13,22 @@
 /* Never began to be sent: as if it had not been claimed. */
 static const struct db_stmt message_release_stmt = {
     "message_release",
-    "UPDATE dispatch_queue SET state = 'ready', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL"
-    " WHERE (tenant_id, message_id) IN (SELECT tenant_id, message_id FROM dispatch_queue"
+    "WITH old AS MATERIALIZED (SELECT tenant_id, message_id FROM dispatch_queue"
     " WHERE state = 'leased' AND " LEASE_IS_OVER " LIMIT 500 FOR UPDATE SKIP LOCKED)"
+    " UPDATE dispatch_queue q SET state = 'ready', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL"
+    " FROM old WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
 };
 
 /* The fence grows, so that the old holder, should it wake, records nothing. */
 static const struct db_stmt message_suspect_stmt = {
     "message_suspect",
-    "UPDATE dispatch_queue q SET fence = fence + 1, lease_owner = NULL,"
-    " lease_until = now() + make_interval(secs => 60)" /* for ourselves, should we die before the next step */
-    " FROM (SELECT tenant_id, message_id, state FROM dispatch_queue WHERE (state = 'sending'"
+    "WITH old AS MATERIALIZED (SELECT tenant_id, message_id, state FROM dispatch_queue WHERE (state = 'sending'"
     " AND " LEASE_IS_OVER
     ") OR (state = 'uncertain' AND due_at <= now() AND (lease_until IS NULL OR " LEASE_IS_OVER "))"
-    " LIMIT 500 FOR UPDATE SKIP LOCKED) old"
-    " WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
+    " LIMIT 500 FOR UPDATE SKIP LOCKED)"
+    " UPDATE dispatch_queue q SET fence = fence + 1, lease_owner = NULL,"
+    " lease_until = now() + make_interval(secs => 60)" /* for ourselves, should we die before the next step */
+    " FROM old WHERE q.tenant_id = old.tenant_id AND q.message_id = old.message_id"
     " RETURNING q.tenant_id, q.message_id, q.channel_id, q.fence, q.attempt, q.priority, old.state,"
     " coalesce(q.expires_at <= now(), false)"
 };

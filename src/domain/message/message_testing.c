@@ -13,8 +13,10 @@ message_testing_channel(struct id tenant)
     snprintf(
         text, sizeof(text),
         "set search_path = harkara; insert into channel (tenant_id, id, kind, name) values ('%s', '%s', 'whatsapp', 'c');"
-        "insert into dispatch_lane (tenant_id, channel_id) values ('%s', '%s')",
-        tenant_text, channel_text, tenant_text, channel_text);
+        "insert into dispatch_lane (tenant_id, channel_id) values ('%s', '%s');"
+        "insert into consent_state select '%s', decode(rpad(encode('+14155550123', 'hex'), 64, '0'), 'hex'),"
+        " 'whatsapp', 'promotional', 'granted', now(), '%s' on conflict do nothing",
+        tenant_text, channel_text, tenant_text, channel_text, tenant_text, channel_text);
     test_cluster_sql(text);
     return channel;
 }
@@ -88,7 +90,7 @@ message_testing_look(struct db *db, struct id dispatcher, struct id channel, str
     struct message_found *found;
     size_t found_count = 0, count = 0;
 
-    assert_ok(message_lanes_keep(db, dispatcher, 60000, arena, &lanes));
+    assert_ok(message_lanes_keep(db, "whatsapp", dispatcher, 60000, arena, &lanes));
     for (size_t i = 0; i < COUNT_OF(wanted); i++)
         wanted[i] = (struct message_wanted){ channel, (enum message_category)i };
     assert_ok(message_look(db, wanted, COUNT_OF(wanted), 100, arena, &found, &found_count));

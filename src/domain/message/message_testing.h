@@ -5,7 +5,8 @@
 #include "domain/message/message_queue.h"
 #include "platform/db/test_cluster.h"
 
-/* A channel of the tenant with an open lane, straight into the tables. */
+/* A channel of the tenant with an open lane, straight into the tables; who gets the messages below has
+ * consented to promotions. */
 struct id message_testing_channel(struct id tenant);
 /* Sealed columns of the right widths around these bytes; nobody opens them here. */
 struct message_sealed message_testing_sealed(const char *peer);

@@ -98,7 +98,7 @@ static const struct db_stmt provider_event_claim_stmt = {
     " due_at = now() + make_interval(secs => $1 / 1000.0) FROM due d WHERE b.tenant_id = d.tenant_id AND b.id = d.id"
     " AND (d.upto <= $2 OR d.n = 1) RETURNING b.tenant_id, b.id, b.fence, b.attempt, b.events)"
     " SELECT c.tenant_id, e.id, e.channel_id, c.id, c.fence, c.attempt, e.key_version,"
-    " CASE WHEN octet_length(e.body_ct) <= $3 THEN e.body_ct END, e.body_iv, e.body_tag"
+    " CASE WHEN octet_length(e.body_ct) <= $3 THEN e.body_ct END, e.body_iv, e.body_tag, e.connector_id"
     " FROM (SELECT c.*, i.event, i.n FROM claimed c CROSS JOIN LATERAL unnest(c.events) WITH ORDINALITY AS i (event, n)"
     " OFFSET 0) c JOIN provider_event e ON e.tenant_id = c.tenant_id AND e.id = c.event ORDER BY c.id, c.n"
 };
@@ -120,11 +120,14 @@ events_from(const struct db_rows *rows, struct arena *arena, struct provider_eve
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         events[i] = (struct provider_event){ .tenant = db_id(rows, i, 0),
                                              .id = db_id(rows, i, 1),
-                                             .channel = db_id(rows, i, 2),
                                              .batch = db_id(rows, i, 3),
                                              .fence = db_i64(rows, i, 4),
                                              .attempt = (int)db_i64(rows, i, 5),
                                              .is_large = db_is_null(rows, i, 7) };
+        if (db_is_null(rows, i, 2))
+            events[i].connector = db_id(rows, i, 10);
+        else
+            events[i].channel = db_id(rows, i, 2);
         if (!events[i].is_large)
             err = sealed_column_read(rows, i, 7, (uint32_t)db_i64(rows, i, 6), arena, &events[i].body);
     }

@@ -35,11 +35,12 @@ void provider_event_sealed(const struct vault_seal_item *item, struct provider_e
 MUST_CHECK enum err provider_events_store(struct db_tx *tx, const struct provider_event_new *events,
                                           size_t count, struct id batch, bool is_in_hand, struct arena *arena,
                                           struct db_rows **stored_out);
-
 struct provider_event {
-    struct id id, tenant, channel;
-    struct id batch; /* it was stored with, or is tried again in */
-    int64_t fence;   /* of the batch, as its attempt */
+    struct id id, tenant;
+    struct id channel;   /* whose callback it was; zero: */
+    struct id connector; /* a PDU that came over this SMS connector's link (sms_event.h) */
+    struct id batch;     /* it was stored with, or is tried again in */
+    int64_t fence;       /* of the batch, as its attempt */
     int attempt;
     bool is_large; /* the body is not read yet */
     struct vault_sealed body;

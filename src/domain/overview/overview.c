@@ -65,13 +65,14 @@ days_read(struct db_tx *tx, struct wall_time now, struct arena *arena, struct ov
     return err;
 }
 
-/* By hours of the zone. The last four are what had been counted a day ago by this time of the day. */
+/* By hours of the zone. The last five are what had been counted a day ago by this time of the day. */
 static const struct db_stmt hours_stmt = {
     "overview_hours",
     "SELECT date_trunc('hour', f.at, $4), sum(f.sent)::bigint, sum(f.delivered)::bigint, sum(f.failed)::bigint,"
-    " sum(f.received)::bigint, coalesce(sum(f.sent) FILTER (WHERE f.at < $5), 0)::bigint,"
+    " sum(f.blocked)::bigint, sum(f.received)::bigint, coalesce(sum(f.sent) FILTER (WHERE f.at < $5), 0)::bigint,"
     " coalesce(sum(f.delivered) FILTER (WHERE f.at < $5), 0)::bigint,"
     " coalesce(sum(f.failed) FILTER (WHERE f.at < $5), 0)::bigint,"
+    " coalesce(sum(f.blocked) FILTER (WHERE f.at < $5), 0)::bigint,"
     " coalesce(sum(f.received) FILTER (WHERE f.at < $5), 0)::bigint FROM message_figure f"
     " WHERE f.tenant_id = $1 AND f.at >= $2 AND f.at < $3 AND ($6::uuid[] IS NULL OR f.channel_id = ANY ($6::uuid[]))"
     " GROUP BY 1 ORDER BY 1 LIMIT 50" /* OVERVIEW_HOURS_MAX */
@@ -83,7 +84,8 @@ figures_from(const struct db_rows *rows, size_t row, int column)
     return (struct overview_figures){ .sent = db_i64(rows, row, column),
                                       .delivered = db_i64(rows, row, column + 1),
                                       .failed = db_i64(rows, row, column + 2),
-                                      .received = db_i64(rows, row, column + 3) };
+                                      .blocked = db_i64(rows, row, column + 3),
+                                      .received = db_i64(rows, row, column + 4) };
 }
 
 static void
@@ -92,6 +94,7 @@ figures_add(struct overview_figures *sum, struct overview_figures part)
     sum->sent += part.sent;
     sum->delivered += part.delivered;
     sum->failed += part.failed;
+    sum->blocked += part.blocked;
     sum->received += part.received;
 }
 
@@ -121,7 +124,7 @@ hours_read(struct db_tx *tx, struct wall_time now, const struct overview_sight *
         *hour = (struct overview_hour){ db_time(rows, i, 0), figures_from(rows, i, 1) };
         bool is_today = hour->at.us >= out->today_at.us;
         figures_add(is_today ? &out->today : &out->yesterday, hour->figures);
-        figures_add(&out->yesterday_by_now, figures_from(rows, i, 5));
+        figures_add(&out->yesterday_by_now, figures_from(rows, i, 6));
     }
     db_rows_free(rows);
     return err;
@@ -131,12 +134,13 @@ hours_read(struct db_tx *tx, struct wall_time now, const struct overview_sight *
 static const struct db_stmt channels_stmt = {
     "overview_channels",
     "SELECT c.id, c.kind, c.name, c.state, c.state_reason, w.display_phone_number, n.quality_rating, n.messaging_limit,"
-    " coalesce(f.sent, 0), coalesce(f.delivered, 0), coalesce(f.failed, 0), coalesce(f.received, 0) FROM channel c"
+    " coalesce(f.sent, 0), coalesce(f.delivered, 0), coalesce(f.failed, 0), coalesce(f.blocked, 0),"
+    " coalesce(f.received, 0) FROM channel c"
     " LEFT JOIN whatsapp_channel w ON w.tenant_id = c.tenant_id AND w.channel_id = c.id"
     " LEFT JOIN whatsapp_number n ON n.tenant_id = c.tenant_id AND n.channel_id = c.id"
     " LEFT JOIN (SELECT channel_id, sum(sent)::bigint AS sent, sum(delivered)::bigint AS delivered,"
-    " sum(failed)::bigint AS failed, sum(received)::bigint AS received FROM message_figure WHERE tenant_id = $1"
-    " AND at >= $2 AND at < $3 AND $4 GROUP BY channel_id) f ON f.channel_id = c.id"
+    " sum(failed)::bigint AS failed, sum(blocked)::bigint AS blocked, sum(received)::bigint AS received FROM message_figure"
+    " WHERE tenant_id = $1 AND at >= $2 AND at < $3 AND $4 GROUP BY channel_id) f ON f.channel_id = c.id"
     " WHERE c.tenant_id = $1 AND c.state <> 'deleted' AND ($5::uuid[] IS NULL OR c.id = ANY ($5::uuid[]))"
     " ORDER BY array_position('{broken,connecting,paused}', c.state) NULLS LAST, coalesce(f.sent, 0) DESC, c.id DESC"
     " LIMIT 100" /* OVERVIEW_CHANNELS_MAX */
@@ -181,6 +185,13 @@ static const struct db_stmt attention_stmt = {
     " FROM channel c LEFT JOIN whatsapp_number n ON n.tenant_id = c.tenant_id AND n.channel_id = c.id"
     " WHERE $3 AND c.tenant_id = $1 AND c.state <> 'deleted' AND ($9::uuid[] IS NULL OR c.id = ANY ($9::uuid[]))"
     " AND (c.state <> 'active' OR lower(n.quality_rating) IN ('red', 'yellow')) ORDER BY c.updated_at DESC LIMIT 20) channel"
+    " UNION ALL SELECT * FROM (SELECT CASE c.state WHEN 'broken' THEN 'connector-broken' ELSE 'connector-unbound' END, c.id,"
+    " c.name, CASE c.state WHEN 'broken' THEN c.state_reason ELSE (SELECT l.detail FROM sms_link l WHERE l.tenant_id = $1"
+    " AND l.connector_id = c.id AND l.detail IS NOT NULL ORDER BY l.number LIMIT 1) END, c.updated_at, 1 FROM sms_connector c"
+    " WHERE $3 AND $9::uuid[] IS NULL AND c.tenant_id = $1 AND (c.state = 'broken' OR (c.state = 'active'"
+    " AND c.updated_at < $10::timestamptz - interval '1 minute' AND NOT EXISTS (SELECT FROM sms_link l WHERE l.tenant_id = $1"
+    " AND l.connector_id = c.id AND l.state = 'bound' AND l.told_at > $10::timestamptz - interval '30 seconds')))"
+    " ORDER BY c.updated_at DESC LIMIT 20) connector"
     " UNION ALL SELECT * FROM (SELECT CASE state WHEN 'disabled' THEN 'endpoint-disabled' ELSE 'endpoint-failing' END, id, url,"
     " disabled_reason, coalesce(failing_since, updated_at), 1 FROM webhook_endpoint WHERE $5 AND tenant_id = $1"
     " AND ((state = 'disabled' AND disabled_reason <> 'by-request') OR (state = 'enabled' AND failing_since IS NOT NULL))"
@@ -204,7 +215,13 @@ static const struct db_stmt attention_stmt = {
     " AND revoked_at IS NULL AND expires_at > $10 AND expires_at < $10::timestamptz + interval '14 days'"
     " ORDER BY expires_at LIMIT 20) key"
     " UNION ALL SELECT 'review-overdue', id, NULL, NULL, due_at, 1 FROM access_review WHERE $7 AND tenant_id = $1"
-    " AND state = 'open' AND due_at < $10 LIMIT 200"
+    " AND state = 'open' AND due_at < $10"
+    /* An old registry is one that is asked; a missing one only matters where nothing leaves without
+     * (policy_settings.dnd: 0, as it comes, when there is one; 1 always; 2 never). */
+    " UNION ALL SELECT $11, NULL, NULL, NULL, coalesce($12::timestamptz, p.updated_at), 1 FROM (SELECT 1) one"
+    " LEFT JOIN policy_settings p ON p.tenant_id = $1 WHERE CASE $11 WHEN 'dnd-missing' THEN p.dnd = 1"
+    " WHEN 'dnd-old' THEN coalesce(p.dnd, 0) <> 2 END AND EXISTS (SELECT FROM channel c WHERE c.tenant_id = $1"
+    " AND c.kind = 'sms' AND c.state <> 'deleted' AND ($9::uuid[] IS NULL OR c.id = ANY ($9::uuid[]))) LIMIT 200"
 };
 
 static int
@@ -233,6 +250,20 @@ attention_from_row(const struct db_rows *rows, size_t row, struct arena *arena,
     return attention_parse(db_text(rows, row, 0), &out->kind);
 }
 
+static struct db_arg
+dnd_arg(enum overview_dnd dnd)
+{
+    switch (dnd) {
+    case OVERVIEW_DND_NONE:
+        return DB_TEXT(slice_text(overview_attention_word(OVERVIEW_DND_MISSING)));
+    case OVERVIEW_DND_AGED:
+        return DB_TEXT(slice_text(overview_attention_word(OVERVIEW_DND_OLD)));
+    case OVERVIEW_DND_FRESH:
+        break;
+    }
+    return DB_NULL;
+}
+
 static enum err
 attention_read(struct db_tx *tx, struct wall_time now, const struct overview_sight *sight,
                struct arena *arena, struct overview *out)
@@ -242,7 +273,8 @@ attention_read(struct db_tx *tx, struct wall_time now, const struct overview_sig
         db_query(tx, &attention_stmt,
                  DB_ARGS(DB_BOOL(sight->messages), DB_BOOL(sight->channels), DB_BOOL(sight->templates),
                          DB_BOOL(sight->webhooks), DB_BOOL(sight->keys), DB_BOOL(sight->people),
-                         DB_BOOL(sight->usage), channels_arg(sight), DB_TIME(now)),
+                         DB_BOOL(sight->usage), channels_arg(sight), DB_TIME(now), dnd_arg(sight->dnd),
+                         sight->dnd == OVERVIEW_DND_AGED ? DB_TIME(sight->dnd_imported_at) : DB_NULL),
                  &rows);
     size_t count = err == ERR_OK ? db_rows_count(rows) : 0;
 

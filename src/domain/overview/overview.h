@@ -28,15 +28,24 @@ enum overview_attention_kind {
 const char *overview_attention_word(enum overview_attention_kind kind);
 const char *overview_attention_severity(enum overview_attention_kind kind);
 
+/* How the platform's DND registry stands. */
+enum overview_dnd {
+    OVERVIEW_DND_FRESH, /* or it is not to be seen */
+    OVERVIEW_DND_NONE,
+    OVERVIEW_DND_AGED,
+};
+
 /* What whoever asks may see. */
 struct overview_sight {
     bool figures, messages, channels, templates, webhooks, keys, people, usage;
-    const struct id *channels_of; /* of these alone, also when they are none; NULL: any. Borrowed */
+    enum overview_dnd dnd;
+    struct wall_time dnd_imported_at; /* AGED */
+    const struct id *channels_of;     /* of these alone, also when they are none; NULL: any. Borrowed */
     size_t channel_count;
 };
 
 struct overview_figures {
-    int64_t sent, delivered, failed, received;
+    int64_t sent, delivered, failed, blocked, received;
 };
 
 struct overview_hour {
@@ -55,7 +64,7 @@ struct overview_attention {
     bool has_object;
     struct id object;          /* of the kind that belongs to it */
     struct slice name, detail; /* may be empty */
-    struct wall_time at;       /* since when; of a key, until when */
+    struct wall_time at;       /* since when; of a key, until when; of a DND registry, when it was imported */
     int64_t count;             /* of messages; else 1 */
 };
 

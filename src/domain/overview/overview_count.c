@@ -1,6 +1,8 @@
 #include "domain/overview/overview_count.h"
 #include "crypto/encode.h"
 
+#define FIGURES 5 /* of a message_figure: sent, delivered, failed, blocked, received */
+
 /*
  * Only rows below the oldest transaction that still runs: whatever commits later has a larger number. All
  * that is told and written hangs on the cursor's move, which waits for another gateway's and then finds that
@@ -29,20 +31,21 @@ static const struct db_stmt page_stmt = {
     " figure AS (SELECT p.tenant_id, date_bin('15 minutes', id_time(p.id), '2000-01-01Z') AS at, p.channel_id,"
     " count(*) FILTER (WHERE p.type = 'message.sent') AS sent, count(*) FILTER (WHERE p.type = 'message.delivered') AS delivered,"
     " count(*) FILTER (WHERE p.type IN ('message.failed', 'message.expired')) AS failed,"
+    " count(*) FILTER (WHERE p.type = 'message.blocked') AS blocked,"
     " count(*) FILTER (WHERE p.type = 'message.received') AS received FROM page p CROSS JOIN moved"
-    " WHERE p.type IN ('message.sent', 'message.delivered', 'message.failed', 'message.expired', 'message.received')"
+    " WHERE p.type IN ('message.sent', 'message.delivered', 'message.failed', 'message.expired', 'message.blocked', 'message.received')"
     " AND p.channel_id IS NOT NULL AND p.id >= id_at(now() - interval '32 days') GROUP BY 1, 2, 3)"
-    " SELECT s.read, s.is_moved, s.told, f.tenant_id, f.at, f.channel_id, f.sent, f.delivered, f.failed, f.received"
+    " SELECT s.read, s.is_moved, s.told, f.tenant_id, f.at, f.channel_id, f.sent, f.delivered, f.failed, f.blocked, f.received"
     " FROM (SELECT (SELECT count(*) FROM page) AS read, EXISTS (SELECT FROM moved) AS is_moved,"
     " (SELECT count(*) FROM told) AS told) s LEFT JOIN figure f ON true ORDER BY 4, 5, 6"
 };
 
 static const struct db_stmt add_stmt = {
     "overview_add",
-    "INSERT INTO message_figure AS f (tenant_id, at, channel_id, sent, delivered, failed, received) SELECT $1, * FROM"
-    " unnest($2::timestamptz[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])"
+    "INSERT INTO message_figure AS f (tenant_id, at, channel_id, sent, delivered, failed, blocked, received) SELECT $1, * FROM"
+    " unnest($2::timestamptz[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])"
     " ON CONFLICT (tenant_id, at, channel_id) DO UPDATE SET sent = f.sent + excluded.sent,"
-    " delivered = f.delivered + excluded.delivered, failed = f.failed + excluded.failed,"
+    " delivered = f.delivered + excluded.delivered, failed = f.failed + excluded.failed, blocked = f.blocked + excluded.blocked,"
     " received = f.received + excluded.received"
 };
 
@@ -52,7 +55,7 @@ rows_add(struct db_tx *tx, const struct db_rows *rows, size_t from, size_t count
 {
     struct wall_time *at = arena_array(arena, count, sizeof(*at));
     struct id *channels = arena_array(arena, count, sizeof(*channels));
-    int64_t *figures = arena_array(arena, 4 * count, sizeof(*figures));
+    int64_t *figures = arena_array(arena, FIGURES * count, sizeof(*figures));
     enum err err = at == NULL || channels == NULL || figures == NULL
                        ? ERR_NO_MEMORY
                        : db_tx_turn_to(tx, db_id(rows, from, 3));
@@ -60,7 +63,7 @@ rows_add(struct db_tx *tx, const struct db_rows *rows, size_t from, size_t count
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         at[i] = db_time(rows, from + i, 4);
         channels[i] = db_id(rows, from + i, 5);
-        for (int column = 0; column < 4; column++)
+        for (int column = 0; column < FIGURES; column++)
             figures[(size_t)column * count + i] = db_i64(rows, from + i, 6 + column);
     }
     return err == ERR_OK
@@ -68,7 +71,8 @@ rows_add(struct db_tx *tx, const struct db_rows *rows, size_t from, size_t count
                           DB_ARGS(DB_TIME_ARRAY(at, count), DB_ID_ARRAY(channels, count),
                                   DB_I64_ARRAY(figures, count), DB_I64_ARRAY(figures + count, count),
                                   DB_I64_ARRAY(figures + 2 * count, count),
-                                  DB_I64_ARRAY(figures + 3 * count, count)),
+                                  DB_I64_ARRAY(figures + 3 * count, count),
+                                  DB_I64_ARRAY(figures + 4 * count, count)),
                           NULL)
                : err;
 }

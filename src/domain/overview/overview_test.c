@@ -55,7 +55,8 @@ opened(void **state UNUSED)
 static int
 closed(void **state)
 {
-    sql("delete from template; delete from dispatch_lane; delete from whatsapp_number; delete from channel");
+    sql("delete from sms_link; delete from sms_connector; delete from template; delete from dispatch_lane;"
+        " delete from whatsapp_number; delete from channel");
     return test_pair_close(state);
 }
 
@@ -99,8 +100,9 @@ what_became_of_messages_is_counted_once(void **state UNUSED)
     told(acme, channel, "message.failed", id_new(clock_system()));
     told(acme, channel, "message.expired", id_new(clock_system()));
     told(acme, channel, "message.sending", id_new(clock_system()));
+    told(acme, channel, "message.blocked", id_new(clock_system()));
     told(bolt, channel, "message.received", id_new(clock_system()));
-    assert_int_equal(counted(), 8);
+    assert_int_equal(counted(), 9);
     assert_ok(overview_count(second, arena, &read)); /* another gateway goes on where this one stands */
     assert_int_equal(read, 0);
     told(acme, channel, "message.sent", id_new(clock_system()));
@@ -110,6 +112,7 @@ what_became_of_messages_is_counted_once(void **state UNUSED)
     assert_int_equal(sum_of("sent", acme), 4);
     assert_int_equal(sum_of("delivered", acme), 1);
     assert_int_equal(sum_of("failed", acme), 2);
+    assert_int_equal(sum_of("blocked", acme), 1);
     assert_int_equal(sum_of("received", acme), 0);
     assert_int_equal(sum_of("received", bolt), 1);
     assert_int_equal(sum_of("sent", bolt), 0);
@@ -403,6 +406,19 @@ trouble_make(void)
         " '2026-12-25', null), ('later', '2027-06-01', null), ('past', '2026-12-01', null), ('gone', '2026-12-25', now()),"
         " ('ever', null, null)) k (name, until, gone)",
         tenant);
+    sql("insert into sms_connector (tenant_id, id, name, state, state_reason, updated_at, host, port, tls, system_id,"
+        " transceivers, transmitters, receivers, password_ct, password_iv, password_tag, password_key_version) select '%s',"
+        " gen_random_uuid(), k.name, k.state, k.reason, k.at, 'smpp.example', 2775, 'off', 'us', 1, 0, 0, 'x',"
+        " decode(repeat('00', 12), 'hex'), decode(repeat('00', 16), 'hex'), 1 from (values ('Refused', 'broken', 'why',"
+        " timestamptz '2026-12-01'), ('Unbound', 'active', null, '2026-12-01'), ('Bound', 'active', null, '2026-12-01'),"
+        " ('Stale', 'active', null, '2026-11-30'), ('New', 'active', null, '2026-12-23'), ('Paused', 'paused', null,"
+        " '2026-12-01')) k (name, state, reason, at)",
+        tenant);
+    sql("insert into sms_link (tenant_id, connector_id, number, kind, state, detail, since, told_at) select c.tenant_id, c.id, 0,"
+        " 'transceiver', k.state, k.detail, k.at, k.at from sms_connector c join (values ('Unbound', 'waiting', 'It is silent.',"
+        " timestamptz '2027-01-01'), ('Bound', 'bound', null, '2027-01-01'), ('Stale', 'bound', null, '2026-12-10')) k (name,"
+        " state, detail, at) using (name) where c.tenant_id = '%s'",
+        tenant);
     sql("insert into access_review (tenant_id, id, due_at, created_at) values ('%s', gen_random_uuid(), '2026-12-20',"
         " '2026-12-01')",
         tenant);
@@ -422,9 +438,10 @@ static void
 what_needs_somebody_is_pointed_at_the_urgent_first(void **state UNUSED)
 {
     static const enum overview_attention_kind expected[] = {
-        OVERVIEW_CHANNEL_BROKEN,       OVERVIEW_ENDPOINT_DISABLED, OVERVIEW_QUOTA_USED,
-        OVERVIEW_CHANNEL_QUALITY,      OVERVIEW_ENDPOINT_FAILING,  OVERVIEW_MESSAGES_UNCERTAIN,
-        OVERVIEW_TEMPLATE_TURNED_DOWN, OVERVIEW_KEY_EXPIRES,       OVERVIEW_KEY_EXPIRES,
+        OVERVIEW_CHANNEL_BROKEN,       OVERVIEW_CONNECTOR_BROKEN, OVERVIEW_ENDPOINT_DISABLED,
+        OVERVIEW_QUOTA_USED,           OVERVIEW_CHANNEL_QUALITY,  OVERVIEW_CONNECTOR_UNBOUND,
+        OVERVIEW_CONNECTOR_UNBOUND,    OVERVIEW_ENDPOINT_FAILING, OVERVIEW_MESSAGES_UNCERTAIN,
+        OVERVIEW_TEMPLATE_TURNED_DOWN, OVERVIEW_KEY_EXPIRES,      OVERVIEW_KEY_EXPIRES,
         OVERVIEW_REVIEW_OVERDUE,       OVERVIEW_QUOTA_SHORT,
     };
 
@@ -435,11 +452,14 @@ what_needs_somebody_is_pointed_at_the_urgent_first(void **state UNUSED)
         assert_int_equal(overview.attention[i].kind, expected[i]);
     assert_true(slice_eq(overview.attention[0].detail, SLICE("token-refused")));
     assert_true(id_eq(overview.attention[0].object, channel));
-    assert_true(slice_eq(overview.attention[1].name, SLICE("https://gone.example")));
-    assert_true(slice_eq(overview.attention[3].detail, SLICE("red")));
-    assert_int_equal(overview.attention[5].count, 1);
-    assert_true(slice_eq(overview.attention[7].name, SLICE("sooner")));
-    assert_false(overview.attention[10].has_object); /* the workspace's own quota */
+    assert_true(slice_eq(overview.attention[1].detail, SLICE("why")));
+    assert_true(slice_eq(overview.attention[5].detail, SLICE("It is silent.")));
+    assert_true(slice_eq(overview.attention[6].name, SLICE("Stale")));
+    assert_true(slice_eq(overview.attention[2].name, SLICE("https://gone.example")));
+    assert_true(slice_eq(overview.attention[4].detail, SLICE("red")));
+    assert_int_equal(overview.attention[8].count, 1);
+    assert_true(slice_eq(overview.attention[10].name, SLICE("sooner")));
+    assert_false(overview.attention[13].has_object); /* the workspace's own quota */
     assert_true(id_eq(overview.channels[0].id, channel));
     assert_int_equal(seen_by(bolt, &all).attention_count, 0);
 }
@@ -452,7 +472,7 @@ what_somebody_may_not_see_is_not_read(void **state UNUSED)
                                                     { .templates = true }, { .webhooks = true },
                                                     { .keys = true },      { .people = true },
                                                     { .usage = true } };
-    static const size_t counts[] = { 1, 2, 1, 2, 2, 1, 2 };
+    static const size_t counts[] = { 1, 5, 1, 2, 2, 1, 2 };
     struct overview_sight limited = all;
 
     trouble_make();
@@ -476,6 +496,58 @@ what_somebody_may_not_see_is_not_read(void **state UNUSED)
     assert_int_equal(count_of(&overview, OVERVIEW_CHANNEL_QUALITY), 0);
 }
 
+static size_t
+dnd_told(enum overview_dnd dnd, struct id tenant, const struct overview_sight *of, struct wall_time *at_out)
+{
+    struct overview_sight sight = *of;
+
+    sight.dnd = dnd;
+    sight.dnd_imported_at = (struct wall_time){ INT64_C(1797000000) * 1000000 };
+    struct overview overview = seen_by(tenant, &sight);
+    for (size_t i = 0; i < overview.attention_count; i++)
+        if (overview.attention[i].kind == OVERVIEW_DND_MISSING ||
+            overview.attention[i].kind == OVERVIEW_DND_OLD)
+            *at_out = overview.attention[i].at;
+    return count_of(&overview, OVERVIEW_DND_MISSING) + 10 * count_of(&overview, OVERVIEW_DND_OLD);
+}
+
+static void
+dnd_rule(int rule)
+{
+    sql("delete from policy_settings where tenant_id = '%s'; insert into policy_settings (tenant_id, consent_required, dnd,"
+        " is_quiet_off, quiet_india_from, quiet_from, quiet_until, quiet_days, quiet_spread, updated_at)"
+        " values ('%s', 0, %d, false, 540, 0, 1440, 127, 0, to_timestamp(1796000000))",
+        uuid(acme), uuid(acme), rule);
+}
+
+/* Without an SMS sender nothing asks the registry; a missing one is only in the way of who asks it always. */
+static void
+a_dnd_registry_is_told_where_it_matters(void **state UNUSED)
+{
+    struct overview_sight sight = { .usage = true },
+                          limited = { .channels_of = &channel, .channel_count = 1 };
+    struct wall_time at = { 0 };
+
+    dnd_rule(1);
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, acme, &sight, &at), 0);
+    sql("update channel set kind = 'sms' where id = '%s'", uuid(other_channel));
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, acme, &sight, &at), 1);
+    assert_int_equal(at.us, INT64_C(1796000000) * 1000000); /* since when it is asked for */
+    assert_int_equal(dnd_told(OVERVIEW_DND_AGED, acme, &sight, &at), 10);
+    assert_int_equal(at.us, INT64_C(1797000000) * 1000000);
+    assert_int_equal(dnd_told(OVERVIEW_DND_FRESH, acme, &sight, &at), 0);
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, acme, &limited, &at), 0);
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, bolt, &sight, &at), 0);
+    dnd_rule(2);
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, acme, &sight, &at), 0);
+    assert_int_equal(dnd_told(OVERVIEW_DND_AGED, acme, &sight, &at), 0);
+    sql("delete from policy_settings"); /* as it comes: asked when there is one */
+    assert_int_equal(dnd_told(OVERVIEW_DND_NONE, acme, &sight, &at), 0);
+    assert_int_equal(dnd_told(OVERVIEW_DND_AGED, acme, &sight, &at), 10);
+    sql("update channel set state = 'deleted' where id = '%s'", uuid(other_channel));
+    assert_int_equal(dnd_told(OVERVIEW_DND_AGED, acme, &sight, &at), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(what_became_of_messages_is_counted_once), TEST(accepted_messages_are_read_with_the_log),
              TEST(what_commits_late_is_not_passed),
@@ -484,4 +556,4 @@ CLUSTER_MAIN(TEST(what_became_of_messages_is_counted_once), TEST(accepted_messag
              TEST(a_line_that_is_none_is_refused_and_the_next_one_is_read), TEST(a_day_is_the_workspaces_own),
              TEST(days_of_23_and_25_hours_are_whole),
              TEST(what_needs_somebody_is_pointed_at_the_urgent_first),
-             TEST(what_somebody_may_not_see_is_not_read))
+             TEST(what_somebody_may_not_see_is_not_read), TEST(a_dnd_registry_is_told_where_it_matters))

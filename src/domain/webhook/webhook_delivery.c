@@ -8,10 +8,11 @@
  */
 static const struct db_stmt leases_end_stmt = {
     "webhook_leases_end",
-    "UPDATE webhook_delivery d SET lease_until = NULL FROM (SELECT q.tenant_id, q.id FROM webhook_delivery q"
+    "WITH l AS MATERIALIZED (SELECT q.tenant_id, q.id FROM webhook_delivery q"
     " WHERE q.state = 'pending' AND q.lease_until IS NOT NULL"
     " AND q.lease_until NOT BETWEEN now() AND now() + make_interval(secs => $1 / 500.0) LIMIT 1000"
-    " FOR UPDATE SKIP LOCKED) l WHERE d.tenant_id = l.tenant_id AND d.id = l.id"
+    " FOR UPDATE SKIP LOCKED)"
+    " UPDATE webhook_delivery d SET lease_until = NULL FROM l WHERE d.tenant_id = l.tenant_id AND d.id = l.id"
 };
 /*
  * Each endpoint for which something waits offers what it may have more of; each tenant is given of that what
@@ -20,9 +21,8 @@ static const struct db_stmt leases_end_stmt = {
  */
 static const struct db_stmt webhook_claim_stmt = {
     "webhook_claim",
-    "WITH RECURSIVE " WEBHOOK_WAITS
-    " UPDATE webhook_delivery d SET lease_until = now() + make_interval(secs => $1 / 1000.0), fence = d.fence + 1,"
-    " attempt = d.attempt + 1 FROM (SELECT p.tenant_id, p.id FROM (SELECT t.*, row_number() OVER (PARTITION BY t.tenant_id"
+    "WITH RECURSIVE " WEBHOOK_WAITS ","
+    " due AS MATERIALIZED (SELECT p.tenant_id, p.id FROM (SELECT t.*, row_number() OVER (PARTITION BY t.tenant_id"
     " ORDER BY t.turn, t.due_at) AS place FROM (SELECT w.tenant_id, w.id, w.due_at,"
     " b.busy + row_number() OVER (PARTITION BY e.id ORDER BY w.due_at) AS turn"
     " FROM waits x JOIN webhook_endpoint e ON e.tenant_id = x.tenant_id AND e.id = x.endpoint_id"
@@ -35,8 +35,9 @@ static const struct db_stmt webhook_claim_stmt = {
     " WHERE e.state = 'enabled' AND e.not_before <= now() AND (e.failures > 0) = $5) t) p"
     " WHERE p.place <= $4 - (SELECT count(*) FROM webhook_delivery l WHERE l.tenant_id = p.tenant_id"
     " AND l.state = 'pending' AND l.lease_until IS NOT NULL AND l.fence > 0)"
-    " ORDER BY p.turn, p.due_at LIMIT $3) due"
-    " WHERE d.tenant_id = due.tenant_id AND d.id = due.id"
+    " ORDER BY p.turn, p.due_at LIMIT $3)"
+    " UPDATE webhook_delivery d SET lease_until = now() + make_interval(secs => $1 / 1000.0), fence = d.fence + 1,"
+    " attempt = d.attempt + 1 FROM due WHERE d.tenant_id = due.tenant_id AND d.id = due.id"
     " RETURNING d.tenant_id, d.id, d.endpoint_id, d.event_id, d.fence, d.attempt, d.key_version, d.body_ct, d.body_iv,"
     " d.body_tag"
 };

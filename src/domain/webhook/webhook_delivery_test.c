@@ -20,7 +20,8 @@ endpoint_with(size_t deliveries)
     struct webhook_endpoint endpoint = webhook_testing_endpoint(acme, all);
     for (size_t i = 0; i < deliveries; i++)
         webhook_testing_event(acme, EVENT_MESSAGE_SENT, NULL);
-    webhook_testing_fan_out(&queued);
+    for (size_t told = 0; told < deliveries; told += queued)
+        webhook_testing_fan_out(&queued);
     return endpoint;
 }
 

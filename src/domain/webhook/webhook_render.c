@@ -26,9 +26,14 @@ static const struct {
     const char *prefix, *member;
     enum id_kind kind;
 } subjects[] = {
-    { "message.", "message_id", ID_MESSAGE },    { "media.", "media_id", ID_MEDIA },
-    { "template.", "template_id", ID_TEMPLATE }, { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
+    { "message.", "message_id", ID_MESSAGE },
+    { "media.", "media_id", ID_MEDIA },
+    { "template.", "template_id", ID_TEMPLATE },
+    { "webhook_endpoint.", "endpoint_id", ID_ENDPOINT },
     { "test.", "endpoint_id", ID_ENDPOINT },
+    { "consent.", "consent_id", ID_CONSENT },
+    { "suppression.", "suppression_id", ID_SUPPRESSION },
+    { "connector.", "connector_id", ID_SMS_CONNECTOR },
 };
 
 static bool

@@ -80,6 +80,17 @@ event_of(enum event_type type)
         event.channel = (struct id){ { 0 } };
         event.data = SLICE(
             "{\"failing_since\": \"2026-11-21T07:40:11.000Z\", \"failures\": 61, \"reason\": \"gone\"}");
+    } else if (strncmp(word, "consent.", 8) == 0) {
+        event.channel = (struct id){ { 0 } };
+        event.data = SLICE("{\"channel\": \"sms\", \"purpose\": \"promotional\", \"state\": \"withdrawn\","
+                           " \"source\": \"inbound\", \"message_id\": \"msg_01jd8h3c5tfy8n2k7w4q9v6r0e\"}");
+    } else if (strncmp(word, "suppression.", 12) == 0) {
+        event.channel = (struct id){ { 0 } };
+        event.data = SLICE("{\"channel\": \"any\", \"scope\": \"promotional\", \"reason\": \"keyword\"}");
+    } else if (strncmp(word, "connector.", 10) == 0) {
+        event.channel = (struct id){ { 0 } };
+        event.data = SLICE("{\"name\": \"Operator\", \"state\": \"active\","
+                           " \"reason\": \"The operator asked us to slow down.\", \"per_second\": 5}");
     } else if (type == EVENT_TEST_PING) {
         event.channel = (struct id){ { 0 } };
     } else if (type == EVENT_MESSAGE_RECEIVED) {

@@ -24,8 +24,8 @@
 #define PATH_BYTES   512u
 #define REMOVE_TRIES 500 /* of 20 ms: processes of a killed test end by themselves */
 
-static const char *const roles[] = { "harkara_admin", "harkara_gateway", "harkara_dispatcher",
-                                     "harkara_webhooks", "harkara_scheduler" };
+static const char *const roles[] = { "harkara_admin",    "harkara_gateway",   "harkara_dispatcher",
+                                     "harkara_webhooks", "harkara_scheduler", "harkara_smsc" };
 #define ROLE_COUNT COUNT_OF(roles)
 
 static struct {

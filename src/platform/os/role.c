@@ -240,7 +240,9 @@ role_begin(const char *name, enum config_role config_role, size_t secret_bytes, 
     struct role_private *own = &the_private;
     enum log_level level = LOG_INFO;
 
-    *out = (struct role){ .name = name, .vault_fd = -1, .listen_fd = -1, .admin_fd = -1, .private = own };
+    *out = (struct role){
+        .name = name, .vault_fd = -1, .listen_fd = -1, .admin_fd = -1, .smpp_fd = -1, .private = own
+    };
     link_reader_init(&own->reader, ROLE_FD_SUPERVISOR);
     enum err err = purge();
     if (err != ERR_OK)
@@ -252,6 +254,7 @@ role_begin(const char *name, enum config_role config_role, size_t secret_bytes, 
     out->vault_fd = fd_is_open(ROLE_FD_VAULT) ? ROLE_FD_VAULT : -1;
     out->listen_fd = fd_is_open(ROLE_FD_LISTEN) ? ROLE_FD_LISTEN : -1;
     out->admin_fd = fd_is_open(ROLE_FD_ADMIN) ? ROLE_FD_ADMIN : -1;
+    out->smpp_fd = fd_is_open(ROLE_FD_SMPP) ? ROLE_FD_SMPP : -1;
 
     err = settings_read(&out->config, config_role, &level);
     log_open(name, level, STDERR_FILENO);

@@ -32,6 +32,7 @@ enum role_fd {
     ROLE_FD_ADMIN = 7,      /* the admin socket, listening: gateway 0 only */
     ROLE_FD_PAGES = 8,      /* the folder of all processes' pages: gateway 0 only */
     ROLE_FD_LIMITS = 9,     /* memory in which all gateways count: gateways only */
+    ROLE_FD_SMPP = 10,      /* the SMPP server's socket, listening: gateway 0 only */
     ROLE_FD_FREE            /* from here on nothing is open */
 };
 
@@ -47,6 +48,7 @@ struct role {
     int vault_fd;         /* or -1 (the vault itself; until LINK_VAULT). Taken by vault_client_new. */
     int listen_fd;        /* or -1. Taken by the HTTP server. */
     int admin_fd;         /* or -1. Taken likewise. */
+    int smpp_fd;          /* or -1. Taken by the SMPP server. */
     /* Of all processes, mapped read-only, for metric_print; gateway 0 only. */
     const void *pages[ROLE_PAGES_MAX];
     size_t page_count;

@@ -6,12 +6,13 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "crypto/random.h"
+#include "domain/sending/send_store.h"
 #include "platform/net/http_client.h"
 #include "platform/os/role.h"
 #include "program/dispatcher/mailer.h"
 #include "program/dispatcher/oidc_runner.h"
-#include "program/dispatcher/send_plan.h"
-#include "program/dispatcher/send_store.h"
+#include "program/dispatcher/send_answer.h"
+#include "program/dispatcher/send_whatsapp.h"
 #include "program/dispatcher/task_runner.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ struct dispatcher {
     struct http_client *http;
     struct address_guard guard;
     struct mailbox ready, settled;
+    struct send_whatsapp whatsapp;
+    struct phone_zones *zones;
     struct send_store *store;
     struct task_pool *tasks;
     struct mailer *mailer; /* NULL: no relay */
@@ -91,9 +94,11 @@ flight_done(void *ctx, const struct http_result *result)
         break;
     case MESSAGE_VERDICT_RETRY:
     case MESSAGE_VERDICT_RETURNED:
+    case MESSAGE_VERDICT_HELD:
         metric_add(METRIC_SENDS_RETRIED, 1);
         break;
     case MESSAGE_VERDICT_FAILED:
+    case MESSAGE_VERDICT_BLOCKED:
         metric_add(METRIC_SENDS_FAILED, 1);
         break;
     case MESSAGE_VERDICT_UNCERTAIN:
@@ -117,16 +122,17 @@ flight_start(struct dispatcher *dispatcher, struct send_job *job)
     static const char *const headers[] = { "Content-Type: application/json", "Accept: application/json",
                                            NULL };
     struct flight *flight = malloc(sizeof(*flight));
+    struct whatsapp_job *own = whatsapp_job_of(job);
 
     if (flight == NULL)
         return ERR_NO_MEMORY;
     *flight = (struct flight){ .dispatcher = dispatcher, .job = job };
     enum err err = http_client_start(
         dispatcher->http, &(struct http_call){ .method = "POST",
-                                               .url = job->url.ptr,
+                                               .url = own->url.ptr,
                                                .headers = headers,
-                                               .body = buf_slice(&job->body),
-                                               .bearer = secret_slice(job->token),
+                                               .body = buf_slice(&own->body),
+                                               .bearer = secret_slice(own->token),
                                                .timeout_ms = (int)dispatcher->role->config.send_timeout_ms,
                                                .connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                                .ctx = flight,
@@ -135,8 +141,8 @@ flight_start(struct dispatcher *dispatcher, struct send_job *job)
         free(flight);
         return err;
     }
-    secret_free(job->token);
-    job->token = NULL;
+    secret_free(own->token);
+    own->token = NULL;
     metric_add(METRIC_SENDS_STARTED, 1);
     return ERR_OK;
 }
@@ -314,6 +320,8 @@ main(void)
                                           .user_agent = "Harkara/" HARKARA_VERSION },
             &dispatcher.http);
     if (err == ERR_OK)
+        err = send_zones_load(&dispatcher.zones);
+    if (err == ERR_OK)
         err = role_lock_in(&role, &rules);
     if (err == ERR_OK)
         err = vault_client_new(role.vault_fd, VAULT_TIMEOUT_MS, &dispatcher.vault_client);
@@ -327,11 +335,16 @@ main(void)
         err = role_watch_start(
             &role, &(struct role_events){ .ctx = &dispatcher, .drain = on_drain, .vault = on_vault });
     if (err == ERR_OK)
+        dispatcher.whatsapp = (struct send_whatsapp){ &role.config, dispatcher.clock };
+    if (err == ERR_OK)
         err = send_store_new(&(struct send_store_config){ .database = role_database(&role),
                                                           .config = &role.config,
                                                           .clock = dispatcher.clock,
                                                           .vault_client = dispatcher.vault_client,
                                                           .instance = role.instance,
+                                                          .kind = &send_whatsapp,
+                                                          .kind_ctx = &dispatcher.whatsapp,
+                                                          .zones = dispatcher.zones,
                                                           .ready = &dispatcher.ready,
                                                           .settled = &dispatcher.settled },
                              &dispatcher.store);
@@ -369,6 +382,7 @@ main(void)
     task_pool_free(dispatcher.tasks);
     http_client_free(dispatcher.http); /* what is still in flight settles as broken, and is recorded */
     send_store_free(dispatcher.store);
+    phone_zones_free(dispatcher.zones);
     usage_free(dispatcher.usage);
     return role_end(&role, err);
 }

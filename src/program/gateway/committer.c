@@ -165,7 +165,7 @@ answer_one(struct commit *commit, const struct message_accepted *accepted)
         return;
     }
     if (err == ERR_OK)
-        err = commit->print(commit, accepted->id, &response);
+        err = commit->print(commit, accepted, &response);
     if (err != ERR_OK) {
         http_answer_problem(commit->request, err);
         return;

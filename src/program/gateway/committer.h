@@ -16,9 +16,9 @@ struct commit {
     struct message_new message;        /* the committer fills in `sealed` and `fingerprint` */
     const struct message_plain *plain; /* what is sealed of it */
     const unsigned char *request_hash; /* MESSAGE_FINGERPRINT_BYTES; used with an idempotency key only */
-    /* Prints the answer for the id that the message finally has: its own, or of the request that it repeats.
-     */
-    enum err (*print)(struct commit *commit, struct id id, struct http_response *response);
+    /* Prints the answer for what the message finally is: itself, or that of the request that it repeats. */
+    enum err (*print)(struct commit *commit, const struct message_accepted *accepted,
+                      struct http_response *response);
     /* May be NULL: told what became of it, before it is answered. */
     void (*told)(struct commit *commit, const struct message_accepted *accepted);
     /*

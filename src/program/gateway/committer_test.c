@@ -48,17 +48,18 @@ __wrap_http_answer(struct http_request *request, const struct http_response *res
 }
 
 static enum err
-print(struct commit *commit, struct id id, struct http_response *response)
+print(struct commit *commit, const struct message_accepted *accepted, struct http_response *response)
 {
     struct asked *of = commit->ctx;
 
-    of->shown = id;
+    of->shown = accepted->id;
     response->status = 202;
     return ERR_OK;
 }
 
 static enum err
-print_without_memory(struct commit *commit UNUSED, struct id id UNUSED, struct http_response *response UNUSED)
+print_without_memory(struct commit *commit UNUSED, const struct message_accepted *accepted UNUSED,
+                     struct http_response *response UNUSED)
 {
     return ERR_NO_MEMORY;
 }

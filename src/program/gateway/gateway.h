@@ -14,9 +14,12 @@
 struct callback_stage;
 struct committer;
 struct dashboard;
+struct dnd_watch;
+struct esme_server;
 struct federator;
 struct limiter;
 struct live;
+struct phone_zones;
 struct gateway;
 
 struct gateway_worker {
@@ -36,10 +39,12 @@ struct gateway {
     struct limiter *limiter;
     struct federator *federator;
     struct live *live;
+    struct dnd_watch *dnd;
     struct dashboard *dashboard; /* NULL: none was built */
     struct router *router;
     struct origin origin; /* of the dashboard; empty: nobody can sign in */
     struct session_rules session_rules;
+    struct phone_zones *zones;                       /* where recipients are, and what time it is there */
     const struct contract_operation *message_create; /* in the contract: each of a batch is held against it */
     struct gateway_worker on_loop;                   /* for routes that begin there: no database, no vault */
 };
@@ -129,12 +134,14 @@ void show_set(json_t **object, const char *member, json_t *value);
 enum err dashboard_answer(struct http_request *request, struct http_response *response);
 
 extern const struct http_route message_routes[], channel_routes[], webhook_endpoint_routes[],
-    webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], message_batch_routes[],
-    settings_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
+    webhook_delivery_routes[], api_key_routes[], contract_routes[], callback_routes[], sms_connector_routes[], sms_route_routes[], sms_preview_routes[], message_batch_routes[],
+    settings_routes[], policy_routes[], export_routes[], operation_routes[], number_routes[], template_routes[], read_routes[],
     media_routes[], signup_routes[], usage_routes[], audit_routes[], session_routes[], me_routes[],
     email_routes[], enrolment_routes[], factor_routes[], people_routes[], role_routes[], team_routes[],
     invitation_routes[], review_routes[], platform_routes[], message_resend_routes[], identity_routes[],
-    federated_routes[];
-extern const struct http_route overview_routes[], stream_routes[];
+    federated_routes[], smpp_routes[];
+extern const struct http_route consent_routes[], consent_import_routes[], consent_settings_routes[],
+    suppression_routes[];
+extern const struct http_route overview_routes[], stream_routes[], dnd_routes[], dlt_routes[], dlt_template_routes[];
 
 #endif

@@ -2,6 +2,8 @@
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
 #include "domain/channel/provider_task.h"
+#include "domain/consent/consent_inbound.h"
+#include "domain/message/message_queue.h"
 #include "domain/message/message_report.h"
 #include "program/gateway/interpreter_internal.h"
 
@@ -13,6 +15,8 @@ report_apply(struct db_tx *tx, struct reading *reading, const struct step *step)
     enum err err = ERR_OK;
 
     if (step->has_pricing)
+        err = message_queue_hold(tx, &step->report.message, 1);
+    if (err == ERR_OK && step->has_pricing)
         err = message_pricing_keep(tx, step->report.message, step->report.channel, &step->pricing,
                                    reading->arena);
     if (err != ERR_OK)
@@ -107,9 +111,34 @@ struct incoming {
     size_t count;
 };
 
+/* Keywords in what was stored just now. */
 static enum err
-incoming_apply(struct db_tx *tx, const struct clock *clock, struct incoming *incoming, struct arena *arena)
+keywords_apply(struct db_tx *tx, struct interpreter *interpreter, const struct incoming *incoming,
+               struct arena *arena)
 {
+    struct consent_heard *heard = arena_array(arena, incoming->count, sizeof(*heard));
+    size_t count = 0;
+
+    if (heard == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < incoming->count; i++) {
+        const struct step *step = incoming->steps[i].step;
+        if (step->is_inbound && step->received.is_fresh && step->keyword.len > 0)
+            heard[count++] = (struct consent_heard){ .message = step->received.id,
+                                                     .channel = incoming->steps[i].channel,
+                                                     .channel_kind = SLICE("whatsapp"),
+                                                     .peer_index = step->received.sealed.peer_index,
+                                                     .folded = step->keyword,
+                                                     .at = step->received.at };
+    }
+    return consent_hear(tx, interpreter->config.clock, heard, count, arena, &interpreter->has_followers);
+}
+
+static enum err
+incoming_apply(struct db_tx *tx, struct interpreter *interpreter, struct incoming *incoming,
+               struct arena *arena)
+{
+    const struct clock *clock = interpreter->config.clock;
     size_t message_count = 0, opening_count = 0;
     enum err err = ERR_OK;
 
@@ -130,6 +159,8 @@ incoming_apply(struct db_tx *tx, const struct clock *clock, struct incoming *inc
         if (err == ERR_OK && step->media != NULL)
             err = media_fetch_begin(tx, clock, step->media, incoming->steps[i].channel, step->received.id);
     }
+    if (err == ERR_OK)
+        err = keywords_apply(tx, interpreter, incoming, arena);
     incoming->count = 0;
     return err == ERR_OK ? channel_windows_open(tx, incoming->openings, opening_count, arena) : err;
 }
@@ -150,9 +181,8 @@ incoming_add(struct db_tx *tx, struct incoming *incoming, struct numbers *number
     step->received.channel = channel;
     incoming->steps[incoming->count].step = step;
     incoming->steps[incoming->count++].channel = channel;
-    return incoming->count == INCOMING_MAX
-               ? incoming_apply(tx, reading->interpreter->config.clock, incoming, arena)
-               : ERR_OK;
+    return incoming->count == INCOMING_MAX ? incoming_apply(tx, reading->interpreter, incoming, arena)
+                                           : ERR_OK;
 }
 
 static enum err
@@ -284,7 +314,7 @@ tenant_apply(struct db_tx *tx, struct reading *const *readings, size_t count, bo
     if (err == ERR_OK)
         err = statuses_apply(tx, &gathered->statuses, arena);
     if (err == ERR_OK)
-        err = incoming_apply(tx, readings[0]->interpreter->config.clock, &gathered->incoming, arena);
+        err = incoming_apply(tx, readings[0]->interpreter, &gathered->incoming, arena);
     for (size_t i = 0; err == ERR_OK && i < count; i++)
         for (struct step *step = readings[i]->first; err == ERR_OK && held[i] && step != NULL;
              step = step->next)

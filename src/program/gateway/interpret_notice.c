@@ -3,6 +3,8 @@
 #include "domain/channel/channel_number.h"
 #include "domain/channel/provider_task.h"
 #include "domain/channel/whatsapp/whatsapp_account.h"
+#include "domain/consent/consent_inbound.h"
+#include "domain/message/message.h"
 #include "wire/json/json.h"
 
 #define DATA_BYTES_MAX 16384u
@@ -19,6 +21,7 @@ struct notice {
     struct channel_number_news news;
     enum whatsapp_account_effect effect;
     const char *reason;
+    const struct consent_preference *preference; /* NULL: it is none of those that are consent */
     struct notice *next;
 };
 
@@ -264,6 +267,34 @@ preference_notice(const struct making *making, const struct whatsapp_preference 
     return err;
 }
 
+/* What goes to the consent ledger: marketing messages, stopped or resumed. */
+static enum err
+preference_keep(const struct making *making, const struct whatsapp_preference *preference,
+                struct notice *notice)
+{
+    const struct notice_reader *reader = making->reader;
+    bool is_stop = slice_eq(preference->value, SLICE("stop"));
+
+    if (!slice_eq(preference->category, SLICE("marketing_messages")) ||
+        (!is_stop && !slice_eq(preference->value, SLICE("resume"))))
+        return ERR_OK;
+    struct consent_preference *kept = arena_alloc(reader->arena, sizeof(*kept));
+    if (kept == NULL)
+        return ERR_NO_MEMORY;
+    *kept = (struct consent_preference){ .entry = id_new(reader->clock),
+                                         .channel = notice->channel,
+                                         .channel_kind = SLICE("whatsapp"),
+                                         .is_stop = is_stop,
+                                         .at = notice->at };
+    struct vault_place place = consent_peer_place(reader->body->tenant, kept->entry);
+    enum err err =
+        message_peer_index(reader->vault, reader->body->tenant, preference->peer, kept->peer_index);
+    if (err == ERR_OK)
+        err = vault_seal(reader->vault, VAULT_CONTENT, &place, preference->peer, reader->arena, &kept->peer);
+    notice->preference = kept;
+    return err;
+}
+
 enum err
 notice_prepare(const struct notice_reader *reader, const struct whatsapp_event *event,
                struct notice **first_out, bool *is_ours_out)
@@ -303,6 +334,8 @@ notice_prepare(const struct notice_reader *reader, const struct whatsapp_event *
                 err = fault_notice(&making, notice);
             else
                 err = account_notice(&making, &account, notice);
+            if (err == ERR_OK && preferences != NULL)
+                err = preference_keep(&making, &preferences[p], notice);
         }
     }
     *first_out = making.first;
@@ -339,6 +372,8 @@ notice_apply(struct db_tx *tx, const struct clock *clock, const struct notice *n
                                                 .occurred_at = notice->at,
                                                 .data = notice->data,
                                                 .content = notice->has_content ? &notice->content : NULL });
+    if (err == ERR_OK && notice->preference != NULL)
+        err = consent_preference_apply(tx, clock, notice->preference, arena);
     if (err != ERR_OK || !is_fresh)
         return err;
     switch (notice->effect) {

@@ -3,6 +3,7 @@
 #include "domain/channel/whatsapp/whatsapp_event.h"
 #include "domain/channel/whatsapp/whatsapp_inbound.h"
 #include "domain/channel/whatsapp/whatsapp_peer.h"
+#include "domain/consent/consent_keyword.h"
 #include "program/gateway/interpreter_internal.h"
 #include "wire/json/json.h"
 
@@ -209,6 +210,27 @@ media_prepare(struct reading *reading, json_t *content, struct step *step)
                                content, &step->media);
 }
 
+/* A text, or the text of a button that was pressed; one that the person sent to this business itself. */
+static enum err
+keyword_prepare(struct reading *reading, const struct whatsapp_inbound *message, const json_t *content,
+                struct step *step)
+{
+    static const struct {
+        const char *type, *member;
+    } texts[] = { { "text", "body" }, { "button", "text" } };
+
+    if (message->is_echo || message->group_id.len > 0)
+        return ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct slice text = json_text_of(json_member(content, texts[i].type), texts[i].member);
+        enum err err =
+            text.ptr == NULL ? ERR_NOTHING : consent_keyword_fold(text, reading->arena, &step->keyword);
+        if (err != ERR_NOTHING)
+            return err;
+    }
+    return ERR_OK;
+}
+
 static enum err
 inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
 {
@@ -246,6 +268,8 @@ inbound_prepare(struct reading *reading, const struct whatsapp_event *event)
         err = inbound_keep(reading, step, message->peer, buf_slice(&text));
     if (err == ERR_OK)
         err = windows_prepare(reading, message, step);
+    if (err == ERR_OK)
+        err = keyword_prepare(reading, message, content, step);
 done:
     buf_release_wiped(&text);
     json_decref(content);

@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/metric.h"
 #include "domain/tenant/tenant_key.h"
+#include "program/gateway/consent_follow.h"
 #include "program/gateway/interpreter_internal.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -31,13 +32,13 @@ body_postpone(struct db_tx *tx, void *ctx)
 }
 
 static enum err
-reading_postpone(struct interpreter *interpreter, const struct reading *reading, enum err why)
+event_postpone(struct interpreter *interpreter, const struct provider_event *event, enum err why)
 {
-    struct postpone postpone = { .interpreter = interpreter, .event = reading->event, .why = why };
+    struct postpone postpone = { .interpreter = interpreter, .event = event, .why = why };
 
-    log_event(LOG_WARN, "provider_event.postponed", LOG_ID("event", ID_PROVIDER_EVENT, reading->event->id),
-              LOG_NUM("attempt", reading->event->attempt), LOG_ERR(why));
-    return db_run(interpreter->db, reading->event->tenant, body_postpone, &postpone);
+    log_event(LOG_WARN, "provider_event.postponed", LOG_ID("event", ID_PROVIDER_EVENT, event->id),
+              LOG_NUM("attempt", event->attempt), LOG_ERR(why));
+    return db_run(interpreter->db, event->tenant, body_postpone, &postpone);
 }
 
 static void
@@ -75,7 +76,7 @@ batch_apply(const struct batch *batch)
     if (err == ERR_DB_UNAVAILABLE) /* claimed bodies come back when their lease ends */
         return err;
     if (err != ERR_OK && batch->count == 1)
-        return reading_postpone(batch->interpreter, batch->readings[0], err);
+        return event_postpone(batch->interpreter, batch->readings[0]->event, err);
     if (err == ERR_OK) {
         for (size_t i = 0; i < batch->count; i++)
             reading_done(batch->readings[i]);
@@ -174,7 +175,7 @@ bodies_interpret(struct interpreter *interpreter, const struct bodies *bodies)
         else if (readings[i].err == ERR_DB_UNAVAILABLE)
             err = readings[i].err;
         else
-            err = reading_postpone(interpreter, &readings[i], readings[i].err);
+            err = event_postpone(interpreter, readings[i].event, readings[i].err);
     }
     if (err == ERR_OK && batch.count > 0) {
         qsort(batch.readings, batch.count, sizeof(struct reading *), reading_compare);
@@ -197,6 +198,34 @@ body_read_in(struct db_tx *tx, void *ctx)
     return provider_event_body_read(tx, large->arena, large->event);
 }
 
+/* What came over SMPP, in the order of its coming: large ones each by itself, and before those that are
+ * applied together, which are then all that is left of their batches. */
+static enum err
+pdus_interpret(struct interpreter *interpreter, struct provider_event *events, size_t count)
+{
+    const struct provider_event **small =
+        arena_array(interpreter->claim_arena, count, sizeof(const struct provider_event *));
+    size_t small_count = 0;
+    enum err err = small == NULL ? ERR_NO_MEMORY : ERR_OK;
+
+    for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        struct large large = { interpreter->body_arena, &events[i] };
+        const struct provider_event *event = &events[i];
+        if (id_is_zero(event->connector))
+            continue;
+        if (!event->is_large) {
+            small[small_count++] = event;
+            continue;
+        }
+        err = db_run(interpreter->db, event->tenant, body_read_in, &large);
+        if (err == ERR_OK)
+            err = sms_bodies_interpret(interpreter, &event, 1, event_postpone);
+    }
+    return err == ERR_OK && small_count > 0
+               ? sms_bodies_interpret(interpreter, small, small_count, event_postpone)
+               : err;
+}
+
 /* Small bodies many at once, large ones each by itself. */
 static enum err
 claimed_interpret(struct interpreter *interpreter, struct provider_event *events, size_t count)
@@ -204,15 +233,17 @@ claimed_interpret(struct interpreter *interpreter, struct provider_event *events
     struct bodies small;
     enum err err = bodies_new(interpreter->claim_arena, count, false, &small);
 
+    if (err == ERR_OK)
+        err = pdus_interpret(interpreter, events, count);
     for (size_t i = 0; err == ERR_OK && i < count; i++)
-        if (!events[i].is_large)
+        if (!events[i].is_large && id_is_zero(events[i].connector))
             small.events[small.count++] = &events[i];
     if (err == ERR_OK && small.count > 0)
         err = bodies_interpret(interpreter, &small);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         struct large large = { interpreter->body_arena, &events[i] };
         const struct provider_event *event = &events[i];
-        if (!events[i].is_large)
+        if (!events[i].is_large || !id_is_zero(events[i].connector))
             continue;
         err = db_run(interpreter->db, events[i].tenant, body_read_in, &large);
         if (err == ERR_OK)
@@ -306,10 +337,17 @@ interpreter_turn(struct interpreter *interpreter, bool is_stopping, size_t *read
 
     if (err == ERR_OK && !is_stopping && interpreter->look_at.us <= now.us) {
         err = table_read(interpreter, &was_any);
+        if (err == ERR_OK)
+            err = sms_waiting_interpret(interpreter);
+        interpreter->has_followers = true; /* what others left, or was put off */
         interpreter->look_at = was_any ? now : mono_after_ms(now, IDLE_MS);
     }
     arena_reset(interpreter->claim_arena);
     arena_reset(interpreter->body_arena);
+    if (err == ERR_OK && interpreter->has_followers) {
+        interpreter->has_followers = false;
+        err = consent_follow(interpreter->db, &interpreter->vault, interpreter->config.clock);
+    }
     if (err != ERR_OK || is_stopping || was_any || *read_out >= CLAIM_MAX)
         return err;
     if (*read_out == 0)

@@ -27,6 +27,7 @@ struct interpreter {
     struct vault vault;
     struct arena *claim_arena, *body_arena;
     struct mono_time look_at; /* the thread's own: when it looks at the table */
+    bool has_followers;       /* the thread's own: keywords were applied, and something follows them */
     pthread_t thread;
     int wake_fd;
     atomic_bool is_stopping;
@@ -57,6 +58,7 @@ struct step {
     unsigned char windows[WINDOWS_MAX][VAULT_INDEX_BYTES]; /* and their indexes, by readings_seal */
     size_t window_count;
     bool is_referred;
+    struct slice keyword;      /* what it says, folded, when it may be a keyword (domain/consent) */
     struct media_fetch *media; /* what came with it and is to be fetched; NULL: none */
     struct step *next;
 };
@@ -94,5 +96,17 @@ MUST_CHECK enum err readings_seal(struct interpreter *interpreter, struct readin
  */
 MUST_CHECK enum err readings_apply(struct db_tx *tx, struct reading *const *readings, size_t count,
                                    struct arena *arena);
+
+/*
+ * PDUs of SMS connectors, all that is left of their batches or one: read and applied together. One that
+ * cannot be is given to `postpone`, and holds nobody up. Uses the body arena, and leaves it empty.
+ */
+MUST_CHECK enum err sms_bodies_interpret(struct interpreter *interpreter,
+                                         const struct provider_event *const *bodies, size_t count,
+                                         enum err (*postpone)(struct interpreter *,
+                                                              const struct provider_event *, enum err));
+/* Receipts whose part is known by now, and parts of what somebody wrote that are all there or have waited
+ * enough. */
+MUST_CHECK enum err sms_waiting_interpret(struct interpreter *interpreter);
 
 #endif

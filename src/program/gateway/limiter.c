@@ -478,7 +478,8 @@ limiter_take(struct http_request *request, struct limiter_share *shares, size_t 
 bool
 limiter_counts(const struct message_accepted *accepted)
 {
-    return (accepted->err == ERR_OK && !accepted->is_replay) || accepted->is_doubtful;
+    return (accepted->err == ERR_OK && !accepted->is_replay && accepted->decision != POLICY_BLOCK) ||
+           accepted->is_doubtful;
 }
 
 void
@@ -522,6 +523,29 @@ enum err
 limiter_look(struct http_request *request, struct limit_counter *counters, size_t count)
 {
     return decide(request, counters, count);
+}
+
+enum err
+limiter_quota(struct http_request *request, struct id channel, enum policy_quota *out)
+{
+    const struct id none = { { 0 } };
+    struct limit_values values;
+    enum err err = limiter_values(request, channel, &values);
+
+    *out = POLICY_QUOTA_WITHIN;
+    if (err != ERR_OK)
+        return err;
+    struct limit_counter counters[] = {
+        limit_counter_of(LIMIT_SENDER_DAY, request->tenant, channel, values.of[LIMIT_SENDER_DAY], 0),
+        limit_counter_of(LIMIT_SENDER_MONTH, request->tenant, channel, values.of[LIMIT_SENDER_MONTH], 0),
+        limit_counter_of(LIMIT_WORKSPACE_DAY, request->tenant, none, values.of[LIMIT_WORKSPACE_DAY], 0),
+        limit_counter_of(LIMIT_WORKSPACE_MONTH, request->tenant, none, values.of[LIMIT_WORKSPACE_MONTH], 0),
+    };
+    err = limiter_look(request, counters, COUNT_OF(counters));
+    for (size_t i = 0; err == ERR_OK && i < COUNT_OF(counters); i++)
+        if (counters[i].remaining == 0)
+            *out = POLICY_QUOTA_SPENT;
+    return err;
 }
 
 enum err

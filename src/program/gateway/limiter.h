@@ -56,6 +56,12 @@ void limiter_settle(struct limiter_hold *hold);
 /* Whether a message counts that this became of: also when nobody knows whether its commit happened. */
 bool limiter_counts(const struct message_accepted *accepted);
 
+/*
+ * Whether a message through this channel of request->tenant would find a quota used up: its sender's or its
+ * workspace's, of the day or month. Takes nothing. Errors as of limiter_take, but for the refusals.
+ */
+MUST_CHECK enum err limiter_quota(struct http_request *request, struct id channel, enum policy_quota *out);
+
 /* How counters of request->tenant stand; those of quotas may be unknown. Takes nothing. */
 MUST_CHECK enum err limiter_look(struct http_request *request, struct limit_counter *counters, size_t count);
 /* What applies to a channel or key of request->tenant, or to the workspace alone (zero). */

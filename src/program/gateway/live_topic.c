@@ -15,6 +15,8 @@ static const struct {
     [LIVE_SETTINGS] = { "settings", API_SCOPE_SETTINGS_READ, false, false, ID_TENANT },
     [LIVE_USAGE] = { "usage", API_SCOPE_USAGE_READ, false, false, ID_TENANT },
     [LIVE_AUDIT] = { "audit", API_SCOPE_AUDIT_READ, false, false, ID_AUDIT },
+    [LIVE_CONSENTS] = { "consents", API_SCOPE_CONSENTS_READ, false, false, ID_CONSENT },
+    [LIVE_CONNECTORS] = { "connectors", API_SCOPE_CHANNELS_READ, true, false, ID_SMS_CONNECTOR },
 };
 
 /* By what an event's type, or an act's action, begins with. What is not here is shown nowhere. */
@@ -23,14 +25,28 @@ static const struct {
     enum live_topic topic;
     bool has_ids, judges;
 } words[] = {
-    { "message", LIVE_MESSAGES, true, false },   { "media", LIVE_MESSAGES, false, false },
-    { "channel", LIVE_CHANNELS, true, false },   { "operation", LIVE_CHANNELS, false, false },
-    { "template", LIVE_TEMPLATES, true, false }, { "webhook_endpoint", LIVE_WEBHOOKS, true, false },
-    { "api_key", LIVE_KEYS, true, true },        { "membership", LIVE_PEOPLE, false, true },
-    { "role", LIVE_PEOPLE, false, true },        { "team", LIVE_PEOPLE, false, true },
-    { "invitation", LIVE_PEOPLE, false, false }, { "access_review", LIVE_PEOPLE, false, true },
-    { "tenant", LIVE_SETTINGS, false, true },    { "settings", LIVE_SETTINGS, false, false },
-    { "limits", LIVE_USAGE, false, false },      { "quota", LIVE_USAGE, false, false },
+    { "message", LIVE_MESSAGES, true, false },
+    { "media", LIVE_MESSAGES, false, false },
+    { "channel", LIVE_CHANNELS, true, false },
+    { "operation", LIVE_CHANNELS, false, false },
+    { "template", LIVE_TEMPLATES, true, false },
+    { "webhook_endpoint", LIVE_WEBHOOKS, true, false },
+    { "api_key", LIVE_KEYS, true, true },
+    { "membership", LIVE_PEOPLE, false, true },
+    { "role", LIVE_PEOPLE, false, true },
+    { "team", LIVE_PEOPLE, false, true },
+    { "invitation", LIVE_PEOPLE, false, false },
+    { "access_review", LIVE_PEOPLE, false, true },
+    { "tenant", LIVE_SETTINGS, false, true },
+    { "settings", LIVE_SETTINGS, false, false },
+    { "consent", LIVE_CONSENTS, false, false },
+    { "suppression", LIVE_CONSENTS, false, false },
+    { "consent_notice", LIVE_CONSENTS, false, false },
+    { "limits", LIVE_USAGE, false, false },
+    { "quota", LIVE_USAGE, false, false },
+    { "connector", LIVE_CONNECTORS, true, false },
+    { "sms_connector", LIVE_CONNECTORS, true, false },
+    { "sms_route", LIVE_CONNECTORS, false, false },
 };
 
 const char *

@@ -16,6 +16,8 @@ enum live_topic {
     LIVE_SETTINGS,
     LIVE_USAGE,
     LIVE_AUDIT,
+    LIVE_CONSENTS,
+    LIVE_CONNECTORS,
     LIVE_TOPIC_COUNT
 };
 const char *live_topic_word(enum live_topic topic);

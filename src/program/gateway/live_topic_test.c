@@ -21,6 +21,9 @@ static const struct row rows[] = {
     { "team.updated", true, { "people", "audit" }, true },
     { "invitation.sent", true, { "people", "audit" }, false },
     { "tenant.closed", true, { "settings", "audit" }, true },
+    { "connector", false, { "connectors", NULL }, false },
+    { "sms_connector.updated", true, { "connectors", "audit" }, false },
+    { "sms_route.created", true, { "connectors", "audit" }, false },
     { "session.began", true, { "audit", NULL }, false },
     { "membership", false, { "people", NULL }, false }, /* no event is called so; and none judges */
 };
@@ -63,6 +66,8 @@ each_topic_needs_its_permission(void **state UNUSED)
     assert_int_equal(live_topics_of(0), 0);
     assert_int_equal(live_topics_of(UINT64_C(1) << API_SCOPE_MESSAGES_READ), 1u << LIVE_MESSAGES);
     assert_int_equal(live_topics_of(UINT64_C(1) << API_SCOPE_MESSAGES_SEND), 0);
+    assert_int_equal(live_topics_of(UINT64_C(1) << API_SCOPE_CHANNELS_READ),
+                     1u << LIVE_CHANNELS | 1u << LIVE_CONNECTORS);
     assert_int_equal(live_topics_of(UINT64_MAX), (1u << LIVE_TOPIC_COUNT) - 1);
 }
 

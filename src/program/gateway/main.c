@@ -4,8 +4,10 @@
  * ready, loop.
  */
 #include "core/log.h"
+#include "domain/dnd/dnd_watch.h"
 #include "domain/limit/limit_redis.h"
 #include "domain/limit/limit_table.h"
+#include "domain/policy/phone_zone.h"
 #include "domain/tenant/tenant_key.h"
 #include "domain/webhook/webhook_address.h"
 #include "platform/redis/redis.h"
@@ -13,6 +15,7 @@
 #include "program/gateway/callback_stage.h"
 #include "program/gateway/committer.h"
 #include "program/gateway/dashboard.h"
+#include "program/gateway/esme.h"
 #include "program/gateway/federator.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/interpreter.h"
@@ -28,13 +31,13 @@
 
 static const int gateway_calls[] = { SANDBOX_CALLS_BASE,  SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
                                      SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT,  SANDBOX_CALLS_SERVER };
-static const char *const gateway_paths[] = {
-    SANDBOX_PATHS_RESOLVER
-}; /* for a database that is named, not numbered */
+/* For a database that is named, not numbered; and folders by their settings: of the DND registry,
+ * and of the certificate for SMPP. */
+static const char *gateway_paths[] = { SANDBOX_PATHS_RESOLVER, NULL, NULL };
 
 static const struct sandbox_rules gateway_rules = {
     .paths_read = gateway_paths,
-    .path_count = COUNT_OF(gateway_paths),
+    .path_count = COUNT_OF(gateway_paths) - 2,
     .calls = gateway_calls,
     .call_count = COUNT_OF(gateway_calls),
 };
@@ -140,18 +143,33 @@ server_new(struct gateway *gateway, struct http_server **out)
         out);
 }
 
-/* And to Redis, where it is reached by TCP. */
+/* What follows from settings: folders, and Redis, where it is reached by TCP. */
 static enum err
 rules_make(const struct config *config, struct sandbox_rules *out)
 {
     uint16_t port = 0;
 
     *out = gateway_rules;
+    gateway_paths[out->path_count++] = config->dnd_dir;
+    if (config->smpp_tls_dir[0] != '\0')
+        gateway_paths[out->path_count++] = config->smpp_tls_dir;
     if (config->redis_url[0] == '\0')
         return ERR_OK;
     enum err err = redis_url_check(slice_text(config->redis_url), &port);
     if (err == ERR_OK && port != 0)
         out->ports[out->port_count++] = port;
+    return err;
+}
+
+/* What is missing is judged as a place whose time is not known. */
+static enum err
+zones_load(struct gateway *gateway)
+{
+    size_t missing = 0;
+    enum err err = phone_zones_load(PHONE_ZONES_FOLDER, &gateway->zones, &missing);
+
+    if (err == ERR_OK && missing > 0)
+        log_event(LOG_WARN, "zones.missing", LOG_NUM("count", missing));
     return err;
 }
 
@@ -224,11 +242,16 @@ main(void)
                                                        message_batch_routes,
                                                        message_resend_routes,
                                                        settings_routes,
+                                                       policy_routes,
                                                        export_routes,
                                                        channel_routes,
+                                                       sms_connector_routes,
+                                                       sms_route_routes,
+                                                       sms_preview_routes,
                                                        webhook_endpoint_routes,
                                                        webhook_delivery_routes,
                                                        api_key_routes,
+                                                       smpp_routes,
                                                        contract_routes,
                                                        callback_routes,
                                                        operation_routes,
@@ -253,12 +276,20 @@ main(void)
                                                        review_routes,
                                                        platform_routes,
                                                        overview_routes,
+                                                       dnd_routes,
+                                                       consent_routes,
+                                                       consent_import_routes,
+                                                       consent_settings_routes,
+                                                       suppression_routes,
                                                        stream_routes,
+                                                       dlt_routes,
+                                                       dlt_template_routes,
                                                        health_routes };
     struct contract *contract = NULL;
     struct http_server *server = NULL;
     struct interpreter *interpreter = NULL;
     struct admin *admin = NULL;
+    struct esme_server *esmes = NULL;
     struct limit_table *table = NULL;
     struct limit_redis *redis = NULL;
     struct sandbox_rules rules;
@@ -287,6 +318,8 @@ main(void)
                                  slice_text(role.config.webhook_refuse), slice_text(role.config.public_url));
     if (err == ERR_OK)
         err = rules_make(&role.config, &rules);
+    if (err == ERR_OK)
+        err = zones_load(&gateway);
     if (err == ERR_OK) /* the last files that are opened */
         err = dashboard_load(&role.config, &gateway.dashboard);
     if (err == ERR_OK)
@@ -335,9 +368,13 @@ main(void)
                                               .actor_max = (size_t)role.config.streams_person },
                        &gateway.live);
     if (err == ERR_OK)
+        err = dnd_watch_new(role.config.dnd_dir, gateway.clock, &gateway.dnd);
+    if (err == ERR_OK)
         err = federator_new(&gateway, &gateway.federator);
     if (err == ERR_OK && role.admin_fd >= 0)
         err = admin_new(&gateway, &admin);
+    if (err == ERR_OK && role.smpp_fd >= 0)
+        err = esme_server_new(&gateway, role.smpp_fd, &esmes);
     if (err == ERR_OK)
         err = server_new(&gateway, &server);
     if (err == ERR_OK) {
@@ -349,6 +386,7 @@ main(void)
     }
     role_watch_stop(&role);
     atomic_store(&api_server, NULL);
+    esme_server_stop(esmes); /* what it handed over comes back before the committer stops */
     committer_stop(gateway.committer); /* answers what it still holds; a worker that is late is refused */
     callback_stage_stop(gateway.callbacks);
     federator_stop(gateway.federator);
@@ -358,6 +396,7 @@ main(void)
     callback_stage_free(gateway.callbacks);
     federator_free(gateway.federator);
     committer_free(gateway.committer);
+    esme_server_free(esmes);
     limiter_free(gateway.limiter); /* writes what was accepted */
     limit_redis_free(redis);
     limit_table_close(table);
@@ -367,6 +406,8 @@ main(void)
     vault_client_free(gateway.vault_client);
     router_free(gateway.router);
     contract_free(contract);
+    dnd_watch_free(gateway.dnd);
     dashboard_free(gateway.dashboard);
+    phone_zones_free(gateway.zones);
     return role_end(&role, err);
 }

@@ -6,6 +6,7 @@
 #include "program/gateway/gateway.h"
 #include "program/gateway/message_show.h"
 #include "program/gateway/reach.h"
+#include "program/gateway/sms_check.h"
 #include "program/gateway/template_check.h"
 #include "wire/json/json.h"
 #include <stdio.h>
@@ -209,12 +210,26 @@ media_check(struct http_request *request, const struct message_ask *ask, const j
     return err;
 }
 
-/* What a sender would send: fit for WhatsApp, its template and its media. `at`: "/content". */
+/* What a sender would send: an SMS, or fit for WhatsApp, its template and its media. `at`: "/content". */
 static enum err
 content_check(struct http_request *request, const struct message_ask *ask, struct id channel,
-              const json_t *content, const char *at, enum message_category *category)
+              const json_t *content, const char *at, enum message_category *category,
+              enum policy_template *state)
 {
-    enum err err = whatsapp_content_check(content, pointer_of(ask, at), ask->arena, ask->problem);
+    bool is_sms = false;
+    enum err err = sms_channel_is(request, channel, &is_sms);
+
+    if (err == ERR_OK && is_sms)
+        return sms_send_check(request, channel, ask->plain.peer, content, pointer_of(ask, at),
+                              pointer_of(ask, "/to"), ask->arena, ask->problem);
+    if (err == ERR_OK && json_member(content, "sms") != NULL) {
+        problem_add(ask->problem, ask->arena,
+                    arena_format(ask->arena, "%.*s/sms", SLICE_FMT(pointer_of(ask, at))),
+                    SLICE("is for SMS alone"));
+        return ERR_MESSAGE_INVALID;
+    }
+    if (err == ERR_OK)
+        err = whatsapp_content_check(content, pointer_of(ask, at), ask->arena, ask->problem);
 
     if (err == ERR_OK)
         err = gateway_template_check(
@@ -226,7 +241,8 @@ content_check(struct http_request *request, const struct message_ask *ask, struc
                                      .idempotency_key = ask->message.idempotency_key,
                                      .has_category = json_member(ask->body, "category") != NULL,
                                      .arena = ask->arena,
-                                     .problem = ask->problem },
+                                     .problem = ask->problem,
+                                     .state = state },
             category);
     return err == ERR_OK ? media_check(request, ask, content, at) : err;
 }
@@ -283,7 +299,7 @@ fallback_read(struct http_request *request, struct message_ask *ask, size_t inde
         return refuse(ask, channel_at, "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
     if (err == ERR_OK)
         err = content_check(request, ask, fallback->channel, content, own == NULL ? "/content" : content_at,
-                            &category);
+                            &category, &fallback->asked.template_state);
     return err == ERR_OK ? value_print(ask, own, &ask->plain.fallback[index]) : err;
 }
 
@@ -338,6 +354,44 @@ content_times_check(struct http_request *request, const struct message_ask *ask,
     return ERR_OK;
 }
 
+/* Where the recipient is, by whose hours promotional messages come. */
+static enum err
+place_find(const struct gateway *gateway, struct message_ask *ask)
+{
+    if (ask->message.category != MESSAGE_PROMOTIONAL)
+        return ERR_OK;
+    struct phone_place *place = arena_alloc(ask->arena, sizeof(*place));
+    if (place == NULL)
+        return ERR_NO_MEMORY;
+    phone_place_of(gateway->zones, ask->plain.peer, place);
+    ask->message.place = place;
+    return ERR_OK;
+}
+
+/* What the registries say of each of its senders that is SMS. */
+static enum err
+registries_ask(struct http_request *request, struct message_ask *ask, const json_t *content)
+{
+    struct message_new *message = &ask->message;
+    enum err err = ERR_OK;
+
+    for (size_t position = 0; err == ERR_OK && position <= message->fallback_count; position++) {
+        struct message_fallback *fallback = position == 0 ? NULL : &message->fallbacks[position - 1];
+        struct id channel = fallback == NULL ? message->channel : fallback->channel;
+        const json_t *own =
+            position == 0
+                ? NULL
+                : json_member(json_array_get(json_member(ask->body, "fallback"), position - 1), "content");
+        bool is_sms = false;
+        err = sms_channel_is(request, channel, &is_sms);
+        if (err == ERR_OK && is_sms)
+            err = sms_ask(request, channel, ask->plain.peer, own == NULL ? content : own,
+                          message->category == MESSAGE_PROMOTIONAL, ask->arena,
+                          fallback == NULL ? &message->asked : &fallback->asked);
+    }
+    return err;
+}
+
 enum err
 message_ask_read(struct http_request *request, struct slice idempotency_key, struct message_ask *ask)
 {
@@ -351,6 +405,7 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                                      .category = MESSAGE_SERVICE,
                                      .kind = json_text_of(content, "type"),
                                      .reference = json_text_of(ask->body, "reference"),
+                                     .purpose = json_text_of(ask->body, "purpose"),
                                      .idempotency_key = idempotency_key,
                                      .by = reach_asker(request) };
     ask->plain = (struct message_plain){ .message = message->id, .peer = json_text_of(ask->body, "to") };
@@ -359,7 +414,8 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
         return refuse(ask, "/channel_id", "is not a channel of this workspace", ERR_CHANNEL_UNKNOWN);
     if (category.ptr != NULL && message_category_parse(category, &message->category) != ERR_OK)
         return ERR_CONTRACT;
-    enum err err = content_check(request, ask, message->channel, content, "/content", &message->category);
+    enum err err = content_check(request, ask, message->channel, content, "/content", &message->category,
+                                 &message->asked.template_state);
     if (err == ERR_OK)
         err = fallbacks_read(request, ask);
     if (err == ERR_OK)
@@ -373,6 +429,10 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
     if (err == ERR_OK)
         err = tags_read(ask);
     if (err == ERR_OK)
+        err = place_find(gateway_worker_of(request)->gateway, ask);
+    if (err == ERR_OK)
+        err = registries_ask(request, ask, content);
+    if (err == ERR_OK)
         err = value_print(ask, content, &ask->plain.content);
     if (err == ERR_OK)
         err = value_print(ask, json_member(ask->body, "metadata"), &ask->plain.metadata);
@@ -382,25 +442,48 @@ message_ask_read(struct http_request *request, struct slice idempotency_key, str
                : err;
 }
 
+static enum message_status
+status_of(const struct message_accepted *accepted, struct wall_time send_at)
+{
+    if (accepted->decision == POLICY_BLOCK)
+        return MESSAGE_BLOCKED;
+    return send_at.us != 0 || accepted->decision == POLICY_HOLD ? MESSAGE_HELD : MESSAGE_ACCEPTED;
+}
+
+/* The later of when it was wanted and when it may go. */
+static struct wall_time
+held_until(const struct message_accepted *accepted, struct wall_time send_at)
+{
+    struct policy_receipt receipt;
+
+    if (accepted->decision != POLICY_HOLD ||
+        policy_receipt_unpack(slice_of(accepted->policy, accepted->policy_bytes), &receipt) != ERR_OK ||
+        receipt.verdict.until.us < send_at.us)
+        return send_at;
+    return receipt.verdict.until;
+}
+
 void
-message_ask_print(const struct http_request *request, const struct message_ask *ask, struct id id,
-                  struct buf *out)
+message_ask_print(const struct http_request *request, const struct message_ask *ask,
+                  const struct message_accepted *accepted, struct buf *out)
 {
     const struct message_new *asked = &ask->message;
-    struct wall_time later = id_time(id);
+    struct wall_time later = id_time(accepted->id);
     int64_t ttl_s = 0;
-    struct message message = { .id = id,
+    struct message message = { .id = accepted->id,
                                .channel = asked->channel,
                                .target = asked->target,
                                .resent_from = asked->resent_from,
                                .direction = MESSAGE_OUT,
                                .category = asked->category,
-                               .status = asked->send_at.us != 0 ? MESSAGE_HELD : MESSAGE_ACCEPTED,
+                               .status = status_of(accepted, asked->send_at),
                                .kind = asked->kind,
                                .reference = asked->reference,
                                .created_at = later,
                                .updated_at = later,
-                               .send_at = asked->send_at,
+                               .purpose = asked->purpose,
+                               .policy = slice_of(accepted->policy, accepted->policy_bytes),
+                               .send_at = held_until(accepted, asked->send_at),
                                .expires_at = asked->expires_at,
                                .tags = asked->tags,
                                .tag_count = asked->tag_count };

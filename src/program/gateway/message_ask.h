@@ -27,9 +27,9 @@ struct message_ask {
  */
 MUST_CHECK enum err message_ask_read(struct http_request *request, struct slice idempotency_key,
                                      struct message_ask *ask);
-/* The message as it is shown before it was read back (message_print), as whoever asks may see it; `id` is
- * that of the message that it became. */
-void message_ask_print(const struct http_request *request, const struct message_ask *ask, struct id id,
-                       struct buf *out);
+/* The message that it became, as it is shown before it was read back (message_print) and as whoever asks may
+ * see it. */
+void message_ask_print(const struct http_request *request, const struct message_ask *ask,
+                       const struct message_accepted *accepted, struct buf *out);
 
 #endif

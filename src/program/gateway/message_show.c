@@ -4,6 +4,7 @@
 #include "wire/json/json.h"
 
 #define MESSAGE_SHOWN_BYTES_MAX (1u << 20)
+#define RECEIPT_SHOWN_BYTES_MAX 4096u
 
 static json_t *
 error_show(const struct message *message)
@@ -69,6 +70,99 @@ error_add(struct buf *out, const struct message *message)
     buf_add_byte(out, '}');
 }
 
+/* What the gate judged from: what is as where nothing is known is left out, but for what is asked for most.
+ */
+static void
+facts_add(struct buf *out, const struct policy_facts *facts)
+{
+    bool is_first = true;
+
+    for (unsigned number = POLICY_FACT_CATEGORY; number <= POLICY_FACT_MAX; number++) {
+        const struct policy_fact_row *row = policy_fact_row(number);
+        int64_t value = facts->of[number];
+        bool is_usual = number == POLICY_FACT_CATEGORY || number == POLICY_FACT_CHANNEL ||
+                        number == POLICY_FACT_SUPPRESSION || number == POLICY_FACT_CONSENT ||
+                        number == POLICY_FACT_CONSENT_RULE;
+        if (value == 0 && !is_usual)
+            continue;
+        buf_add_byte(out, is_first ? '{' : ',');
+        is_first = false;
+        buf_add_byte(out, '"');
+        buf_add(out, slice_text(row->word));
+        buf_add(out, SLICE("\":"));
+        switch (row->kind) {
+        case POLICY_WORDS:
+            buf_add_byte(out, '"');
+            buf_add(out, slice_text(policy_fact_word((enum policy_fact)number, value)));
+            buf_add_byte(out, '"');
+            break;
+        case POLICY_COUNT:
+            buf_add_i64(out, value);
+            break;
+        case POLICY_TIME:
+            time_add(out, (struct wall_time){ value });
+            break;
+        }
+    }
+    buf_add_byte(out, '}');
+}
+
+void
+policy_receipt_print(const struct policy_receipt *receipt, struct buf *out)
+{
+    const char *rule = policy_rule_word(receipt->verdict.rule),
+               *title = policy_rule_title(receipt->verdict.rule);
+
+    buf_add(out, SLICE("{\"decision\":"));
+    json_add_string(out, slice_text(policy_decision_word(receipt->verdict.decision)));
+    buf_add(out, SLICE(",\"rule\":"));
+    text_add(out, rule == NULL ? SLICE_EMPTY : slice_text(rule));
+    buf_add(out, SLICE(",\"title\":"));
+    text_add(out, title == NULL ? SLICE_EMPTY : slice_text(title));
+    buf_add(out, SLICE(",\"until\":"));
+    time_add(out, receipt->verdict.until);
+    buf_add(out, SLICE(",\"at\":"));
+    time_add(out, (struct wall_time){ receipt->facts.of[POLICY_FACT_AT] });
+    buf_add(out, SLICE(",\"facts\":"));
+    facts_add(out, &receipt->facts);
+    buf_add_byte(out, '}');
+}
+
+static void
+receipt_add(struct buf *out, struct slice packed)
+{
+    struct policy_receipt receipt;
+
+    if (packed.len == 0 || policy_receipt_unpack(packed, &receipt) != ERR_OK)
+        buf_add(out, SLICE("null"));
+    else
+        policy_receipt_print(&receipt, out);
+}
+
+json_t *
+policy_receipt_show(const struct policy_receipt *receipt)
+{
+    struct buf text;
+    json_t *shown = NULL;
+
+    buf_init(&text, RECEIPT_SHOWN_BYTES_MAX);
+    policy_receipt_print(receipt, &text);
+    if (buf_done(&text) != ERR_OK || json_parse(buf_slice(&text), &shown) != ERR_OK)
+        shown = NULL;
+    buf_release(&text);
+    return shown;
+}
+
+static json_t *
+receipt_or_null(struct slice packed)
+{
+    struct policy_receipt receipt;
+
+    return packed.len == 0 || policy_receipt_unpack(packed, &receipt) != ERR_OK
+               ? json_null()
+               : policy_receipt_show(&receipt);
+}
+
 /* What only messages have that we send. Metadata is JSON that we have printed ourselves. */
 static void
 outbound_add(struct buf *out, const struct message *message, struct slice metadata)
@@ -87,7 +181,14 @@ outbound_add(struct buf *out, const struct message *message, struct slice metada
     buf_add(out, metadata.len == 0 ? SLICE("{}") : metadata);
     buf_add(out, SLICE(",\"sender_position\":"));
     buf_add_u64(out, message->sender);
-    buf_add(out, SLICE(",\"resent_from\":"));
+    buf_add(out, SLICE(",\"purpose\":"));
+    json_add_string(out, message->purpose.len == 0 ? slice_text(message_category_word(message->category))
+                                                   : message->purpose);
+    buf_add(out, SLICE(",\"policy\":{\"accepted\":"));
+    receipt_add(out, message->policy);
+    buf_add(out, SLICE(",\"sent\":"));
+    receipt_add(out, message->policy_sent);
+    buf_add(out, SLICE("},\"resent_from\":"));
     if (id_is_zero(message->resent_from))
         buf_add(out, SLICE("null"));
     else
@@ -150,11 +251,18 @@ message_show(const struct message *message, struct slice peer, struct slice meta
     return shown;
 }
 
+/* It never had its turn: nobody could send by it then, or the policy gate had stopped it from the start. */
+static bool
+was_passed_over(const struct message_sender *sender)
+{
+    return slice_eq(sender->left_for, SLICE("skipped")) || slice_eq(sender->left_for, SLICE("blocked"));
+}
+
 /* In use, left behind, passed over, or still to come: which it never will when the message is at its end. */
 static const char *
 sender_state(const struct message *message, const struct message_sender *sender)
 {
-    if (slice_eq(sender->left_for, SLICE("skipped")))
+    if (was_passed_over(sender))
         return "skipped";
     if (sender->left_for.ptr != NULL)
         return "left";
@@ -188,16 +296,17 @@ message_sender_show(const struct message *message, const struct message_sender *
                                         .error_class = sender->error_class };
     bool was_left = sender->left_for.ptr != NULL;
     bool is_in_use = sender->position == message->sender;
-    json_t *shown = json_pack(
-        "{s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "position", (int)sender->position, "channel_id",
-        show_id(ID_CHANNEL, sender->channel), "type", show_text(sender->kind), "after_s",
-        sender->after_s == 0 ? json_null() : json_integer((json_int_t)sender->after_s), "state",
-        sender_state(message, sender), "cause",
-        was_left && !slice_eq(sender->left_for, SLICE("skipped")) ? show_text(sender->left_for) : json_null(),
-        "left_at", time_or_null(sender->left_at), "provider_id",
-        show_text_or_null(is_in_use ? message->provider_id : sender->provider_id), "error",
-        error_show(is_in_use ? message : &as_message));
+    json_t *shown =
+        json_pack("{s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "position", (int)sender->position,
+                  "channel_id", show_id(ID_CHANNEL, sender->channel), "type", show_text(sender->kind),
+                  "after_s", sender->after_s == 0 ? json_null() : json_integer((json_int_t)sender->after_s),
+                  "state", sender_state(message, sender), "cause",
+                  was_left && !was_passed_over(sender) ? show_text(sender->left_for) : json_null(), "left_at",
+                  time_or_null(sender->left_at), "provider_id",
+                  show_text_or_null(is_in_use ? message->provider_id : sender->provider_id), "error",
+                  error_show(is_in_use ? message : &as_message));
 
+    show_set(&shown, "policy", receipt_or_null(sender->position == 0 ? message->policy : sender->policy));
     if (content != NULL)
         show_set(&shown, "content", content);
     return shown;
@@ -228,7 +337,9 @@ message_step_show(const struct http_request *request, const struct event *event)
         return NULL;
     step = json_pack("{s:o, s:s, s:o}", "id", show_id(ID_EVENT, event->id), "type",
                      event_type_word(event->type), "at", show_time(event->occurred_at));
-    static const char *const texts[] = { "status", "actor", "key_id", "person_id", "cause", "send_at" };
+    static const char *const texts[] = {
+        "status", "actor", "key_id", "person_id", "cause", "rule", "send_at"
+    };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_t *value = json_object_get(data, texts[i]);
         if (json_is_string(value))

@@ -11,6 +11,10 @@
 void message_print(const struct message *message, struct slice peer, struct slice metadata, struct buf *out);
 /* The same as a tree. Owned; NULL: no memory. */
 json_t *message_show(const struct message *message, struct slice peer, struct slice metadata);
+/* A receipt of the policy gate. */
+void policy_receipt_print(const struct policy_receipt *receipt, struct buf *out);
+/* The same as a tree. Owned; NULL: no memory. */
+json_t *policy_receipt_show(const struct policy_receipt *receipt);
 /* One of its senders, with its own content (taken; NULL: it sends the message's). Owned; NULL: no memory. */
 json_t *message_sender_show(const struct message *message, const struct message_sender *sender,
                             json_t *content);

@@ -21,14 +21,14 @@ taken_told(struct commit *commit, const struct message_accepted *accepted)
 }
 
 static enum err
-taken_print(struct commit *commit, struct id id, struct http_response *response)
+taken_print(struct commit *commit, const struct message_accepted *accepted, struct http_response *response)
 {
     struct taken *taken = commit->ctx;
     struct buf text;
 
-    gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, id);
+    gateway_locate(commit->request, response, "/v1/messages/", ID_MESSAGE, accepted->id);
     http_reply_begin(&text);
-    message_ask_print(commit->request, taken->ask, id, &text);
+    message_ask_print(commit->request, taken->ask, accepted, &text);
     return http_reply_printed(commit->request, response, 202, &text);
 }
 

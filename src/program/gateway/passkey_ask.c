@@ -266,7 +266,8 @@ passkey_refused(struct http_request *request, enum err err)
 static enum err
 tell(struct http_request *request, enum err err, enum audit_action action, struct id person)
 {
-    return err == ERR_PASSKEY_REFUSED || err == ERR_CEREMONY || err == ERR_CODE_REFUSED
+    return err == ERR_PASSKEY_REFUSED || err == ERR_CEREMONY || err == ERR_CODE_REFUSED ||
+                   err == ERR_IDENTITY_TOKEN || err == ERR_IDENTITY_UNKNOWN || err == ERR_IDENTITY_EMAIL
                ? act_refused(request, action, person, err)
                : err;
 }

@@ -59,8 +59,8 @@ MUST_CHECK enum err passkey_answer_take(struct db_tx *tx, const struct passkey_a
 /* Counts what was refused against the address that it came from: ERR_THROTTLED in place of `err`, with
  * Retry-After, while it is to wait. What is good is never held up by it. */
 enum err passkey_refused(struct http_request *request, enum err err);
-/* The same for a sign-in or a step-up, by a passkey or a code: what was refused, and not merely too early,
- * goes into the audit log, as of `person` (zero: whose it was is not known). */
+/* The same for a sign-in or a step-up, by a passkey, a code or a provider's word: what was refused, and not
+ * merely too early, goes into the audit log, as of `person` (zero: whose it was is not known). */
 enum err passkey_refused_told(struct http_request *request, enum err err, enum audit_action action,
                               struct id person);
 enum err code_refused_told(struct http_request *request, enum err err, enum audit_action action);

@@ -76,17 +76,17 @@ reach_reveals(const struct http_request *request)
 }
 
 enum err
-reach_reveal_begin(struct http_request *request, struct audit_act *out)
+reach_reveal_begin(struct http_request *request, enum id_kind kind, struct audit_act *out)
 {
     return reach_reveals(request)
-               ? act_begin(request, AUDIT_IDENTITY_REVEALED, ID_MESSAGE, (struct id){ { 0 } }, out)
+               ? act_begin(request, AUDIT_IDENTITY_REVEALED, kind, (struct id){ { 0 } }, out)
                : ERR_OK;
 }
 
-/* Of one message it is the object; of a list, {"messages": ["msg_...", ...]}. */
+/* One of them is the object; of several, {"shown": ["msg_...", ...]}. */
 enum err
 reach_reveal_write(struct db_tx *tx, struct http_request *request, struct audit_act *act,
-                   const struct message *messages, size_t count)
+                   const struct id *ids, size_t count)
 {
     const struct clock *clock = gateway_worker_of(request)->gateway->clock;
     char id[ID_TEXT_BYTES];
@@ -95,14 +95,14 @@ reach_reveal_write(struct db_tx *tx, struct http_request *request, struct audit_
     if (!reach_reveals(request) || count == 0)
         return ERR_OK;
     if (count == 1) {
-        act->object = messages[0].id;
+        act->object = ids[0];
         return audit_append(tx, clock, act);
     }
     buf_init(&detail, AUDIT_DETAIL_BYTES_MAX);
-    buf_add_text(&detail, "{\"messages\":[");
+    buf_add_text(&detail, "{\"shown\":[");
     for (size_t i = 0; i < count; i++)
         buf_add_format(&detail, "%s\"%.*s\"", i == 0 ? "" : ",",
-                       SLICE_FMT(id_print(ID_MESSAGE, messages[i].id, id)));
+                       SLICE_FMT(id_print(act->object_kind, ids[i], id)));
     buf_add_text(&detail, "]}");
     enum err err = buf_done(&detail);
     act->detail = buf_slice(&detail);

@@ -30,11 +30,12 @@ struct message_by reach_asker(const struct http_request *request);
 bool reach_reveals(const struct http_request *request);
 /*
  * A time that numbers and addresses are shown, for the audit log: begun before the transaction that reads
- * them, written in it with the messages. Does nothing for whoever does not see them.
+ * them, written in it with what they stand on, all of one kind. Does nothing for whoever does not see them.
  */
-MUST_CHECK enum err reach_reveal_begin(struct http_request *request, struct audit_act *out);
+MUST_CHECK enum err reach_reveal_begin(struct http_request *request, enum id_kind kind,
+                                       struct audit_act *out);
 MUST_CHECK enum err reach_reveal_write(struct db_tx *tx, struct http_request *request, struct audit_act *act,
-                                       const struct message *messages, size_t count);
+                                       const struct id *ids, size_t count);
 /* The address as whoever asks may see it, from the arena if it is masked. NULL ptr without memory. */
 struct slice reach_address(const struct http_request *request, struct arena *arena, struct slice address);
 /* The same for text of others, such as a provider's error or an endpoint's answer. */

@@ -1,4 +1,5 @@
-/* /v1/channels: connect a WhatsApp number. Credentials go in, are sealed at once, and are never read back. */
+/* /v1/channels: connect a WhatsApp number or an SMS sender. Credentials go in, are sealed at once, and are
+ * never read back. */
 #include "domain/channel/channel.h"
 #include "domain/channel/channel_window.h"
 #include "domain/channel/provider_task.h"
@@ -21,6 +22,16 @@ static json_t *
 channel_show(const struct gateway *gateway, const struct channel *channel, struct arena *arena)
 {
     char id[ID_TEXT_BYTES];
+
+    if (channel->is_sms)
+        return json_pack("{s:o, s:o, s:o, s:s, s:o, s:{s:o, s:s, s:o, s:i}, s:n, s:o, s:o}", "id",
+                         show_id(ID_CHANNEL, channel->id), "kind", show_text(channel->kind), "name",
+                         show_text(channel->name), "state", channel_state_word(channel->state),
+                         "state_reason", show_text_or_null(channel->state_reason), "sms", "sender",
+                         show_text(channel->sms.sender), "sender_kind",
+                         channel_sms_kind_word(channel->sms.kind), "unicode", show_text(channel->sms.unicode),
+                         "parts_max", (int)channel->sms.parts_max, "callback_url", "created_at",
+                         show_time(channel->created_at), "updated_at", show_time(channel->updated_at));
     struct slice callback =
         arena_format(arena, "%s/callbacks/whatsapp/%.*s", gateway->role->config.public_url,
                      SLICE_FMT(id_print(ID_CHANNEL, channel->id, id)));
@@ -60,7 +71,24 @@ create_in(struct db_tx *tx, void *ctx)
     struct create *create = ctx;
     enum err err = channel_create(tx, create->clock, &create->with, create->arena, &create->channel);
 
-    return err == ERR_OK ? provider_task_ask_syncs(tx, create->clock, create->channel.id) : err;
+    return err == ERR_OK && !create->with.is_sms
+               ? provider_task_ask_syncs(tx, create->clock, create->channel.id)
+               : err;
+}
+
+/* What an SMS sender is; the contract has checked the words. */
+static enum err
+sms_read(const json_t *sms, struct channel_new *with)
+{
+    int64_t parts_max = 10;
+
+    with->is_sms = true;
+    with->sms = (struct channel_sms){ .sender = json_text_of(sms, "sender"),
+                                      .unicode = json_text_of(sms, "unicode") };
+    (void)json_int_of(sms, "parts_max", &parts_max);
+    with->sms.parts_max = (unsigned)parts_max;
+    enum err err = channel_sms_kind_parse(json_text_of(sms, "sender_kind"), &with->sms.kind);
+    return err == ERR_OK ? channel_sms_check(&with->sms) : err;
 }
 
 static enum err
@@ -80,7 +108,12 @@ channel_post(struct http_request *request, struct http_response *response)
                                        .fetch_media = json_text_of(whatsapp, "fetch_media") } };
     enum err err = reach_check_workspace(request);
 
-    for (unsigned i = 0; err == ERR_OK && i < CHANNEL_CREDENTIALS; i++)
+    if (err == ERR_OK && json_member(body, "sms") != NULL)
+        err = sms_read(json_member(body, "sms"), &create.with);
+    if (err == ERR_CHANNEL_SENDER)
+        problem_add(&request->problem, request->arena, SLICE("/sms/sender"),
+                    SLICE("must be what its sender_kind says"));
+    for (unsigned i = 0; err == ERR_OK && !create.with.is_sms && i < CHANNEL_CREDENTIALS; i++)
         err = channel_seal(&worker->vault, request->tenant, create.with.id, (enum channel_credential)i, 1,
                            json_text_of(whatsapp, credential_members[i]), request->arena,
                            &create.with.sealed[i]);
@@ -91,7 +124,8 @@ channel_post(struct http_request *request, struct http_response *response)
                                             .object = &create.with.id },
                         create_in, &create);
     if (err == ERR_EXISTS)
-        problem_add(&request->problem, request->arena, SLICE("/whatsapp/phone_number_id"),
+        problem_add(&request->problem, request->arena,
+                    create.with.is_sms ? SLICE("/sms/sender") : SLICE("/whatsapp/phone_number_id"),
                     SLICE("is connected already in this workspace"));
     if (err != ERR_OK)
         return err;
@@ -123,7 +157,8 @@ read_generations(struct db_tx *tx, void *ctx)
     struct read *read = ctx;
     enum err err = read_one(tx, read);
 
-    return err == ERR_OK ? channel_generations(tx, read->id, read->generations) : err;
+    return err == ERR_OK && !read->channel.is_sms ? channel_generations(tx, read->id, read->generations)
+                                                  : err;
 }
 
 static enum err
@@ -242,6 +277,7 @@ channel_patch(struct http_request *request, struct http_response *response)
     struct gateway_worker *worker = gateway_worker_of(request);
     const json_t *body = request_json(request), *whatsapp = json_member(body, "whatsapp");
     struct slice state = json_text_of(body, "state");
+    int64_t parts_max = 0;
     struct read read = { .arena = request->arena };
     struct change change = { .clock = worker->gateway->clock, .arena = request->arena };
     char tag[ETAG_TEXT_BYTES];
@@ -251,6 +287,15 @@ channel_patch(struct http_request *request, struct http_response *response)
         err = gateway_read(request, read_generations, &read);
     if (err == ERR_OK)
         err = request_check_match(request, etag_print(read.channel.revision, tag));
+    if (err == ERR_OK && json_member(body, read.channel.is_sms ? "whatsapp" : "sms") != NULL) {
+        problem_add(&request->problem, request->arena,
+                    read.channel.is_sms ? SLICE("/whatsapp") : SLICE("/sms"),
+                    SLICE("is for another kind of channel"));
+        err = ERR_CONTRACT;
+    }
+    (void)json_int_of(json_member(body, "sms"), "parts_max", &parts_max);
+    change.change.unicode = json_text_of(json_member(body, "sms"), "unicode");
+    change.change.parts_max = (unsigned)parts_max;
     change.id = read.id;
     /* Without If-Match any revision may be changed; with it, only the one that was compared. */
     change.change.revision = http_header(request, "If-Match").ptr == NULL ? 0 : read.channel.revision;

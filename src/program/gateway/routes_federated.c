@@ -267,12 +267,15 @@ send_to(struct http_request *request, struct http_response *response, const char
     return http_reply_empty(response, 303);
 }
 
-/* What was refused counts against the address, as a passkey's does. */
+/* What was refused counts against the address, as a passkey's does; a sign-in is told in the audit log. */
 static enum err
-send_back(struct http_request *request, struct http_response *response, enum federation_purpose purpose,
-          enum err err)
+send_back(struct http_request *request, struct http_response *response, const struct end *end, enum err err)
 {
-    err = passkey_refused(request, err);
+    enum federation_purpose purpose = end->federation.purpose;
+
+    err = purpose == FEDERATION_SIGN_IN
+              ? passkey_refused_told(request, err, AUDIT_SESSION_REFUSED, end->person)
+              : passkey_refused(request, err);
     return send_to(request, response, page_of(purpose), "?problem=", err_code(err));
 }
 
@@ -509,7 +512,7 @@ exchanged(struct http_request *request, struct http_response *response, enum err
             err = end_enrol(request, response, end);
             break;
         }
-    return err == ERR_OK ? ERR_OK : send_back(request, response, end->federation.purpose, err);
+    return err == ERR_OK ? ERR_OK : send_back(request, response, end, err);
 }
 
 /* The parameter, which is there once. false: it is not, or more often. */
@@ -591,7 +594,7 @@ callback_get(struct http_request *request, struct http_response *response)
                                        .ctx = end };
         err = ask->with.redirect_uri.ptr == NULL ? ERR_NO_MEMORY : federator_submit(gateway->federator, ask);
     }
-    return err == ERR_DEFERRED ? err : send_back(request, response, end->federation.purpose, err);
+    return err == ERR_DEFERRED ? err : send_back(request, response, end, err);
 }
 
 const struct http_route federated_routes[] = {

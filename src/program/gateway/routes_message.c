@@ -51,7 +51,7 @@ message_load(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = reach_check_channel(get->request, get->message.channel);
     if (err == ERR_OK)
-        err = reach_reveal_write(tx, get->request, &get->revealed, &get->message, 1);
+        err = reach_reveal_write(tx, get->request, &get->revealed, &get->message.id, 1);
     if (err == ERR_OK)
         err = event_timeline(tx, get->id, get->arena, &get->events, &get->event_count);
     if (err == ERR_OK && get->message.fallback_count > 0)
@@ -154,7 +154,7 @@ message_get_one(struct http_request *request, struct http_response *response)
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &get.id);
 
     if (err == ERR_OK)
-        err = reach_reveal_begin(request, &get.revealed);
+        err = reach_reveal_begin(request, ID_MESSAGE, &get.revealed);
     if (err == ERR_OK)
         err = gateway_read(request, message_load, &get);
     if (err == ERR_OK)
@@ -201,9 +201,15 @@ messages_load(struct db_tx *tx, void *ctx)
     enum err err =
         message_list(tx, &list->filter, list->page.limit, list->arena, &list->messages, &list->count);
 
-    return err == ERR_OK ? reach_reveal_write(tx, list->request, &list->revealed, list->messages,
-                                              gateway_page_shown(&list->page, list->count))
-                         : err;
+    if (err != ERR_OK)
+        return err;
+    size_t shown = gateway_page_shown(&list->page, list->count);
+    struct id *ids = arena_array(list->arena, shown, sizeof(*ids));
+    if (ids == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < shown; i++)
+        ids[i] = list->messages[i].id;
+    return reach_reveal_write(tx, list->request, &list->revealed, ids, shown);
 }
 
 static enum err
@@ -216,7 +222,7 @@ message_get_list(struct http_request *request, struct http_response *response)
     if (err == ERR_OK)
         err = message_query_read(request, &list.filter);
     if (err == ERR_OK)
-        err = reach_reveal_begin(request, &list.revealed);
+        err = reach_reveal_begin(request, ID_MESSAGE, &list.revealed);
     if (err == ERR_OK)
         err = gateway_read(request, messages_load, &list);
     if (err != ERR_OK)
@@ -260,7 +266,7 @@ change_read(struct db_tx *tx, struct change *change)
 {
     enum err err = message_get(tx, change->to.message, change->arena, &change->message);
 
-    return err == ERR_OK ? reach_reveal_write(tx, change->request, &change->revealed, &change->message, 1)
+    return err == ERR_OK ? reach_reveal_write(tx, change->request, &change->revealed, &change->message.id, 1)
                          : err;
 }
 
@@ -301,7 +307,7 @@ change_make(struct http_request *request, struct http_response *response, struct
     change->arena = request->arena;
     change->to.by = reach_asker(request);
     if (err == ERR_OK)
-        err = reach_reveal_begin(request, &change->revealed);
+        err = reach_reveal_begin(request, ID_MESSAGE, &change->revealed);
     if (err == ERR_OK)
         err = gateway_write(request, work, change);
     if (err == ERR_STATE_CONFLICT)

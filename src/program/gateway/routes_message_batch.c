@@ -25,6 +25,7 @@ struct batch_item {
     enum err err;           /* ERR_OK so far */
     bool is_replay, counts; /* the latter: in quotas */
     struct id id;           /* what it became */
+    enum policy_decision decision;
 };
 
 struct batch {
@@ -147,8 +148,8 @@ item_show(const struct batch *batch, struct batch_item *item)
 {
     if (item->err != ERR_OK)
         return refused_show(batch, item);
-    return json_pack("{s:i, s:o, s:b}", "status", 202, "id", show_id(ID_MESSAGE, item->id), "replayed",
-                     item->is_replay);
+    return json_pack("{s:i, s:o, s:b, s:s}", "status", 202, "id", show_id(ID_MESSAGE, item->id), "replayed",
+                     item->is_replay, "decision", policy_decision_word(item->decision));
 }
 
 static struct limiter_share *
@@ -236,6 +237,7 @@ item_done(struct commit *commit, const struct message_accepted *accepted)
 
     item->err = accepted->err;
     item->id = accepted->id;
+    item->decision = accepted->decision;
     item->is_replay = accepted->is_replay;
     item->counts = limiter_counts(accepted);
     batch_release(batch);

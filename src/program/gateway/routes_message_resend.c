@@ -56,7 +56,7 @@ resend_load(struct db_tx *tx, void *ctx)
     if (err == ERR_OK && !is_over(&resend->message))
         err = ERR_STATE_CONFLICT;
     if (err == ERR_OK)
-        err = reach_reveal_write(tx, resend->request, &resend->revealed, &resend->message, 1);
+        err = reach_reveal_write(tx, resend->request, &resend->revealed, &resend->message.id, 1);
     if (err == ERR_OK && resend->message.fallback_count > 0)
         err = message_senders(tx, resend->id, arena, resend->senders, &resend->sender_count);
     return err;
@@ -127,6 +127,8 @@ put_together(struct resend *resend, json_t **out)
         show_set(&body, "fallback", json_incref(fallback));
     if (body != NULL && message->reference.ptr != NULL)
         show_set(&body, "reference", show_text(message->reference));
+    if (body != NULL && message->purpose.ptr != NULL)
+        show_set(&body, "purpose", show_text(message->purpose));
     /* Of a reaction the content says what it reacts to. */
     if (body != NULL && !id_is_zero(message->target) && !slice_eq(message->kind, SLICE("reaction")))
         show_set(&body, "reply_to", show_id(ID_MESSAGE, message->target));
@@ -160,7 +162,8 @@ ask_keep(struct message_ask *ask)
     struct message_new *message = &ask->message;
     struct slice *tags = arena_array(ask->arena, message->tag_count, sizeof(*tags));
     bool is_kept = tags != NULL && keep(ask->arena, &message->kind) &&
-                   keep(ask->arena, &message->reference) && keep(ask->arena, &ask->plain.peer);
+                   keep(ask->arena, &message->reference) && keep(ask->arena, &message->purpose) &&
+                   keep(ask->arena, &ask->plain.peer);
 
     for (size_t i = 0; is_kept && i < message->tag_count; i++) {
         tags[i] = message->tags[i];
@@ -205,7 +208,7 @@ message_post_resend(struct http_request *request, struct http_response *response
     *resend = (struct resend){ .request = request };
     enum err err = gateway_path_id(request, "message_id", ID_MESSAGE, &resend->id);
     if (err == ERR_OK)
-        err = reach_reveal_begin(request, &resend->revealed);
+        err = reach_reveal_begin(request, ID_MESSAGE, &resend->revealed);
     if (err == ERR_OK)
         err = gateway_read(request, resend_load, resend);
     if (err == ERR_STATE_CONFLICT)

@@ -1,4 +1,5 @@
 /* GET /v1/overview: the workspace's day, of what whoever asks may see. */
+#include "domain/dnd/dnd_watch.h"
 #include "domain/overview/overview.h"
 #include "program/gateway/gateway.h"
 #include "program/gateway/reach.h"
@@ -21,9 +22,9 @@ overview_in(struct db_tx *tx, void *ctx)
 static json_t *
 figures_show(const struct overview_figures *figures)
 {
-    return json_pack("{s:I, s:I, s:I, s:I}", "sent", (json_int_t)figures->sent, "delivered",
-                     (json_int_t)figures->delivered, "failed", (json_int_t)figures->failed, "received",
-                     (json_int_t)figures->received);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)figures->sent, "delivered",
+                     (json_int_t)figures->delivered, "failed", (json_int_t)figures->failed, "blocked",
+                     (json_int_t)figures->blocked, "received", (json_int_t)figures->received);
 }
 
 static json_t *
@@ -72,6 +73,9 @@ object_kind(enum overview_attention_kind kind)
     case OVERVIEW_QUOTA_USED:
     case OVERVIEW_QUOTA_SHORT:
         return ID_CHANNEL;
+    case OVERVIEW_CONNECTOR_BROKEN:
+    case OVERVIEW_CONNECTOR_UNBOUND:
+        return ID_SMS_CONNECTOR;
     case OVERVIEW_ENDPOINT_DISABLED:
     case OVERVIEW_ENDPOINT_FAILING:
         return ID_ENDPOINT;
@@ -83,6 +87,9 @@ object_kind(enum overview_attention_kind kind)
         return ID_REVIEW;
     case OVERVIEW_MESSAGES_UNCERTAIN:
         return ID_MESSAGE;
+    case OVERVIEW_DND_MISSING: /* the platform's: it has no object */
+    case OVERVIEW_DND_OLD:
+        return ID_TENANT;
     case OVERVIEW_ATTENTION_COUNT:
         break;
     }
@@ -109,6 +116,21 @@ attention_show(const struct overview *overview)
     return list;
 }
 
+static void
+dnd_look(const struct gateway *gateway, struct overview_sight *sight)
+{
+    struct dnd_registry *registry = dnd_watch_take(gateway->dnd);
+
+    if (registry == NULL) {
+        sight->dnd = OVERVIEW_DND_NONE;
+        return;
+    }
+    sight->dnd_imported_at = dnd_registry_facts(registry)->imported_at;
+    if (dnd_is_old(sight->dnd_imported_at, clock_wall(gateway->clock), gateway->role->config.dnd_days))
+        sight->dnd = OVERVIEW_DND_AGED;
+    dnd_registry_unref(registry);
+}
+
 static enum err
 overview_get(struct http_request *request, struct http_response *response)
 {
@@ -124,6 +146,8 @@ overview_get(struct http_request *request, struct http_response *response)
                                       .people = principal_may(principal, API_SCOPE_PEOPLE_READ),
                                       .usage = principal_may(principal, API_SCOPE_USAGE_READ) };
     sight->figures = sight->messages || sight->usage;
+    if (principal_may(principal, API_SCOPE_SETTINGS_READ))
+        dnd_look(gateway_worker_of(request)->gateway, sight);
     sight->channels_of = reach_channels(request, &sight->channel_count);
     enum err err = gateway_read(request, overview_in, &view);
     if (err != ERR_OK)

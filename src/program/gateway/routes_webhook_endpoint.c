@@ -391,6 +391,25 @@ change_in(struct db_tx *tx, void *ctx)
     return webhook_endpoint_update(tx, work->id, &work->change, work->arena, &work->endpoint);
 }
 
+/*
+ * Values of fields are never shown, so another URL must not show them to whoever has it: they are given
+ * again, or taken away. Nobody may have given some meanwhile either.
+ */
+static enum err
+headers_meet(struct http_request *request, struct work *work)
+{
+    struct slice url = work->change.url;
+
+    if (url.ptr == NULL || slice_eq(url, work->endpoint.url))
+        return ERR_OK;
+    work->change.revision = work->endpoint.revision;
+    if (work->endpoint.header_count == 0 || json_member(request_json(request), "headers") != NULL)
+        return ERR_OK;
+    problem_add(&request->problem, request->arena, SLICE("/headers"),
+                SLICE("are needed with another URL, or an empty list: their values will be sent there"));
+    return ERR_CONTRACT;
+}
+
 /* What the present generation lacks for another way of signing is made; a new secret is shown, this once. */
 static enum err
 signing_change(struct http_request *request, struct work *work, struct secret **text_out)
@@ -435,6 +454,8 @@ endpoint_patch(struct http_request *request, struct http_response *response)
         err = channels_read(request, &work.change.channels, &work.change.channel_count);
     if (err == ERR_OK)
         err = endpoint_for_change(request, &work, &work.change.revision);
+    if (err == ERR_OK)
+        err = headers_meet(request, &work);
     if (err == ERR_OK)
         err = headers_read(request, work.id, work.endpoint.headers_generation + 1, &work.headers,
                            &work.change.headers);

@@ -130,6 +130,7 @@ gateway_template_check(struct http_request *request, const struct template_send 
         find.language.ptr == NULL)
         return ERR_OK;
     enum err err = gateway_read(request, find_in, &find);
+    *send->state = err == ERR_OK ? POLICY_TEMPLATE_APPROVED : POLICY_TEMPLATE_UNKNOWN;
     if (err != ERR_OK)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     size_t fault_count = send->problem->count;

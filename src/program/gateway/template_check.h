@@ -12,6 +12,7 @@ struct template_send {
     bool has_category;            /* else the message takes the template's */
     struct arena *arena;
     struct problem *problem;
+    enum policy_template *state; /* out: what is known of it */
 };
 
 /*

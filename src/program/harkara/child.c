@@ -99,7 +99,7 @@ process_begin(struct child *child, const struct child_start *with, int peer_fd)
     const struct process_fd all[] = { { peer_fd, ROLE_FD_SUPERVISOR },    { child->page_fd, ROLE_FD_PAGE },
                                       { with->vault_fd, ROLE_FD_VAULT },  { with->listen_fd, ROLE_FD_LISTEN },
                                       { with->admin_fd, ROLE_FD_ADMIN },  { with->pages_fd, ROLE_FD_PAGES },
-                                      { with->limits_fd, ROLE_FD_LIMITS } };
+                                      { with->limits_fd, ROLE_FD_LIMITS }, { with->smpp_fd, ROLE_FD_SMPP } };
     struct process_fd fds[COUNT_OF(all)];
     size_t fd_count = 0;
 

@@ -42,7 +42,7 @@ struct child_start {
     const uint16_t *ports;
     size_t port_count;
     struct slice ca_file, redis_password, mail_password;
-    int vault_fd, listen_fd, admin_fd, pages_fd, limits_fd; /* -1: not given. Borrowed. */
+    int vault_fd, listen_fd, admin_fd, pages_fd, limits_fd, smpp_fd; /* -1: not given. Borrowed. */
     const struct clock *clock;
 };
 

@@ -52,11 +52,17 @@ extern const struct command commands_vault[];
 extern const struct command commands_audit[];
 extern const struct command commands_issuer[];
 extern const struct command commands_person[];
+extern const struct command commands_dnd[];
 
 extern const struct argument_option command_limits_options[];
 enum exit_code command_limits(struct command_line *line);
 enum exit_code command_serve(struct command_line *line);
 enum exit_code command_status(struct command_line *line);
+
+/* One line about the DND registry for `harkara status`. */
+void command_dnd_line(const struct command_line *line);
+/* Likewise for its JSON: an object, owned. */
+json_t *command_dnd_json(const struct command_line *line);
 
 /* Prints and drops the value: one line of JSON on standard output. */
 void command_print_json(json_t *value);

@@ -236,6 +236,7 @@ serve(struct command_line *line)
                                           .clock = clock_system(),
                                           .listen_fd = -1,
                                           .admin_fd = -1,
+                                          .smpp_fd = -1,
                                           .control_fd = -1,
                                           .is_master_of_environment = line->master_key != NULL };
     int lock_fd = -1;
@@ -251,8 +252,12 @@ serve(struct command_line *line)
         err = folders_make(&line->folders, geteuid() == 0, &line->complaint);
     if (err == ERR_OK)
         err = folders_lock(&line->folders, &lock_fd, &line->complaint);
+    (void)snprintf(line->config.dnd_dir, sizeof(line->config.dnd_dir), "%s",
+                   line->folders.dnd); /* the roles are told */
     if (err == ERR_OK)
         err = listener_open(line->config.listen, &options.listen_fd, &line->complaint);
+    if (err == ERR_OK && line->config.smpp_listen[0] != '\0')
+        err = listener_open_smpp(line->config.smpp_listen, &options.smpp_fd, &line->complaint);
     if (err == ERR_OK)
         err = listener_open_unix(line->folders.admin_socket, ADMIN_MODE, &options.admin_fd, &line->complaint);
     if (err == ERR_OK)
@@ -261,6 +266,7 @@ serve(struct command_line *line)
     if (err == ERR_OK)
         err = serve_on(line, &options);
     listener_close(line->config.listen, options.listen_fd);
+    listener_close(line->config.smpp_listen, options.smpp_fd);
     listener_close(line->folders.admin_socket, options.admin_fd);
     listener_close(line->folders.control_socket, options.control_fd);
     if (lock_fd >= 0)

@@ -117,6 +117,7 @@ table_print(const struct command_line *line, const struct status *status)
                    process->last_end == STATUS_END_SIGNAL ? "signal" : "exit", process->last_end_number);
         putchar('\n');
     }
+    command_dnd_line(line);
 }
 
 static void
@@ -136,6 +137,8 @@ json_print(const struct command_line *line, const struct status *status)
             bug("a status that is no JSON");
     }
     buf_release(&text);
+    if (json_object_set_new(root, "dnd", command_dnd_json(line)) != 0)
+        bug("a status that is no JSON");
     command_print_json(root);
 }
 

@@ -64,7 +64,10 @@ folders_name(const struct config *config, bool is_root, const char *home, struct
     }
     if (!program_folder(program) || !path_set(out->libexec, program, "/..") ||
         !path_set(out->lock, out->state, "/lock") || !path_set(out->passwords, out->state, "/passwords") ||
-        !path_set(out->master_kek, out->state, "/master.kek") || !path_set(out->pages, out->run, "/pages") ||
+        !path_set(out->master_kek, out->state, "/master.kek") ||
+        !(config->dnd_dir[0] == '\0' ? path_set(out->dnd, out->state, "/dnd")
+                                     : path_set(out->dnd, config->dnd_dir, "")) ||
+        !path_set(out->pages, out->run, "/pages") ||
         !path_set(out->postgres_sockets, out->run, "/postgres") ||
         !path_set(out->status, out->run, "/status.json") ||
         !path_set(out->admin_socket, out->run, "/admin.sock") ||
@@ -122,15 +125,29 @@ folder_make(const char *path, mode_t mode, struct complaint *complaint)
     return ERR_OK;
 }
 
+/* As root, PostgreSQL and the roles have users of their own and must reach what they are given. */
+static mode_t
+passable_mode(bool is_root)
+{
+    return is_root ? 0711 : 0700;
+}
+
+enum err
+folders_make_dnd(const struct folders *folders, bool is_root, struct complaint *complaint)
+{
+    return folder_make(folders->dnd, passable_mode(is_root), complaint);
+}
+
 enum err
 folders_make(const struct folders *folders, bool is_root, struct complaint *complaint)
 {
-    /* As root, PostgreSQL and the roles have users of their own and must reach what they are given. */
-    mode_t passable = is_root ? 0711 : 0700;
+    mode_t passable = passable_mode(is_root);
     enum err err = folder_make(folders->state, passable, complaint);
 
     if (err == ERR_OK)
         err = folder_make(folders->passwords, 0700, complaint);
+    if (err == ERR_OK)
+        err = folders_make_dnd(folders, is_root, complaint);
     if (err == ERR_OK)
         err = folder_make(folders->run, passable, complaint);
     if (err == ERR_OK)

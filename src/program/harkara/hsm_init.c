@@ -144,6 +144,7 @@ hsm_secret_make(const struct config *config, const struct folders *folders, cons
                                 .vault_fd = -1,
                                 .listen_fd = -1,
                                 .admin_fd = -1,
+                                .smpp_fd = -1,
                                 .pages_fd = -1,
                                 .limits_fd = -1 };
     struct child child = { .link = -1, .page_fd = -1 };

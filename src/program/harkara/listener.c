@@ -17,9 +17,9 @@
 #define FREE_STEP_MS 50
 #define UNIX_PREFIX  "unix:"
 
-/* A numeric loopback address and a port. */
+/* A numeric address, of loopback unless `is_anywhere`, and a port. */
 static bool
-tcp_parse(struct slice text, struct sockaddr_storage *out, socklen_t *len_out)
+tcp_parse(struct slice text, bool is_anywhere, struct sockaddr_storage *out, socklen_t *len_out)
 {
     char host[INET6_ADDRSTRLEN];
     struct sockaddr_in *v4 = (void *)out;
@@ -45,12 +45,14 @@ tcp_parse(struct slice text, struct sockaddr_storage *out, socklen_t *len_out)
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons((uint16_t)port);
         *len_out = sizeof(*v6);
-        return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+        return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 &&
+               (is_anywhere || IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr));
     }
     v4->sin_family = AF_INET;
     v4->sin_port = htons((uint16_t)port);
     *len_out = sizeof(*v4);
-    return inet_pton(AF_INET, host, &v4->sin_addr) == 1 && ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return inet_pton(AF_INET, host, &v4->sin_addr) == 1 &&
+           (is_anywhere || ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET);
 }
 
 static enum err
@@ -144,6 +146,33 @@ tcp_open(const char *text, const struct sockaddr_storage *address, socklen_t len
     return ERR_OK;
 }
 
+static enum err
+tcp_open_patiently(const char *address, const struct sockaddr_storage *tcp, socklen_t len, int *fd_out,
+                   struct complaint *complaint)
+{
+    enum err err = tcp_open(address, tcp, len, fd_out, complaint);
+
+    for (int waited = 0; err == ERR_BUSY && waited < FREE_WAIT_MS; waited += FREE_STEP_MS) {
+        (void)poll(NULL, 0, FREE_STEP_MS);
+        err = tcp_open(address, tcp, len, fd_out, complaint);
+    }
+    return err;
+}
+
+enum err
+listener_open_smpp(const char *address, int *fd_out, struct complaint *complaint)
+{
+    struct sockaddr_storage tcp;
+    socklen_t len;
+
+    if (!tcp_parse(slice_text(address), true, &tcp, &len)) {
+        complaint_set(complaint,
+                      "HARKARA_SMPP_LISTEN must be an address and a port (127.0.0.1:2775, [::1]:2775)");
+        return ERR_CONFIG;
+    }
+    return tcp_open_patiently(address, &tcp, len, fd_out, complaint);
+}
+
 enum err
 listener_open(const char *address, int *fd_out, struct complaint *complaint)
 {
@@ -152,18 +181,13 @@ listener_open(const char *address, int *fd_out, struct complaint *complaint)
 
     if (slice_starts_with(slice_text(address), SLICE(UNIX_PREFIX)))
         return listener_open_unix(address + sizeof(UNIX_PREFIX) - 1, 0660, fd_out, complaint);
-    if (!tcp_parse(slice_text(address), &tcp, &len)) {
+    if (!tcp_parse(slice_text(address), false, &tcp, &len)) {
         complaint_set(complaint,
                       "HARKARA_LISTEN must be a loopback address and a port (127.0.0.1:8080, [::1]:8080) or "
                       "unix:/path; nginx stands between it and a network");
         return ERR_CONFIG;
     }
-    enum err err = tcp_open(address, &tcp, len, fd_out, complaint);
-    for (int waited = 0; err == ERR_BUSY && waited < FREE_WAIT_MS; waited += FREE_STEP_MS) {
-        (void)poll(NULL, 0, FREE_STEP_MS);
-        err = tcp_open(address, &tcp, len, fd_out, complaint);
-    }
-    return err;
+    return tcp_open_patiently(address, &tcp, len, fd_out, complaint);
 }
 
 void

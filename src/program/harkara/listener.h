@@ -12,6 +12,9 @@
  * an address; ERR_BUSY: in use; ERR_SYSTEM.
  */
 MUST_CHECK enum err listener_open(const char *address, int *fd_out, struct complaint *complaint);
+/* Likewise, by TCP alone, and of any address: links of SMPP have no proxy in front of them that knows
+ * addresses. */
+MUST_CHECK enum err listener_open_smpp(const char *address, int *fd_out, struct complaint *complaint);
 /* A unix socket of this mode; likewise. One that is there and answered by nobody is replaced. */
 MUST_CHECK enum err listener_open_unix(const char *path, mode_t mode, int *fd_out,
                                        struct complaint *complaint);

@@ -84,6 +84,23 @@ what_is_about_to_be_free_is_waited_for(void **state UNUSED)
 }
 
 static void
+smpp_is_listened_for_where_it_is_said(void **state UNUSED)
+{
+    const char *const rows[] = { "",      "127.0.0.1", "localhost:2775", ":2775", "unix:/tmp/x",
+                                 "[::1]", "0.0.0.0:0" };
+    uint16_t port;
+    char text[32];
+    int fd = listen_anywhere(&port);
+
+    close(fd);
+    (void)snprintf(text, sizeof(text), "0.0.0.0:%u", port);
+    assert_ok(listener_open_smpp(text, &fd, &complaint));
+    listener_close(text, fd);
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(listener_open_smpp(rows[i], &fd, &complaint), ERR_CONFIG);
+}
+
+static void
 what_is_not_loopback_is_refused(void **state UNUSED)
 {
     const char *const rows[] = { "",
@@ -169,6 +186,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loopback_is_listened_on_without_blocking),
         cmocka_unit_test(what_is_about_to_be_free_is_waited_for),
+        cmocka_unit_test(smpp_is_listened_for_where_it_is_said),
         cmocka_unit_test(what_is_not_loopback_is_refused),
         cmocka_unit_test(a_socket_left_behind_is_replaced_and_one_in_use_is_not),
         cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),

@@ -21,7 +21,8 @@
 #define CONFIG_DEFAULT_PATH "/etc/harkara/harkara.conf"
 
 static const struct command *const tables[] = { commands_server, commands_tenant, commands_key,
-                                                commands_issuer, commands_person, commands_vault, commands_audit };
+                                                commands_issuer, commands_person, commands_vault, commands_audit,
+                                                commands_dnd };
 
 static const struct command *
 command_find(const char *group, const char *name)

@@ -11,6 +11,8 @@ const struct roster_row roster[] = {
       .vault_role = VAULT_ROLE_DISPATCHER, .stage = 1, .has_mail = true, .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "webhooks", .settings = CONFIG_WEBHOOKS, .login = "harkara_webhooks", .vault_role = VAULT_ROLE_WEBHOOKS,
       .stage = 1, .follows = ROSTER_FOLLOWS_ALWAYS },
+    { .name = "smsc", .settings = CONFIG_SMSC, .login = "harkara_smsc", .vault_role = VAULT_ROLE_SMSC, .stage = 1,
+      .follows = ROSTER_FOLLOWS_ALWAYS },
     { .name = "scheduler", .settings = CONFIG_SCHEDULER, .login = "harkara_scheduler",
       .vault_role = VAULT_ROLE_SCHEDULER, .stage = 1,
       .follows = ROSTER_FOLLOWS_WITH_DATABASE },
@@ -21,10 +23,10 @@ const struct roster_row roster[] = {
 /* clang-format on */
 
 /* Beside the workers: committer, callbacks, the interpreter, sign-in by others, the admin socket's worker,
- * the account of quotas, and one being replaced. */
-#define GATEWAY_CONNECTIONS    9
+ * the account of quotas, the SMPP server's two, and one being replaced. */
+#define GATEWAY_CONNECTIONS    11
 #define DISPATCHER_CONNECTIONS 6
-#define OTHER_CONNECTIONS      24 /* webhooks, scheduler, commands, an operator's psql */
+#define OTHER_CONNECTIONS      28 /* webhooks, scheduler, smsc, commands, an operator's psql */
 
 unsigned
 roster_count(const struct roster_row *row, const struct config *config)
@@ -40,6 +42,7 @@ roster_count(const struct roster_row *row, const struct config *config)
     case CONFIG_VAULT:
     case CONFIG_WEBHOOKS:
     case CONFIG_SCHEDULER:
+    case CONFIG_SMSC:
         break;
     }
     return 1;

@@ -174,6 +174,7 @@ start(struct supervisor *s, size_t at)
         .vault_fd = row->vault_role == 0 ? -1 : supervisor_vault_link(s, row->vault_role),
         .listen_fd = row->has_listener ? s->with->listen_fd : -1,
         .admin_fd = row->has_admin && is_first ? s->with->admin_fd : -1,
+        .smpp_fd = row->has_admin && is_first ? s->with->smpp_fd : -1,
         .pages_fd = row->has_admin && is_first ? s->pages_fd : -1,
         .limits_fd = row->has_limits ? s->limits_fd : -1,
         .redis_password = row->has_limits && s->with->redis_password != NULL

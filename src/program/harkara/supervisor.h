@@ -27,6 +27,7 @@ struct supervisor_options {
     bool is_master_of_environment; /* for status */
     const struct clock *clock;
     int listen_fd, admin_fd, control_fd; /* borrowed */
+    int smpp_fd;                         /* likewise; -1: SMPP is not served */
     void (*serving)(void *ctx);          /* once, when every process has said that it serves */
     void *ctx;
 };

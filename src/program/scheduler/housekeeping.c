@@ -81,6 +81,19 @@ static const struct db_stmt told_stmt = {
     " WHERE begins_on < current_date - $1::int ORDER BY begins_on LIMIT $2) oldest)"
 };
 
+/* By their age alone: whose they were is not ours to read. */
+static const struct db_stmt sms_parts_stmt = {
+    "housekeeping_sms_parts",
+    "DELETE FROM sms_part WHERE taken_at <= (SELECT max(taken_at) FROM (SELECT taken_at FROM sms_part"
+    " WHERE taken_at < now() - make_interval(days => $1::int) ORDER BY taken_at LIMIT $2) oldest)"
+};
+static const struct db_stmt sms_parked_stmt = {
+    "housekeeping_sms_parked",
+    "DELETE FROM sms_receipt_parked WHERE received_at <= (SELECT max(received_at) FROM (SELECT received_at"
+    " FROM sms_receipt_parked WHERE received_at < now() - make_interval(hours => $1::int) ORDER BY received_at LIMIT $2)"
+    " oldest)"
+};
+
 static enum err
 partitions_make(struct db_tx *tx, const struct clock *clock, size_t *made_out)
 {
@@ -173,7 +186,7 @@ run_in(struct db_tx *tx, void *ctx)
     struct run *run = ctx;
     struct housekeeping_result *result = &run->result;
     struct db_rows *rows = NULL;
-    size_t told = 0, figures = 0;
+    size_t told = 0, figures = 0, parts = 0, parked = 0;
     enum err err = db_query(tx, &leader_stmt, DB_NO_ARGS, &rows);
 
     *result = (struct housekeeping_result){ .was_leader = err == ERR_OK && db_bool(rows, 0, 0) };
@@ -208,6 +221,11 @@ run_in(struct db_tx *tx, void *ctx)
     if (err == ERR_OK)
         err = remove_old(tx, &figures_stmt, FIGURE_DAYS, &figures, &result->has_more);
     result->usage_removed += told + figures;
+    if (err == ERR_OK)
+        err = remove_old(tx, &sms_parts_stmt, SMS_PART_DAYS, &parts, &result->has_more);
+    if (err == ERR_OK)
+        err = remove_old(tx, &sms_parked_stmt, SMS_PARKED_HOURS, &parked, &result->has_more);
+    result->sms_removed = parts + parked;
     if (err == ERR_OK)
         err = remove_sign_ins(tx, result);
     return err;

@@ -16,6 +16,8 @@
 #define WINDOW_DAYS            90 /* after it ended; whose is not known any more is left to WhatsApp to judge */
 #define USAGE_DAYS             400 /* what was used of quotas: a year can be compared with the last */
 #define FIGURE_DAYS            32  /* what became of messages, by the quarter of an hour */
+#define SMS_PART_DAYS          45  /* of ids that operators give again, the newest counts */
+#define SMS_PARKED_HOURS       72  /* how long a receipt waits for its part */
 #define SESSION_DAYS           30  /* after it was over at the latest */
 #define CEREMONY_HOURS         2   /* both are worth nothing any more by then */
 #define OIDC_TASK_SECONDS      120 /* nobody waits for one any more */
@@ -25,7 +27,7 @@ struct housekeeping_result {
     bool was_leader; /* false: another scheduler is at it; nothing was done */
     size_t partitions_made;
     size_t keys_removed, events_removed, deliveries_removed, secrets_removed, tasks_removed, replays_removed;
-    size_t media_removed, windows_removed, usage_removed, sign_ins_removed;
+    size_t media_removed, windows_removed, usage_removed, sign_ins_removed, sms_removed;
     bool has_more; /* a batch was full: come again soon */
 };
 

@@ -187,20 +187,40 @@ usage_of_more_than_a_year_ago_goes(void **state UNUSED)
 {
     char text[1024];
 
-    snprintf(text, sizeof(text),
-             "insert into usage_day select '%s', current_date - a, gen_random_uuid(), 1 from"
-             " (values (401), (500), (399), (0)) v (a);"
-             " insert into quota_told select '%s', '%s', 'sender-day', current_date - a, 80 from"
-             " (values (401), (399)) v (a);"
-             " insert into message_figure (tenant_id, at, channel_id) select '%s', now() - make_interval(days => a),"
-             " gen_random_uuid() from (values (33), (31)) v (a)",
-             tenant, tenant, tenant, tenant);
+    snprintf(
+        text, sizeof(text),
+        "insert into usage_day select '%s', current_date - a, gen_random_uuid(), 1 from"
+        " (values (401), (500), (399), (0)) v (a);"
+        " insert into quota_told select '%s', '%s', 'sender-day', current_date - a, 80 from"
+        " (values (401), (399)) v (a);"
+        " insert into message_figure (tenant_id, at, channel_id) select '%s', now() - make_interval(days => a),"
+        " gen_random_uuid() from (values (33), (31)) v (a)",
+        tenant, tenant, tenant, tenant);
     test_cluster_sql(text);
     assert_int_equal(run(clock_system()).usage_removed, 4);
     assert_int_equal(test_cluster_number("select count(*) from message_figure"), 1);
     assert_int_equal(test_cluster_number("select count(*) from usage_day"), 2);
     assert_int_equal(test_cluster_number("select count(*) from quota_told"), 1);
     assert_int_equal(run(clock_system()).usage_removed, 0);
+}
+
+static void
+parts_of_sms_and_receipts_without_one_go(void **state UNUSED)
+{
+    char text[1024];
+
+    snprintf(
+        text, sizeof(text),
+        "insert into sms_part select '%s', gen_random_uuid(), 0, 1, 1, gen_random_uuid(), 'p', 'taken', null,"
+        " now() - make_interval(days => a) from (values (46), (60), (44)) v (a);"
+        " insert into sms_receipt_parked select '%s', gen_random_uuid(), 'q', 2, '', null, now(),"
+        " now() - make_interval(hours => a) from (values (73), (71)) v (a)",
+        tenant, tenant);
+    test_cluster_sql(text);
+    assert_int_equal(run(clock_system()).sms_removed, 3);
+    assert_int_equal(test_cluster_number("select count(*) from sms_part"), 1);
+    assert_int_equal(test_cluster_number("select count(*) from sms_receipt_parked"), 1);
+    assert_int_equal(run(clock_system()).sms_removed, 0);
 }
 
 /* A year from now: the months that no migration made. */
@@ -245,5 +265,6 @@ CLUSTER_MAIN(TEST(old_keys_go_and_young_ones_stay), TEST(old_media_goes_with_its
              TEST(old_deliveries_go_with_their_attempts),
              TEST(finished_tasks_go_after_a_month_and_waiting_ones_never),
              TEST(windows_that_ended_long_ago_go), TEST(usage_of_more_than_a_year_ago_goes),
-             TEST(replaced_keys_go_when_they_have_run_out), TEST(what_was_never_interpreted_is_kept),
-             TEST(partitions_are_there_before_they_are_needed), TEST(one_scheduler_works_at_a_time))
+             TEST(parts_of_sms_and_receipts_without_one_go), TEST(replaced_keys_go_when_they_have_run_out),
+             TEST(what_was_never_interpreted_is_kept), TEST(partitions_are_there_before_they_are_needed),
+             TEST(one_scheduler_works_at_a_time))

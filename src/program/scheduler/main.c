@@ -97,7 +97,7 @@ run_once(struct db *db, int64_t *wait_ms_out)
         *wait_ms_out = 0;
     if (result.partitions_made + result.keys_removed + result.events_removed + result.deliveries_removed +
             result.secrets_removed + result.tasks_removed + result.media_removed + result.windows_removed +
-            result.usage_removed + asked >
+            result.usage_removed + result.sms_removed + asked >
         0)
         log_event(LOG_INFO, "scheduler.kept_house", LOG_NUM("partitions", result.partitions_made),
                   LOG_NUM("keys", result.keys_removed), LOG_NUM("events", result.events_removed),
@@ -105,7 +105,7 @@ run_once(struct db *db, int64_t *wait_ms_out)
                   LOG_NUM("secrets", result.secrets_removed), LOG_NUM("tasks", result.tasks_removed),
                   LOG_NUM("media", result.media_removed), LOG_NUM("windows", result.windows_removed),
                   LOG_NUM("usage", result.usage_removed), LOG_NUM("sign_ins", result.sign_ins_removed),
-                  LOG_NUM("syncs", asked));
+                  LOG_NUM("sms", result.sms_removed), LOG_NUM("syncs", asked));
     return ERR_OK;
 }
 

@@ -4,7 +4,7 @@
 /* The newest task of a kind is found by its id, which holds its time. */
 static const struct db_stmt number_sync_due_stmt = {
     "number_sync_due",
-    "SELECT c.tenant_id, c.id FROM channel c WHERE c.state = 'active'"
+    "SELECT c.tenant_id, c.id FROM channel c WHERE c.state = 'active' AND c.kind = 'whatsapp'"
     " AND c.created_at < now() - make_interval(hours => $1::int)"
     " AND NOT EXISTS (SELECT FROM provider_task t WHERE t.tenant_id = c.tenant_id AND t.channel_id = c.id"
     " AND t.id >= id_at(now() - make_interval(hours => $1::int)) AND t.kind = $3)"

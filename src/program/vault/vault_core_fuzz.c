@@ -113,7 +113,7 @@ FUZZ_TARGET(data, size)
         begin();
     if (size < 4)
         return 0;
-    enum vault_role role = (enum vault_role)(data[0] % VAULT_ROLE_SCHEDULER + 1);
+    enum vault_role role = (enum vault_role)(data[0] % VAULT_ROLE_LAST + 1);
     size_t column = data[2] % COUNT_OF(columns);
     request = (struct vault_request){ .op = (enum vault_op)(data[1] % VAULT_OP_LAST + 1),
                                       .id = 1,

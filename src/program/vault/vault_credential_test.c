@@ -142,7 +142,7 @@ a_code_is_checked_without_giving_the_secret_out(void **state UNUSED)
     assert_int_equal(core_check_totp(core, place, &kept.sealed, SLICE_EMPTY, 1000, 0), VAULT_RESULT_MISMATCH);
     assert_int_equal(core_make_totp(core, VAULT_ROLE_GATEWAY, place), VAULT_RESULT_OK);
     assert_memory_not_equal(core_answer.plain.ptr, secret, sizeof(secret)); /* each is drawn anew */
-    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
+    for (int role = 1; role <= (int)VAULT_ROLE_LAST; role++)
         assert_int_equal(core_open(core, (enum vault_role)role, VAULT_CREDENTIAL, place, &kept.sealed),
                          VAULT_RESULT_FORBIDDEN);
     assert_int_equal(core_make_totp(core, VAULT_ROLE_DISPATCHER, place), VAULT_RESULT_FORBIDDEN);

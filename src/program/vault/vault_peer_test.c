@@ -26,9 +26,7 @@ a_peer_that_breaks_the_rules_loses_its_link_and_no_other_does(void **state UNUSE
     int fds[6];
 
     for (size_t i = 0; i < COUNT_OF(fds); i++)
-        fds[i] = vault_process_link(&process, i < 4    ? VAULT_ROLE_WEBHOOKS
-                                              : i == 4 ? 0
-                                                       : VAULT_ROLE_SCHEDULER + 1);
+        fds[i] = vault_process_link(&process, i < 4 ? VAULT_ROLE_WEBHOOKS : i == 4 ? 0 : VAULT_ROLE_LAST + 1);
     assert_ok(link_send(fds[0], SLICE("no request"), -1, VAULT_PROCESS_WAIT_MS));
     assert_int_equal(send(fds[1], "\xff\xff\xff\xff", 4, 0), 4);
     assert_ok(link_send(fds[2], SLICE("\1\11\0\0\0\1"), fds[2],

@@ -6,9 +6,11 @@
 #define DISPATCHER (1u << VAULT_ROLE_DISPATCHER)
 #define WEBHOOKS   (1u << VAULT_ROLE_WEBHOOKS)
 #define SCHEDULER  (1u << VAULT_ROLE_SCHEDULER)
-#define READERS    (GATEWAY | DISPATCHER | WEBHOOKS)
-#define SENDERS    (GATEWAY | DISPATCHER) /* who takes a tenant's bytes in, and who hands them to a provider */
-#define EVERYONE   (ADMIN | GATEWAY | DISPATCHER | WEBHOOKS | SCHEDULER)
+#define SMSC       (1u << VAULT_ROLE_SMSC)
+#define READERS    (GATEWAY | DISPATCHER | WEBHOOKS | SMSC)
+#define SENDERS                                                                                              \
+    (GATEWAY | DISPATCHER | SMSC) /* who takes a tenant's bytes in, and who hands them to a provider */
+#define EVERYONE (ADMIN | GATEWAY | DISPATCHER | WEBHOOKS | SCHEDULER | SMSC)
 
 /*
  * Sealed columns, and the roles that may do each operation on them. Nobody may open what somebody can use
@@ -26,9 +28,9 @@ static const struct {
     { VAULT_CONTENT,    "message",          "metadata",     GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "message_fallback", "content",      GATEWAY,    SENDERS,            0,       0,       0 },
     { VAULT_CONTENT,    "event",            "content",      READERS,    GATEWAY | WEBHOOKS, 0,       0,       0 },
-    { VAULT_CONTENT,    "provider_event",   "body",         GATEWAY,    GATEWAY,            0,       0,       0 },
-    { VAULT_CONTENT,    "media",            "file_name",    GATEWAY,    SENDERS,            0,       0,       0 },
-    { VAULT_CONTENT,    "media_chunk",      "body",         SENDERS,    SENDERS,            0,       0,       0 },
+    { VAULT_CONTENT,    "provider_event",   "body",         GATEWAY | SMSC, GATEWAY,        0,       0,       0 },
+    { VAULT_CONTENT,    "media",            "file_name",    GATEWAY,    GATEWAY | DISPATCHER,            0,       0,       0 },
+    { VAULT_CONTENT,    "media_chunk",      "body",         GATEWAY | DISPATCHER, GATEWAY | DISPATCHER,            0,       0,       0 },
     { VAULT_CONTENT,    "webhook_delivery", "body",         WEBHOOKS,   WEBHOOKS,           0,       0,       0 },
     { VAULT_CONTENT,    "template",         "components",   GATEWAY | DISPATCHER, GATEWAY,  0,       0,       0 },
     { VAULT_CONTENT,    "template",         "draft",        GATEWAY,    DISPATCHER,         0,       0,       0 },
@@ -40,9 +42,13 @@ static const struct {
     { VAULT_CONTENT,    "oidc_task",        "answer",       DISPATCHER, GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "webhook_attempt",  "answer",       WEBHOOKS,   GATEWAY,            0,       0,       0 },
     { VAULT_CONTENT,    "audit_private",    "part",         GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "consent_peer",     "peer",         GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "consent_evidence", "evidence",     GATEWAY,    GATEWAY,            0,       0,       0 },
+    { VAULT_CONTENT,    "smpp_part",        "pdu",          GATEWAY,    GATEWAY,            0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "access_token", GATEWAY | DISPATCHER, DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "app_secret",   GATEWAY,    0,                  GATEWAY, 0,       0 },
     { VAULT_CREDENTIAL, "whatsapp_channel", "verify_token", GATEWAY,    0,                  0,       GATEWAY, 0 },
+    { VAULT_CREDENTIAL, "sms_connector",    "password",     GATEWAY,    SMSC,               0,       0,       0 },
     { VAULT_CREDENTIAL, "provider_task",    "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "oidc_issuer",      "client_secret", ADMIN,     DISPATCHER,         0,       0,       0 },
     { VAULT_CREDENTIAL, "oidc_task",        "request",      GATEWAY,    DISPATCHER,         0,       0,       0 },
@@ -70,7 +76,7 @@ static const struct {
 };
 
 /* The rest: blind indexes, a new tenant's keys, the vault's own facts; and who has a use for which kind of key. */
-static const unsigned index_roles     = GATEWAY | DISPATCHER;
+static const unsigned index_roles     = GATEWAY | DISPATCHER | SMSC;
 static const unsigned make_keys_roles = ADMIN;
 static const unsigned facts_roles     = EVERYONE;
 static const unsigned usage_roles     = SCHEDULER;
@@ -79,7 +85,7 @@ static const unsigned rotate_roles    = ADMIN;
 static const unsigned key_load_roles[] = {
     [VAULT_CONTENT]    = READERS | ADMIN,
     [VAULT_CREDENTIAL] = READERS | ADMIN | SCHEDULER,
-    [VAULT_INDEX]      = GATEWAY | DISPATCHER,
+    [VAULT_INDEX]      = GATEWAY | DISPATCHER | SMSC,
 };
 // clang-format on
 

@@ -42,6 +42,12 @@ static const char *const allowed_values[] = {
     "gateway open content email_change.email",
     "gateway seal content audit_private.part",
     "gateway open content audit_private.part",
+    "gateway seal content consent_peer.peer",
+    "gateway open content consent_peer.peer",
+    "gateway seal content consent_evidence.evidence",
+    "gateway open content consent_evidence.evidence",
+    "gateway seal content smpp_part.pdu",
+    "gateway open content smpp_part.pdu",
     "gateway open content message.peer",
     "gateway open content message.content",
     "gateway open content message.metadata",
@@ -64,6 +70,12 @@ static const char *const allowed_values[] = {
     "dispatcher open credential whatsapp_channel.access_token",
     "dispatcher seal credential whatsapp_channel.access_token",
     "dispatcher open credential provider_task.request",
+    "smsc open content message.peer",
+    "smsc open content message.content",
+    "smsc seal content event.content",
+    "smsc seal content provider_event.body",
+    "smsc open credential sms_connector.password",
+    "gateway seal credential sms_connector.password",
     "webhooks seal content event.content",
     "webhooks seal content webhook_delivery.body",
     "webhooks seal content webhook_attempt.answer",
@@ -98,6 +110,11 @@ static const char *const allowed_others[] = {
     "dispatcher key content",
     "dispatcher key credential",
     "dispatcher key index",
+    "smsc index",
+    "smsc facts",
+    "smsc key content",
+    "smsc key credential",
+    "smsc key index",
     "webhooks facts",
     "webhooks key content",
     "webhooks key credential",
@@ -118,13 +135,15 @@ static const char *const tables[] = { "message",          "event",
                                       "audit_key",        "totp",
                                       "invitation",       "email_change",
                                       "oidc_issuer",      "oidc_identity",
-                                      "oidc_task",        "mail_notice" };
-static const char *const columns[] = { "peer",         "content",       "body",         "answer",
-                                       "access_token", "app_secret",    "verify_token", "private_key",
-                                       "secret",       "secre",         "secrets",      "wrapped",
-                                       "request",      "file_name",     "headers",      "components",
-                                       "email",        "draft",         "metadata",     "client_key",
-                                       "part",         "client_secret", "data" };
+                                      "oidc_task",        "mail_notice",
+                                      "sms_connector",    "consent_peer",
+                                      "consent_evidence", "smpp_part" };
+static const char *const columns[] = {
+    "peer",          "content",    "body",     "answer",   "access_token", "app_secret", "verify_token",
+    "private_key",   "secret",     "secre",    "secrets",  "wrapped",      "request",    "file_name",
+    "headers",       "components", "email",    "draft",    "metadata",     "client_key", "part",
+    "client_secret", "data",       "password", "evidence", "pdu"
+};
 
 static bool
 is_listed(const char *const *list, size_t count, const char *text)
@@ -140,7 +159,7 @@ what_is_not_allowed_of_values_is_refused(void **state UNUSED)
 {
     size_t seen = 0;
 
-    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++)
+    for (int role = 1; role <= (int)VAULT_ROLE_LAST; role++)
         for (int op = 1; op <= (int)VAULT_OP_LAST; op++)
             for (int purpose = 1; purpose <= (int)VAULT_INDEX; purpose++)
                 for (size_t t = 0; t < COUNT_OF(tables); t++)
@@ -165,7 +184,7 @@ what_is_not_allowed_besides_values_is_refused(void **state UNUSED)
 {
     size_t seen = 0;
 
-    for (int role = 1; role <= (int)VAULT_ROLE_SCHEDULER; role++) {
+    for (int role = 1; role <= (int)VAULT_ROLE_LAST; role++) {
         const char *name = vault_role_name((enum vault_role)role);
         char text[128];
         for (int op = 1; op <= (int)VAULT_OP_LAST; op++) {

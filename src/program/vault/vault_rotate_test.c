@@ -179,7 +179,7 @@ a_reseal_moves_nothing_to_another_place_and_only_the_admin_asks(void **state UNU
     struct kept first;
 
     seal(SLICE("words"), &first);
-    for (int role = (int)VAULT_ROLE_GATEWAY; role <= (int)VAULT_ROLE_SCHEDULER; role++)
+    for (int role = (int)VAULT_ROLE_GATEWAY; role <= (int)VAULT_ROLE_LAST; role++)
         assert_int_equal(reseal((enum vault_role)role, "content", &first), VAULT_RESULT_FORBIDDEN);
     assert_int_equal(reseal(VAULT_ROLE_ADMIN, "peer", &first), VAULT_RESULT_CORRUPT);
     assert_int_equal(reseal(VAULT_ROLE_ADMIN, "wrapped", &first), VAULT_RESULT_FORBIDDEN);

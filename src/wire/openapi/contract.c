@@ -85,8 +85,9 @@ body_read(struct builder *builder, struct contract_operation *operation, const j
         return err;
     content = json_member(body, "content");
     media = json_member(content, "application/json");
-    operation->has_raw_body = media == NULL && json_member(content, "application/octet-stream") != NULL &&
-                              json_is_true(json_member(body, "required"));
+    bool is_raw = json_member(content, "application/octet-stream") != NULL ||
+                  json_member(content, "text/csv") != NULL; /* files, and rows with results of their own */
+    operation->has_raw_body = media == NULL && is_raw && json_is_true(json_member(body, "required"));
     if (operation->has_raw_body) /* bytes, for which no schema is */
         return ERR_OK;
     if (json_object_size(content) != 1 || media == NULL || !json_is_true(json_member(body, "required")))

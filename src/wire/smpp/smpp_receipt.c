@@ -143,6 +143,9 @@ smpp_receipt_read(const struct smpp_message *message, struct smpp_receipt *out)
     if (type != SMPP_ESM_RECEIPT && type != SMPP_ESM_INTERMEDIATE && id.len == 0)
         return ERR_NOTHING;
     values_read(octets, values);
+    if (type != SMPP_ESM_RECEIPT && type != SMPP_ESM_INTERMEDIATE && values[LABEL_STAT].ptr == NULL &&
+        !smpp_tlv_number(message->tlvs, SMPP_TLV_MESSAGE_STATE, 1, &state))
+        return ERR_NOTHING; /* an id alone says nothing of what became of it: somebody wrote this */
     out->id = id.len > 0 ? id : values[LABEL_ID];
     out->stat = values[LABEL_STAT];
     out->state = state_of_word(out->stat);

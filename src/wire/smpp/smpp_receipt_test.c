@@ -94,6 +94,14 @@ a_text_that_looks_like_one_is_none(void **state UNUSED)
     message.tlvs = SLICE("\0\x1E\0\1"
                          "1");
     assert_ok(smpp_receipt_read(&message, &receipt));
+    message.short_message =
+        SLICE("1"); /* with the same parameter, as Kannel's message centre writes a text */
+    assert_int_equal(smpp_receipt_read(&message, &receipt), ERR_NOTHING);
+    message.tlvs = SLICE("\0\x1E\0\1"
+                         "1"
+                         "\x04\x27\0\1\x02");
+    assert_ok(smpp_receipt_read(&message, &receipt));
+    assert_int_equal(receipt.state, SMPP_STATE_DELIVERED);
 }
 
 static void

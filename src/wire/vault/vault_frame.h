@@ -39,8 +39,10 @@ enum vault_role {
     VAULT_ROLE_GATEWAY = 2,    /* seals; opens content; verifies with app secrets; blind index */
     VAULT_ROLE_DISPATCHER = 3, /* opens channels' access tokens; opens and seals content; blind index */
     VAULT_ROLE_WEBHOOKS = 4,   /* signs with webhook secrets; opens and seals content */
-    VAULT_ROLE_SCHEDULER = 5,  /* nothing yet */
+    VAULT_ROLE_SCHEDULER = 5,  /* signs checkpoints of the audit log; facts and usage */
+    VAULT_ROLE_SMSC = 6,       /* opens passwords of SMS accounts, and what is sent; seals what comes */
 };
+#define VAULT_ROLE_LAST VAULT_ROLE_SMSC
 /* ERR_FRAME: no such role. */
 MUST_CHECK enum err vault_role_from(uint32_t number, enum vault_role *out);
 const char *vault_role_name(enum vault_role role);

@@ -5,7 +5,7 @@
 static const char *const role_names[] = {
     [VAULT_ROLE_ADMIN] = "admin",           [VAULT_ROLE_GATEWAY] = "gateway",
     [VAULT_ROLE_DISPATCHER] = "dispatcher", [VAULT_ROLE_WEBHOOKS] = "webhooks",
-    [VAULT_ROLE_SCHEDULER] = "scheduler",
+    [VAULT_ROLE_SCHEDULER] = "scheduler",   [VAULT_ROLE_SMSC] = "smsc",
 };
 static const char *const purpose_names[] = {
     [VAULT_CONTENT] = "content",

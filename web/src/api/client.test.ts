@@ -82,3 +82,10 @@ test('a page that nobody has touched for a while says so', async () => {
     await api.GET('/v1/session', { fetch });
     expect(said).toEqual([null, '1']);
 });
+
+test('several words of a filter go as the contract has them: once, with commas', async () => {
+    const asked: string[] = [];
+    const fetch = (request: Request) => { asked.push(request.url); return Promise.resolve(new Response('{"data":[]}', { status: 200 })); };
+    await api.GET('/v1/messages', { params: { query: { status: ['blocked', 'held'] } }, fetch });
+    expect(asked).toEqual(['http://localhost/v1/messages?status=blocked,held']);
+});

@@ -110,7 +110,7 @@ const carrySession: Middleware = {
     },
 };
 
-export const api = createClient<paths>({ baseUrl: typeof location === 'undefined' ? 'http://localhost' : location.origin, credentials: 'same-origin' });
+export const api = createClient<paths>({ baseUrl: typeof location === 'undefined' ? 'http://localhost' : location.origin, credentials: 'same-origin', querySerializer: { array: { style: 'form', explode: false } } });
 api.use(carrySession);
 
 /** Refusals of who asks at all: without the cookie, one that asks is a program without a key. Others are of a factor. */

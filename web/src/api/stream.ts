@@ -1,6 +1,6 @@
 /** What changes, as it happens: GET /v1/stream, once for all windows of this browser. */
 
-export type Topic = 'messages' | 'channels' | 'templates' | 'webhooks' | 'keys' | 'people' | 'settings' | 'usage' | 'audit';
+export type Topic = 'messages' | 'channels' | 'templates' | 'webhooks' | 'keys' | 'people' | 'settings' | 'usage' | 'audit' | 'connectors' | 'consents';
 /** Without ids there were many, or the topic has none. */
 export interface Change { topic: Topic; channel_id?: string; ids?: string[] }
 /** `missed`: something was not told, so that all may be stale. `ended`: the session or its rights are over. */

@@ -1,4 +1,4 @@
-const homes: Record<string, string> = { msg: '/messages/', chn: '/channels/', tpl: '/templates/', whe: '/webhooks/', aud: '/audit/', mbr: '/team/people/', tem: '/team/teams/', rol: '/team/roles/', rev: '/team/reviews/', key: '/api-keys/' };
+const homes: Record<string, string> = { msg: '/messages/', chn: '/channels/', smc: '/channels/operators/', smr: '/channels/routes/', tpl: '/templates/', whe: '/webhooks/', aud: '/audit/', mbr: '/team/people/', tem: '/team/teams/', rol: '/team/roles/', rev: '/team/reviews/', key: '/api-keys/' };
 
 /** Where the object of an id is shown; null for what is no id of a thing with a page. */
 export function destinationOf(typed: string): string | null {

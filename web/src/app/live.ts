@@ -15,6 +15,8 @@ const shownBy: Record<Topic, QueryKey[]> = {
     settings: [['settings'], ['overview']],
     usage: [['usage'], ['overview']],
     audit: [['audit', 'list']],
+    connectors: [['sms'], ['overview']],
+    consents: [['consents', 'list'], ['consents', 'one'], ['consents', 'suppressions'], ['consents', 'person'], ['consents', 'notices']],
 };
 
 /** The queries that a change makes stale. A message that is open is read anew when it is named: each reading is written down. */

@@ -1,8 +1,8 @@
-import { IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconHome2, IconKey, IconMessages, IconSettings, IconShieldLock, IconTemplate, IconUsersGroup, IconWebhook, type Icon } from '@tabler/icons-react';
+import { IconBellOff, IconBook2, IconBrandWhatsapp, IconFileSearch, IconGauge, IconHome2, IconKey, IconMessages, IconMoonStars, IconRubberStamp, IconSettings, IconShieldLock, IconTemplate, IconUserCheck, IconUsersGroup, IconWebhook, type Icon } from '@tabler/icons-react';
 import type { Word } from '@/i18n/i18n';
 
 export interface Place {
-    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/team' | '/settings' | '/security';
+    to: '/' | '/messages' | '/templates' | '/channels' | '/api-keys' | '/webhooks' | '/reference' | '/audit' | '/usage' | '/team' | '/settings' | '/policy' | '/consent' | '/dlt' | '/dnd' | '/security';
     word: Word;
     icon: Icon;
     /** Who lacks it does not see the place. */
@@ -22,6 +22,12 @@ export const groups: { word?: Word; places: Place[] }[] = [
         { to: '/api-keys', word: 'nav.keys', icon: IconKey, permission: 'keys:manage', hotkey: 'g a' },
         { to: '/webhooks', word: 'nav.webhooks', icon: IconWebhook, permission: 'webhooks:read', hotkey: 'g w' },
         { to: '/reference', word: 'nav.reference', icon: IconBook2, hotkey: 'g r' },
+    ] },
+    { word: 'nav.compliance', places: [
+        { to: '/consent', word: 'nav.consent', icon: IconUserCheck, permission: 'consents:read', hotkey: 'g n' },
+        { to: '/policy', word: 'nav.policy', icon: IconMoonStars, permission: 'settings:read', hotkey: 'g q' },
+        { to: '/dlt', word: 'nav.dlt', icon: IconRubberStamp, permission: 'dlt:read', hotkey: 'g d' },
+        { to: '/dnd', word: 'nav.dnd', icon: IconBellOff, permission: 'settings:read', hotkey: 'g b' },
     ] },
     { word: 'nav.trust', places: [
         { to: '/audit', word: 'nav.audit', icon: IconFileSearch, permission: 'audit:read', hotkey: 'g l' },

@@ -26,6 +26,11 @@ const looks = {
     active: { colour: 'green', icon: IconPlugConnected, word: 'status.active' },
     working: { colour: 'green', icon: IconCircleCheck, word: 'status.working' },
     connecting: { colour: 'blue', icon: IconLoader, word: 'status.connecting' },
+    bound: { colour: 'green', icon: IconPlugConnected, word: 'status.bound' },
+    partly: { colour: 'amber', icon: IconPlugConnected, word: 'status.partly' },
+    waiting: { colour: 'orange', icon: IconClock, word: 'status.waiting' },
+    stale: { colour: 'grey', icon: IconHelpCircle, word: 'status.stale' },
+    unbound: { colour: 'grey', icon: IconPlayerPause, word: 'status.unbound' },
     paused: { colour: 'amber', icon: IconPlayerPause, word: 'status.paused' },
     broken: { colour: 'red', icon: IconAlertTriangle, word: 'status.broken' },
     deleted: { colour: 'grey', icon: IconTrash, word: 'status.deleted' },
@@ -49,6 +54,9 @@ const looks = {
     overdue: { colour: 'red', icon: IconAlertTriangle, word: 'status.overdue' },
     confirmed: { colour: 'green', icon: IconCircleCheck, word: 'status.confirmed' },
     closed: { colour: 'green', icon: IconCircleCheck, word: 'status.closed' },
+    granted: { colour: 'green', icon: IconCircleCheck, word: 'status.granted' },
+    withdrawn: { colour: 'violet', icon: IconBan, word: 'status.withdrawn' },
+    unknown: { colour: 'slate', icon: IconHelpCircle, word: 'status.unknown' },
     succeeded: { colour: 'green', icon: IconCircleCheck, word: 'status.succeeded' },
 } as const satisfies Record<string, Look>;
 

@@ -1,9 +1,9 @@
-import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
+import { createContext, useContext, useEffect, useMemo, useSyncExternalStore, type ReactNode } from 'react';
 import { createIntl, createIntlCache, type IntlShape } from 'react-intl';
-import en from './en.json';
+import base from './en/base.json';
+import { keepLocale, words, type Locale, type Messages, type Word } from './words';
 
-export type Word = keyof typeof en;
-export type Locale = 'en' | 'hi';
+export type { Area, Locale, Word } from './words';
 export type Values = Record<string, string | number | Date>;
 export type Translate = (word: Word, values?: Values) => string;
 
@@ -15,54 +15,48 @@ interface Language {
 }
 
 /** For what is said outside of any component, such as a notice: in the language of the page. */
-let current: Translate = (word) => en[word];
+let current: Translate = (word) => (base as Messages)[word] ?? word;
 export function translateNow(word: Word): string {
     return current(word);
 }
 
 const cache = createIntlCache();
 const Context = createContext<Language | null>(null);
-const KEPT = 'harkara-locale';
 
 /** How numbers and dates are written: with India's grouping in both languages. */
 export const formats: Record<Locale, string> = { en: 'en-IN', hi: 'hi-IN-u-nu-latn' };
 
-function keptLocale(): Locale {
-    const kept = localStorage.getItem(KEPT);
-    if (kept === 'en' || kept === 'hi')
-        return kept;
-    return navigator.language.startsWith('hi') ? 'hi' : 'en';
-}
-
-export function makeIntl(locale: Locale, messages: Record<string, string>): IntlShape {
+/** @param messages those of later areas are added to them in place, before a page that needs them is there */
+export function makeIntl(locale: Locale, messages: Messages): IntlShape {
     return createIntl({ locale: formats[locale], messages, onError: (error) => { throw error; } }, cache);
 }
 
+/** Keeps what is chosen; a language whose words cannot be fetched leaves the one that is there. */
+function choose(locale: Locale): void {
+    words().show(locale).then(() => { keepLocale(words().shown ?? locale); }, () => undefined);
+}
+
 export function I18n({ children }: { children: ReactNode }) {
-    const [locale, setLocale] = useState<Locale>(keptLocale);
-    const [messages, setMessages] = useState<{ locale: Locale; of: Record<string, string> } | null>(locale === 'en' ? { locale, of: en } : null);
+    const all = words();
+    const shown = useSyncExternalStore(all.subscribe, () => all.shown);
 
     useEffect(() => {
-        let isCurrent = true;
-        document.documentElement.lang = locale;
-        if (locale === 'en')
-            setMessages({ locale, of: en });
-        else
-            void import('./hi.json').then((hindi) => { if (isCurrent) setMessages({ locale, of: hindi.default }); });
-        return () => { isCurrent = false; };
-    }, [locale]);
+        if (all.shown === null)
+            all.show(all.first).catch(() => all.show('en'));
+    }, [all]);
+
+    useEffect(() => {
+        if (shown !== null)
+            document.documentElement.lang = shown;
+    }, [shown]);
 
     const language = useMemo<Language | null>(() => {
-        if (messages === null)
+        if (shown === null)
             return null;
-        const intl = makeIntl(messages.locale, messages.of);
+        const intl = makeIntl(shown, all.messages[shown]);
         current = (word, values) => intl.formatMessage({ id: word }, values);
-        return {
-            locale: messages.locale, intl,
-            setLocale: (chosen) => { localStorage.setItem(KEPT, chosen); setLocale(chosen); },
-            t: (word, values) => intl.formatMessage({ id: word }, values),
-        };
-    }, [messages]);
+        return { locale: shown, intl, setLocale: choose, t: (word, values) => intl.formatMessage({ id: word }, values) };
+    }, [all, shown]);
 
     return language === null ? null : <Context.Provider value={language}>{children}</Context.Provider>;
 }

@@ -16,6 +16,7 @@ import { say } from '@/components/undo';
 import { CidrEditor } from '@/features/keys/CidrEditor';
 import { apiKeyOne, keyState } from '@/features/keys/queries';
 import { scopeWords } from '@/features/keys/scopes';
+import { Smpp } from '@/features/keys/Smpp';
 import { useLanguage, useT } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/api-keys/$keyId');
@@ -121,6 +122,7 @@ function One({ of }: { of: KeyOf }) {
                     </form>
                 </section>
             )}
+            {!isOver && <Smpp of={of} />}
             <Rotate of={of} isOpen={asking === 'rotate'} onClose={() => { setAsking(null); }} />
             <ConfirmByName isOpen={asking === 'revoke'} title={t('keys.revoke')} text={t('keys.revoke.text')} name={of.name} act={t('keys.revoke')} isBusy={revoke.isPending} onClose={() => { setAsking(null); }} onConfirm={() => { revoke.mutate(); }}>{revoke.isError && <Problem error={revoke.error} />}</ConfirmByName>
         </Page>

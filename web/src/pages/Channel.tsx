@@ -14,6 +14,8 @@ import { sayWithUndo, say } from '@/components/undo';
 import { ChannelLimits } from '@/features/channels/ChannelLimits';
 import { isQuality, tierOf } from '@/features/channels/health';
 import { channelOne } from '@/features/channels/queries';
+import { CarriersOf } from '@/features/sms/RoutesOf';
+import { SenderOptions } from '@/features/sms/SenderForm';
 import { useT } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/channels/$channelId');
@@ -35,7 +37,8 @@ function One({ channel }: { channel: ChannelOf }) {
     const client = useQueryClient();
     const [isEnding, setEnding] = useState(false);
     const path = { channel_id: channel.id };
-    const number = useQuery({ queryKey: keys.channels.number(channel.id), queryFn: () => unwrap(api.GET('/v1/channels/{channel_id}/number', { params: { path } })) });
+    const { whatsapp, sms } = channel;
+    const number = useQuery({ enabled: whatsapp !== undefined, queryKey: keys.channels.number(channel.id), queryFn: () => unwrap(api.GET('/v1/channels/{channel_id}/number', { params: { path } })) });
     const operations = useQuery({ queryKey: keys.channels.operations(channel.id), queryFn: () => unwrap(api.GET('/v1/channels/{channel_id}/operations', { params: { path, query: { limit: 10 } } })) });
     const again = () => client.invalidateQueries({ queryKey: keys.channels.all });
     const change = useMutation({
@@ -50,19 +53,28 @@ function One({ channel }: { channel: ChannelOf }) {
     const facts: [string, React.ReactNode][] = known === undefined ? [] : [
         [t('channels.verified_name'), known.verified_name ?? '–'], [t('channels.quality'), isQuality(known.quality_rating) ? t(`quality.${known.quality_rating}`) : known.quality_rating ?? '–'], [t('channels.limit'), tierOf(known.messaging_limit) === null ? known.messaging_limit ?? '–' : t('channels.people_a_day', { count: tierOf(known.messaging_limit) ?? 0 })], [t('channels.throughput'), known.throughput ?? '–'], [t('channels.synced'), <When key="s" at={known.synced_at} />],
     ];
+    const own: [string, React.ReactNode][] = whatsapp !== undefined ? [
+        [t('channels.phone_id'), <Code key="p" text={whatsapp.phone_number_id} />], [t('channels.account'), <Code key="w" text={whatsapp.waba_id} />], [t('channels.callback'), <Code key="c" text={channel.callback_url ?? ''} />],
+    ] : sms === undefined ? [] : [
+        [t('sms.sender'), <Code key="s" text={sms.sender} />], [t('sms.sender_kind'), t(`sms.kind.${sms.sender_kind}`)],
+    ];
     return (
-        <Page title={channel.name} purpose={channel.whatsapp.display_phone_number} back={{ to: '/channels', word: t('nav.channels') }}
+        <Page title={channel.name} purpose={whatsapp?.display_phone_number ?? sms?.sender ?? ''} back={{ to: '/channels', word: t('nav.channels') }}
             acts={<>
                 <Button variant="default" leftSection={isPaused ? <IconPlayerPlay size={16} /> : <IconPlayerPause size={16} />} disabled={!isMine || (channel.state !== 'active' && !isPaused)} loading={change.isPending} onClick={() => { change.mutate(isPaused ? 'active' : 'paused'); }}>{t(isPaused ? 'channels.resume' : 'channels.pause')}</Button>
                 <Menu position="bottom-end">
                     <Menu.Target><ActionIcon variant="default" size={36} disabled={!isMine} aria-label={t('acts.of', { name: channel.name })} style={{ flex: 'none' }}><IconDots size={18} /></ActionIcon></Menu.Target>
-                    <Menu.Dropdown><Menu.Item leftSection={<IconRefresh size={15} aria-hidden />} onClick={() => { sync.mutate(); }}>{t('channels.sync')}</Menu.Item><Menu.Divider /><Menu.Item color="red" leftSection={<IconTrash size={15} aria-hidden />} onClick={() => { setEnding(true); }}>{t('channels.disconnect')}</Menu.Item></Menu.Dropdown>
+                    <Menu.Dropdown>{whatsapp !== undefined && <><Menu.Item leftSection={<IconRefresh size={15} aria-hidden />} onClick={() => { sync.mutate(); }}>{t('channels.sync')}</Menu.Item><Menu.Divider /></>}<Menu.Item color="red" leftSection={<IconTrash size={15} aria-hidden />} onClick={() => { setEnding(true); }}>{t('channels.disconnect')}</Menu.Item></Menu.Dropdown>
                 </Menu>
             </>}>
             {(change.error ?? sync.error) !== null && <div style={{ marginBottom: 16 }}><Problem error={change.error ?? sync.error} /></div>}
             {channel.state === 'broken' && <p className="note" style={{ marginTop: 0 }}>{t('channels.broken', { reason: channel.state_reason ?? '–' })}</p>}
-            <div className="card card-pad"><Facts rows={[[t('messages.status'), <StatusBadge key="s" state={channel.state} />], [t('messages.id'), <Code key="i" text={channel.id} />], [t('channels.phone_id'), <Code key="p" text={channel.whatsapp.phone_number_id} />], [t('channels.account'), <Code key="w" text={channel.whatsapp.waba_id} />], [t('channels.callback'), <Code key="c" text={channel.callback_url} />], ...facts]} /></div>
-            <p style={{ marginTop: 16 }}><Link to="/messages" search={{ channel: channel.id }}>{t('channels.messages')}</Link></p>
+            <div className="card card-pad"><Facts rows={[[t('messages.status'), <StatusBadge key="s" state={channel.state} />], [t('messages.id'), <Code key="i" text={channel.id} />], ...own, ...facts]} /></div>
+            <p className="line" style={{ marginTop: 16, gap: 20 }}><Link to="/messages" search={{ channel: channel.id }}>{t('channels.messages')}</Link>{sms !== undefined && may('messages:send') && <Link to="/channels/preview" search={{ sender: channel.id }}>{t('sms.tab.preview')}</Link>}</p>
+            {sms !== undefined && <>
+                <section className="section"><div className="section-head"><h2>{t('sms.carriers')}</h2>{isMine && <Link to="/channels/routes/$routeId" params={{ routeId: 'new' }} search={{ sender: channel.id }}>{t('sms.route.add')}</Link>}</div><CarriersOf channel={channel.id} /></section>
+                <section className="section"><h2>{t('sms.texts')}</h2><SenderOptions key={channel.updated_at} of={channel} sms={sms} /></section>
+            </>}
             <ChannelLimits id={channel.id} />
             {(operations.data?.data.length ?? 0) > 0 && (
                 <section className="section"><h2>{t('channels.operations')}</h2>

@@ -15,9 +15,10 @@ import { cancelMessage } from '@/features/messages/acts';
 import { MessagesAct } from '@/features/messages/Again';
 import { Content } from '@/features/messages/Content';
 import { messageOne } from '@/features/messages/queries';
+import { Receipts } from '@/features/messages/Receipts';
 import { Rules } from '@/features/messages/Rules';
 import { Timeline } from '@/features/messages/Timeline';
-import { mayCancel, mayResend } from '@/features/messages/why';
+import { mayCancel, mayResend } from '@/features/messages/state';
 import { WhyNote } from '@/features/messages/WhyNote';
 import { useT } from '@/i18n/i18n';
 
@@ -76,7 +77,7 @@ function Body({ message, problem, channel }: { message: MessageOf; problem: unkn
                     <Tabs.Tab value="json">JSON</Tabs.Tab>
                 </Tabs.List>
                 <Tabs.Panel value="timeline"><Timeline entries={message.timeline ?? []} /></Tabs.Panel>
-                <Tabs.Panel value="rules"><Rules message={message} channel={channel} /></Tabs.Panel>
+                <Tabs.Panel value="rules"><Receipts message={message} /><Rules message={message} channel={channel} /></Tabs.Panel>
                 <Tabs.Panel value="facts">
                     <Facts rows={[
                         [t('messages.id'), <Code key="id" text={message.id} />],

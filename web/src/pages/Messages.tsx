@@ -18,7 +18,8 @@ import { messageCategories, messageStatuses, readMessageFilter, type MessageFilt
 import { compareWithTop } from '@/features/messages/newer';
 import { NewerPill } from '@/features/messages/Newer';
 import { messagesQuery, messagesTop } from '@/features/messages/queries';
-import { mayCancel, mayResend } from '@/features/messages/why';
+import { StatusOf } from '@/features/messages/StatusOf';
+import { mayCancel, mayResend } from '@/features/messages/state';
 import { useT, type Word } from '@/i18n/i18n';
 
 const route = getRouteApi('/app/messages');
@@ -38,7 +39,7 @@ export default function Messages() {
     const chosen = open === false ? undefined : open.messageId;
     const names = new Map((channels.data ?? []).map((channel) => [channel.id, channel.name]));
     const shown = list.data?.pages.flatMap((page) => page.data) ?? [];
-    const top = useQuery({ ...messagesTop(filter), enabled: shown.length !== 0 });
+    const top = useQuery({ ...messagesTop(filter), enabled: shown.length !== 0, initialData: () => list.data?.pages[0], initialDataUpdatedAt: list.dataUpdatedAt });
     const { count, isMore, rows } = compareWithTop(shown, top.data?.data ?? []);
     const isFiltered = Object.keys(filter).length !== 0;
     const set = (change: Partial<Record<keyof MessageFilter, unknown>>) => {
@@ -52,7 +53,7 @@ export default function Messages() {
                 {m.direction === 'inbound' ? <IconArrowDownLeft size={15} aria-label={t('direction.inbound')} style={{ color: 'var(--st-green)', flex: 'none' }} /> : <IconArrowUpRight size={15} aria-label={t('direction.outbound')} style={{ color: 'var(--mantine-color-dimmed)', flex: 'none' }} />}
                 <span className="number cut">{(m.direction === 'inbound' ? m.from : m.to) ?? '–'}</span>
             </Link>) },
-        { id: 'status', title: t('messages.status'), cell: (m) => <StatusBadge state={m.status} /> },
+        { id: 'status', title: t('messages.status'), cell: (m) => <StatusOf message={m} /> },
         { id: 'type', title: t('messages.type'), cell: (m) => m.type, isMinor: true },
         { id: 'category', title: t('messages.category'), cell: (m) => t(`category.${m.category}`), isMinor: true },
         { id: 'channel', title: t('messages.channel'), cell: (m) => names.get(m.channel_id) ?? <span className="mono">{m.channel_id.slice(-6)}</span>, isMinor: true },
@@ -68,7 +69,7 @@ export default function Messages() {
                 {whole.isError && <div style={{ marginBottom: 16 }}><Problem error={whole.error} /></div>}
                 <FilterBar isOn={isFiltered} onClear={() => { void navigate({ to: '/messages', search: {}, replace: true }); }}>
                     <SavedViews place="messages" workspace={workspace?.id} search={filter} read={readMessageFilter} onApply={(search) => { void navigate({ to: '/messages', search, replace: true }); }}
-                        given={[{ name: t('views.trouble'), search: { status: ['failed', 'uncertain', 'expired'] } }, { name: t('views.waiting'), search: { status: ['queued', 'held'] } }]} />
+                        given={[{ name: t('views.trouble'), search: { status: ['failed', 'uncertain', 'expired'] } }, { name: t('views.blocked'), search: { status: ['blocked'] } }, { name: t('views.waiting'), search: { status: ['queued', 'held'] } }]} />
                     <ChoiceFilter title={t('messages.status')} isMultiple value={filter.status ?? []} options={messageStatuses.map((value) => ({ value, label: <StatusBadge state={value} /> }))} onChange={(status) => { set({ status }); }} />
                     <ChoiceFilter title={t('messages.direction')} value={filter.direction === undefined ? [] : [filter.direction]} options={(['outbound', 'inbound'] as const).map((value) => ({ value, label: t(`direction.${value}`) }))} onChange={([direction]) => { set({ direction }); }} />
                     <ChoiceFilter title={t('messages.category')} value={filter.category === undefined ? [] : [filter.category]} options={messageCategories.map((value) => ({ value, label: t(`category.${value}` as Word) }))} onChange={([category]) => { set({ category }); }} />

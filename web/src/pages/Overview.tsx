@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { IconAlertTriangle, IconChevronRight, IconCircleCheck, IconCircleX, IconInfoCircle, IconPlugConnected, type Icon } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { Overview as OverviewOf } from '@/api/types';
-import { useSession } from '@/app/session';
+import { useMay, useSession } from '@/app/session';
 import { EmptyState, Page, Problem, When } from '@/components/basics';
 import { StatusBadge } from '@/components/status';
 import { barsOf, changeOf } from '@/features/overview/day';
@@ -12,7 +12,8 @@ import { useLanguage, useT, type Word } from '@/i18n/i18n';
 
 type Attention = OverviewOf['attention'][number];
 type Figures = NonNullable<OverviewOf['messages']>;
-const figures = ['sent', 'delivered', 'failed', 'received'] as const;
+const figures = ['sent', 'delivered', 'failed', 'blocked', 'received'] as const;
+const colours: Partial<Record<typeof figures[number], string>> = { failed: 'red', blocked: 'violet' };
 
 export default function Overview() {
     const t = useT();
@@ -52,15 +53,17 @@ function Day({ overview }: { overview: OverviewOf }) {
 /** Today, against yesterday until the same time of the day. */
 function Numbers({ messages }: { messages: Figures }) {
     const { t, intl } = useLanguage();
+    const mayRead = useMay()('messages:read');
     return (
         <dl className="figures" style={{ margin: '0 0 24px' }} aria-label={t('overview.today')}>
             {figures.map((name) => {
+                const colour = colours[name];
                 const now = messages.today[name], change = changeOf(now, messages.yesterday_by_now[name]);
                 return (
                     <div key={name} className="figure">
                         <dt className="quiet">{t(`overview.${name}`)}</dt>
                         <dd style={{ margin: 0 }}>
-                            <span className="figure-number" style={name === 'failed' && now > 0 ? { color: 'var(--st-red)' } : undefined}>{intl.formatNumber(now)}</span>
+                            <span className="figure-number" style={colour !== undefined && now > 0 ? { color: `var(--st-${colour})` } : undefined}>{colour !== undefined && now > 0 && mayRead ? <Link to="/messages" search={{ status: [name] }} className="row-link">{intl.formatNumber(now)}</Link> : intl.formatNumber(now)}</span>
                             <span className="quiet" style={{ display: 'block', fontSize: 12 }}>{change === null ? t('overview.yesterday_by_now', { number: intl.formatNumber(messages.yesterday_by_now[name]) }) : t('overview.change', { change: intl.formatNumber(change / 100, { style: 'percent', signDisplay: 'exceptZero' }) })}</span>
                         </dd>
                     </div>
@@ -131,12 +134,14 @@ const marks: Record<Attention['severity'], { icon: Icon; colour: string }> = {
 function placeOf({ kind, object_id: id }: Attention): string {
     switch (kind) {
         case 'channel-broken': case 'channel-quality': case 'channel-connecting': case 'channel-paused': return `/channels/${id ?? ''}`;
+        case 'connector-broken': case 'connector-unbound': return `/channels/operators/${id ?? ''}`;
         case 'endpoint-disabled': case 'endpoint-failing': return `/webhooks/${id ?? ''}`;
         case 'template-turned-down': return `/templates/${id ?? ''}`;
         case 'key-expires': return '/api-keys';
         case 'messages-uncertain': return '/messages?status=%5B%22uncertain%22%5D';
         case 'quota-used': case 'quota-short': return '/usage';
         case 'review-overdue': return '/team';
+        case 'dnd-missing': case 'dnd-old': return '/dnd';
     }
 }
 

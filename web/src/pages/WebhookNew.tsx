@@ -9,7 +9,7 @@ import { Page, Problem } from '@/components/basics';
 import { SecretOnce } from '@/components/secrets';
 import { useT } from '@/i18n/i18n';
 
-const groups = ['message.*', 'channel.*', 'template.*', 'media.*', 'operation.*', 'contact.*', 'quota.*', 'webhook_endpoint.*'] as const;
+const groups = ['message.*', 'channel.*', 'connector.*', 'template.*', 'media.*', 'operation.*', 'contact.*', 'quota.*', 'webhook_endpoint.*'] as const;
 type Events = '*' | (typeof groups)[number];
 
 export default function WebhookNew() {

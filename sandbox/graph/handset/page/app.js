@@ -59,7 +59,7 @@ function toggle(label, hint, on, change) {
 function chatRow(chat) {
   return h('li', {}, h('button', { class: 'chat-row', 'aria-current': chat.phone_number_id === state.phoneId ? 'true' : null, onclick: () => go(state.waId, chat.phone_number_id) },
     avatar(chat.name, chat.phone_number_id),
-    h('span', { class: 'chat-words' }, h('span', { class: 'chat-top' }, h('strong', {}, chat.name), chat.last ? h('time', { class: 'tabular' }, shortTimeOf(chat.last.at)) : null),
+    h('span', { class: 'chat-words' }, h('span', { class: 'chat-top' }, h('strong', {}, chat.name), chat.sms ? h('span', { class: 'badge' }, 'SMS') : null, h('span', { class: 'spring' }), chat.last ? h('time', { class: 'tabular' }, shortTimeOf(chat.last.at)) : null),
       h('span', { class: 'chat-last' }, chat.last === null ? chat.number : [chat.last.direction === 'in' ? ticks(chat.last.status ?? 'sent') : null, h('span', {}, chat.last.text)])),
     chat.unread > 0 ? h('span', { class: 'count', 'aria-label': `${chat.unread} unread` }, chat.unread > 99 ? '99+' : chat.unread) : null));
 }
@@ -88,12 +88,12 @@ function drawEmpty(name, title, words, ...more) {
 }
 
 const shown = () => state.chat.messages.filter((message) => message.visible);
-const unread = () => shown().filter((message) => message.direction === 'out' && message.status === 'delivered');
+const unread = () => (state.chat.sms ? [] : shown()).filter((message) => message.direction === 'out' && message.status === 'delivered');
 
 function drawChat() {
   const { business } = state.chat;
   const draft = compose?.draft() ?? '';
-  compose = composer({ waId: state.waId, phoneId: state.phoneId, replyTo: state.replyTo, cancelReply: () => reply(null), sent: (message) => {
+  compose = state.chat.sms && !state.chat.sms.can_reply ? silent(business) : composer({ isSms: state.chat.sms !== undefined, waId: state.waId, phoneId: state.phoneId, replyTo: state.replyTo, cancelReply: () => reply(null), sent: (message) => {
     state.replyTo = null;
     upsert(message);
     drawChat();
@@ -117,7 +117,16 @@ function drawChat() {
   toEnd();
 }
 
+/** In place of where a person writes, where nobody would get it. */
+function silent(business) {
+  return { element: h('p', { class: 'composer cannot-reply' }, icon('info', 'small'), `Nobody can write to ${business.name}: it is a name, not a number.`), focus: () => {}, draft: () => '', setDraft: () => {} };
+}
+
 function drawHead() {
+  if (state.chat.sms) {
+    document.getElementById('window')?.replaceChildren(h('span', { class: 'window', title: `By the operator's account ${state.chat.sms.system_id}` }, icon('phone', 'small'), 'SMS'));
+    return;
+  }
   const left = state.chat.window_until - Date.now();
   const [kind, label, hint] = left > 0 ? ['good', `Window open, ${spanOf(left)} left`, 'The business may write freely until 24 hours after your last message.']
     : state.chat.window === 'ignore' ? ['', 'Window not enforced', 'You have not written in 24 hours. This account is set to ignore that.']
@@ -134,13 +143,13 @@ function drawMessages() {
   let marked = false;
   const messages = shown();
   if (messages.length === 0)
-    rows.push(h('li', { class: 'row note' }, h('p', { class: 'start' }, h('strong', {}, 'No messages yet.'), ' Write first: your message opens the 24-hour window in which the business may answer freely.')));
+    rows.push(h('li', { class: 'row note' }, h('p', { class: 'start' }, h('strong', {}, 'No messages yet.'), state.chat.sms ? ' What is sent to this phone by SMS arrives here.' : ' Write first: your message opens the 24-hour window in which the business may answer freely.')));
   for (const message of messages) {
     const day = dayOf(message.at);
     if (day !== lastDay)
       rows.push(h('li', { class: 'row day' }, h('span', {}, day)));
     lastDay = day;
-    if (!marked && message.direction === 'out' && message.status === 'delivered') {
+    if (!marked && !state.chat.sms && message.direction === 'out' && message.status === 'delivered') {
       rows.push(h('li', { class: 'row unread' }, h('span', {}, 'Unread')));
       marked = true;
     }
@@ -166,10 +175,10 @@ const actions = {
     setTimeout(() => row?.classList.remove('flash'), 1200);
   },
   menu: (message, anchor) => menuAt(anchor, [
-    ...(message.failure === null ? [{ label: 'Answer', name: 'reply', run: () => reply(message) }] : []),
+    ...(message.failure === null && !message.sms ? [{ label: 'Answer', name: 'reply', run: () => reply(message) }] : []),
     { label: 'Copy id', name: 'copy', run: () => copy(message.id) },
     { label: 'Details', name: 'info', run: () => detailsSheet(message) },
-  ], message.direction === 'out' && message.failure === null ? EMOJI.map((emoji) => ({ label: `React ${emoji}`, text: emoji, pressed: message.reaction === emoji,
+  ], message.direction === 'out' && message.failure === null && !message.sms ? EMOJI.map((emoji) => ({ label: `React ${emoji}`, text: emoji, pressed: message.reaction === emoji,
     run: () => actions.tap(message, { type: 'reaction', emoji: message.reaction === emoji ? '' : emoji }) })) : null),
 };
 
@@ -282,6 +291,8 @@ function listen() {
   };
   on('message', changed);
   on('status', changed);
+  on('sms', changed);
+  on('sms_status', changed);
   on('typing', ({ phone_number_id: phoneId, until }) => {
     if (state.chat === null || phoneId !== state.phoneId)
       return;

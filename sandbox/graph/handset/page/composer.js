@@ -5,10 +5,10 @@ import { locationSheet, menuAt } from './sheets.js';
 
 const FILE_MAX = 16 * 1024 * 1024;
 
-/** @param {{waId: string, phoneId: string, replyTo: any, cancelReply: () => void, sent: (message: any) => void}} context */
+/** @param {{isSms: boolean, waId: string, phoneId: string, replyTo: any, cancelReply: () => void, sent: (message: any) => void}} context */
 export function composer(context) {
   const { waId, phoneId, replyTo } = context;
-  const box = h('textarea', { class: 'compose-box', rows: 1, placeholder: 'Message', 'aria-label': 'Message', dir: 'auto', maxlength: 65536 });
+  const box = h('textarea', { class: 'compose-box', rows: 1, placeholder: context.isSms ? 'Text message' : 'Message', 'aria-label': 'Message', dir: 'auto', maxlength: 65536 });
   const picker = h('input', { type: 'file', class: 'visually-hidden', tabindex: -1, 'aria-hidden': 'true' });
   const grow = () => {
     box.style.height = 'auto';
@@ -68,5 +68,7 @@ export function composer(context) {
     replyTo === null ? null : h('div', { class: 'reply-bar' }, h('span', { class: 'quote' }, h('strong', {}, replyTo.direction === 'in' ? 'You' : 'Business'), h('span', {}, replyTo.text)),
       h('button', { class: 'icon-button', type: 'button', 'aria-label': 'Do not answer this message', onclick: context.cancelReply }, icon('close'))),
     h('div', { class: 'compose-row' }, clip, picker, box, submit));
+  if (context.isSms)
+    clip.remove(); /* an SMS has words only */
   return { element: form, focus: () => box.focus(), draft: () => box.value, setDraft: (text) => { box.value = text; grow(); } };
 }

@@ -39,9 +39,9 @@ export function detailsSheet(message) {
     h('dl', { class: 'facts' },
       fact('Id', h('button', { class: 'copyable', title: 'Copy', onclick: () => copy(message.id) }, h('code', {}, message.id), icon('copy', 'small'))),
       fact('Type', message.type), fact('Direction', message.direction === 'out' ? 'business to phone' : 'phone to business'), fact('Accepted', fullTimeOf(message.at)),
-      fact('Pricing', message.category), fact('Sender’s data', message.opaque === null ? null : h('code', {}, message.opaque)), fact('Answers', message.quoted?.text)),
+      fact('Pricing', message.category), fact('Sent as', message.sms && `${message.sms.encoding}, ${message.sms.total === 1 ? 'one part' : `${message.sms.total} parts`}${message.sms.how === 'one' ? '' : ` by ${message.sms.how}`}`), fact('Account', message.sms?.system_id), fact('DLT', message.sms?.dlt && `${message.sms.dlt.entity} / ${message.sms.dlt.template}`), fact('Sender’s data', message.opaque === null ? null : h('code', {}, message.opaque)), fact('Answers', message.quoted?.text)),
     h('h3', {}, message.direction === 'out' ? 'Statuses' : 'Ticks'),
-    message.statuses.length === 0 ? h('p', { class: 'muted' }, message.direction === 'out' ? 'None yet.' : 'The callback has not answered 200 yet.')
+    message.statuses.length === 0 ? h('p', { class: 'muted' }, message.direction === 'out' || message.sms ? 'None yet.' : 'The callback has not answered 200 yet.')
       : h('ol', { class: 'timeline' }, message.statuses.map((entry) => h('li', { class: entry.status },
         h('span', { class: 'timeline-mark' }, ticks(entry.status)), h('span', {}, h('strong', {}, entry.status), (entry.errors ?? []).map((error) => h('small', { class: 'problem' }, `${error.code} ${error.title}: ${error.error_data.details}`))),
         h('time', { class: 'tabular muted' }, exactTimeOf(entry.at))))),
@@ -66,7 +66,7 @@ export function phonesSheet(handsets, current, choose) {
     }
   } },
   h('h3', {}, 'New phone'),
-  h('label', { class: 'field' }, h('span', {}, 'Number'), number, h('small', {}, 'With country code. +1 555 01 to 04 misbehave on purpose: see the README.')),
+  h('label', { class: 'field' }, h('span', {}, 'Number'), number, h('small', {}, 'With country code. +1 555 01 to 04, and ...5550 1 to 4 by SMS, misbehave on purpose: see the README.')),
   h('label', { class: 'field' }, h('span', {}, 'Name'), name),
   problem, h('button', { class: 'button primary', type: 'submit' }, icon('plus', 'small'), 'Create phone'));
   const dialog = sheet('Phones', 'middle',

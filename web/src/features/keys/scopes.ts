@@ -23,5 +23,9 @@ export const scopeWords = {
     'roles:manage': 'scope.roles:manage',
     'audit:read': 'scope.audit:read',
     'audit:export': 'scope.audit:export',
+    'dlt:read': 'scope.dlt:read',
+    'dlt:manage': 'scope.dlt:manage',
+    'consents:read': 'scope.consents:read',
+    'consents:manage': 'scope.consents:manage',
     'contact.identity.reveal': 'scope.contact.identity.reveal',
 } as const satisfies Partial<Record<Scope, Word>>;

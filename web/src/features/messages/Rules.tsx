@@ -35,5 +35,5 @@ export function Rules({ message, channel }: { message: Message; channel: Channel
         rows.push([t('rules.uncertain'), t(`settings.policy.${settings.data.uncertain[message.category]}`)]);
     if (message.direction === 'outbound')
         rows.push([t('message.expires_at'), <When key="e" at={message.expires_at} none={t('keys.expires.never')} />]);
-    return <><p className="quiet" style={{ marginTop: 0 }}>{t('rules.text')}</p><Facts rows={rows} /></>;
+    return <section aria-label={t('receipt.now')}><h3 style={{ margin: '0 0 4px' }}>{t('receipt.now')}</h3><p className="quiet" style={{ margin: '0 0 12px' }}>{t('rules.text')}</p><Facts rows={rows} /></section>;
 }

@@ -3,6 +3,7 @@ import type { TimelineEntry } from '@/api/types';
 import { When } from '@/components/basics';
 import { isShown, StatusBadge, StatusIcon } from '@/components/status';
 import { useT, type Word } from '@/i18n/i18n';
+import { RuleName } from './RuleName';
 
 const actors: Record<string, Word> = { 'api-key': 'actor.key', person: 'actor.person', dispatcher: 'actor.dispatcher', provider: 'actor.provider', policy: 'actor.policy', schedule: 'actor.schedule' };
 
@@ -24,7 +25,8 @@ export function Timeline({ entries }: { entries: TimelineEntry[] }) {
                         <div className="quiet" style={{ fontSize: 13 }}>
                             {[actor === undefined ? undefined : t(actor), entry.attempt === undefined ? undefined : t('timeline.attempt', { attempt: entry.attempt }), entry.cause].filter((part) => part !== undefined).join(' · ')}
                         </div>
-                        {entry.error !== undefined && <div style={{ fontSize: 13, color: 'var(--st-red)' }}>{entry.error.title} <span className="mono">{entry.error.code}</span></div>}
+                        {entry.rule !== undefined && <div style={{ fontSize: 13 }}>{t('rule')}: <RuleName rule={entry.rule} /></div>}
+                        {entry.error !== undefined && entry.rule === undefined && <div style={{ fontSize: 13, color: 'var(--st-red)' }}>{entry.error.title} <span className="mono">{entry.error.code}</span></div>}
                         {(entry.deliveries ?? []).map((delivery) => (
                             <div key={delivery.id} className="line" style={{ fontSize: 13, marginTop: 4 }}>
                                 <StatusBadge state={delivery.state} size={14} />

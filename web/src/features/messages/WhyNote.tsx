@@ -1,4 +1,4 @@
-import { IconAlertTriangle, IconClock, IconHelpCircle, IconInfoCircle } from '@tabler/icons-react';
+import { IconAlertTriangle, IconBan, IconClock, IconHelpCircle, IconInfoCircle } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import type { Channel, Message } from '@/api/types';
 import { useMay } from '@/app/session';
@@ -6,7 +6,7 @@ import { useLanguage } from '@/i18n/i18n';
 import { whyOf, whyValues, type Why } from './why';
 
 const looks = {
-    waits: [IconClock, 'var(--st-amber)'], doubt: [IconHelpCircle, 'var(--st-orange)'], bad: [IconAlertTriangle, 'var(--st-red)'], over: [IconInfoCircle, 'var(--st-grey)'],
+    waits: [IconClock, 'var(--st-amber)'], doubt: [IconHelpCircle, 'var(--st-orange)'], bad: [IconAlertTriangle, 'var(--st-red)'], blocked: [IconBan, 'var(--st-violet)'], over: [IconInfoCircle, 'var(--st-grey)'],
 } as const;
 
 function Go({ to, channel }: { to: NonNullable<Why['go']>; channel: string }) {
@@ -16,7 +16,15 @@ function Go({ to, channel }: { to: NonNullable<Why['go']>; channel: string }) {
         return may('channels:read') ? <Link to="/channels/$channelId" params={{ channelId: channel }}>{t('why.go.channel')}</Link> : null;
     if (to === 'templates')
         return may('templates:read') ? <Link to="/templates">{t('why.go.templates')}</Link> : null;
-    return may('settings:read') ? <Link to="/settings">{t('why.go.settings')}</Link> : null;
+    if (to === 'consent')
+        return may('consents:read') ? <Link to="/consent/look-up">{t('receipt.go.consent')}</Link> : null;
+    if (to === 'dlt')
+        return may('dlt:read') ? <Link to="/dlt/try">{t('receipt.go.dlt')}</Link> : null;
+    if (to === 'usage')
+        return may('usage:read') ? <Link to="/usage">{t('receipt.go.usage')}</Link> : null;
+    if (!may('settings:read'))
+        return null;
+    return to === 'policy' ? <Link to="/policy">{t('receipt.go.policy')}</Link> : <Link to="/settings">{t('why.go.settings')}</Link>;
 }
 
 /** In words: why the message stands where it stands, what the provider said, and the next step. */
@@ -32,7 +40,8 @@ export function WhyNote({ message, channel }: { message: Message; channel: Chann
             <Mark size={18} aria-hidden style={{ flex: 'none', color: colour, marginTop: 1 }} />
             <div className="grow stack" style={{ gap: 4 }}>
                 <div style={{ fontWeight: 560 }}>{t(why.what, whyValues(message, when, why))}</div>
-                {message.error !== null && <div className="quiet" lang="en">{message.error.title} <span className="mono">{message.error.code}</span></div>}
+                {why.said !== undefined && <div className="quiet" lang="en">{why.said}</div>}
+                {message.error !== null && message.status !== 'blocked' && <div className="quiet" lang="en">{message.error.title} <span className="mono">{message.error.code}</span></div>}
                 {why.advice !== undefined && <div>{t(why.advice)}</div>}
                 {why.go !== undefined && <div><Go to={why.go} channel={message.channel_id} /></div>}
             </div>

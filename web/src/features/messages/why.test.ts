@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Message, MessageStatus } from '@/api/types';
 import { messageStatuses } from './filter';
-import { adviceFor, mayCancel, mayResend, whyOf, whyValues } from './why';
+import { mayCancel, mayResend } from './state';
+import { adviceFor, whyOf, whyValues } from './why';
 
 const message = (status: string, more: Partial<Message> = {}) => ({ id: 'msg_1', direction: 'outbound', status, attempts: 1, error: null, timeline: [], ...more }) as unknown as Message;
 const step = (status: string, more: object) => ({ timeline: [{ id: 'evt_1', type: `message.${status}`, at: '2026-01-01T00:00:00Z', status, ...more }] }) as unknown as Partial<Message>;

@@ -1,15 +1,19 @@
 import type { Channel, Message } from '@/api/types';
 import type { Values, Word } from '@/i18n/i18n';
+import { allowReceipt, ruleOf, whyReceipt } from './receipt';
+import { decidedBy } from './state';
 
 /** Why a message stands where it stands, and what somebody can do about it. */
 export interface Why {
-    tone: 'waits' | 'doubt' | 'bad' | 'over';
+    tone: 'waits' | 'doubt' | 'bad' | 'blocked' | 'over';
     what: Word;
     /** Times of `what`, as they stand in the message. */
     at?: string;
     advice?: Word;
     /** Where the advice is followed. */
-    go?: 'channel' | 'templates' | 'settings';
+    go?: 'channel' | 'templates' | 'settings' | 'consent' | 'policy' | 'usage' | 'dlt';
+    /** The rule that decided it, in the API's own words, when it is one of a later release. */
+    said?: string;
 }
 
 type Advice = Pick<Why, 'advice' | 'go'>;
@@ -57,19 +61,38 @@ function waiting(message: Message, channel: Pick<Channel, 'state'> | undefined):
     return message.error === null ? { tone: 'waits', what: 'why.queued' } : { tone: 'waits', what: 'why.queued.error', ...adviceFor(message.error) };
 }
 
+function blocked(message: Message): Why {
+    const receipt = decidedBy(message, 'block');
+    if (receipt === null)
+        return { tone: 'blocked', what: 'why.blocked' };
+    const advice = allowReceipt(receipt), go = ruleOf(receipt.rule)?.go, what = whyReceipt(receipt);
+    return { tone: 'blocked', what: what ?? 'why.blocked', ...(advice === null ? {} : { advice }), ...(go === undefined ? {} : { go }), ...(what !== null || receipt.title === null ? {} : { said: receipt.title }) };
+}
+
+function held(message: Message): Why {
+    const receipt = decidedBy(message, 'hold');
+    const at = message.send_at ?? receipt?.until;
+    if (at == null)
+        return { tone: 'waits', what: 'why.held' };
+    if (receipt === null)
+        return { tone: 'waits', what: 'why.held.until', at };
+    const rule = ruleOf(receipt.rule);
+    return { tone: 'waits', what: whyReceipt(receipt) ?? 'receipt.held', at, ...(rule?.name === 'quiet-hours' ? { advice: 'receipt.allow.quiet-hours', go: 'policy' } : rule === null && receipt.title !== null ? { said: receipt.title } : {}) };
+}
+
 /** Null for what needs no words: it arrived, came in, or has just been handed on. */
 export function whyOf(message: Message, channel?: Pick<Channel, 'state'>): Why | null {
     const { cause, actor } = lastOf(message) ?? {};
     switch (message.status) {
     case 'accepted': case 'queued': return waiting(message, channel);
-    case 'held': return message.send_at == null ? { tone: 'waits', what: 'why.held' } : { tone: 'waits', what: 'why.held.until', at: message.send_at };
+    case 'held': return held(message);
     case 'sending': return { tone: 'waits', what: 'why.sending' };
     case 'sent': return { tone: 'waits', what: 'why.sent', advice: 'why.advice.sent' };
     case 'uncertain': return { tone: 'doubt', what: cause === 'left-by-policy' ? 'why.uncertain.left' : 'why.uncertain', advice: 'why.advice.uncertain', go: 'settings' };
     case 'failed': return { tone: 'bad', what: message.attempts > 1 ? 'why.failed.attempts' : 'why.failed', ...(message.error === null ? {} : adviceFor(message.error)) };
     case 'expired': return { tone: 'over', what: actor === 'provider' ? 'why.expired.provider' : 'why.expired', advice: 'why.advice.expired' };
     case 'canceled': return cause === 'channel-deleted' ? { tone: 'over', what: 'why.canceled.channel' } : { tone: 'over', what: 'why.canceled', advice: 'why.advice.canceled' };
-    case 'blocked': return { tone: 'bad', what: 'why.blocked' };
+    case 'blocked': return blocked(message);
     case 'delivered': case 'read': case 'received': return null;
     }
 }
@@ -77,13 +100,4 @@ export function whyOf(message: Message, channel?: Pick<Channel, 'state'>): Why |
 /** What is put into `what`. */
 export function whyValues(message: Message, when: (at: string) => string, why: Why): Values {
     return { attempts: message.attempts, ...(why.at === undefined ? {} : { when: when(why.at) }) };
-}
-
-/** Whether it has come to its end, as far as it gets by itself: only then it may be sent again. */
-export function mayResend(message: Pick<Message, 'direction' | 'status'>): boolean {
-    return message.direction === 'outbound' && ['sent', 'uncertain', 'delivered', 'read', 'blocked', 'failed', 'expired', 'canceled'].includes(message.status);
-}
-
-export function mayCancel(message: Pick<Message, 'direction' | 'status'>): boolean {
-    return message.direction === 'outbound' && ['accepted', 'queued', 'held'].includes(message.status);
 }

@@ -37,7 +37,7 @@ export const everybodyQuery = queryOptions({
 /** What is read with its tag, so that nobody writes over what somebody else has changed meanwhile. */
 export interface Tagged<T> { value: T; tag: string | null }
 
-async function tagged<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<Tagged<T>> {
+export async function tagged<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<Tagged<T>> {
     let tag: string | null = null;
     const value = await unwrap(call.then((answer) => { tag = answer.response.headers.get('etag'); return answer; }));
     return { value, tag };
