@@ -17,6 +17,7 @@ static struct arena *arena;
 static struct interpreter *interpreter;
 static struct id channel, connector;
 static uint32_t sequence;
+static const char *person = "14155550123"; /* who is written to, and of whom receipts tell */
 
 /* A connector, with its id in the place of a sealed password's row. */
 static struct id
@@ -130,7 +131,7 @@ came_over(struct id tenant, struct id over, struct smpp_message message)
     buf_init(&pdu, 4096);
     buf_init(&body, 4096);
     if (message.source.digits.len == 0)
-        message.source = (struct smpp_address){ 1, 1, SLICE("14155550123") };
+        message.source = (struct smpp_address){ 1, 1, slice_text(person) };
     if (message.destination.digits.len == 0)
         message.destination = (struct smpp_address){ 5, 0, SLICE("hrkara") };
     size_t began = smpp_pdu_begin(&pdu, SMPP_DELIVER_SM, 0, ++sequence);
@@ -205,7 +206,7 @@ sent_message(const char *status)
     unsigned char index[VAULT_INDEX_BYTES];
     struct id id = message_testing_accept(gateway, &message);
 
-    assert_ok(message_peer_index(&vault, acme, SLICE("+14155550123"), index));
+    assert_ok(message_peer_index(&vault, acme, arena_format(arena, "+%s", person), index));
     for (size_t i = 0; i < sizeof(index); i++)
         snprintf(hex + 2 * i, 3, "%02x", index[i]);
     id_uuid_print(id, uuid);
@@ -342,6 +343,105 @@ parts_that_are_recorded_twice_keep_what_receipts_told_between(void **state UNUSE
         2);
 }
 
+#define STEPS_MAX 5u
+/* The nth order of so many steps. */
+static void
+order_of(size_t nth, size_t count, size_t *order)
+{
+    size_t left[STEPS_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        left[i] = i;
+    for (size_t i = 0, at; i < count; i++) {
+        at = nth % (count - i);
+        nth /= count - i;
+        order[i] = left[at];
+        memmove(left + at, left + at + 1, (count - i - at - 1) * sizeof(*left));
+    }
+}
+
+/* What happens to a message of three parts none of whose answers came in time: a receipt under an id, or the
+ * answer of a part. */
+struct late {
+    unsigned part;
+    bool is_answer;
+};
+
+static void
+late_happen(struct id message, size_t nth, const struct late *what)
+{
+    const char *id = (const char *)arena_format(arena, "%c%zu%c", "xyz"[what->part - 1], nth, '\0').ptr;
+
+    if (what->is_answer)
+        part_recorded(message, what->part, 3, id);
+    else
+        receipt_came(acme, connector, id, "DELIVRD", "000");
+}
+
+/* Receipts are taken for the first part without an id; answers that come after all put that right, each time
+ * something else: nothing that was told is lost on the way. */
+static void
+late_answers_and_receipts_in_any_order_tell_all_of_each_part(void **state UNUSED)
+{
+    static const struct late all[] = { { 1, false }, { 2, false }, { 3, false }, { 1, true }, { 2, true } };
+    static const struct late last[] = { { 1, false }, { 2, false }, { 3, false }, { 2, true }, { 3, true } };
+    static char people[240][16];
+    struct id messages[COUNT_OF(people)];
+    size_t order[STEPS_MAX];
+
+    for (size_t nth = 0; nth < COUNT_OF(people); nth++) {
+        snprintf(people[nth], sizeof(people[nth]), "1415555%04zu", nth);
+        person = people[nth];
+        messages[nth] = sent_message("uncertain");
+        parts_recorded(messages[nth], (const char *const[]){ "", "", "" }, 1, 3, 3);
+        arena_reset(arena);
+    }
+    for (size_t step = 0; step < STEPS_MAX; step++) {
+        is_gathering = true;
+        test_cluster_sql("delete from provider_event");
+        for (size_t nth = 0; nth < COUNT_OF(people); nth++) {
+            person = people[nth];
+            order_of(nth % 120, STEPS_MAX, order);
+            late_happen(messages[nth], nth, nth < 120 ? &all[order[step]] : &last[order[step]]);
+        }
+        batch_made();
+        all_applied();
+        arena_reset(arena);
+    }
+    person = "14155550123";
+    assert_int_equal(message_testing_count("select count(*) from message where status <> 'delivered'"), 0);
+    assert_int_equal(message_testing_count("select count(distinct provider_id) from sms_part where state ="
+                                           " 'delivered'"),
+                     3 * COUNT_OF(people));
+    assert_int_equal(message_testing_count("select count(*) from sms_part p where taken_at <> (select"
+                                           " min(taken_at) from sms_part o where o.message_id ="
+                                           " p.message_id) and provider_id not like case part when 1 then"
+                                           " 'x%%' when 2 then 'y%%' else 'z%%' end"),
+                     0); /* an answer's part has that answer's id */
+}
+
+/* The first one's answer was lost; the receipt may be of the second, whose answer is on its way. */
+static void
+a_receipt_is_for_no_lost_one_while_another_is_being_sent(void **state UNUSED)
+{
+    struct id lost = sent_message("uncertain"), sending = sent_message("sending");
+
+    part_recorded(lost, 1, 1, "");
+    receipt_came(acme, connector, "k2", "DELIVRD", "000");
+    all_applied();
+    test_cluster_sql("update sms_receipt_parked set received_at = received_at - interval '6 s';"
+                     " notify harkara_provider_event");
+    receipt_came(acme, connector, "k3", "ENROUTE", "000"); /* and what waits is looked at */
+    all_applied();
+    message_testing_assert_status(lost, "uncertain");
+    test_cluster_sql("update message set status = 'sent' where status = 'sending'");
+    part_recorded(sending, 1, 1, "k2");
+    while (message_testing_count("select count(*) from message where status = 'delivered'") == 0)
+        ;
+    message_testing_assert_status(sending, "delivered");
+    message_testing_assert_status(lost, "uncertain");
+}
+
 static void
 of_two_that_may_be_meant_none_is(void **state UNUSED)
 {
@@ -382,28 +482,11 @@ nothing_moved_back(void)
         0);
 }
 
-#define STEPS_MAX 5u
 /* What happens to a message of two parts: a receipt of one, or, with part 0, that both are recorded. */
 struct happening {
     unsigned part;
     const char *stat;
 };
-
-/* The nth order of so many steps. */
-static void
-order_of(size_t nth, size_t count, size_t *order)
-{
-    size_t left[STEPS_MAX];
-
-    for (size_t i = 0; i < count; i++)
-        left[i] = i;
-    for (size_t i = 0, at; i < count; i++) {
-        at = nth % (count - i);
-        nth /= count - i;
-        order[i] = left[at];
-        memmove(left + at, left + at + 1, (count - i - at - 1) * sizeof(*left));
-    }
-}
 
 static void
 happen(struct id message, size_t nth, const struct happening *what)
@@ -679,6 +762,8 @@ main(void)
         TEST(a_receipt_that_came_before_its_answer_was_given_up_settles_it),
         TEST(a_receipt_settles_the_only_message_whose_answer_was_lost),
         TEST(parts_that_are_recorded_twice_keep_what_receipts_told_between),
+        TEST(late_answers_and_receipts_in_any_order_tell_all_of_each_part),
+        TEST(a_receipt_is_for_no_lost_one_while_another_is_being_sent),
         TEST(of_two_that_may_be_meant_none_is),
         TEST(a_receipt_is_of_its_own_workspace_and_connector),
         TEST(no_order_of_receipts_changes_the_end_or_moves_a_status_back),

@@ -8,21 +8,38 @@
 /*
  * Receipts that came first wait for these ids: interpreters apply them when they are told. One for a message
  * whose answers had been lost before was taken for the first part without an id, and has settled that under
- * this very id, whichever part it is: so what is known of an id moves to its part. The rows are locked as
- * they stand now, not as when the statement began. What is recorded without an id takes none away: it is
+ * this very id, whichever part it is: so what is known of an id moves to its part, and what that part had
+ * been given in its place ("displaced") moves to one that is left without ("refilled"). The rows are locked
+ * as they stand now, not as when the statement began. What is recorded without an id takes none away: it is
  * recorded again when the commit's answer was lost, and a receipt may have told one meanwhile.
  */
 static const struct db_stmt parts_record_stmt = {
     "sms_parts_record",
     "WITH n AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::timestamptz[])"
     " AS p (message_id, sender, part, part_count, connector_id, provider_id, taken_at)),"
-    " had AS MATERIALIZED (SELECT p.message_id, p.connector_id, p.provider_id, p.state, p.error_code, p.settled_at FROM sms_part p"
-    " WHERE p.tenant_id = $1 AND p.message_id = ANY ($2::uuid[]) ORDER BY p.message_id, p.sender, p.part FOR UPDATE),"
+    " had AS MATERIALIZED (SELECT p.* FROM sms_part p WHERE p.tenant_id = $1 AND p.message_id = ANY ($2::uuid[])"
+    " ORDER BY p.message_id, p.sender, p.part FOR UPDATE),"
+    " known AS (SELECT * FROM n WHERE provider_id <> ''),"
+    " displaced AS (SELECT h.*, row_number() OVER (PARTITION BY h.message_id, h.sender ORDER BY h.part) AS nth FROM had h"
+    " JOIN known k ON (k.message_id, k.sender, k.part, k.connector_id) = (h.message_id, h.sender, h.part, h.connector_id)"
+    " WHERE h.provider_id IS NOT NULL AND NOT EXISTS (SELECT FROM known o WHERE (o.message_id, o.sender, o.connector_id,"
+    " o.provider_id) = (h.message_id, h.sender, h.connector_id, h.provider_id))),"
+    " free AS (SELECT h.*, row_number() OVER (PARTITION BY h.message_id, h.sender ORDER BY h.provider_id IS NULL, h.part) AS nth"
+    " FROM had h WHERE NOT EXISTS (SELECT FROM known k WHERE (k.message_id, k.sender, k.part) = (h.message_id, h.sender, h.part))"
+    " AND (h.state = 'unknown' OR EXISTS (SELECT FROM known k WHERE (k.message_id, k.sender, k.connector_id, k.provider_id) ="
+    " (h.message_id, h.sender, h.connector_id, h.provider_id)))),"
+    " refilled AS (SELECT f.message_id, f.sender, f.part, d.provider_id, coalesce(d.state, 'unknown') AS state, d.error_code,"
+    " d.settled_at, d.doubted_at FROM free f LEFT JOIN displaced d ON (d.message_id, d.sender, d.nth) = (f.message_id,"
+    " f.sender, f.nth) WHERE f.provider_id IS NOT NULL OR d.provider_id IS NOT NULL),"
+    " moved AS (UPDATE sms_part p SET provider_id = r.provider_id, state = r.state, error_code = r.error_code,"
+    " settled_at = r.settled_at, doubted_at = r.doubted_at FROM refilled r WHERE p.tenant_id = $1"
+    " AND (p.message_id, p.sender, p.part) = (r.message_id, r.sender, r.part)),"
     " put AS (INSERT INTO sms_part (tenant_id, message_id, sender, part, part_count, connector_id, provider_id, state,"
     " error_code, settled_at, taken_at) SELECT $1, n.message_id, n.sender, n.part, n.part_count, n.connector_id,"
     " nullif(n.provider_id, ''), coalesce(h.state, CASE WHEN n.provider_id = '' THEN 'unknown' ELSE 'taken' END),"
-    " h.error_code, h.settled_at, n.taken_at FROM n LEFT JOIN had h ON h.message_id = n.message_id"
-    " AND h.connector_id = n.connector_id AND h.provider_id = n.provider_id AND h.state IN ('delivered', 'failed')"
+    " h.error_code, h.settled_at, n.taken_at FROM n LEFT JOIN had h ON (h.message_id, h.sender, h.connector_id, h.provider_id) ="
+    " (n.message_id, n.sender, n.connector_id, n.provider_id) AND h.state IN ('delivered', 'failed') WHERE NOT EXISTS"
+    " (SELECT FROM refilled r WHERE (r.message_id, r.sender, r.part) = (n.message_id, n.sender, n.part))"
     " ON CONFLICT (tenant_id, message_id, sender, part) DO UPDATE SET part_count = excluded.part_count,"
     " connector_id = excluded.connector_id, provider_id = excluded.provider_id, state = excluded.state,"
     " error_code = excluded.error_code, taken_at = excluded.taken_at, settled_at = excluded.settled_at,"
@@ -141,7 +158,8 @@ parts_find(struct db_tx *tx, const struct sms_receipt_item *items, size_t count,
 
 /*
  * An answer was lost, so nobody knows the id: the receipt is for this person, by this connector, and only one
- * message of those days can be meant; then it is the first of its parts that has none.
+ * message of those days can be meant; then it is the first of its parts that has none. While another is being
+ * sent to this person its answer may be the one: nobody can say yet.
  */
 static const struct db_stmt part_guess_stmt = {
     "sms_part_guess",
@@ -149,7 +167,10 @@ static const struct db_stmt part_guess_stmt = {
     " LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = o.id AND f.position = p.sender"
     " WHERE o.tenant_id = $1 AND o.id = p.message_id) FROM sms_part p JOIN message m ON m.tenant_id = $1 AND m.id = p.message_id"
     " WHERE p.tenant_id = $1 AND p.connector_id = $2 AND p.state = 'unknown' AND m.peer_index = $3"
-    " AND p.taken_at > now() - make_interval(days => $4::int) GROUP BY p.message_id, p.sender LIMIT 2"
+    " AND p.taken_at > now() - make_interval(days => $4::int) AND NOT EXISTS (SELECT FROM message b"
+    " WHERE b.tenant_id = $1 AND b.peer_index = $3 AND b.status = 'sending' AND NOT EXISTS (SELECT FROM sms_part u"
+    " WHERE u.tenant_id = $1 AND u.message_id = b.id AND u.connector_id = $2 AND u.state = 'unknown'))"
+    " GROUP BY p.message_id, p.sender LIMIT 2"
 };
 static const struct db_stmt part_know_stmt = {
     "sms_part_know",
@@ -435,8 +456,8 @@ sms_receipts_apply(struct db_tx *tx, struct sms_receipt_item *items, size_t coun
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         struct sms_receipt_item *item = &items[places[i].at];
         struct found *found = &founds[places[i].at];
-        if (!found->is_found && item->receipt.has_peer &&
-            places[i].at > 0) /* one before may have told its id */
+        /* One before may have told its id; or what was being sent when it came has been recorded since. */
+        if (!found->is_found && item->receipt.has_peer && (places[i].at > 0 || guessed[places[i].at]))
             err = parts_find(tx, item, 1, arena, found);
         if (err == ERR_OK && !found->is_found && guessed[places[i].at]) {
             err = part_guess(tx, &item->receipt, found);
@@ -558,7 +579,9 @@ static const struct db_stmt receipts_take_stmt = {
     " AND w.tenant_id = $1 AND (SELECT count(*) FROM (SELECT FROM sms_part p JOIN message m ON m.tenant_id = $1"
     " AND m.id = p.message_id WHERE p.tenant_id = $1 AND p.connector_id = w.connector_id AND p.state = 'unknown'"
     " AND m.peer_index = w.peer_index AND p.taken_at > now() - make_interval(days => $3::int)"
-    " GROUP BY p.message_id, p.sender LIMIT 2) meant) = 1 LIMIT $2) RETURNING r.*)"
+    " GROUP BY p.message_id, p.sender LIMIT 2) meant) = 1 AND NOT EXISTS (SELECT FROM message b WHERE b.tenant_id = $1"
+    " AND b.peer_index = w.peer_index AND b.status = 'sending' AND NOT EXISTS (SELECT FROM sms_part u WHERE u.tenant_id = $1"
+    " AND u.message_id = b.id AND u.connector_id = w.connector_id AND u.state = 'unknown')) LIMIT $2) RETURNING r.*)"
     " SELECT connector_id, provider_id, state, done, coalesce(error_code, ''), occurred_at, peer_index FROM gone"
     " ORDER BY received_at, state"
 };

@@ -20,7 +20,8 @@ struct sms_part {
 };
 /*
  * In the transaction that records the outcome, of one tenant. A part that is sent anew replaces what was
- * known of it. Interpreters are told with the commit when receipts wait for any of these.
+ * known of it; what a receipt had told under an id, for whichever part, moves to the part whose id it is.
+ * Interpreters are told with the commit when receipts wait for any of these.
  */
 MUST_CHECK enum err sms_parts_record(struct db_tx *tx, const struct sms_part *parts, size_t count,
                                      struct arena *arena);
