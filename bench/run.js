@@ -135,6 +135,8 @@ async function main() {
     await platform.hook(platform.hooked);
     await platform.setLanes(false);
     await fillTables(platform);
+    if (rounds > 1)
+        await platform.layLogAhead();
     if (options.statements)
         await startStatements(platform);
     if (options.soak !== '') {

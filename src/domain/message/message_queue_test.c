@@ -773,10 +773,48 @@ an_incoming_message_is_stored_once(void **state UNUSED)
     assert_int_equal(events(received.id, "message.received"), 0);
 }
 
+static const struct db_stmt rows_read_stmt = {
+    "test_rows_read",
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relname = 'dispatch_queue'"
+};
+
+static int64_t
+rows_read(struct db_tx *tx)
+{
+    struct db_rows *rows;
+
+    assert_ok(db_query(tx, &rows_read_stmt, DB_NO_ARGS, &rows));
+    int64_t count = db_i64(rows, 0, 0);
+    db_rows_free(rows);
+    return count;
+}
+
+/* However long the queue is, and though the planner has never seen it. */
+static void
+a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
+{
+    char tenant[ID_UUID_BYTES], lane[ID_UUID_BYTES], sql[256];
+    struct id held[] = { accepted(MESSAGE_OTP), accepted(MESSAGE_PROMOTIONAL) };
+    struct db_tx tx;
+
+    id_uuid_print(acme, tenant);
+    id_uuid_print(channel, lane);
+    snprintf(sql, sizeof(sql),
+             "insert into dispatch_queue (tenant_id, message_id, channel_id, priority)"
+             " select '%s', gen_random_uuid(), '%s', 3 from generate_series(1, 20000)",
+             tenant, lane);
+    test_cluster_sql(sql);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    int64_t before = rows_read(&tx);
+    assert_ok(message_queue_hold(&tx, held, COUNT_OF(held)));
+    assert_in_range(rows_read(&tx) - before, COUNT_OF(held), 20);
+    assert_ok(db_commit(&tx));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent),
              TEST(events_of_a_send_say_the_same_whatever_is_stored),
-             TEST(messages_of_a_round_may_come_in_any_order),
+             TEST(a_hold_reads_the_rows_that_it_holds), TEST(messages_of_a_round_may_come_in_any_order),
              TEST(each_category_is_looked_at_by_itself_in_the_order_of_time),
              TEST(only_the_owner_of_an_open_lane_may_begin), TEST(what_is_due_next_is_told),
              TEST(lanes_are_shared_evenly_and_never_owned_twice),

@@ -14,11 +14,11 @@
 #define DB_REOPEN_MS    5000
 #define PICK_MAX        128u /* of one round; twice as many outcomes */
 #define PICK_MIN        64u  /* what a round costs by itself is divided by these */
-#define PICK_URGENT_MIN 32u  /* the same, within URGENT_MS of an urgent message */
+#define PICK_URGENT_MIN 16u  /* the same, within URGENT_MS of an urgent message */
 #define URGENT_FIRST    8u   /* that leave by themselves, before and after the round's records */
 #define ROUND_MS        60   /* a round may take so long ... */
 #define ROUND_URGENT_MS                                                                                      \
-    30 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
+    15 /* ... and so long within URGENT_MS of an urgent message: the next does not wait for it */
 #define URGENT_MS       60000
 #define FOUND_MAX       128u /* of one category of a lane, of one look */
 #define GATHER_MS       3    /* between looks whether outcomes have become enough */

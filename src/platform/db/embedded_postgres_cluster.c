@@ -25,7 +25,7 @@ static const char conf_fixed[] =
     "shared_buffers = 128MB\n"
     /* Log files that lie ready: a commit that has to make one first takes ten times as long. And checkpoints
        far apart, since after each of them every page that changes goes into the log whole. */
-    "min_wal_size = 512MB\n"
+    "min_wal_size = 2GB\n"
     "max_wal_size = 2GB\n"
     "checkpoint_timeout = 15min\n"
     "jit = off\n"                           /* short statements: compiling costs more than it saves */

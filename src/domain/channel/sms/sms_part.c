@@ -17,8 +17,8 @@ static const struct db_stmt parts_record_stmt = {
     "sms_parts_record",
     "WITH n AS (SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::timestamptz[])"
     " AS p (message_id, sender, part, part_count, connector_id, provider_id, taken_at)),"
-    " had AS MATERIALIZED (SELECT p.* FROM sms_part p WHERE p.tenant_id = $1 AND p.message_id = ANY ($2::uuid[])"
-    " ORDER BY p.message_id, p.sender, p.part FOR UPDATE),"
+    " had AS MATERIALIZED (SELECT p.* FROM (SELECT DISTINCT message_id AS id FROM n ORDER BY id) m CROSS JOIN LATERAL"
+    " (SELECT * FROM sms_part WHERE tenant_id = $1 AND message_id = m.id ORDER BY sender, part FOR UPDATE) p),"
     " known AS (SELECT * FROM n WHERE provider_id <> ''),"
     " displaced AS (SELECT h.*, row_number() OVER (PARTITION BY h.message_id, h.sender ORDER BY h.part) AS nth FROM had h"
     " JOIN known k ON (k.message_id, k.sender, k.part, k.connector_id) = (h.message_id, h.sender, h.part, h.connector_id)"
