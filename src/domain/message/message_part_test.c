@@ -229,15 +229,16 @@ static void
 a_receipt_is_owed_until_it_was_told(void **state UNUSED)
 {
     struct message_new message = message_testing_new(acme, channel, MESSAGE_SERVICE);
-    struct message_receipt want = { .sender = SLICE("HRKARA"), .sender_ton = 5 }, due[MESSAGE_RECEIPTS_MAX];
+    struct message_receipt want = { .key = key, .sender = SLICE("HRKARA"), .sender_ton = 5 },
+                           due[MESSAGE_RECEIPTS_MAX];
     struct id tenants[MESSAGE_RECEIPT_TENANTS_MAX];
     size_t count = 9;
     struct db_tx tx;
 
     want.message = message_testing_accept(gateway, &message);
     assert_ok(db_begin(gateway, acme, &tx));
-    assert_ok(message_receipt_want(&tx, key, &want));
-    assert_ok(message_receipt_want(&tx, key, &want)); /* once more changes nothing */
+    assert_ok(message_receipts_want(&tx, &want, 1, arena));
+    assert_ok(message_receipts_want(&tx, &want, 1, arena)); /* once more changes nothing */
     assert_ok(message_receipt_due(&tx, key, arena, due, &count));
     assert_int_equal(count, 0); /* it is on its way */
     assert_ok(db_commit(&tx));

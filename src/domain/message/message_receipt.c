@@ -1,21 +1,42 @@
 #include "domain/message/message_receipt.h"
 #include "domain/message/message_inbound.h"
 
-static const struct db_stmt receipt_want_stmt = {
-    "message_receipt_want",
+static const struct db_stmt receipts_want_stmt = {
+    "message_receipts_want",
     "INSERT INTO smpp_receipt (tenant_id, message_id, key_id, sender, sender_ton, sender_npi, failures_only)"
-    " VALUES ($1, $2, $3, $4, $5::bigint, $6::bigint, $7)"
+    " SELECT $1, message_id, key_id, sender, ton, npi, failures_only <> 0 FROM unnest($2::uuid[], $3::uuid[], $4::text[],"
+    " $5::bigint[], $6::bigint[], $7::bigint[]) AS w (message_id, key_id, sender, ton, npi, failures_only)"
     " ON CONFLICT DO NOTHING"
 };
 
 enum err
-message_receipt_want(struct db_tx *tx, struct id key, const struct message_receipt *receipt)
+message_receipts_want(struct db_tx *tx, const struct message_receipt *receipts, size_t count,
+                      struct arena *arena)
 {
-    return db_exec(tx, &receipt_want_stmt,
-                   DB_ARGS(DB_ID(receipt->message), DB_ID(key), DB_TEXT(receipt->sender),
-                           DB_I64(receipt->sender_ton), DB_I64(receipt->sender_npi),
-                           DB_BOOL(receipt->failures_only)),
-                   NULL);
+    struct id *messages = arena_array(arena, count, sizeof(*messages)),
+              *keys = arena_array(arena, count, sizeof(*keys));
+    struct slice *senders = arena_array(arena, count, sizeof(*senders));
+    int64_t *tons = arena_array(arena, count, sizeof(*tons)),
+            *npis = arena_array(arena, count, sizeof(*npis)),
+            *failures = arena_array(arena, count, sizeof(*failures));
+
+    if (messages == NULL || keys == NULL || senders == NULL || tons == NULL || npis == NULL ||
+        failures == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        messages[i] = receipts[i].message;
+        keys[i] = receipts[i].key;
+        senders[i] = receipts[i].sender.len == 0 ? SLICE("") : receipts[i].sender;
+        tons[i] = receipts[i].sender_ton;
+        npis[i] = receipts[i].sender_npi;
+        failures[i] = receipts[i].failures_only;
+    }
+    return count == 0 ? ERR_OK
+                      : db_exec(tx, &receipts_want_stmt,
+                                DB_ARGS(DB_ID_ARRAY(messages, count), DB_ID_ARRAY(keys, count),
+                                        DB_TEXT_ARRAY(senders, count), DB_I64_ARRAY(tons, count),
+                                        DB_I64_ARRAY(npis, count), DB_I64_ARRAY(failures, count)),
+                                NULL);
 }
 
 static const struct db_stmt receipt_due_stmt = {

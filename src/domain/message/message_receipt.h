@@ -11,8 +11,8 @@
 #define MESSAGE_SENDER_BYTES_MAX 64u
 
 struct message_receipt {
-    struct id message;
-    struct slice sender; /* where the receipt goes, as it was written */
+    struct id message, key; /* key: in, whose */
+    struct slice sender;    /* where the receipt goes, as it was written */
     uint8_t sender_ton, sender_npi;
     bool failures_only;
     /* Out, of one that is due. */
@@ -21,9 +21,9 @@ struct message_receipt {
     struct wall_time ended_at;
 };
 
-/* Once more it changes nothing. */
-MUST_CHECK enum err message_receipt_want(struct db_tx *tx, struct id key,
-                                         const struct message_receipt *receipt);
+/* Of one tenant. Once more it changes nothing. */
+MUST_CHECK enum err message_receipts_want(struct db_tx *tx, const struct message_receipt *receipts,
+                                          size_t count, struct arena *arena);
 /*
  * Those of the key whose message has come to an end, the oldest first. `out` has room for
  * MESSAGE_RECEIPTS_MAX; slices live in the arena.

@@ -7,6 +7,7 @@
 #include "program/gateway/esme.h"
 #include "program/gateway/esme_account.h"
 #include "program/gateway/esme_group.h"
+#include "program/gateway/esme_known.h"
 #include "program/gateway/limiter.h"
 #include "program/gateway/message_ask.h"
 #include <netinet/in.h>
@@ -15,6 +16,7 @@
 
 #define ESME_PEER_WINDOW   100u /* PDUs of one link that are not answered yet */
 #define ESME_QUEUE_MAX     1024u
+#define ESME_TOGETHER_MAX  64u /* submits that are accepted together */
 #define ESME_BINDS_QUEUED  16u
 #define ESME_ADDRESS_BYTES INET6_ADDRSTRLEN
 
@@ -65,6 +67,7 @@ struct esme_submit {
     json_t *body;     /* owned */
     struct id kept;   /* the group that its parts are kept in; zero: none */
     struct id wanted; /* the message that a receipt was asked for; zero: none */
+    enum err refusal; /* why it cannot be accepted after all */
     bool is_done;     /* out: nothing is left to be accepted: parts are missing, or it was before */
     /* out */
     uint32_t status;
@@ -95,6 +98,8 @@ void esme_queue_release(struct esme_queue *queue);
 bool esme_queue_put(struct esme_queue *queue, struct esme_job *job);
 /* Waits; NULL: it is stopping, and empty. */
 struct esme_job *esme_queue_take(struct esme_queue *queue);
+/* Does not wait; NULL: there is none. */
+struct esme_job *esme_queue_try(struct esme_queue *queue);
 void esme_queue_stop(struct esme_queue *queue);
 
 struct esme_server {
@@ -104,6 +109,7 @@ struct esme_server {
     atomic_size_t under_way; /* jobs that have not come back */
     atomic_bool is_stopping;
     struct gateway_worker *binder, *worker; /* each its thread's own */
+    struct esme_known *known;               /* the worker's */
     pthread_t bind_thread, work_thread, loop_thread;
     bool has_bind_thread, has_work_thread, has_loop_thread;
     struct esme_loop *loop;
@@ -114,10 +120,12 @@ void *esme_bind_run(void *server);
 void *esme_work_run(void *server);
 void esme_submit_free(struct esme_submit *submit);
 /*
- * The worker's: judges, keeps parts, and accepts. ERR_OK: it is over, with is_done; ERR_DEFERRED: it is the
- * committer's, which gives it back by the mailbox.
+ * The worker's: judges, and keeps parts. ERR_OK: it is over, with is_done; ERR_DEFERRED: it is to be
+ * accepted.
  */
 MUST_CHECK enum err esme_submit_take(struct gateway_worker *worker, struct esme_submit *submit);
+/* At most ESME_TOGETHER_MAX of these; each comes back by the mailbox, with what became of it. */
+void esme_submits_accept(struct gateway_worker *worker, struct esme_submit *const *submits, size_t count);
 /* Whether something is to be noted when it was answered. */
 bool esme_submit_is_noted(const struct esme_submit *submit);
 /* What became of it, written down: of its parts, and of a receipt that nobody owes. */

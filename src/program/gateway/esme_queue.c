@@ -32,11 +32,11 @@ esme_queue_put(struct esme_queue *queue, struct esme_job *job)
     return has_room;
 }
 
-struct esme_job *
-esme_queue_take(struct esme_queue *queue)
+static struct esme_job *
+take(struct esme_queue *queue, bool waits)
 {
     pthread_mutex_lock(&queue->lock);
-    while (queue->first == NULL && !queue->is_stopping)
+    while (waits && queue->first == NULL && !queue->is_stopping)
         pthread_cond_wait(&queue->is_filled, &queue->lock);
     struct mailbox_item *item = queue->first;
     if (item != NULL) {
@@ -47,6 +47,18 @@ esme_queue_take(struct esme_queue *queue)
     }
     pthread_mutex_unlock(&queue->lock);
     return (struct esme_job *)item; /* its first member */
+}
+
+struct esme_job *
+esme_queue_take(struct esme_queue *queue)
+{
+    return take(queue, true);
+}
+
+struct esme_job *
+esme_queue_try(struct esme_queue *queue)
+{
+    return take(queue, false);
 }
 
 void

@@ -38,6 +38,8 @@ esme_server_new(struct gateway *gateway, int listen_fd, struct esme_server **out
         err = gateway_worker_open(gateway, 0, &worker);
     server->worker = worker;
     if (err == ERR_OK)
+        err = esme_known_new(gateway->clock, &server->known);
+    if (err == ERR_OK)
         err = threads_start(server);
     if (err != ERR_OK) {
         esme_server_free(server);
@@ -76,6 +78,7 @@ esme_server_free(struct esme_server *server)
     esme_loop_free(server->loop);
     gateway_worker_close(server->gateway, server->binder);
     gateway_worker_close(server->gateway, server->worker);
+    esme_known_free(server->known);
     if (server->back.event_fd >= 0)
         mailbox_release(&server->back);
     esme_queue_release(&server->binds);

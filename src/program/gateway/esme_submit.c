@@ -77,19 +77,18 @@ knows_repeats(const struct esme_submit *submit)
     return submit->account.dedupe == SMPP_DEDUPE_REFERENCE;
 }
 
-/* Whether the account is still what was bound: asked for each message, as a key is for each request. */
+/* Whether the account is still what was bound: looked at for each message, as a key is for each request. */
 static enum err
 submit_judge(struct gateway_worker *worker, struct esme_submit *submit)
 {
     const struct clock *clock = worker->gateway->clock;
     struct smpp_account now;
     struct api_principal principal;
-    enum err err = smpp_account_load(worker->db, slice_text(submit->account.system_id), &now);
+    enum err err = esme_known_account(submit->server->known, worker->db,
+                                      slice_text(submit->account.system_id), &now, &principal);
 
     if (err == ERR_OK && now.revision != submit->account.revision)
         err = ERR_KEY_INVALID;
-    if (err == ERR_OK)
-        err = api_principal_load(worker->db, now.key, &principal);
     if (err == ERR_OK)
         err = authentication_judge(&principal, clock_wall(clock), slice_text(submit->address),
                                    API_SCOPE_MESSAGES_SEND);
@@ -325,36 +324,23 @@ times_set(const struct esme_submit *submit, struct wall_time now)
     return ERR_OK;
 }
 
-struct channel_look {
-    const struct esme_submit *submit;
-    struct id channel;
-};
-
-static enum err
-channel_in(struct db_tx *tx, void *ctx)
-{
-    struct channel_look *look = ctx;
-
-    return smpp_account_channel(tx, &look->submit->account, head_of(look->submit)->message.source.digits,
-                                &look->channel);
-}
-
 /* What POST /v1/messages would have been given. */
 static enum err
 body_make(struct gateway_worker *worker, struct esme_submit *submit)
 {
-    struct channel_look look = { .submit = submit, .channel = submit->account.channel };
+    struct slice sender = head_of(submit)->message.source.digits;
+    struct id channel = submit->account.channel;
     json_t *to = NULL, *text = NULL;
     enum err err = recipient_read(submit, &to);
 
     if (err == ERR_OK)
         err = text_read(submit, &text);
-    if (err == ERR_OK && head_of(submit)->message.source.digits.len > 0)
-        err = db_run(worker->db, submit->account.tenant, channel_in, &look);
+    if (err == ERR_OK && sender.len > 0)
+        err = esme_known_channel(submit->server->known, worker->db, &submit->account, sender, &channel);
     if (err == ERR_OK) {
         submit->body = json_pack("{s:o, s:O, s:s, s:{s:s, s:{s:O}}}", "channel_id",
-                                 show_id(ID_CHANNEL, look.channel), "to", to, "category",
-                                 submit->account.category, "content", "type", "text", "text", "body", text);
+                                 show_id(ID_CHANNEL, channel), "to", to, "category", submit->account.category,
+                                 "content", "type", "text", "text", "body", text);
         err = submit->body == NULL ? ERR_NO_MEMORY : times_set(submit, clock_wall(worker->gateway->clock));
     }
     json_decref(to);
@@ -430,22 +416,6 @@ repeat_set(struct gateway_worker *worker, struct esme_submit *submit)
     return err;
 }
 
-static enum err
-want_in(struct db_tx *tx, void *ctx)
-{
-    const struct esme_submit *submit = ctx;
-    const struct smpp_address *source = &head_of(submit)->message.source;
-
-    return message_receipt_want(
-        tx, submit->account.key,
-        &(struct message_receipt){ .message = submit->wanted,
-                                   .sender = source->digits,
-                                   .sender_ton = source->ton,
-                                   .sender_npi = source->npi,
-                                   .failures_only =
-                                       esme_group_receipt(&submit->group) == SMPP_RECEIPT_FAILURE });
-}
-
 /* From the committer's thread: it may be another job's that answers first, so only the mailbox is touched. */
 static void
 submit_done(struct commit *commit, const struct message_accepted *accepted)
@@ -461,8 +431,9 @@ submit_done(struct commit *commit, const struct message_accepted *accepted)
     esme_back(submit->server, &submit->job);
 }
 
+/* As far as it goes by itself; ERR_DEFERRED: it is ready for esme_submits_accept. */
 static enum err
-submit_accept(struct gateway_worker *worker, struct esme_submit *submit)
+submit_prepare(struct gateway_worker *worker, struct esme_submit *submit)
 {
     struct http_request *request = &submit->request;
     enum err err = body_make(worker, submit);
@@ -486,25 +457,15 @@ submit_accept(struct gateway_worker *worker, struct esme_submit *submit)
     err = limiter_take(request, &submit->share, 1, submit->arena, &submit->hold);
     if (err != ERR_OK)
         return err;
-    if (esme_group_receipt(&submit->group) != SMPP_RECEIPT_NEVER) {
+    if (esme_group_receipt(&submit->group) != SMPP_RECEIPT_NEVER)
         submit->wanted = submit->message;
-        err = db_run(worker->db, submit->account.tenant, want_in, submit);
-    }
     submit->commit = (struct commit){ .request = request,
                                       .message = submit->ask.message,
                                       .plain = &submit->ask.plain,
                                       .request_hash = submit->ask.request_hash,
                                       .done = submit_done,
                                       .ctx = submit };
-    if (err == ERR_OK) {
-        struct commit *commits[] = { &submit->commit };
-        err = committer_submit_many(worker->gateway->committer, commits,
-                                    1); /* from ERR_OK on it is the committer's */
-    }
-    if (err == ERR_OK)
-        return ERR_DEFERRED;
-    limiter_settle(submit->hold);
-    return err;
+    return ERR_DEFERRED;
 }
 
 enum err
@@ -521,7 +482,7 @@ esme_submit_take(struct gateway_worker *worker, struct esme_submit *submit)
         if (err == ERR_OK)
             err = parts_keep(worker, submit);
     }
-    return err == ERR_OK && !submit->is_done ? submit_accept(worker, submit) : err;
+    return err == ERR_OK && !submit->is_done ? submit_prepare(worker, submit) : err;
 }
 
 /* A refusal that the same message would meet again. */

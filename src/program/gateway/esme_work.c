@@ -78,16 +78,31 @@ esme_bind_run(void *ctx)
     return NULL;
 }
 
-/* false: the committer gives it back, and may have done so already. */
-static bool
-submit_run(struct gateway_worker *worker, struct esme_submit *submit)
+/*
+ * A submit, and those that wait behind it, accepted together. What was taken from the queue after them, or
+ * NULL.
+ */
+static struct esme_job *
+submits_run(struct esme_server *server, struct esme_job *job)
 {
-    enum err err = esme_mended(worker, esme_submit_take(worker, submit));
+    struct gateway_worker *worker = server->worker;
+    struct esme_submit *ready[ESME_TOGETHER_MAX];
+    size_t ready_count = 0;
 
-    if (err == ERR_DEFERRED)
-        return false;
-    submit->status = esme_status_of(err);
-    return true;
+    for (size_t seen = 1; job != NULL && job->kind == ESME_SUBMIT; seen++) {
+        struct esme_submit *submit = (struct esme_submit *)job;
+        enum err err = esme_mended(worker, esme_submit_take(worker, submit));
+        if (err == ERR_DEFERRED) {
+            ready[ready_count++] = submit;
+        } else {
+            submit->status = esme_status_of(err);
+            esme_back(server, job);
+        }
+        job = seen < ESME_TOGETHER_MAX ? esme_queue_try(&server->work) : NULL;
+    }
+    if (ready_count > 0)
+        esme_submits_accept(worker, ready, ready_count);
+    return job;
 }
 
 static void
@@ -105,12 +120,12 @@ esme_work_run(void *ctx)
     struct esme_job *job;
 
     while ((job = esme_queue_take(&server->work)) != NULL) {
+        if (job->kind == ESME_SUBMIT)
+            job = submits_run(server, job);
+        if (job == NULL)
+            continue;
         struct esme_due *due = (struct esme_due *)job;
         switch (job->kind) {
-        case ESME_SUBMIT:
-            if (!submit_run(worker, (struct esme_submit *)job))
-                continue;
-            break;
         case ESME_NOTE:
             noted(esme_mended(worker, esme_submit_note(worker, (struct esme_submit *)job)));
             break;
@@ -125,8 +140,9 @@ esme_work_run(void *ctx)
         case ESME_SWEEP:
             noted(esme_mended(worker, esme_sweep(worker)));
             break;
+        case ESME_SUBMIT:
         case ESME_BIND:
-            bug("a bind among the work");
+            bug("a submit behind submits, or a bind among the work");
         }
         esme_back(server, job);
     }
