@@ -25,10 +25,11 @@ static const struct leaving_row {
  */
 static const struct db_stmt message_fall_back_stmt = {
     "message_fall_back",
-    "WITH left_one AS (SELECT id, sender, fallbacks, status, known, provider_id, channel_id, category, expires_at,"
-    " error_code, error_title, error_class FROM message WHERE tenant_id = $1 AND id = ANY ($2::uuid[])"
+    "WITH left_one AS (SELECT l.* FROM (SELECT DISTINCT id FROM unnest($2::uuid[]) AS g (id) ORDER BY id) g"
+    " CROSS JOIN LATERAL (SELECT id, sender, fallbacks, status, known, provider_id, channel_id, category, expires_at,"
+    " error_code, error_title, error_class FROM message WHERE tenant_id = $1 AND id = g.id"
     " AND sender < fallbacks AND status = ANY ($3::text[]) AND (expires_at IS NULL OR expires_at > now())"
-    " ORDER BY id FOR UPDATE),"
+    " FOR UPDATE) l),"
     " next AS (SELECT DISTINCT ON (l.id) l.*, f.position, f.channel_id AS next_channel_id FROM left_one l"
     " JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = l.id AND f.position > l.sender"
     " AND f.left_for IS NULL"

@@ -7,6 +7,8 @@
 
 static struct id first, second, third, owner;
 
+static int64_t record_read; /* messages that the last record has read */
+
 static int
 opened(void **state UNUSED)
 {
@@ -102,7 +104,9 @@ record(const struct message_claim *claim, enum message_verdict verdict, const ch
         outcome.error_class = "permanent";
     }
     assert_ok(db_begin(dispatcher, acme, &tx));
+    int64_t before = message_testing_rows_read(&tx, "message\\_2%");
     assert_ok(message_record_outcomes(&tx, clock_system(), &outcome, 1, arena));
+    record_read = message_testing_rows_read(&tx, "message\\_2%") - before;
     assert_ok(db_commit(&tx));
 }
 
@@ -524,8 +528,23 @@ marks_name_message_and_sender(void **state UNUSED)
         assert_int_equal(message_mark_parse(slice_text(bad[i]), &read, &sender), ERR_ID_SYNTAX);
 }
 
+/* The dispatcher's login would rather read all that a workspace has than sort a few (sql/0007). */
+static void
+going_over_reads_the_message_that_goes(void **state UNUSED)
+{
+    struct id id = accepted(2);
+    struct message_job job;
+    struct message_claim claim = begun(id, 0, &job);
+
+    message_testing_crowd(id, 20000);
+    record(&claim, MESSAGE_VERDICT_FAILED, NULL);
+    assert_at(id, "queued", 1, second);
+    assert_in_range(record_read, 1, 50);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(what_the_provider_refuses_goes_to_the_next_sender_with_its_content),
+             TEST(going_over_reads_the_message_that_goes),
              TEST(what_is_reported_failed_later_goes_to_the_next_sender),
              TEST(what_an_earlier_sender_delivers_after_all_ends_it),
              TEST(what_an_earlier_sender_fails_after_it_was_left_is_only_told),

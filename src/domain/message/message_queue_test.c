@@ -773,22 +773,6 @@ an_incoming_message_is_stored_once(void **state UNUSED)
     assert_int_equal(events(received.id, "message.received"), 0);
 }
 
-static const struct db_stmt rows_read_stmt = {
-    "test_rows_read",
-    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relname = 'dispatch_queue'"
-};
-
-static int64_t
-rows_read(struct db_tx *tx)
-{
-    struct db_rows *rows;
-
-    assert_ok(db_query(tx, &rows_read_stmt, DB_NO_ARGS, &rows));
-    int64_t count = db_i64(rows, 0, 0);
-    db_rows_free(rows);
-    return count;
-}
-
 /* However long the queue is, and though the planner has never seen it. */
 static void
 a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
@@ -805,9 +789,9 @@ a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
              tenant, lane);
     test_cluster_sql(sql);
     assert_ok(db_begin(dispatcher, acme, &tx));
-    int64_t before = rows_read(&tx);
+    int64_t before = message_testing_rows_read(&tx, "dispatch\\_queue");
     assert_ok(message_queue_hold(&tx, held, COUNT_OF(held)));
-    assert_in_range(rows_read(&tx) - before, COUNT_OF(held), 20);
+    assert_in_range(message_testing_rows_read(&tx, "dispatch\\_queue") - before, COUNT_OF(held), 20);
     assert_ok(db_commit(&tx));
 }
 

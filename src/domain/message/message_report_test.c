@@ -376,29 +376,12 @@ a_report_waits_for_who_sends_before_it_takes_the_message(void **state UNUSED)
     }
 }
 
-static const struct db_stmt rows_read_stmt = {
-    "test_rows_read",
-    "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_all_tables WHERE relname LIKE 'message\\_2%'"
-};
-
-static int64_t
-rows_read(struct db_tx *tx)
-{
-    struct db_rows *rows;
-
-    assert_ok(db_query(tx, &rows_read_stmt, DB_NO_ARGS, &rows));
-    int64_t count = db_i64(rows, 0, 0);
-    db_rows_free(rows);
-    return count;
-}
-
 /* Also in a new month, of whose table the planner knows nothing. */
 static void
 a_report_reads_the_messages_that_it_is_about(void **state UNUSED)
 {
     struct message_report_item items[2] = { 0 };
     struct message_report reports[2];
-    char id[ID_UUID_BYTES], sql[1024];
     struct db_tx tx;
 
     for (size_t i = 0; i < COUNT_OF(items); i++) {
@@ -406,20 +389,11 @@ a_report_reads_the_messages_that_it_is_about(void **state UNUSED)
         reports[i] = report_of(message_testing_accept(db, &new), MESSAGE_DELIVERED);
         items[i].report = &reports[i];
     }
-    id_uuid_print(reports[0].message, id);
-    snprintf(
-        sql, sizeof(sql),
-        "do $$ declare c text; begin select string_agg(quote_ident(attname), ',') into c from pg_attribute"
-        " where attrelid = 'message'::regclass and attnum > 0 and not attisdropped and attgenerated = ''"
-        " and attname <> 'id'; execute format('insert into message (id, %%s) select (substr(id::text, 1, 24)"
-        " || lpad(to_hex(n), 12, ''0''))::uuid, %%s from message, generate_series(1, 20000) n where id = %%L',"
-        " c, c, '%s'); end $$",
-        id);
-    test_cluster_sql(sql);
+    message_testing_crowd(reports[0].message, 20000);
     assert_ok(db_begin(db, acme, &tx));
-    int64_t before = rows_read(&tx);
+    int64_t before = message_testing_rows_read(&tx, "message\\_2%");
     assert_ok(message_reports_apply(&tx, clock_system(), items, COUNT_OF(items), arena));
-    assert_in_range(rows_read(&tx) - before, COUNT_OF(items), 50);
+    assert_in_range(message_testing_rows_read(&tx, "message\\_2%") - before, COUNT_OF(items), 50);
     assert_ok(db_commit(&tx));
 }
 

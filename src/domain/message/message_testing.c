@@ -81,6 +81,39 @@ message_testing_count(const char *format, ...)
     return test_cluster_number(text);
 }
 
+void
+message_testing_crowd(struct id message, unsigned count)
+{
+    char id[ID_UUID_BYTES], sql[1024];
+
+    id_uuid_print(message, id);
+    snprintf(
+        sql, sizeof(sql),
+        "do $$ declare c text; begin select string_agg(quote_ident(attname), ',') into c from pg_attribute"
+        " where attrelid = 'harkara.message'::regclass and attnum > 0 and not attisdropped and attgenerated = ''"
+        " and attname <> 'id'; execute format('insert into harkara.message (id, %%s) select (substr(id::text, 1, 24)"
+        " || lpad(to_hex(n), 12, ''0''))::uuid, %%s from harkara.message, generate_series(1, %u) n where id = %%L',"
+        " c, c, '%s'); end $$",
+        count, id);
+    test_cluster_sql(sql);
+}
+
+static const struct db_stmt rows_read_stmt = {
+    "test_rows_read",
+    "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_all_tables WHERE relname LIKE $2"
+};
+
+int64_t
+message_testing_rows_read(struct db_tx *tx, const char *tables)
+{
+    struct db_rows *rows;
+
+    assert_ok(db_query(tx, &rows_read_stmt, DB_ARGS(DB_TEXT_Z(tables)), &rows));
+    int64_t count = db_i64(rows, 0, 0);
+    db_rows_free(rows);
+    return count;
+}
+
 size_t
 message_testing_look(struct db *db, struct id dispatcher, struct id channel, struct arena *arena,
                      struct message_claim **out)

@@ -17,6 +17,11 @@ struct id message_testing_accept(struct db *db, const struct message_new *messag
 void message_testing_assert_status(struct id message, const char *status);
 int64_t message_testing_count(const char *format, ...) FORMAT_LIKE(1, 2);
 
+/* Copies of a message beside it, which the planner has not seen yet. */
+void message_testing_crowd(struct id message, unsigned count);
+/* Rows that this transaction has read so far, of the tables whose names are LIKE this. */
+int64_t message_testing_rows_read(struct db_tx *tx, const char *tables);
+
 /*
  * Takes the lanes that wait for `dispatcher`, and gives what is due in this one, the urgent first, as it
  * would be claimed.
