@@ -120,10 +120,11 @@ MUST_CHECK enum err channel_delete(struct db_tx *tx, const struct clock *clock, 
 /*
  * The provider refused the channel's access token: no more is sent through it until a new one comes. `reason`
  * is a literal for the tenant. Closes the lane and writes channel.broken, once; ERR_OK when it was broken or
- * deleted before.
+ * deleted before. `revision` is that of the channel when its credentials were read: one that was changed
+ * since (mended, perhaps) is left as it is. 0: whatever it is now.
  */
 MUST_CHECK enum err channel_break(struct db_tx *tx, const struct clock *clock, struct id channel,
-                                  const char *reason, struct arena *arena);
+                                  uint32_t revision, const char *reason, struct arena *arena);
 
 /*
  * Something that is not the tenant's doing holds the channel: nothing leaves until it is made active again.
@@ -151,7 +152,7 @@ struct channel_token {
     struct id channel;
     enum err err; /* out: ERR_OK; ERR_NOT_FOUND: deleted; others are of this one alone */
     struct vault_sealed sealed;
-    uint32_t generation;
+    uint32_t generation, revision; /* revision: of the channel, for channel_break */
     struct slice phone_number_id;
 };
 MUST_CHECK enum err channel_tokens_read(struct db_tx *tx, struct channel_token *tokens, size_t count,
@@ -160,8 +161,8 @@ MUST_CHECK enum err channel_tokens_read(struct db_tx *tx, struct channel_token *
 struct channel_access {
     struct slice waba_id, phone_number_id;
     bool has_token;
-    struct vault_sealed token; /* in channel_credential_place(.., CHANNEL_ACCESS_TOKEN, generation) */
-    uint32_t generation;
+    struct vault_sealed token;     /* in channel_credential_place(.., CHANNEL_ACCESS_TOKEN, generation) */
+    uint32_t generation, revision; /* revision: of the channel, for channel_break */
 };
 MUST_CHECK enum err channel_access_read(struct db_tx *tx, struct id channel, struct arena *arena,
                                         struct channel_access *out);

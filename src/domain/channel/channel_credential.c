@@ -40,9 +40,10 @@ done:
 
 static const struct db_stmt channel_tokens_stmt = {
     "channel_tokens",
-    "SELECT channel_id, access_token_generation, phone_number_id, access_token_ct,"
-    " access_token_iv, access_token_tag, access_token_key_version FROM whatsapp_channel"
-    " WHERE tenant_id = $1 AND channel_id = ANY ($2::uuid[]) AND access_token_ct IS NOT NULL"
+    "SELECT w.channel_id, w.access_token_generation, w.phone_number_id, w.access_token_ct,"
+    " w.access_token_iv, w.access_token_tag, w.access_token_key_version, c.revision FROM whatsapp_channel w"
+    " JOIN channel c ON c.tenant_id = $1 AND c.id = w.channel_id"
+    " WHERE w.tenant_id = $1 AND w.channel_id = ANY ($2::uuid[]) AND w.access_token_ct IS NOT NULL"
     " LIMIT 10000"
 };
 
@@ -50,6 +51,7 @@ static enum err
 token_from_row(const struct db_rows *rows, size_t row, struct arena *arena, struct channel_token *token)
 {
     token->generation = (uint32_t)db_i64(rows, row, 1);
+    token->revision = (uint32_t)db_i64(rows, row, 7);
     token->phone_number_id = arena_copy(arena, db_text(rows, row, 2));
     if (token->phone_number_id.ptr == NULL)
         return ERR_NO_MEMORY;
@@ -78,9 +80,10 @@ channel_tokens_read(struct db_tx *tx, struct channel_token *tokens, size_t count
 }
 
 static const struct db_stmt channel_access_stmt = {
-    "channel_access", "SELECT waba_id, phone_number_id, access_token_generation, access_token_key_version,"
-                      " access_token_ct, access_token_iv, access_token_tag FROM whatsapp_channel"
-                      " WHERE tenant_id = $1 AND channel_id = $2"
+    "channel_access",
+    "SELECT w.waba_id, w.phone_number_id, w.access_token_generation, w.access_token_key_version,"
+    " w.access_token_ct, w.access_token_iv, w.access_token_tag, c.revision FROM whatsapp_channel w"
+    " JOIN channel c ON c.tenant_id = $1 AND c.id = $2 WHERE w.tenant_id = $1 AND w.channel_id = $2"
 };
 
 enum err
@@ -96,6 +99,7 @@ channel_access_read(struct db_tx *tx, struct id channel, struct arena *arena, st
     *out = (struct channel_access){ .waba_id = arena_copy(arena, db_text(rows, 0, 0)),
                                     .phone_number_id = arena_copy(arena, db_text(rows, 0, 1)),
                                     .generation = (uint32_t)db_i64(rows, 0, 2),
+                                    .revision = (uint32_t)db_i64(rows, 0, 7),
                                     .has_token = !db_is_null(rows, 0, 3) };
     if (out->waba_id.ptr == NULL || out->phone_number_id.ptr == NULL)
         err = ERR_NO_MEMORY;

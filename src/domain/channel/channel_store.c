@@ -343,23 +343,24 @@ static const struct db_stmt channel_break_stmt = {
     "channel_break",
     "UPDATE channel SET state = 'broken', state_reason = $3, updated_at = $4, revision = revision + 1"
     " WHERE tenant_id = $1 AND id = $2 AND state IN ('connecting', 'active', 'paused')"
+    " AND ($5 = 0 OR revision = $5)"
 };
 static const struct db_stmt channel_pause_stmt = {
     "channel_pause",
     "UPDATE channel SET state = 'paused', state_reason = $3, updated_at = $4, revision = revision + 1"
-    " WHERE tenant_id = $1 AND id = $2 AND state = 'active'"
+    " WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND ($5 = 0 OR revision = $5)"
 };
 
 static enum err
-channel_stop(struct db_tx *tx, const struct clock *clock, struct id channel, const struct db_stmt *stmt,
-             const char *reason, enum event_type told, struct arena *arena)
+channel_stop(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision,
+             const struct db_stmt *stmt, const char *reason, enum event_type told, struct arena *arena)
 {
     struct channel stopped;
-    enum err err =
-        db_exec_one(tx, stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(clock_wall(clock))));
+    enum err err = db_exec_one(
+        tx, stmt, DB_ARGS(DB_ID(channel), DB_TEXT_Z(reason), DB_TIME(clock_wall(clock)), DB_I64(revision)));
 
     if (err == ERR_NOT_FOUND)
-        return ERR_OK; /* stopped or deleted already: it was told once */
+        return ERR_OK; /* stopped or deleted already: it was told once; or changed since */
     if (err == ERR_OK)
         err = db_exec_one(tx, &dispatch_lane_turn_stmt, DB_ARGS(DB_ID(channel), DB_BOOL(false)));
     if (err == ERR_OK)
@@ -368,17 +369,18 @@ channel_stop(struct db_tx *tx, const struct clock *clock, struct id channel, con
 }
 
 enum err
-channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason,
-              struct arena *arena)
+channel_break(struct db_tx *tx, const struct clock *clock, struct id channel, uint32_t revision,
+              const char *reason, struct arena *arena)
 {
-    return channel_stop(tx, clock, channel, &channel_break_stmt, reason, EVENT_CHANNEL_BROKEN, arena);
+    return channel_stop(tx, clock, channel, revision, &channel_break_stmt, reason, EVENT_CHANNEL_BROKEN,
+                        arena);
 }
 
 enum err
 channel_pause(struct db_tx *tx, const struct clock *clock, struct id channel, const char *reason,
               struct arena *arena)
 {
-    return channel_stop(tx, clock, channel, &channel_pause_stmt, reason, EVENT_CHANNEL_UPDATED, arena);
+    return channel_stop(tx, clock, channel, 0, &channel_pause_stmt, reason, EVENT_CHANNEL_UPDATED, arena);
 }
 
 static const struct db_stmt channel_token_first_stmt = {

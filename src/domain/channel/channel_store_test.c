@@ -174,8 +174,8 @@ a_broken_channel_is_told_once_and_mended_by_activating(void **state UNUSED)
 
     for (int i = 0; i < 2; i++) {
         assert_ok(db_begin(dispatcher, acme, &tx));
-        assert_ok(
-            channel_break(&tx, clock_system(), channel.id, "The provider refused the access token.", arena));
+        assert_ok(channel_break(&tx, clock_system(), channel.id, 0, "The provider refused the access token.",
+                                arena));
         assert_ok(db_commit(&tx));
     }
     assert_int_equal(events(channel.id, "channel.broken"), 1);
@@ -188,6 +188,15 @@ a_broken_channel_is_told_once_and_mended_by_activating(void **state UNUSED)
     assert_int_equal(changed.state, CHANNEL_ACTIVE);
     assert_int_equal(changed.state_reason.len, 0);
     assert_int_equal(test_cluster_number(query), 1);
+    assert_ok(db_begin(dispatcher, acme, &tx)); /* of a request that was under way before it was mended */
+    assert_ok(channel_break(&tx, clock_system(), channel.id, channel.revision, "Too late.", arena));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(test_cluster_number(query), 1);
+    assert_int_equal(events(channel.id, "channel.broken"), 1);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    assert_ok(channel_break(&tx, clock_system(), channel.id, changed.revision, "Again.", arena));
+    assert_ok(db_commit(&tx));
+    assert_int_equal(test_cluster_number(query), 0);
 }
 
 static void
@@ -290,7 +299,7 @@ without_a_token_a_channel_is_not_made_active(void **state UNUSED)
     with.is_connecting = true;
     struct channel channel = create(acme, &with);
     assert_ok(db_begin(dispatcher, acme, &tx));
-    assert_ok(channel_break(&tx, clock_system(), channel.id, "The signup failed.", arena));
+    assert_ok(channel_break(&tx, clock_system(), channel.id, 0, "The signup failed.", arena));
     assert_ok(db_commit(&tx));
     assert_int_equal(update(channel.id, &activate, &channel), ERR_CHANNEL_NOT_READY);
     mend.has_credential[CHANNEL_ACCESS_TOKEN] = true;

@@ -26,7 +26,8 @@ struct send_job {
     char provider_id[256], error_code[64];   /* what the outcome points to */
     unsigned char policy[POLICY_PACKED_MAX]; /* the receipt of the gate */
     size_t policy_bytes;                     /* 0: it was not asked */
-    int64_t slowed_to;                       /* what its sender's pace was halved to; 0: it was not */
+    uint32_t revision;     /* of its channel, when its credentials were read; 0: they were not */
+    int64_t slowed_to;     /* what its sender's pace was halved to; 0: it was not */
     struct send_plan plan; /* what the provider's answer asks for besides; zero when nothing came of it */
 };
 

@@ -239,8 +239,8 @@ record_tenant(struct db_tx *tx, const struct record *record)
         const struct send_job *job = record->jobs[i];
         struct wall_time hold_until = wall_after_ms(clock_wall(clock), job->plan.lane_hold_ms);
         if (job->plan.breaks_channel)
-            err = channel_break(tx, clock, job->claim.channel, "The provider refused the access token.",
-                                store->arena);
+            err = channel_break(tx, clock, job->claim.channel, job->revision,
+                                "The provider refused the access token.", store->arena);
         if (err == ERR_OK && job->plan.lane_hold_ms > 0)
             err = job->plan.holds_account ? message_account_hold(tx, job->claim.channel, hold_until)
                                           : message_lane_hold(tx, job->claim.channel, hold_until);

@@ -212,6 +212,7 @@ request_print(const struct config *config, const struct message_job *from, const
         err = buf_done(&own->url);
     if (err == ERR_OK)
         err = buf_done(&own->body);
+    own->job.revision = senders->tokens[at].revision;
     if (err == ERR_OK && (own->token = secret_copy(secret_slice(senders->senders[at].token))) == NULL)
         err = ERR_NO_MEMORY;
     return err;

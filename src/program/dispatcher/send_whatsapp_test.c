@@ -469,6 +469,21 @@ a_throttled_lane_waits_and_a_refused_token_breaks_the_channel(void **state UNUSE
     assert_int_equal(test_cluster_number("select count(*) from dispatch_lane where not is_open"), 1);
 }
 
+/* The answer was on its way: what it says is of a token that nobody uses any more. */
+static void
+a_refusal_from_before_the_channel_was_mended_breaks_it_no_more(void **state UNUSED)
+{
+    struct id channel = channel_new(acme), message = accept_text(acme, channel);
+    struct send_job *job = take();
+
+    test_cluster_sql("update channel set revision = revision + 1");
+    job->plan.breaks_channel = true;
+    settle(job, MESSAGE_VERDICT_RETURNED, NULL);
+    comes_to(message, "queued"); /* for what the channel has now */
+    assert_int_equal(test_cluster_number("select count(*) from channel where state = 'broken'"), 0);
+    assert_int_equal(test_cluster_number("select count(*) from dispatch_lane where is_open"), 1);
+}
+
 /* A sender's many must not take the places of all others. */
 static void
 one_lane_has_so_many_out_and_leaves_room_for_others(void **state UNUSED)
@@ -744,6 +759,7 @@ main(void)
         TEST(a_held_template_holds_no_other),
         TEST(an_account_is_held_whole_and_a_number_is_slowed),
         TEST(a_throttled_lane_waits_and_a_refused_token_breaks_the_channel),
+        TEST(a_refusal_from_before_the_channel_was_mended_breaks_it_no_more),
         TEST(one_lane_has_so_many_out_and_leaves_room_for_others),
         TEST(a_place_is_kept_for_an_otp),
         TEST(an_outcome_that_cannot_be_written_is_given_up_alone),

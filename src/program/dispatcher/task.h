@@ -27,6 +27,7 @@ struct task_run {
     struct arena *arena; /* of this run; wiped after it */
     /* Of the channel, borrowed. */
     struct slice waba_id, phone_number_id;
+    uint32_t revision; /* when its token was read */
     bool has_token;
     struct slice request; /* the opened request, JSON; empty: none. In locked memory, borrowed */
     /* Left by the handler. */

@@ -188,6 +188,7 @@ run_prepare(struct task_run *run)
     run->waba_id = access.channel.waba_id;
     run->phone_number_id = access.channel.phone_number_id;
     run->has_token = access.channel.has_token;
+    run->revision = access.channel.revision;
     err = turn_take(run);
     if (err != ERR_OK)
         return err;
@@ -228,8 +229,8 @@ settle_in(struct db_tx *tx, void *ctx)
         settlement->outcome.result = run->result;
     }
     if (err == ERR_OK && settlement->plan.breaks_channel)
-        err = channel_break(tx, run->clock, run->claim->channel, "The provider refused the access token.",
-                            run->arena);
+        err = channel_break(tx, run->clock, run->claim->channel, run->revision,
+                            "The provider refused the access token.", run->arena);
     return err == ERR_OK ? provider_task_settle(tx, run->clock, run->claim, &settlement->outcome) : err;
 }
 

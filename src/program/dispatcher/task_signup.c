@@ -190,7 +190,7 @@ enum err
 task_channel_connect_record(struct db_tx *tx, struct task_run *run)
 {
     if (!run->is_done)
-        return channel_break(tx, run->clock, run->claim->channel, run->error_title, run->arena);
+        return channel_break(tx, run->clock, run->claim->channel, 0, run->error_title, run->arena);
     enum err err = channel_connected(tx, run->clock, run->claim->channel, run->arena);
     return err == ERR_OK ? task_number_changed_record(tx, run) : err;
 }

@@ -382,7 +382,7 @@ notice_apply(struct db_tx *tx, const struct clock *clock, const struct notice *n
     case WHATSAPP_ACCOUNT_PAUSES:
         return channel_pause(tx, clock, notice->channel, notice->reason, arena);
     case WHATSAPP_ACCOUNT_BREAKS:
-        return channel_break(tx, clock, notice->channel, notice->reason, arena);
+        return channel_break(tx, clock, notice->channel, 0, notice->reason, arena);
     }
     bug("an effect outside the enum");
 }
