@@ -136,6 +136,7 @@ export class Platform {
         /** @type {Awaited<ReturnType<typeof startServer>> | null} */
         this.receiver = null;
         this.workspaceCount = this.numberCount = this.port = 0;
+        this.before = '0'; /* xid of the last message that was accepted before the last clear */
         /** @type {ReturnType<typeof openSql> | null} */
         this.openedSql = null;
         /** @type {{socketFolder: string, password: string} | null} */
@@ -291,19 +292,13 @@ export class Platform {
     async clear() {
         await this.sql.run('truncate dispatch_queue');
         await this.ceilingSql?.run('truncate message, event, dispatch_queue, idempotency_key, bare.message, bare.dispatch_queue, bare.idempotency_key');
-        this.counted = await this.count();
+        this.before = (await this.sql.run("select told_xid from message where told_xid is not null order by told_xid desc limit 1"))[0] || '0';
     }
 
-    /** Messages, and those that were sent. */
-    async count() {
-        const [total, sent] = (await this.sql.run("select count(*), count(*) filter (where status = 'sent') from message"))[0].split('|').map(Number);
-        return { total, sent };
-    }
-
-    /** As count, since the last clear. */
+    /** Messages since the last clear, and those of them that were sent: by the index of what was accepted, however many were there before. */
     async countNew() {
-        const { total, sent } = await this.count(), before = this.counted ?? { total: 0, sent: 0 };
-        return { total: total - before.total, sent: sent - before.sent };
+        const [total, sent] = (await this.sql.run(`select count(*), count(*) filter (where status = 'sent') from message where told_xid > '${this.before}'`))[0].split('|').map(Number);
+        return { total, sent };
     }
 
     async stop() {
