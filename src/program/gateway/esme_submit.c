@@ -1,6 +1,6 @@
 /*
- * From PDUs to a message: the account and its limits, parts that wait for each other, what POST /v1/messages
- * would have been given, and the committer.
+ * From PDUs to a message: the account and its limits, parts that wait for each other, and what
+ * POST /v1/messages would have been given. Accepted it is with others (esme_accept.c).
  */
 #include "core/log.h"
 #include "crypto/encode.h"
