@@ -175,10 +175,10 @@ struct message_accepted {
 
 /*
  * The group commit: stores all of them, of whatever tenants, with queue entry, event and idempotency key, in
- * one transaction and one round trip; rows whose key was there take a second one. Sorts `messages` in place
+ * one transaction; rows whose key was there take a second one. Sorts `messages` in place
  * by tenant and key; accepted[i] belongs to messages[i] afterwards. When it fails as a whole nothing was
  * stored, unless it is ERR_DB_UNAVAILABLE: then it is not known, and a client's retry with its idempotency
- * key tells; an accepted[i].err of the second round trip says no more than that of its own row. Two messages
+ * key tells; an accepted[i].err of the second transaction says no more than that of its own row. Two messages
  * with one key must not be in one batch.
  */
 MUST_CHECK enum err message_accept_batch(struct db *db, const struct clock *clock,

@@ -1,8 +1,9 @@
 /*
- * The group commit of the accept path, for all tenants of the batch together: a statement judges every row
- * against its channel, claims idempotency keys and wakes the dispatchers; the next ones store messages and
- * queue entries of the rows that are fresh. From begin to commit it is one round trip. Only when keys were
- * there before, a second transaction reads what the earlier requests became.
+ * The group commit of the accept path, for all tenants of the batch together. What is known of the rows is
+ * asked first (message_accept_judge.c) and the policy gate judges from it; the next statements claim
+ * idempotency keys and store messages and queue entries of the rows that are fresh, in one round trip with
+ * the commit. Only when keys were there before it is done again with a claim that says which, and a second
+ * transaction reads what the earlier requests became.
  */
 #include "core/metric.h"
 #include "domain/message/message_accept_internal.h"
@@ -10,102 +11,126 @@
 
 #define ACCEPT_ROLE "harkara_accept"
 
-/* What the statement says of a row, a character each. */
-enum {
-    VERDICT_FRESH = 'f',
-    VERDICT_KEY_THERE = 'k',
-    VERDICT_CHANNEL_UNKNOWN = 'u',
-    VERDICT_CHANNEL_PAUSED = 'p',
-    VERDICT_WINDOW_CLOSED = 'w',
-};
+/*
+ * Keys that were there before come in storms, of clients that do not wait for their answers: for so long
+ * after one, keys are claimed in a round trip of their own. Else they are claimed with what is stored, as if
+ * none were there.
+ */
+#define KEYS_REPEAT_US INT64_C(1000000)
+static _Atomic int64_t keys_repeated_at; /* of the process, monotonic; 0: never */
+
+static bool
+keys_may_repeat(const struct clock *clock)
+{
+    int64_t at = keys_repeated_at;
+
+    return at != 0 && clock_mono(clock).us - at < KEYS_REPEAT_US;
+}
+
+static void
+keys_note_repeated(const struct clock *clock)
+{
+    keys_repeated_at = clock_mono(clock).us;
+}
 
 /*
- * The rows come sorted by tenant and key, and every part keeps their order: so transactions that want the
- * same keys wait for each other, and do not cross. What is judged here is left in the transaction for the
- * statements behind it, a character for each row: so each of these is a plain insert, which costs the server
- * less than being a part of a large statement that hands rows from part to part. `prints` is fingerprint and
- * peer index; `flags` are enum accept_class_flag's. Of a class's channel: 1 takes all, 2 minds the window, 3
- * takes nothing now.
- *
- * Under row-level security an index is used with plain columns of the other side only, not with what is
- * worked out of them: so that is done in a subquery first, and OFFSET 0 keeps it one. Else each row reads all
- * windows of its tenant.
- *
- * Who of a workspace is suppressed or has said something about consent is looked up for each row only where
- * the workspace has any such row at all, which is asked once for each class, by this statement and in its
- * snapshot: a suppression that was committed before counts.
- *
- * What the gate judges from stands in a line for each class: its channel's kind, its state, its workspace's,
- * what billing says (workspace_credit), each a character, '-' for none; then the workspace's settings.
- *
- * With the commit whoever sends through these lanes is told, unless he looks anyway (message_lane.h); also of
- * what is held, when he may not look before its time.
+ * The rows come sorted by tenant and key, and stay so: transactions that want the same keys wait for each
+ * other, and do not cross. The first fails when any is there; the second says which were not.
  */
-static const struct db_stmt message_judge_stmt = {
-    "message_accept_judge",
-    "WITH standing AS MATERIALIZED (SELECT array_agg(c.verdict) AS of, array_agg(c.kind) AS kinds,"
-    " array_agg(c.suppresses) AS suppresses, array_agg(c.consents) AS consents,"
-    " string_agg(concat(coalesce(left(c.kind, 1), '-'), coalesce(left(c.state, 1), '-'),"
-    " coalesce(left(c.workspace, 1), '-'), c.credit, c.settings), E'\n') AS facts, count(c.told) AS told"
-    " FROM (SELECT CASE WHEN c.state = 'active' THEN"
-    " CASE WHEN a.flags & 1 <> 0 AND w.window_check = 'enforce' THEN 2 ELSE 1 END WHEN c.state <> 'deleted' THEN 3 END"
-    " AS verdict, c.kind, c.state, o.state AS workspace, workspace_credit(a.tenant_id, a.id) AS credit,"
-    " " POLICY_SETTINGS_TEXT " AS settings,"
-    " EXISTS (SELECT FROM suppression p WHERE p.tenant_id = a.tenant_id) AS suppresses,"
-    " EXISTS (SELECT FROM consent_state p WHERE p.tenant_id = a.tenant_id) AS consents,"
-    " CASE WHEN c.state = 'active' AND a.flags & 2 <> 0 AND l.is_resting AND l.is_open THEN"
-    " pg_notify('harkara_dispatch', l.channel_id || coalesce(' ' || l.dispatcher, ''))::text END AS told"
-    " FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) WITH ORDINALITY AS a (tenant_id, id, flags, n)"
-    " LEFT JOIN tenant o ON o.tenant_id = a.tenant_id"
-    " LEFT JOIN channel c ON c.tenant_id = a.tenant_id AND c.id = a.id"
-    " LEFT JOIN whatsapp_channel w ON w.tenant_id = a.tenant_id AND w.channel_id = a.id"
-    " LEFT JOIN dispatch_lane l ON l.tenant_id = a.tenant_id AND l.channel_id = a.id"
-    " LEFT JOIN policy_settings s ON s.tenant_id = a.tenant_id ORDER BY a.n) c),"
-    " judged AS MATERIALIZED (SELECT i.n, i.id, i.tenant_id, i.key, i.prints,"
-    " CASE (SELECT of FROM standing)[i.class] WHEN 1 THEN 'a' WHEN 2 THEN"
-    " CASE WHEN (SELECT window_is_past(w.window_until, w.free_until) FROM channel_window w"
-    " WHERE w.tenant_id = i.tenant_id AND w.channel_id = i.channel_id AND w.peer_index = i.peer_index)"
-    " THEN 'w' ELSE 'a' END WHEN 3 THEN 'p' ELSE 'u' END AS verdict,"
-    " CASE WHEN (SELECT suppresses FROM standing)[i.class] THEN " POLICY_SUPPRESSION_FACT(
-        "i") " ELSE 0 END +"
-             " CASE WHEN (SELECT consents FROM standing)[i.class] THEN " POLICY_CONSENT_FACT(
-                 "i") " ELSE 0 END AS facts"
-                      " FROM (SELECT i.*, ($2::uuid[])[i.class] AS tenant_id, ($3::uuid[])[i.class] AS channel_id,"
-                      " (SELECT kinds FROM standing)[i.class] AS channel_kind, ($9::text[])[i.class] AS purpose,"
-                      " substr(i.prints, 33) AS peer_index FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::bytea[])"
-                      " WITH ORDINALITY AS i (id, class, key, prints, n) OFFSET 0) i),"
-                      " claimed AS (INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"
-                      " SELECT tenant_id, key, substr(prints, 1, 32), id FROM judged WHERE verdict = 'a' AND key IS NOT NULL"
-                      " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id)"
-                      " SELECT set_config('harkara.verdicts', string_agg(CASE WHEN verdict <> 'a' THEN verdict"
-                      " WHEN key IS NULL OR id IN (SELECT message_id FROM claimed) THEN 'f' ELSE 'k' END, '' ORDER BY n), true),"
-                      " string_agg(facts::text, '' ORDER BY n), (SELECT facts FROM standing), (SELECT told FROM standing) FROM judged"
+#define CLAIM                                                                                                            \
+    "INSERT INTO idempotency_key (tenant_id, key, fingerprint, message_id)"                                              \
+    " SELECT ($2::uuid[])[i.class], i.key, i.print, i.id FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::bytea[])" \
+    " AS i (id, class, key, print)"
+static const struct db_stmt message_claim_stmt = { "message_accept_claim", CLAIM };
+static const struct db_stmt message_claim_new_stmt = {
+    "message_accept_claim_new", CLAIM " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING message_id"
 };
+
+/* The rows that claim a key: all that are not refused and have one. */
+struct claims {
+    size_t count;
+    size_t *at; /* the row of each */
+    struct id *ids;
+    int64_t *classes;
+    struct slice *keys, *prints;
+};
+
+static enum err
+claims_fill(struct claims *claims, const struct accept_columns *c, const struct message_new *messages,
+            const struct message_accepted *accepted, struct arena *arena)
+{
+    *claims = (struct claims){ .at = arena_array(arena, c->count, sizeof(*claims->at)),
+                               .ids = arena_array(arena, c->count, sizeof(*claims->ids)),
+                               .classes = arena_array(arena, c->count, sizeof(*claims->classes)),
+                               .keys = arena_array(arena, c->count, sizeof(*claims->keys)),
+                               .prints = arena_array(arena, c->count, sizeof(*claims->prints)) };
+    if (claims->at == NULL || claims->ids == NULL || claims->classes == NULL || claims->keys == NULL ||
+        claims->prints == NULL)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < c->count; i++) {
+        if (accepted[i].err != ERR_OK || messages[i].idempotency_key.ptr == NULL)
+            continue;
+        size_t n = claims->count++;
+        claims->at[n] = i;
+        claims->ids[n] = c->ids[i];
+        claims->classes[n] = c->classes[i];
+        claims->keys[n] = messages[i].idempotency_key;
+        claims->prints[n] = slice_of(messages[i].fingerprint, MESSAGE_FINGERPRINT_BYTES);
+    }
+    return ERR_OK;
+}
+
+#define CLAIM_ARGS(c, claims)                                                                                \
+    DB_ARGS(DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((claims)->ids, (claims)->count),  \
+            DB_I64_ARRAY((claims)->classes, (claims)->count),                                                \
+            DB_TEXT_ARRAY((claims)->keys, (claims)->count),                                                  \
+            DB_BYTES_ARRAY((claims)->prints, (claims)->count))
+
+/* Claims what is new, in a round trip; the others get ERR_EXISTS. */
+static enum err
+claim_new(struct db_tx *tx, const struct clock *clock, const struct accept_columns *c,
+          const struct message_new *messages, struct message_accepted *accepted, struct arena *arena)
+{
+    struct claims claims;
+    struct db_rows *rows = NULL;
+    size_t row = 0;
+    enum err err = claims_fill(&claims, c, messages, accepted, arena);
+
+    if (err != ERR_OK || claims.count == 0)
+        return err;
+    err = db_query(tx, &message_claim_new_stmt, CLAIM_ARGS(c, &claims), &rows);
+    for (size_t i = 0; err == ERR_OK && i < claims.count; i++)
+        if (row < db_rows_count(rows) && id_eq(db_id(rows, row, 0), claims.ids[i]))
+            row++;
+        else
+            accepted[claims.at[i]].err = ERR_EXISTS; /* settled by read_replays */
+    if (err == ERR_OK && row != db_rows_count(rows))
+        bug("keys were claimed in another order");
+    if (err == ERR_OK && row < claims.count)
+        keys_note_repeated(clock);
+    db_rows_free(rows);
+    return err;
+}
+
+/* With what comes next, which fails with ERR_EXISTS when one was there. */
+static enum err
+send_claims(struct db_tx *tx, const struct accept_columns *c, const struct message_new *messages,
+            const struct message_accepted *accepted, struct arena *arena)
+{
+    struct claims claims;
+    enum err err = claims_fill(&claims, c, messages, accepted, arena);
+
+    if (err != ERR_OK || claims.count == 0)
+        return err;
+    return db_later(tx, &message_claim_stmt, CLAIM_ARGS(c, &claims), NULL);
+}
 
 #define CHANNEL_ARGS(c)                                                                                      \
     DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
 #define ROW_ARGS(c) DB_ID_ARRAY((c)->ids, (c)->count), DB_I64_ARRAY((c)->classes, (c)->count)
 
-/* The transaction's first round trip: what the policy gate judges from is worked on here. */
-static enum err
-ask_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **rows_out)
-{
-    enum err err =
-        db_query(tx, &message_judge_stmt,
-                 DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_flags, c->class_count),
-                         DB_ID_ARRAY(c->ids, c->judge_count), DB_I64_ARRAY(c->classes, c->judge_count),
-                         DB_TEXT_ARRAY(c->keys, c->judge_count), DB_BYTES_ARRAY(c->prints, c->judge_count),
-                         DB_TEXT_ARRAY(c->class_purposes, c->class_count)),
-                 rows_out);
-
-    if (err == ERR_OK && (db_rows_count(*rows_out) != 1 || db_text(*rows_out, 0, 0).len != c->judge_count ||
-                          db_text(*rows_out, 0, 1).len != c->judge_count))
-        bug("a batch was judged with another number of verdicts");
-    return err;
-}
-
-/* Row i.n is to be stored. */
-#define IS_FRESH "get_byte((SELECT current_setting('harkara.verdicts')::bytea), i.n::int - 1) = ascii('f')"
+/* What is refused, or was there before, has lost its class (rows_drop). */
+#define IS_FRESH "i.class > 0"
 #define MESSAGE_COLUMNS                                                                                      \
     "tenant_id, id, channel_id, direction, kind, category, key_version, accepted_by, peer_index, peer_iv,"   \
     " peer_tag, content_iv, content_tag, peer_ct, content_ct, policy, status, told_xid"
@@ -125,10 +150,9 @@ ask_judge(struct db_tx *tx, const struct accept_columns *c, struct db_rows **row
  * find it by told_xid.
  */
 static const struct db_stmt message_store_stmt = {
-    "message_accept_store",
-    "INSERT INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_VALUES ", " MESSAGE_POLICY
-    ", 'accepted', (SELECT event_xid())"
-    " FROM unnest(" MESSAGE_ARRAYS ") WITH ORDINALITY AS i (" MESSAGE_NAMES ", n) WHERE " IS_FRESH
+    "message_accept_store", "INSERT INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_VALUES
+                            ", " MESSAGE_POLICY ", 'accepted', (SELECT event_xid())"
+                            " FROM unnest(" MESSAGE_ARRAYS ") AS i (" MESSAGE_NAMES ") WHERE " IS_FRESH
 };
 /* The same of a batch in which some message has what few have. */
 static const struct db_stmt message_store_rare_stmt = {
@@ -148,9 +172,9 @@ static const struct db_stmt message_store_rare_stmt = {
     " FROM (SELECT i.*, nullif(i.sent_from, 'infinity') AS send_at, nullif(i.sent_until, 'infinity') AS expires_at"
     " FROM unnest(" MESSAGE_ARRAYS ", $13::uuid[], $14::text[], $15::bytea[], $16::bytea[], $17::text[],"
     " $18::timestamptz[], $19::timestamptz[], $20::bigint[], $21::uuid[], $22::bigint[], $23::bytea[],"
-    " $25::uuid[]) WITH ORDINALITY AS i (" MESSAGE_NAMES
+    " $25::uuid[]) AS i (" MESSAGE_NAMES
     ", target_id, reference, metadata_ct, metadata_seal, tags, sent_from, sent_until, fallbacks, resent_from, decision,"
-    " policy, dlt_template_id, n)) i WHERE " IS_FRESH
+    " policy, dlt_template_id)) i WHERE " IS_FRESH
 };
 
 #define MESSAGE_ARGS(c)                                                                                      \
@@ -188,8 +212,7 @@ send_messages(struct db_tx *tx, const struct accept_columns *c)
 #define QUEUED(columns, values, arrays, names, which)                                                        \
     "WITH queued AS (INSERT INTO dispatch_queue (tenant_id, message_id, channel_id, priority" columns        \
     ") SELECT ($2::uuid[])[i.class], i.id, ($3::uuid[])[i.class], ($4::bigint[])[i.class]::smallint" values  \
-    " FROM unnest($5::uuid[], $6::bigint[]" arrays ") WITH ORDINALITY AS i (id, class" names                 \
-    ", n) WHERE " IS_FRESH which                                                                             \
+    " FROM unnest($5::uuid[], $6::bigint[]" arrays ") AS i (id, class" names ") WHERE " IS_FRESH which       \
     ") SELECT pg_notify('harkara_webhook', '') FROM consumer_cursor WHERE consumer = 'webhooks' AND is_resting"
 static const struct db_stmt message_enqueue_stmt = { "message_accept_enqueue", QUEUED("", "", "", "", "") };
 static const struct db_stmt message_enqueue_rare_stmt = {
@@ -232,7 +255,7 @@ static const struct db_stmt message_events_accept_stmt = {
     " FROM (SELECT i.*, nullif(i.send_at, 'infinity') AS starts_at"
     " FROM unnest($6::uuid[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[], $12::bigint[],"
     " $13::bigint[], $14::text[])"
-    " WITH ORDINALITY AS i (id, class, event_id, reference, tags, send_at, fallbacks, decision, rule, n)) i"
+    " AS i (id, class, event_id, reference, tags, send_at, fallbacks, decision, rule)) i"
     " WHERE (i.starts_at IS NOT NULL OR i.fallbacks > 0 OR i.decision = 2) AND " IS_FRESH
 };
 
@@ -306,32 +329,12 @@ send_senders(struct db_tx *tx, const struct accept_columns *columns, const struc
                     NULL);
 }
 
+/* Begins the transaction and asks what is known: what a check does, and what comes before storing. */
 static enum err
-err_of_verdict(char verdict)
+ask_once(struct db *db, const struct clock *clock, const struct message_new *messages,
+         struct message_accepted *accepted, size_t count, struct arena *arena, struct accept_columns *columns,
+         struct accept_facts *facts, struct db_tx *tx)
 {
-    switch (verdict) {
-    case VERDICT_FRESH:
-        return ERR_OK;
-    case VERDICT_KEY_THERE:
-        return ERR_EXISTS; /* settled by read_replays */
-    case VERDICT_CHANNEL_UNKNOWN:
-        return ERR_CHANNEL_UNKNOWN;
-    case VERDICT_CHANNEL_PAUSED:
-        return ERR_CHANNEL_NOT_READY;
-    case VERDICT_WINDOW_CLOSED:
-        return ERR_WINDOW_CLOSED;
-    default:
-        return ERR_DB_STATEMENT;
-    }
-}
-
-/* Begins the transaction and has everything judged: what a check does, and what comes before storing. */
-static enum err
-judge_once(struct db *db, const struct clock *clock, const struct message_new *messages,
-           struct message_accepted *accepted, size_t count, struct arena *arena,
-           struct accept_columns *columns, struct db_tx *tx)
-{
-    struct db_rows *rows = NULL;
     enum err err = accept_columns_fill(columns, clock, messages, count, arena);
 
     if (err != ERR_OK)
@@ -342,38 +345,56 @@ judge_once(struct db *db, const struct clock *clock, const struct message_new *m
         if (err == ERR_OK)
             err = db_begin_many(db, ACCEPT_ROLE, columns->tenants, columns->tenant_count, tx);
     }
-    if (err == ERR_OK)
-        err = ask_judge(tx, columns, &rows);
-    for (size_t i = 0; err == ERR_OK && i < count; i++)
-        accepted[i] = (struct message_accepted){ .id = messages[i].id,
-                                                 .err = err_of_verdict(db_text(rows, 0, 0).ptr[i]) };
-    if (err == ERR_OK)
-        err = accept_policy_judge(tx, columns, clock,
-                                  &(struct accept_facts){ db_text(rows, 0, 1), db_text(rows, 0, 2) },
-                                  messages, accepted, arena);
-    db_rows_free(rows);
-    return err;
+    return err == ERR_OK ? accept_facts_read(tx, columns, messages, accepted, arena, facts) : err;
 }
 
-/* From begin to commit in two round trips: what is known of the rows, and what becomes of them. */
-static enum err
-accept_once(struct db *db, const struct clock *clock, const struct message_new *messages,
-            struct message_accepted *accepted, size_t count, struct arena *arena)
+/* Who is refused, or was there before, is passed over by what stores. */
+static void
+rows_drop(struct accept_columns *c, const struct message_accepted *accepted)
 {
-    struct accept_columns columns;
-    struct db_tx tx = { .is_open = false };
-    enum err err = judge_once(db, clock, messages, accepted, count, arena, &columns, &tx);
+    for (size_t i = 0; i < c->count; i++)
+        if (accepted[i].err != ERR_OK)
+            c->classes[i] = 0;
+}
+
+static enum err
+send_all(struct db_tx *tx, const struct accept_columns *columns, const struct message_new *messages,
+         struct arena *arena)
+{
+    enum err err = send_messages(tx, columns);
 
     if (err == ERR_OK)
-        err = send_messages(&tx, &columns);
+        err = send_queue(tx, columns);
     if (err == ERR_OK)
-        err = send_queue(&tx, &columns);
+        err = send_events(tx, columns);
     if (err == ERR_OK)
-        err = send_events(&tx, &columns);
+        err = send_tags(tx, columns);
+    return err == ERR_OK ? send_senders(tx, columns, messages, arena) : err;
+}
+
+/*
+ * What is known of the rows, what the gate says, and what becomes of them. `claims_first`: keys may be there.
+ * Else ERR_EXISTS says that one was, and nothing happened.
+ */
+static enum err
+accept_once(struct db *db, const struct clock *clock, const struct message_new *messages,
+            struct message_accepted *accepted, size_t count, bool claims_first, struct arena *arena)
+{
+    struct accept_columns columns;
+    struct accept_facts facts;
+    struct db_tx tx = { .is_open = false };
+    enum err err = ask_once(db, clock, messages, accepted, count, arena, &columns, &facts, &tx);
+
+    if (err == ERR_OK && claims_first)
+        err = claim_new(&tx, clock, &columns, messages, accepted, arena);
     if (err == ERR_OK)
-        err = send_tags(&tx, &columns);
-    if (err == ERR_OK)
-        err = send_senders(&tx, &columns, messages, arena);
+        err = accept_policy_judge(&tx, &columns, clock, &facts, messages, accepted, arena);
+    if (err == ERR_OK && !claims_first)
+        err = send_claims(&tx, &columns, messages, accepted, arena);
+    if (err == ERR_OK) {
+        rows_drop(&columns, accepted);
+        err = send_all(&tx, &columns, messages, arena);
+    }
     bool is_at_commit = err == ERR_OK;
     if (err == ERR_OK)
         err = db_commit(&tx);
@@ -383,18 +404,32 @@ accept_once(struct db *db, const struct clock *clock, const struct message_new *
     return err;
 }
 
+/* Most batches repeat nothing. */
+static enum err
+accept_or_claim(struct db *db, const struct clock *clock, const struct message_new *messages,
+                struct message_accepted *accepted, size_t count, struct arena *arena)
+{
+    if (!keys_may_repeat(clock)) {
+        enum err err = accept_once(db, clock, messages, accepted, count, false, arena);
+        if (err != ERR_EXISTS)
+            return err;
+    }
+    return accept_once(db, clock, messages, accepted, count, true, arena);
+}
+
 enum err
 message_accept_check(struct db *db, const struct clock *clock, const struct message_new *message,
                      struct arena *arena, struct message_checked *out)
 {
-    struct message_new asked = *message;
     struct message_accepted accepted = { .err = ERR_OK };
     struct accept_columns columns;
+    struct accept_facts facts;
     struct db_tx tx = { .is_open = false };
 
-    asked.idempotency_key = SLICE_EMPTY;
     *out = (struct message_checked){ .err = ERR_OK };
-    enum err err = judge_once(db, clock, &asked, &accepted, 1, arena, &columns, &tx);
+    enum err err = ask_once(db, clock, message, &accepted, 1, arena, &columns, &facts, &tx);
+    if (err == ERR_OK)
+        err = accept_policy_judge(&tx, &columns, clock, &facts, message, &accepted, arena);
     db_rollback(&tx);
     if (err != ERR_OK)
         return err;
@@ -478,7 +513,7 @@ static enum err
 accept_again(struct db *db, const struct clock *clock, const struct message_new *message,
              struct message_accepted *accepted, struct arena *arena)
 {
-    enum err err = accept_once(db, clock, message, accepted, 1, arena);
+    enum err err = accept_once(db, clock, message, accepted, 1, true, arena);
 
     if (err != ERR_OK)
         return err;
@@ -536,7 +571,7 @@ message_accept_batch(struct db *db, const struct clock *clock, struct message_ne
         return ERR_LIMIT;
     qsort(messages, count, sizeof(*messages), message_order);
     for (int tries = 0; err == ERR_DB_CONFLICT && tries < DB_TRIES; tries++)
-        err = accept_once(db, clock, messages, accepted, count, arena);
+        err = accept_or_claim(db, clock, messages, accepted, count, arena);
     if (err == ERR_OK)
         settle_replays(db, clock, messages, accepted, count, arena);
     return err;

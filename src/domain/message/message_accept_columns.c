@@ -82,8 +82,7 @@ alloc_all(struct accept_columns *c, struct arena *arena)
     struct id **ids[] = { &c->ids, &c->tenants, &c->class_tenants, &c->class_channels, &c->class_askers };
     int64_t **numbers[] = { &c->classes, &c->class_categories, &c->class_key_versions, &c->class_flags,
                             &c->class_policy_asks };
-    struct slice **slices[] = { &c->keys,           &c->prints,        &c->sealed,
-                                &c->content_ct,     &c->class_kinds,   &c->class_accepted_by,
+    struct slice **slices[] = { &c->sealed,         &c->content_ct,    &c->class_kinds, &c->class_accepted_by,
                                 &c->class_purposes, &c->class_policies };
 
     for (size_t i = 0; i < COUNT_OF(ids); i++)
@@ -296,14 +295,11 @@ fill_bytes(struct accept_columns *c, size_t i, const struct message_new *message
 {
     const struct message_sealed *sealed = &message->sealed;
     size_t len = ACCEPT_SEALED_BYTES + sealed->peer.cipher.len;
-    unsigned char *prints = arena_alloc(arena, ACCEPT_PRINT_BYTES), *at = arena_alloc(arena, len);
+    unsigned char *at = arena_alloc(arena, len);
 
-    if (prints == NULL || at == NULL)
+    if (at == NULL)
         return false;
-    c->prints[i] = slice_of(prints, ACCEPT_PRINT_BYTES);
     c->sealed[i] = slice_of(at, len);
-    memcpy(prints, message->fingerprint, MESSAGE_FINGERPRINT_BYTES);
-    memcpy(prints + MESSAGE_FINGERPRINT_BYTES, sealed->peer_index, VAULT_INDEX_BYTES);
     memcpy(at, sealed->peer_index, VAULT_INDEX_BYTES);
     at = seal_put(seal_put(at + VAULT_INDEX_BYTES, &sealed->peer), &sealed->content);
     if (sealed->peer.cipher.len > 0)
@@ -323,7 +319,6 @@ fill_furthers(struct accept_columns *c, struct class_table *table, const struct 
         for (size_t position = 1; position <= messages[i].fallback_count; position++, row++) {
             c->furthers[row - c->count] = (struct accept_further){ .message = i, .position = position };
             c->ids[row] = messages[i].id;
-            c->prints[row] = c->prints[i];
             c->classes[row] = class_number(c, table, &messages[i], position, arena);
             if (c->classes[row] == 0)
                 return false;
@@ -350,7 +345,6 @@ accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
             c->tenants[c->tenant_count++] = message->tenant;
         c->ids[i] = message->id;
         c->classes[i] = class_number(c, &table, message, 0, arena);
-        c->keys[i] = message->idempotency_key;
         c->content_ct[i] = message->sealed.content.cipher;
         if (c->events != NULL)
             c->events[i] = id_new(clock);

@@ -6,7 +6,6 @@
 
 /* A row's parts of fixed width, one after the other: the statements cut them out by these places. */
 #define ACCEPT_SEAL_BYTES   (VAULT_IV_BYTES + VAULT_TAG_BYTES)
-#define ACCEPT_PRINT_BYTES  (MESSAGE_FINGERPRINT_BYTES + VAULT_INDEX_BYTES)
 #define ACCEPT_SEALED_BYTES (VAULT_INDEX_BYTES + 2 * ACCEPT_SEAL_BYTES) /* and the peer's ciphertext */
 
 /* The statement knows them by number. */
@@ -43,8 +42,8 @@ struct accept_columns {
         judge_count; /* of rows that are judged: behind those of the messages one for each further sender */
     struct accept_further *furthers; /* judge_count - count */
     struct id *ids;
-    int64_t *classes;
-    struct slice *keys, *prints, *sealed, *content_ct;
+    int64_t *classes; /* 0: it is not stored */
+    struct slice *sealed, *content_ct;
     /* rare */
     bool has_rare;                                /* any but keys */
     struct id *targets, *resents, *dlt_templates; /* zero: none */
@@ -74,13 +73,27 @@ MUST_CHECK enum err accept_columns_fill(struct accept_columns *columns, const st
                                         const struct message_new *messages, size_t count,
                                         struct arena *arena);
 
-/* What the statement that judged the rows says besides: a character for each row, a line for each class. */
+/* What the tables say of a class: of its channel and workspace. */
+struct accept_class {
+    enum err err; /* ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY: all of its messages are refused */
+    bool minds_window, has_suppressions, has_consents; /* then each of its rows is looked up */
+    struct slice facts;                                /* for the gate: accept_policy_judge */
+};
 struct accept_facts {
-    struct slice rows, classes;
+    struct accept_class *classes;
+    const char *persons; /* of each row that is judged, a digit: policy_person_apply */
 };
 /*
- * Asks the policy gate about the rows that are fresh; the columns say afterwards what becomes of each, and
- * accepted[] what its receipt is. ERR_NO_MEMORY, ERR_DB_DATA.
+ * Asks the tables; wakes whoever sends through the classes' channels. accepted[] says afterwards who is
+ * refused: ERR_CHANNEL_UNKNOWN, ERR_CHANNEL_NOT_READY, ERR_WINDOW_CLOSED. One round trip, and a second where
+ * rows have to be looked up.
+ */
+MUST_CHECK enum err accept_facts_read(struct db_tx *tx, const struct accept_columns *columns,
+                                      const struct message_new *messages, struct message_accepted *accepted,
+                                      struct arena *arena, struct accept_facts *out);
+/*
+ * Asks the policy gate about the rows that are not refused; the columns say afterwards what becomes of each,
+ * and accepted[] what its receipt is. ERR_NO_MEMORY, ERR_DB_DATA.
  */
 MUST_CHECK enum err accept_policy_judge(struct db_tx *tx, struct accept_columns *columns,
                                         const struct clock *clock, const struct accept_facts *facts,

@@ -27,7 +27,7 @@ struct judging {
     struct class_policy **classes;
 };
 
-/* What a class's line begins with: message_judge_stmt. */
+/* What a class's facts begin with: message_accept_judge.c. */
 enum { LINE_CHANNEL, LINE_SENDER, LINE_WORKSPACE, LINE_CREDIT, LINE_HEAD };
 
 static enum err
@@ -98,19 +98,15 @@ class_read(struct judging *judging, size_t class, struct slice line, struct wall
 }
 
 static enum err
-classes_read(struct judging *judging, struct slice lines, struct wall_time now)
+classes_read(struct judging *judging, const struct accept_class *classes, struct wall_time now)
 {
     enum err err = ERR_OK;
 
     judging->classes = arena_array(judging->arena, judging->columns->class_count, sizeof(*judging->classes));
     if (judging->classes == NULL)
         return ERR_NO_MEMORY;
-    for (size_t class = 0; err == ERR_OK && class < judging->columns->class_count; class ++) {
-        const char *end = lines.len == 0 ? NULL : memchr(lines.ptr, '\n', lines.len);
-        size_t len = end == NULL ? lines.len : (size_t)(end - lines.ptr);
-        err = class_read(judging, class, slice_first(lines, len), now);
-        lines = slice_drop(lines, end == NULL ? len : len + 1);
-    }
+    for (size_t class = 0; err == ERR_OK && class < judging->columns->class_count; class ++)
+        err = class_read(judging, class, classes[class].facts, now);
     return err;
 }
 
@@ -123,10 +119,10 @@ is_counted(const struct class_policy *policy)
 /* What became of a promotion that was not sent is no promotion that somebody had. */
 static const struct db_stmt message_promotions_stmt = {
     "message_promotions",
-    "SELECT i.n, count(*) FILTER (WHERE m.id >= id_at(now() - interval '1 day')), count(*)"
+    "SELECT i.n, count(*) FILTER (WHERE m.id >= (SELECT id_at(now() - interval '1 day'))), count(*)"
     " FROM unnest($2::uuid[], $3::bytea[]) WITH ORDINALITY AS i (tenant_id, peer_index, n)"
     " JOIN message m ON m.tenant_id = i.tenant_id AND m.peer_index = i.peer_index"
-    " AND m.id >= id_at(now() - interval '7 days') AND m.direction = 'out' AND m.category = 'promotional'"
+    " AND m.id >= (SELECT id_at(now() - interval '7 days')) AND m.direction = 'out' AND m.category = 'promotional'"
     " AND m.status NOT IN ('blocked', 'failed', 'expired', 'canceled') GROUP BY i.n LIMIT 5000"
 };
 
@@ -337,7 +333,7 @@ row_settle(struct judging *judging, const struct clock *clock, size_t i, struct 
 static enum err
 person_of(const struct accept_facts *facts, size_t row, int64_t *out)
 {
-    *out = facts->rows.ptr[row] - '0';
+    *out = facts->persons[row] - '0';
     return *out < 0 || *out > POLICY_PERSON_MAX ? ERR_DB_DATA : ERR_OK;
 }
 

@@ -219,15 +219,16 @@ a_refused_message_does_not_use_up_its_key(void **state UNUSED)
 /* Fresh, repeated, mismatched and refused, with and without keys, of two tenants: each gets its own answer.
  */
 static void
-each_row_of_a_mixed_batch_gets_its_own_answer(void **state UNUSED)
+assert_mixed_batch(const struct clock *clock, struct message_accepted early, const char *new_key,
+                   const char *foreign_key)
 {
-    struct message_accepted early = accept_one(keyed(acme, acme_channel, "mixed-old", 1)), accepted[8];
+    struct message_accepted accepted[8];
     struct message_new messages[8] = {
-        keyed(bolt, bolt_channel, "mixed-old", 1),
+        keyed(bolt, bolt_channel, new_key, 1),
         keyed(acme, acme_channel, "mixed-old", 1),
-        keyed(acme, acme_channel, "mixed-new", 1),
+        keyed(acme, acme_channel, new_key, 1),
         message_testing_new(acme, acme_channel, MESSAGE_SERVICE),
-        keyed(acme, bolt_channel, "mixed-foreign", 1),
+        keyed(acme, bolt_channel, foreign_key, 1),
         keyed(acme, id_new(clock_system()), "mixed-old-too", 1),
         message_testing_new(bolt, bolt_channel, MESSAGE_OTP),
         message_testing_new(bolt, acme_channel, MESSAGE_OTP),
@@ -244,16 +245,34 @@ each_row_of_a_mixed_batch_gets_its_own_answer(void **state UNUSED)
                       { ERR_OK, false },
                       { ERR_CHANNEL_UNKNOWN, false } };
 
-    assert_ok(accept_one(keyed(acme, acme_channel, "mixed-old-too", 2)).err);
     for (size_t i = 0; i < COUNT_OF(messages); i++)
         messages[i].owner = (void *)(uintptr_t)i;
-    assert_ok(message_accept_batch(db, clock_system(), messages, accepted, COUNT_OF(messages), arena));
+    assert_ok(message_accept_batch(db, clock, messages, accepted, COUNT_OF(messages), arena));
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
         size_t which = (uintptr_t)messages[i].owner;
         assert_int_equal(accepted[i].err, expected[which].err);
         assert_int_equal(accepted[i].is_replay, expected[which].is_replay);
         assert_true(id_eq(accepted[i].id, which == 1 ? early.id : messages[i].id));
     }
+}
+
+/*
+ * Where none was expected to be there, where some were there a moment ago, so that they are asked about
+ * first, and later again: the answers are the same.
+ */
+static void
+each_row_of_a_mixed_batch_gets_its_own_answer(void **state UNUSED)
+{
+    struct clock_manual clock;
+    struct message_accepted early = accept_one(keyed(acme, acme_channel, "mixed-old", 1));
+
+    assert_ok(accept_one(keyed(acme, acme_channel, "mixed-old-too", 2)).err);
+    clock_manual_init(&clock, clock_wall(clock_system()));
+    clock.mono_now.us = clock_mono(clock_system()).us + 10 * 1000 * 1000;
+    assert_mixed_batch(&clock.clock, early, "mixed-new-1", "mixed-foreign-1");
+    assert_mixed_batch(&clock.clock, early, "mixed-new-2", "mixed-foreign-2");
+    clock_manual_advance(&clock, 2 * 1000 * 1000);
+    assert_mixed_batch(&clock.clock, early, "mixed-new-3", "mixed-foreign-3");
 }
 
 /* What is rare has columns of its own as soon as one message of the batch has it; the others have none of it.
