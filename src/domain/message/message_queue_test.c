@@ -1,6 +1,7 @@
 /* Claims, outcomes, take-over and reports, against a real PostgreSQL. */
 #include "core/buf.h"
 #include "domain/message/message_lane.h"
+#include "domain/message/message_report.h"
 #include "domain/message/message_testing.h"
 #include "platform/db/test_pair.h"
 #include <stdio.h>
@@ -773,21 +774,28 @@ an_incoming_message_is_stored_once(void **state UNUSED)
     assert_int_equal(events(received.id, "message.received"), 0);
 }
 
-/* However long the queue is, and though the planner has never seen it. */
 static void
-a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
+crowd(unsigned count)
 {
     char tenant[ID_UUID_BYTES], lane[ID_UUID_BYTES], sql[256];
-    struct id held[] = { accepted(MESSAGE_OTP), accepted(MESSAGE_PROMOTIONAL) };
-    struct db_tx tx;
 
     id_uuid_print(acme, tenant);
     id_uuid_print(channel, lane);
     snprintf(sql, sizeof(sql),
              "insert into dispatch_queue (tenant_id, message_id, channel_id, priority)"
-             " select '%s', gen_random_uuid(), '%s', 3 from generate_series(1, 20000)",
-             tenant, lane);
+             " select '%s', gen_random_uuid(), '%s', 3 from generate_series(1, %u)",
+             tenant, lane, count);
     test_cluster_sql(sql);
+}
+
+/* However long the queue is, and though the planner has never seen it. */
+static void
+a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
+{
+    struct id held[] = { accepted(MESSAGE_OTP), accepted(MESSAGE_PROMOTIONAL) };
+    struct db_tx tx;
+
+    crowd(20000);
     assert_ok(db_begin(dispatcher, acme, &tx));
     int64_t before = message_testing_rows_read(&tx, "dispatch\\_queue");
     assert_ok(message_queue_hold(&tx, held, COUNT_OF(held)));
@@ -795,10 +803,91 @@ a_hold_reads_the_rows_that_it_holds(void **state UNUSED)
     assert_ok(db_commit(&tx));
 }
 
+/* Rows of the queue that were read. */
+struct reads {
+    int64_t mark, outcome, reported, woken;
+};
+
+#define SENDS 3
+
+/* One is taken, one comes back, one fails; then all of them are reported on and waited for no longer. */
+static struct reads
+send_some(void)
+{
+    enum message_verdict verdicts[SENDS] = { MESSAGE_VERDICT_SENT, MESSAGE_VERDICT_RETRY,
+                                             MESSAGE_VERDICT_FAILED };
+    struct wall_time now = clock_wall(clock_system());
+    struct message_outcome outcomes[SENDS];
+    struct message_report reports[SENDS];
+    struct message_report_item items[SENDS];
+    struct message_job *jobs;
+    struct message_claim *claims;
+    struct id ids[SENDS];
+    struct db_tx tx;
+
+    for (size_t i = 0; i < SENDS; i++)
+        ids[i] = accepted(MESSAGE_OTP);
+    assert_int_equal(claim(&claims) >= SENDS, 1);
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    int64_t began = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(message_begin_sending(&tx, clock_system(), owner, 60000, claims, SENDS, arena, &jobs));
+    int64_t marked = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(db_commit(&tx));
+    for (size_t i = 0; i < SENDS; i++) {
+        bool is_sent = verdicts[i] == MESSAGE_VERDICT_SENT;
+        assert_true(jobs[i].is_mine);
+        outcomes[i] = (struct message_outcome){ .claim = claims[i],
+                                                .verdict = verdicts[i],
+                                                .at = now,
+                                                .due_at = wall_after_ms(now, 3600000),
+                                                .error_code = is_sent ? SLICE_EMPTY : SLICE("131026"),
+                                                .error_title = is_sent ? SLICE_EMPTY : SLICE("A title."),
+                                                .error_class = is_sent ? NULL : "permanent" };
+        reports[i] = (struct message_report){
+            .message = ids[i], .channel = channel, .status = MESSAGE_DELIVERED, .at = now
+        };
+        items[i] = (struct message_report_item){ .report = &reports[i] };
+    }
+    assert_ok(db_begin(dispatcher, acme, &tx));
+    int64_t recording = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(message_record_outcomes(&tx, clock_system(), outcomes, SENDS, arena));
+    int64_t recorded = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(message_wake(&tx, ids, SENDS));
+    int64_t woken = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(db_commit(&tx));
+    assert_ok(db_begin(gateway, acme, &tx));
+    int64_t reporting = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(message_reports_apply(&tx, clock_system(), items, SENDS, arena));
+    int64_t reported = message_testing_rows_read(&tx, "dispatch\\_queue");
+    assert_ok(db_commit(&tx));
+    return (struct reads){ marked - began, recorded - recording, reported - reporting, woken - recorded };
+}
+
+/* Plans that were made while little was queued are made anew when a campaign has come: the scheduler sees to
+ * it. */
+static void
+a_queue_that_has_grown_long_is_read_by_its_keys(void **state UNUSED)
+{
+    crowd(2);
+    test_cluster_sql("vacuum analyze harkara.dispatch_queue");
+    for (int i = 0; i < 6; i++) /* from the sixth time on a statement keeps its plan */
+        send_some();
+    crowd(20000);
+    test_cluster_sql(
+        "select pg_stat_force_next_flush()"); /* a busy connection tells of its rows once a second */
+    test_cluster_sql("do $$ begin while harkara.analyze_grown_table() is not null loop end loop; end $$");
+    struct reads reads = send_some();
+    assert_in_range(reads.mark, SENDS, 30);
+    assert_in_range(reads.outcome, SENDS, 30);
+    assert_in_range(reads.woken, 1, 30);
+    assert_in_range(reads.reported, 1, 30);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, test_pair_close)
 CLUSTER_MAIN(TEST(a_message_goes_from_the_queue_to_sent),
              TEST(events_of_a_send_say_the_same_whatever_is_stored),
-             TEST(a_hold_reads_the_rows_that_it_holds), TEST(messages_of_a_round_may_come_in_any_order),
+             TEST(a_hold_reads_the_rows_that_it_holds), TEST(a_queue_that_has_grown_long_is_read_by_its_keys),
+             TEST(messages_of_a_round_may_come_in_any_order),
              TEST(each_category_is_looked_at_by_itself_in_the_order_of_time),
              TEST(only_the_owner_of_an_open_lane_may_begin), TEST(what_is_due_next_is_told),
              TEST(lanes_are_shared_evenly_and_never_owned_twice),

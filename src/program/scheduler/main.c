@@ -7,6 +7,7 @@
 #include "domain/tenant/tenant_key.h"
 #include "platform/os/role.h"
 #include "program/scheduler/audit_turn.h"
+#include "program/scheduler/grown_tables.h"
 #include "program/scheduler/housekeeping.h"
 #include "program/scheduler/key_use.h"
 #include "program/scheduler/number_sync.h"
@@ -73,6 +74,19 @@ audit_once(struct db *db, int64_t turn_ms)
     return err == ERR_OK && result.has_more ? 0 : turn_ms;
 }
 
+/* What is left now is looked at a second later: until then plans are only slower. */
+static void
+grown_once(struct db *db)
+{
+    size_t analyzed = 0;
+    enum err err = grown_tables_analyze(db, &analyzed);
+
+    if (err != ERR_OK)
+        log_event(LOG_WARN, "scheduler.grown_left", LOG_ERR(err));
+    if (analyzed > 0)
+        log_event(LOG_INFO, "scheduler.analyzed", LOG_NUM("tables", analyzed));
+}
+
 static enum err
 run_once(struct db *db, int64_t *wait_ms_out)
 {
@@ -115,7 +129,7 @@ main(void)
     static struct role role;
     struct db *db = NULL;
     struct role_events events = { .drain = on_drain, .vault = on_vault };
-    struct mono_time run_at = { 0 }, key_use_at = { 0 }, audit_at = { 0 };
+    struct mono_time run_at = { 0 }, key_use_at = { 0 }, audit_at = { 0 }, grown_at = { 0 };
     enum err err = role_begin("scheduler", CONFIG_SCHEDULER, SECRET_POOL_BYTES, &role);
 
     if (err == ERR_OK)
@@ -132,6 +146,10 @@ main(void)
         if (now.us >= run_at.us) {
             err = run_once(db, &wait_ms);
             run_at = mono_after_ms(now, wait_ms);
+        }
+        if (err == ERR_OK && now.us >= grown_at.us) {
+            grown_once(db);
+            grown_at = mono_after_ms(now, GROWN_TABLES_MS);
         }
         if (err == ERR_OK && now.us >= audit_at.us)
             audit_at = mono_after_ms(now, audit_once(db, role.config.audit_seal_ms));
