@@ -9,9 +9,7 @@ import pathlib
 import re
 import sys
 
-PIECE = r'"(?:\\.|[^"\\\n])*"'
-# String literals beside each other, with macros, comments and line ends between them, are one statement.
-STATEMENT = re.compile(rf"{PIECE}(?:(?:\s|/\*.*?\*/|[A-Z][A-Z0-9_]*(?:\(\s*{PIECE}\s*\))?)*{PIECE})*", re.S)
+import sql_statements
 
 
 def is_claimed_once(statement, at):
@@ -36,14 +34,11 @@ def main():
     root = pathlib.Path(options.root)
     found, claims = [], 0
     for path in sorted(path for path in root.glob("src/**/*.c") if not path.name.endswith("_test.c")):
-        text = path.read_text(encoding="utf-8")
-        for match in STATEMENT.finditer(text):
-            statement = "".join(piece[1:-1] for piece in re.findall(PIECE, re.sub(r"/\*.*?\*/", "", match.group(0), flags=re.S)))
+        for statement, line, _ in sql_statements.of_source(path.read_text(encoding="utf-8")):
             for place in re.finditer("SKIP LOCKED", statement):
                 claims += 1
                 if not is_claimed_once(statement, place.start()):
-                    number = text.count("\n", 0, match.start()) + 1
-                    found.append(f"{path.relative_to(root)}:{number}: SKIP LOCKED outside of WITH ... AS MATERIALIZED")
+                    found.append(f"{path.relative_to(root)}:{line}: SKIP LOCKED outside of WITH ... AS MATERIALIZED")
     if claims == 0:
         found.append("no statement claims rows: this check does not see them any more")
     for line in found:

@@ -242,6 +242,7 @@ provider_task_list(struct db_tx *tx, struct id channel, struct id before, size_t
 /*
  * The channels that wait are stepped through by the index, one probe each; of each a few tasks are looked at,
  * of media and of others; and the first that nobody else is claiming just now is locked and taken.
+ * Lock order: it is the claim's, which no index has; it sorts at most 64 tasks a channel, found by one.
  */
 static const struct db_stmt provider_task_claim_stmt = {
     "provider_task_claim",

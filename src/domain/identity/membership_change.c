@@ -136,7 +136,10 @@ is_owner(const struct membership *member)
            member->reach == MEMBERSHIP_ALL;
 }
 
-/* Locks them all: two owners who take the role from each other meet here, and one of them stays. */
+/*
+ * Locks them all: two owners who take the role from each other meet here, and one of them stays.
+ * Lock order: gateways alone run it, and they sort.
+ */
 static const struct db_stmt membership_owners_stmt = {
     "membership_owners",
     "SELECT id FROM membership WHERE tenant_id = $1 AND role = 'owner' AND state = 'active'"

@@ -202,7 +202,10 @@ oidc_task_forget(struct db_tx *tx, const struct id *ids, size_t count)
     return db_exec(tx, &forget_stmt, DB_ARGS(DB_ID_ARRAY(ids, count)), NULL);
 }
 
-/* What it asks leaves the table with the claim: a code lies there for as long as nobody has it in hand. */
+/*
+ * What it asks leaves the table with the claim: a code lies there for as long as nobody has it in hand.
+ * Lock order: it is the claim's, by turns, which no index has; the table holds the sign-ins of some minutes.
+ */
 static const struct db_stmt take_stmt = {
     "oidc_task_take",
     "WITH next AS MATERIALIZED (SELECT w.id, w.issuer_id, w.kind, w.request_key_version, w.request_ct, w.request_iv, w.request_tag"

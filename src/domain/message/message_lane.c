@@ -19,7 +19,8 @@ static const struct db_stmt dispatcher_lease_stmt = {
     " ON CONFLICT (dispatcher) DO UPDATE SET lease_until = excluded.lease_until"
 };
 /* A lane that somebody else has just locked is looked at again the next time. Each begins elsewhere in the
- * order, so that two do not always want the same one. */
+ * order, so that two do not always want the same one.
+ * Lock order: it is chance, which no index has; what it sorts are the lanes that wait and are nobody's. */
 static const struct db_stmt message_lanes_take_stmt = {
     "message_lanes_take",
     "WITH RECURSIVE " WAITING
@@ -236,9 +237,10 @@ message_lane_slow(struct db_tx *tx, struct id channel, int64_t per_second, struc
 /* In the channels' order, so that two holds of one account wait for each other and do not cross. */
 static const struct db_stmt message_account_hold_stmt = {
     "message_account_hold",
-    "WITH account AS (SELECT l.channel_id FROM dispatch_lane l JOIN whatsapp_channel c ON c.tenant_id = $1 AND"
-    " c.channel_id = l.channel_id WHERE l.tenant_id = $1 AND c.waba_id = (SELECT waba_id FROM whatsapp_channel"
-    " WHERE tenant_id = $1 AND channel_id = $2) ORDER BY l.channel_id FOR UPDATE OF l)"
+    "WITH account AS MATERIALIZED (SELECT l.channel_id FROM (SELECT channel_id FROM whatsapp_channel WHERE tenant_id = $1"
+    " AND waba_id = (SELECT waba_id FROM whatsapp_channel WHERE tenant_id = $1 AND channel_id = $2) ORDER BY channel_id) c"
+    " CROSS JOIN LATERAL (SELECT channel_id FROM dispatch_lane WHERE tenant_id = $1 AND channel_id = c.channel_id"
+    " FOR UPDATE) l)"
     " UPDATE dispatch_lane l SET not_before = greatest(l.not_before, $3) FROM account"
     " WHERE l.tenant_id = $1 AND l.channel_id = account.channel_id"
 };

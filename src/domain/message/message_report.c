@@ -241,6 +241,7 @@ message_report_apply(struct db_tx *tx, const struct clock *clock, const struct m
 /*
  * The messages' ids are sorted, and what belongs to each is found by its place among them, by halves: joined
  * with the lists, all of them would be looked up for each.
+ * Lock order: gateways alone run it, and they sort.
  */
 static const struct db_stmt reports_lock_stmt = {
     "message_reports_lock",

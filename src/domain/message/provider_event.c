@@ -86,6 +86,7 @@ provider_events_store(struct db_tx *tx, const struct provider_event_new *events,
 /*
  * In somebody's hands a batch is for one lease; by the gaps of provider_event_postpone one that failed waits
  * nine minutes at most. What waits longer was given its time by a clock that was ahead.
+ * Lock order: gateways alone run it, and they sort.
  */
 static const struct db_stmt provider_event_claim_stmt = {
     "provider_event_claim",

@@ -121,7 +121,8 @@ notice_put(struct db_tx *tx, const struct notice_sealed *with)
 }
 
 /* Two dispatchers never take the same one; what is over is left to the housekeeping. Materialized: a plan may
- * look into a subquery again and again, and would lock another row each time. */
+ * look into a subquery again and again, and would lock another row each time.
+ * Lock order: mail_notice_due has it; what it passes by is over, and goes with the housekeeping. */
 static const struct db_stmt notice_claim_stmt = {
     "notice_claim",
     "WITH due AS MATERIALIZED (SELECT id FROM mail_notice WHERE tenant_id = $1 AND due_at <= now()"

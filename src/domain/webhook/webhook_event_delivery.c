@@ -251,8 +251,9 @@ is_lost(enum err err)
  */
 static const struct db_stmt deliveries_insert_stmt = {
     "webhook_deliveries_insert",
-    "WITH live AS MATERIALIZED (SELECT w.id, w.failures = 0 AND w.not_before <= now() AS is_well FROM webhook_endpoint w"
-    " WHERE w.tenant_id = $1 AND w.id = ANY ($10::uuid[]) AND w.state = 'enabled' ORDER BY w.id FOR SHARE)"
+    "WITH live AS MATERIALIZED (SELECT l.* FROM (SELECT id FROM unnest($10::uuid[]) AS g (id) ORDER BY id) g CROSS JOIN LATERAL"
+    " (SELECT w.id, w.failures = 0 AND w.not_before <= now() AS is_well FROM webhook_endpoint w WHERE w.tenant_id = $1"
+    " AND w.id = g.id AND w.state = 'enabled' FOR SHARE) l)"
     " INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, attempt, lease_until, key_version,"
     " body_ct, body_iv, body_tag) SELECT $1, d.id, d.endpoint_id, d.event_id, d.event_type, (d.lease_ms > 0)::int,"
     " now() + make_interval(secs => nullif(d.lease_ms, 0) / 1000.0), d.key_version, d.ct, d.iv, d.tag"

@@ -475,6 +475,7 @@ static const struct db_stmt doubts_due_stmt = {
     "SELECT DISTINCT tenant_id FROM sms_part WHERE state = 'taken' AND doubted_at IS NOT NULL"
     " AND doubted_at < now() - interval '24 hours' LIMIT 100" /* SMS_DOUBT_HOURS */
 };
+/* Lock order: gateways alone run it, and they sort. */
 static const struct db_stmt doubts_end_stmt = {
     "sms_doubts_end",
     "WITH d AS MATERIALIZED (SELECT message_id, sender, part"
