@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import { PERSON, freePort, startPlatform, until } from './support.js';
+import { PERSON, freePort, hold, startPlatform, until } from './support.js';
 import { Client as Esme, textOf } from '../sandbox/smsc.js';
 
 /** @type {Awaited<ReturnType<typeof startPlatform>>} */
@@ -40,6 +40,8 @@ const submit = async (esme, fields) => {
 /** A part of a long message, by a header of 8 bits. */
 const header = (total, seq, text, ref = 7) => ({ esm_class: 0x40, short_message: Buffer.concat([Buffer.from([5, 0, 3, ref, total, seq]), Buffer.from(text)]) });
 const kept = (what = '*') => platform.sql(`select count(${what}) from harkara.smpp_group`);
+/** Receipts that are owed for no message. */
+const strays = () => platform.sql('select count(*) from harkara.smpp_receipt r where not exists (select from harkara.message m where m.id = r.message_id)');
 /** As if so many seconds had passed since their first part came. */
 const age = (seconds = 301) => platform.sql(`update harkara.smpp_group set began_at = began_at - interval '${seconds} seconds'`);
 
@@ -262,7 +264,7 @@ test('a submit that is repeated is known by its reference, where the account wan
     assert.equal((await submit(again, { ...fields, validity_period: '000000010000000R' })).id, one, 'after a reconnect, with times that have moved on');
     for (const other of [{ user_message_reference: 78 }, { short_message: 'Twice' }, { destination_addr: '919812345679' }, { source_addr: 'OTHER' }, { user_message_reference: undefined }])
         assert.notEqual((await submit(again, { ...fields, ...other })).id, one, JSON.stringify(other));
-    await until(() => platform.sql('select count(*) from harkara.smpp_receipt r where not exists (select from harkara.message m where m.id = r.message_id)') === '0', 'nothing to be owed for what was repeated');
+    await until(() => strays() === '0', 'nothing to be owed for what was repeated');
     const parts = [header(2, 1, 'Long ', 91), header(2, 2, 'text', 91)], ids = [];
     for (const part of [...parts, parts[1], parts[0]])
         ids.push((await submit(again, part)).id);
@@ -270,6 +272,91 @@ test('a submit that is repeated is known by its reference, where the account wan
     const plain = await bind(t, await account());
     const [left, right] = await twice(plain, fields);
     assert.notEqual(left, right, 'an account that did not ask for it');
+});
+
+/** A receipt for the sender REFUSED is an error of its own row, one for FULL is nobody's fault. Each row that is tried is counted. */
+function refuseReceipts(t) {
+    platform.sql(`create sequence receipt_tries; create function receipt_refuse() returns trigger language plpgsql security definer as $$ begin
+        perform nextval('public.receipt_tries');
+        if new.sender = 'REFUSED' then raise exception 'refused by a test'; end if;
+        if new.sender = 'FULL' then raise exception 'full, says a test' using errcode = 'disk_full'; end if;
+        return new; end $$;
+        create trigger receipt_refuse before insert on harkara.smpp_receipt for each row execute function receipt_refuse()`);
+    let is_there = true;
+    const mend = () => is_there && (is_there = false, platform.sql('drop trigger receipt_refuse on harkara.smpp_receipt; drop function receipt_refuse; drop sequence receipt_tries'));
+    t.after(mend);
+    return { mend, tries: () => Number(platform.sql('select last_value from receipt_tries')) };
+}
+
+/** Gives submits that are accepted together: they queue behind one whose receipt waits for a lock. @param {[any, any][]} submits */
+async function together(submits) {
+    const release = await hold(platform, 'lock table harkara.smpp_receipt in share row exclusive mode');
+    const first = submit(submits[0][0], { short_message: 'First' });
+    await until(() => platform.sql(`select count(*) from pg_locks where relation = 'harkara.smpp_receipt'::regclass and not granted`) === '1', 'the first to wait');
+    const answers = submits.map(([esme, fields]) => submit(esme, fields));
+    for (const [esme] of submits)
+        await esme.ask('enquire_link'); /* answered after what came before was queued */
+    await release();
+    assert.equal((await first).command_status, 0);
+    return [await first, ...await Promise.all(answers)];
+}
+
+const messages = () => Number(platform.sql("select count(*) from harkara.message where direction = 'out'"));
+
+test('a receipt that cannot be written refuses its own submit, and no other that came with it', async (t) => {
+    const other = await platform.workspace();
+    await platform.harkara.json('tenant', 'limits', other.tenant, '--messages-per-day', '3');
+    const ours = await bind(t, await account()), theirs = await bind(t, await account({}, {}, other));
+    const before = messages();
+    const receipts = refuseReceipts(t);
+    const answers = await together([[ours, { short_message: '1' }], [theirs, { short_message: '2' }], [ours, { short_message: '3', source_addr: 'REFUSED' }], [theirs, { short_message: '4', source_addr: 'REFUSED' }],
+        [ours, { short_message: '5', registered_delivery: 0 }], [theirs, { short_message: '6' }], [ours, { short_message: '7' }]]);
+    assert.deepEqual(answers.map(({ command_status: status }) => status), [0, 0, 0, 8, 8, 0, 0, 0]);
+    assert.ok(receipts.tries() > 7, 'all of them together were tried, then each by itself');
+    assert.deepEqual(answers.map(({ message_id: id }) => Boolean(id)), [true, true, true, false, false, true, true, true]);
+    assert.equal(messages() - before, 6, 'what was accepted, and nothing else');
+    const numbers = (...indexes) => indexes.map((index) => answers[index].message_id).sort();
+    for (const [esme, wanted] of [[ours, numbers(0, 1, 7)], [theirs, numbers(2, 6)]])
+        assert.deepEqual((await esme.receipts(wanted.length)).map(({ receipted_message_id: of }) => of).sort(), wanted);
+    await shop.client.follow(answers[5].id, ['delivered', 'read']);
+    receipts.mend();
+    const again = await submit(theirs, { short_message: '4', source_addr: 'REFUSED' });
+    assert.equal(again.command_status, 0, 'what was refused was not counted');
+    assert.equal((await submit(theirs, { short_message: '8' })).command_status, 0x58);
+    assert.equal((await theirs.receipts(3)).at(-1).receipted_message_id, again.message_id);
+    assert.equal(strays(), '0');
+});
+
+test('while receipts cannot be written at all, what wants one is refused, and is accepted afterwards', async (t) => {
+    const esme = await bind(t, await account());
+    const before = messages();
+    const receipts = refuseReceipts(t);
+    const wanted = [{ short_message: '1' }, { short_message: '2', source_addr: 'FULL' }, { short_message: '3' }];
+    const answers = await together([...wanted, { short_message: '4', registered_delivery: 0 }].map((fields) => [esme, fields]));
+    assert.deepEqual(answers.map(({ command_status: status }) => status), [0, 8, 8, 8, 0]);
+    assert.ok(receipts.tries() <= 5, 'tried together, once more by a new connection, and left at that');
+    assert.equal(messages() - before, 2);
+    receipts.mend();
+    const again = await Promise.all(wanted.map((fields) => submit(esme, fields)));
+    assert.deepEqual(again.map(({ command_status: status }) => status), [0, 0, 0]);
+    assert.deepEqual((await esme.receipts(4)).map(({ receipted_message_id: of }) => of).sort(), [answers[0], ...again].map(({ message_id: of }) => of).sort());
+    assert.equal(messages() - before, 5);
+});
+
+test('the last part whose receipt cannot be written is refused, and completes the message when it comes again', async (t) => {
+    const esme = await bind(t, await account());
+    const before = messages();
+    const receipts = refuseReceipts(t);
+    const first = await submit(esme, { ...header(2, 1, 'In the ', 95), source_addr: 'REFUSED' });
+    const refused = await submit(esme, { ...header(2, 2, 'end', 95), source_addr: 'REFUSED' });
+    assert.deepEqual([first.command_status, refused.command_status, messages() - before], [0, 8, 0]);
+    receipts.mend();
+    const last = await submit(esme, { ...header(2, 2, 'end', 95), source_addr: 'REFUSED' });
+    assert.deepEqual([last.command_status, last.id], [0, first.id]);
+    assert.equal((await shop.client.follow(last.id, ['delivered', 'read'])).content.text.body, 'In the end');
+    assert.equal((await esme.receipts())[0].receipted_message_id, first.message_id);
+    await until(() => kept() === '0', 'nothing to be kept any more');
+    assert.equal(esme.delivered.length, 1);
 });
 
 test('limits throttle', async (t) => {
