@@ -1,6 +1,7 @@
 /* PDUs of SMS operators to what they mean: the real thread, a real PostgreSQL, a real vault. */
 #include "domain/channel/sms/sms_event.h"
 #include "domain/channel/sms/sms_part.h"
+#include "domain/message/message_queue.h"
 #include "domain/message/message_testing.h"
 #include "domain/message/provider_event.h"
 #include "domain/tenant/sealed_column.h"
@@ -319,6 +320,98 @@ a_receipt_settles_the_only_message_whose_answer_was_lost(void **state UNUSED)
     all_applied();
     message_testing_assert_status(message, "delivered");
     assert_int_equal(message_testing_count("select count(*) from sms_part where provider_id = 'c9'"), 1);
+}
+
+/* The queue's row of the only message, in the hands of an smsc that was killed. */
+static void
+killed_while_sending(void)
+{
+    test_cluster_sql("update dispatch_queue set state = 'sending', attempt = 2, fence = 2, lease_owner ="
+                     " gen_random_uuid(), lease_until = now() - interval '1 s'");
+}
+
+/* As dispatchers do: uncertain, and after its wait sent again. */
+static void
+taken_over(void)
+{
+    struct db *dispatcher = test_cluster_open("harkara_dispatcher");
+    size_t taken = 0;
+
+    for (int turn = 0; turn < 2; turn++) {
+        assert_ok(message_take_over(dispatcher, clock_system(), 0, 60000, arena, &taken));
+        assert_int_equal(taken, 1);
+    }
+    db_close(dispatcher);
+}
+
+/*
+ * At the first try two of three parts left, and their answers were lost; at the second all were taken, and
+ * smsc was killed before it recorded that. The third has no row, so its receipt waits for one: were the
+ * message taken for sent by what the others' receipts tell, nobody would look after it any more.
+ */
+static void
+a_message_is_not_sent_while_a_part_is_not_known_to_be(void **state UNUSED)
+{
+    struct id message = sent_message("sending");
+
+    killed_while_sending();
+    parts_recorded(message, (const char *const[]){ "", "" }, 1, 2, 3);
+    receipt_came(acme, connector, "b1", "DELIVRD", "000");
+    receipt_came(acme, connector, "b2", "DELIVRD", "000");
+    receipt_came(acme, connector, "b3", "DELIVRD", "000");
+    all_applied();
+    assert_int_equal(message_testing_count("select count(*) from sms_part where state = 'delivered'"), 2);
+    message_testing_assert_status(message, "sending");
+    taken_over();
+    message_testing_assert_status(message, "queued");
+    test_cluster_sql("update message set status = 'sending'");
+    part_recorded(message, 3, 3, "c3");
+    receipt_came(acme, connector, "c3", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "delivered");
+}
+
+/* What left is settled by receipts; what did not leave has to. */
+static void
+parts_that_never_left_are_not_sent_by_the_receipts_of_others(void **state UNUSED)
+{
+    struct id message = sent_message("uncertain");
+
+    part_recorded(message, 1, 3, "");
+    receipt_came(acme, connector, "f1", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "uncertain");
+    assert_int_equal(message_testing_count("select count(*) from dispatch_queue"), 1);
+    parts_recorded(message, (const char *const[]){ "", "" }, 2, 2, 3);
+    receipt_came(acme, connector, "f2", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "uncertain");
+    receipt_came(acme, connector, "f3", "ENROUTE", "000"); /* it has it: now all are known to be there */
+    all_applied();
+    message_testing_assert_status(message, "sent");
+    assert_int_equal(message_testing_count("select count(*) from dispatch_queue"), 0);
+    receipt_came(acme, connector, "f3", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "delivered");
+}
+
+/* Another connector's three parts, whose answers were lost; then this one's two. */
+static void
+parts_of_an_earlier_try_that_was_cut_otherwise_are_not_waited_for(void **state UNUSED)
+{
+    struct id message = sent_message("sending"), ours = connector;
+
+    connector = connector_of(acme);
+    parts_recorded(message, (const char *const[]){ "", "", "" }, 1, 3, 3);
+    connector = ours;
+    parts_recorded(message, (const char *const[]){ "h1", "h2" }, 1, 2, 2);
+    test_cluster_sql("update message set status = 'sent'");
+    receipt_came(acme, connector, "h1", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "sent");
+    receipt_came(acme, connector, "h2", "DELIVRD", "000");
+    all_applied();
+    message_testing_assert_status(message, "delivered");
 }
 
 /* The commit's answer was lost, and the same is recorded once more: what a receipt has told meanwhile stays.
@@ -757,6 +850,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_delivered_when_all_its_parts_are),
         TEST(one_part_that_fails_fails_the_message_in_plain_words),
+        TEST(a_message_is_not_sent_while_a_part_is_not_known_to_be),
+        TEST(parts_that_never_left_are_not_sent_by_the_receipts_of_others),
+        TEST(parts_of_an_earlier_try_that_was_cut_otherwise_are_not_waited_for),
         TEST(parts_that_are_sent_again_stay_settled_when_their_receipts_were_faster),
         TEST(a_receipt_that_comes_before_its_part_waits_for_it),
         TEST(a_receipt_that_came_before_its_answer_was_given_up_settles_it),

@@ -252,10 +252,11 @@ static const struct db_stmt part_doubt_stmt = {
     "UPDATE sms_part SET doubted_at = now() WHERE tenant_id = $1 AND message_id = $2"
     " AND sender = $3::smallint AND part = $4::smallint AND state = 'taken' AND doubted_at IS NULL"
 };
+/* Of a try that cut it otherwise parts may be left behind: of so many parts there are none that count. */
 static const struct db_stmt parts_sum_stmt = {
     "sms_parts_sum",
-    "SELECT bool_or(state = 'failed'), count(*) FILTER (WHERE state = 'delivered') = max(part_count)"
-    " FROM sms_part WHERE tenant_id = $1 AND message_id = $2 AND sender = $3::smallint"
+    "SELECT count(*) FILTER (WHERE state <> 'unknown') = $4, count(*) FILTER (WHERE state = 'delivered') = $4"
+    " FROM sms_part WHERE tenant_id = $1 AND message_id = $2 AND sender = $3::smallint AND part_count = $4"
 };
 
 /* What it failed of: the operator's code in plain words where it is known, else what the receipt's state
@@ -293,28 +294,35 @@ is_failure(enum smpp_state state)
     return smpp_state_is_final(state) && state != SMPP_STATE_DELIVERED && state != SMPP_STATE_UNKNOWN;
 }
 
-/* How all parts of a message stand. */
+/* How all parts of a message stand: an operator has them, and knows of each; the person has them. */
 struct sum {
-    bool has_failed, is_delivered;
+    bool is_sent, is_delivered;
 };
 
+/* `is_delivered`: of the one part that the receipt is about. */
 static enum err
-parts_sum(struct db_tx *tx, const struct found *found, bool is_delivered, bool has_failed, struct sum *out)
+parts_sum(struct db_tx *tx, const struct found *found, bool is_delivered, struct sum *out)
 {
     struct db_rows *rows = NULL;
 
-    *out = (struct sum){ has_failed, is_delivered };
+    *out = (struct sum){ true, is_delivered };
     if (found->part_count == 1)
         return ERR_OK;
     enum err err =
-        db_query(tx, &parts_sum_stmt, DB_ARGS(DB_ID(found->message), DB_I64(found->sender)), &rows);
+        db_query(tx, &parts_sum_stmt,
+                 DB_ARGS(DB_ID(found->message), DB_I64(found->sender), DB_I64(found->part_count)), &rows);
     if (err == ERR_OK && db_rows_count(rows) == 1)
         *out = (struct sum){ db_bool(rows, 0, 0), db_bool(rows, 0, 1) };
     db_rows_free(rows);
     return err;
 }
 
-/* What a receipt about a part makes of the message. `settled`: it moved its part. */
+/*
+ * What a receipt about a part makes of the message. `was_settled`: it moved its part. Of a message whose
+ * answers were lost it is sent when this is true of all its parts: one that has no row did not leave, or with
+ * an smsc that was killed before it recorded that; one without an id may not have arrived. Nobody would look
+ * after these any more.
+ */
 static enum err
 message_settle(struct db_tx *tx, const struct found *found, bool was_settled, struct arena *arena,
                struct sms_receipt_item *item)
@@ -322,7 +330,7 @@ message_settle(struct db_tx *tx, const struct found *found, bool was_settled, st
     const struct sms_receipt *receipt = &item->receipt;
     bool is_delivered = receipt->state == SMPP_STATE_DELIVERED, has_failed = is_failure(receipt->state);
     struct sum sum;
-    enum err err = parts_sum(tx, found, is_delivered || !was_settled, has_failed && was_settled, &sum);
+    enum err err = parts_sum(tx, found, is_delivered || !was_settled, &sum);
 
     item->report = (struct message_report){ .message = found->message,
                                             .channel = found->channel,
@@ -338,7 +346,7 @@ message_settle(struct db_tx *tx, const struct found *found, bool was_settled, st
     if (is_delivered && was_settled && sum.is_delivered) {
         item->report.status = MESSAGE_DELIVERED;
         item->has_report = true;
-    } else if (found->was_unknown) { /* it was taken after all */
+    } else if (found->was_unknown && sum.is_sent) { /* it was taken after all */
         item->report.status = MESSAGE_SENT;
         item->has_report = true;
     }

@@ -57,7 +57,8 @@ struct sms_receipt_item {
 };
 /*
  * In the transaction that interprets them, of one tenant; locks its messages' rows of the queue first. Writes
- * the parts' states, and what that makes of their messages: delivered when all parts are, failed when one is.
+ * the parts' states, and what that makes of their messages: delivered when all parts are, failed when one is;
+ * sent, where answers were lost, when all are known to have been taken.
  * What no part is found for is parked. A part that was delivered stays so; one that failed and was delivered
  * after all is delivered: so the order in which receipts come, and how often, changes nothing in the end.
  * SMPP_STATE_UNKNOWN begins a wait (SMS_DOUBT_HOURS), after which the part has failed.
