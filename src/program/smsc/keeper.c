@@ -141,7 +141,7 @@ task_do(struct keeper *keeper, const struct keeper_task *task)
     case KEEPER_THROTTLED:
         return keeper_store_state(keeper->db, keeper->config.clock, task, keeper->arena);
     case KEEPER_LATE:
-        return keeper_store_late(keeper->db, task, keeper->arena);
+        return keeper_store_late(keeper->db, keeper->config.clock, task, keeper->arena);
     case KEEPER_PDU:
         break;
     }

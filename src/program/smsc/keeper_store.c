@@ -460,6 +460,7 @@ keeper_store_state(struct db *db, const struct clock *clock, const struct keeper
 
 struct late {
     const struct keeper_task *task;
+    const struct clock *clock;
     struct arena *arena;
 };
 
@@ -469,14 +470,21 @@ late_store_in(struct db_tx *tx, void *ctx)
     const struct late *late = ctx;
     struct sms_part part = late->task->part;
 
+    struct message_report report;
+    bool has_report = false, has_moved = false;
+
     part.provider_id = slice_text(late->task->provider_id);
-    return sms_parts_record(tx, &part, 1, late->arena);
+    enum err err = sms_part_record_late(tx, &part, late->arena, &report, &has_report);
+    if (err == ERR_OK && has_report)
+        err = message_report_apply(tx, late->clock, &report, late->arena, &has_moved);
+    return err == ERR_NOT_FOUND ? ERR_OK : err; /* its message was removed meanwhile */
 }
 
 enum err
-keeper_store_late(struct db *db, const struct keeper_task *task, struct arena *arena)
+keeper_store_late(struct db *db, const struct clock *clock, const struct keeper_task *task,
+                  struct arena *arena)
 {
-    struct late late = { task, arena };
+    struct late late = { task, clock, arena };
 
     return db_run(db, task->tenant, late_store_in, &late);
 }

@@ -34,6 +34,8 @@ MUST_CHECK enum err keeper_store_gone(struct db *db, struct id tenant, struct id
 /* KEEPER_BREAK, KEEPER_UP, KEEPER_DOWN, KEEPER_THROTTLED: state and event. */
 MUST_CHECK enum err keeper_store_state(struct db *db, const struct clock *clock,
                                        const struct keeper_task *task, struct arena *arena);
-MUST_CHECK enum err keeper_store_late(struct db *db, const struct keeper_task *task, struct arena *arena);
+/* With what that makes of its message. */
+MUST_CHECK enum err keeper_store_late(struct db *db, const struct clock *clock,
+                                      const struct keeper_task *task, struct arena *arena);
 
 #endif

@@ -1,5 +1,6 @@
 /* The keeper on a real PostgreSQL and a real vault, as smsc's own user; the test plays the loop. */
 #include "domain/channel/sms/sms_event.h"
+#include "domain/message/message_testing.h"
 #include "domain/overview/overview_count.h"
 #include "domain/tenant/tenant_key.h"
 #include "program/smsc/keeper.h"
@@ -33,7 +34,8 @@ opened(void **state UNUSED)
 {
     test_cluster_sql(
         "delete from sms_link; delete from sms_route; delete from sms_connector; delete from provider_batch;"
-        "delete from provider_event; delete from event");
+        "delete from provider_event; delete from sms_part; delete from dispatch_queue; delete from message;"
+        "delete from event");
     gateway = test_cluster_open("harkara_gateway");
     sealer = vault_testing_client(VAULT_ROLE_GATEWAY, 5000);
     opener = vault_testing_client(VAULT_ROLE_SMSC, 5000);
@@ -301,6 +303,34 @@ what_becomes_of_a_connector_is_told(void **state UNUSED)
         2);
 }
 
+/* Answers that come when nobody waits any more: the last one that was missing tells that the message is
+ * sent, and it does not leave again. */
+static void
+answers_that_come_late_settle_their_message(void **state UNUSED)
+{
+    struct id channel = message_testing_channel(acme), connector = id_new(clock_system());
+    struct message_new with = message_testing_new(acme, channel, MESSAGE_SERVICE);
+    struct id message = message_testing_accept(gateway, &with);
+
+    test_cluster_sql(
+        "update message set status = 'uncertain'; update dispatch_queue set state = 'uncertain'");
+    for (unsigned part = 1; part <= 2; part++) {
+        struct keeper_task *task = keeper_task_new(KEEPER_LATE, acme, connector);
+        task->part = (struct sms_part){ .message = message,
+                                        .connector = connector,
+                                        .part = part,
+                                        .part_count = 2,
+                                        .taken_at = clock_wall(clock_system()) };
+        task->provider_id[0] = (char)('a' + part);
+        keeper_put(keeper, task);
+        while (test_cluster_number("select count(*) from sms_part where state = 'taken'") != part)
+            (void)poll(NULL, 0, 5);
+        message_testing_assert_status(message, part == 1 ? "uncertain" : "sent");
+    }
+    assert_int_equal(test_cluster_number("select count(*) from dispatch_queue"), 0);
+    assert_int_equal(test_cluster_number("select count(*) from event where type = 'message.sent'"), 1);
+}
+
 static void
 one_keeper_works_and_another_takes_over(void **state UNUSED)
 {
@@ -327,6 +357,7 @@ main(void)
         TEST(how_links_do_is_shown),
         TEST(a_refused_account_breaks_its_connector_once),
         TEST(what_becomes_of_a_connector_is_told),
+        TEST(answers_that_come_late_settle_their_message),
         TEST(one_keeper_works_and_another_takes_over),
     };
     return cmocka_run_group_tests(tests, vault_pair_open, vault_pair_close);

@@ -383,6 +383,39 @@ receipt_apply(struct db_tx *tx, const struct found *found, struct arena *arena, 
     return message_settle(tx, found, settled > 0, arena, item);
 }
 
+static const struct db_stmt parts_known_stmt = {
+    "sms_parts_known",
+    "SELECT coalesce(f.channel_id, m.channel_id) FROM (SELECT FROM sms_part WHERE tenant_id = $1 AND message_id = $2"
+    " AND sender = $3::smallint AND part_count = $4 AND state <> 'unknown' HAVING count(*) = $4) known"
+    " JOIN message m ON m.tenant_id = $1 AND m.id = $2"
+    " LEFT JOIN message_fallback f ON f.tenant_id = $1 AND f.message_id = $2 AND f.position = $3"
+};
+
+enum err
+sms_part_record_late(struct db_tx *tx, const struct sms_part *part, struct arena *arena,
+                     struct message_report *report_out, bool *has_report_out)
+{
+    struct db_rows *rows = NULL;
+    enum err err = message_queue_hold(tx, &part->message, 1);
+
+    *has_report_out = false;
+    if (err == ERR_OK)
+        err = sms_parts_record(tx, part, 1, arena);
+    if (err == ERR_OK)
+        err = db_query(tx, &parts_known_stmt,
+                       DB_ARGS(DB_ID(part->message), DB_I64(part->sender), DB_I64(part->part_count)), &rows);
+    if (err == ERR_OK && db_rows_count(rows) == 1) {
+        *report_out = (struct message_report){ .message = part->message,
+                                               .channel = db_id(rows, 0, 0),
+                                               .sender = part->sender,
+                                               .status = MESSAGE_SENT,
+                                               .at = part->taken_at };
+        *has_report_out = true;
+    }
+    db_rows_free(rows);
+    return err;
+}
+
 static int
 id_order(const void *a, const void *b)
 {

@@ -26,6 +26,14 @@ struct sms_part {
 MUST_CHECK enum err sms_parts_record(struct db_tx *tx, const struct sms_part *parts, size_t count,
                                      struct arena *arena);
 
+/*
+ * One whose answer came when its message had been given up as uncertain. Locks the message's row of the queue
+ * first. *has_report_out: all parts are known to have been taken now, and the message is sent:
+ * message_report_apply.
+ */
+MUST_CHECK enum err sms_part_record_late(struct db_tx *tx, const struct sms_part *part, struct arena *arena,
+                                         struct message_report *report_out, bool *has_report_out);
+
 struct sms_part_taken {
     unsigned part;
     bool is_known; /* with an id: it need not be sent again */
