@@ -1,62 +1,14 @@
-#include "program/smsc/carrier.h"
-#include "core/log.h"
 #include "core/metric.h"
 #include "crypto/random.h"
 #include "domain/sending/pace.h"
+#include "program/smsc/carrier_internal.h"
 #include "wire/smpp/smpp_status.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CATEGORIES   4u
-#define AHEAD_MS     10   /* turns that come so soon are taken now: the loop sleeps no less */
-#define THROTTLED_MS 1000 /* a bind that was told to slow down says nothing for so long */
-#define SLOWED_MS                                                                                            \
-    (PACE_RECOVERY_S * INT64_C(1000)) /* a throttle within that of the last one is the same one */
-#define NO_BIND_MS    1000            /* a lane none of whose connectors is bound waits for so long */
-#define LATE_MAX      1024u
-#define BODIES_MAX    (256u * 1024u) /* of a message's parts; a message_payload of 64 KiB fits */
-#define TAG_PART_BITS 8u
-#define NEVER         ((struct mono_time){ INT64_MAX })
-
-struct connector {
-    struct id id, tenant;
-    const struct sms_connector *settings;
-    struct smpp_session *sessions[CARRIER_BINDS_MAX];
-    size_t session_count;
-    struct sms_job *first[CATEGORIES], **last[CATEGORIES];
-    struct sms_job *current;      /* some of its parts have not left */
-    struct smpp_session *session; /* that the current one's parts take */
-    struct mono_time held_until;
-    struct mono_time throttled_at; /* last; us 0: never */
-};
-
-/* A part that was lost, by its tag: its answer may still come. */
-struct late {
-    uint64_t tag; /* 0: none */
-    struct id tenant;
-    struct sms_part part;
-};
-
-struct flight {
-    struct sms_job *job; /* NULL: free */
-    uint32_t use;
-};
-
-struct carrier {
-    struct carrier_config config;
-    struct pace *pace;
-    struct connector **connectors; /* owned */
-    size_t connector_count;
-    struct id *route_tenants;
-    struct sms_route *routes;
-    size_t route_count;
-    struct flight *flights;
-    size_t flight_at, job_count;
-    struct late late[LATE_MAX];
-    size_t late_at;
-};
-
-static void job_progress(struct carrier *carrier, struct sms_job *job);
+#define AHEAD_MS   10   /* turns that come so soon are taken now: the loop sleeps no less */
+#define NO_BIND_MS 1000 /* a lane none of whose connectors is bound waits for so long */
+#define NEVER      ((struct mono_time){ INT64_MAX })
 
 enum err
 carrier_new(const struct carrier_config *config, struct carrier **out)
@@ -98,8 +50,8 @@ carrier_free(struct carrier *carrier)
     free(carrier);
 }
 
-static struct connector *
-connector_find(const struct carrier *carrier, struct id id)
+struct connector *
+carrier_connector_find(const struct carrier *carrier, struct id id)
 {
     for (size_t i = 0; i < carrier->connector_count; i++)
         if (id_eq(carrier->connectors[i]->id, id))
@@ -111,7 +63,7 @@ enum err
 carrier_set(struct carrier *carrier, struct id tenant, const struct sms_connector *settings,
             struct mono_time now)
 {
-    struct connector *connector = connector_find(carrier, settings->id);
+    struct connector *connector = carrier_connector_find(carrier, settings->id);
 
     if (connector == NULL) {
         if (carrier->connector_count == CARRIER_CONNECTORS_MAX)
@@ -121,7 +73,7 @@ carrier_set(struct carrier *carrier, struct id tenant, const struct sms_connecto
             return ERR_NO_MEMORY;
         connector->id = settings->id;
         connector->tenant = tenant;
-        for (size_t i = 0; i < CATEGORIES; i++)
+        for (size_t i = 0; i < CARRIER_CATEGORIES; i++)
             connector->last[i] = &connector->first[i];
         carrier->connectors[carrier->connector_count++] = connector;
         pace_begin(carrier->pace, settings->id, settings->per_second, 0, 0, now);
@@ -151,7 +103,9 @@ carrier_count(const struct carrier *carrier)
 int64_t
 carrier_per_second(struct carrier *carrier, struct id connector, struct mono_time now)
 {
-    return connector_find(carrier, connector) == NULL ? 0 : pace_per_second(carrier->pace, connector, now);
+    return carrier_connector_find(carrier, connector) == NULL
+               ? 0
+               : pace_per_second(carrier->pace, connector, now);
 }
 
 /* The queue of a connector, by category. */
@@ -175,7 +129,7 @@ queue_add(struct connector *connector, struct sms_job *job, bool is_first)
 static struct sms_job *
 queue_take(struct connector *connector)
 {
-    for (size_t of = 0; of < CATEGORIES; of++) {
+    for (size_t of = 0; of < CARRIER_CATEGORIES; of++) {
         struct sms_job *job = connector->first[of];
         if (job == NULL)
             continue;
@@ -209,45 +163,10 @@ flight_begin(struct carrier *carrier, struct sms_job *job)
     return false;
 }
 
-static uint64_t
-tag_of(const struct sms_job *job, size_t part)
-{
-    return (uint64_t)job->flight_use << 32 | (uint64_t)job->flight << TAG_PART_BITS | part;
-}
-
-/* NULL: the job was settled before. */
-static struct sms_job *
-job_of(struct carrier *carrier, uint64_t tag, size_t *part_out)
-{
-    size_t at = (uint32_t)tag >> TAG_PART_BITS;
-
-    if (at >= carrier->config.in_flight_max || carrier->flights[at].job == NULL ||
-        carrier->flights[at].use != (uint32_t)(tag >> 32))
-        return NULL;
-    *part_out = tag & ((1u << TAG_PART_BITS) - 1);
-    return carrier->flights[at].job;
-}
-
-static struct sms_part
-record_of(const struct sms_job *job, size_t part)
-{
-    return (struct sms_part){ .message = job->job.claim.message,
-                              .connector = job->connector,
-                              .sender = message_claim_sender(&job->job.claim),
-                              .part = (unsigned)part + 1,
-                              .part_count = (unsigned)job->part_count };
-}
-
 static void
 job_leave(struct carrier *carrier, struct sms_job *job)
 {
-    for (size_t i = 0; i < job->part_count; i++) {
-        if (job->parts[i].state != PART_UNKNOWN)
-            continue;
-        carrier->late[carrier->late_at] =
-            (struct late){ tag_of(job, i), job->job.claim.tenant, record_of(job, i) };
-        carrier->late_at = (carrier->late_at + 1) % LATE_MAX;
-    }
+    carrier_late_keep(carrier, job);
     carrier->flights[job->flight].job = NULL;
     carrier->job_count--;
     carrier->config.settled(carrier->config.ctx, job);
@@ -318,12 +237,11 @@ job_finish(struct carrier *carrier, struct sms_job *job)
                    : "The link to the operator broke before the message left.");
 }
 
-/* A connector that is bound, of those that may carry it, from `from` on; choice_count: none is. */
-static size_t
-choice_bound(const struct carrier *carrier, const struct sms_job *job, size_t from)
+size_t
+carrier_choice_bound(const struct carrier *carrier, const struct sms_job *job, size_t from)
 {
     for (size_t i = from; i < job->choice_count; i++) {
-        const struct connector *connector = connector_find(carrier, job->choices[i]);
+        const struct connector *connector = carrier_connector_find(carrier, job->choices[i]);
         if (connector != NULL && connector->session_count > 0)
             return i;
     }
@@ -350,8 +268,8 @@ job_choose(struct carrier *carrier, struct sms_job *job)
                                                 slice_drop(buf_slice(&job->to), 1), job->choices);
 }
 
-static bool
-has_left(const struct sms_job *job)
+bool
+carrier_job_has_left(const struct sms_job *job)
 {
     for (size_t i = 0; i < job->part_count; i++)
         if (job->parts[i].state != PART_WAITS && job->parts[i].state != PART_HAD &&
@@ -370,11 +288,10 @@ parts_forget(struct sms_job *job)
     buf_clear(&job->bodies);
 }
 
-/* To the next connector that is bound, of `from` on; back to the queue where none is. */
-static void
-job_route(struct carrier *carrier, struct sms_job *job, size_t from)
+void
+carrier_job_route(struct carrier *carrier, struct sms_job *job, size_t from)
 {
-    job->choice = choice_bound(carrier, job, from);
+    job->choice = carrier_choice_bound(carrier, job, from);
     if (job->choice == job->choice_count) {
         settle_returned(carrier, job, NO_BIND_MS, NO_BIND_MS, "not-bound",
                         "No connector that carries the message is bound.");
@@ -382,7 +299,7 @@ job_route(struct carrier *carrier, struct sms_job *job, size_t from)
     }
     parts_forget(job);
     job->connector = job->choices[job->choice];
-    queue_add(connector_find(carrier, job->connector), job, false);
+    queue_add(carrier_connector_find(carrier, job->connector), job, false);
 }
 
 void
@@ -400,7 +317,7 @@ carrier_take(struct carrier *carrier, struct sms_job *job, struct mono_time now)
         settle_failed(carrier, job, "no-route", "No connector carries messages to this number.");
         return;
     }
-    job_route(carrier, job, 0);
+    carrier_job_route(carrier, job, 0);
 }
 
 /* The parts of a job that has just become current. false: it is settled. */
@@ -450,7 +367,7 @@ job_cut(struct carrier *carrier, const struct connector *connector, struct sms_j
 static bool
 job_may_leave(struct carrier *carrier, struct sms_job *job, struct mono_time now)
 {
-    if (has_left(job))
+    if (carrier_job_has_left(job))
         return true; /* the other parts follow */
     if (now.us - job->job.claimed_at.us > carrier->config.lease_ms * 1000 / 2)
         settle_returned(carrier, job, 0, 0, "waited", "The message waited too long for its turn.");
@@ -490,8 +407,8 @@ session_choose(const struct connector *connector)
     return best;
 }
 
-static void
-current_end(struct connector *connector)
+void
+carrier_current_end(struct connector *connector)
 {
     if (connector->current != NULL)
         connector->current->is_current = false;
@@ -524,7 +441,7 @@ part_ask(struct connector *connector, struct sms_job *job, struct smpp_session *
     part->state = PART_ASKED; /* before: a session that ends here tells it as lost */
     part->left_at = now;
     job->out_count++;
-    if (smpp_session_ask(session, SMPP_SUBMIT_SM, body, tag_of(job, at), now) != ERR_OK) {
+    if (smpp_session_ask(session, SMPP_SUBMIT_SM, body, carrier_tag_of(job, at), now) != ERR_OK) {
         part->state = PART_WAITS; /* it was never asked */
         job->out_count--;
         return;
@@ -546,8 +463,8 @@ connector_step(struct carrier *carrier, struct connector *connector, struct mono
         while (job->next_part < job->part_count && job->parts[job->next_part].state != PART_WAITS)
             job->next_part++;
         if (job->is_stopped || job->next_part == job->part_count) {
-            current_end(connector);
-            job_progress(carrier, job);
+            carrier_current_end(connector);
+            carrier_job_progress(carrier, job);
             continue;
         }
         struct smpp_session *session = session_choose(connector);
@@ -574,16 +491,15 @@ carrier_step(struct carrier *carrier, struct mono_time now)
     return next;
 }
 
-/* After something became of a part of it. */
-static void
-job_progress(struct carrier *carrier, struct sms_job *job)
+void
+carrier_job_progress(struct carrier *carrier, struct sms_job *job)
 {
-    struct connector *connector = connector_find(carrier, job->connector);
+    struct connector *connector = carrier_connector_find(carrier, job->connector);
     bool waits = false;
 
     if (job->parts == NULL) { /* not cut yet: any connector will do */
         if (!job->is_queued)
-            job_route(carrier, job, 0);
+            carrier_job_route(carrier, job, 0);
         return;
     }
     for (size_t i = 0; i < job->part_count; i++)
@@ -591,7 +507,7 @@ job_progress(struct carrier *carrier, struct sms_job *job)
     if (job->is_queued || (job->is_current && !job->is_stopped && waits))
         return; /* its parts leave in their turn */
     if (job->is_current)
-        current_end(connector);
+        carrier_current_end(connector);
     if (job->out_count > 0)
         return;
     if (!waits || job->is_stopped) {
@@ -599,135 +515,17 @@ job_progress(struct carrier *carrier, struct sms_job *job)
     } else if (connector != NULL && connector->session_count > 0) {
         job->next_part = 0;
         queue_add(connector, job, true);
-    } else if (has_left(job)) {
+    } else if (carrier_job_has_left(job)) {
         job_finish(carrier, job);
     } else {
-        job_route(carrier, job, 0);
+        carrier_job_route(carrier, job, 0);
     }
-}
-
-static void
-throttled(struct carrier *carrier, struct sms_job *job, struct part *part, struct mono_time now)
-{
-    struct connector *connector = connector_find(carrier, job->connector);
-    bool is_old = now.us - job->job.claimed_at.us > carrier->config.lease_ms * 1000 / 2;
-
-    if (connector != NULL) {
-        int64_t slowed_to = pace_throttled(carrier->pace, connector->id, part->left_at, now);
-        if (slowed_to > 0)
-            log_event(LOG_WARN, "smsc.throttled", LOG_ID("connector", ID_SMS_CONNECTOR, connector->id),
-                      LOG_NUM("per_second", slowed_to));
-        if (connector->throttled_at.us == 0 || now.us - connector->throttled_at.us >= SLOWED_MS * 1000)
-            carrier->config.throttled(carrier->config.ctx, connector->id,
-                                      pace_per_second(carrier->pace, connector->id, now));
-        connector->throttled_at = now;
-        connector->held_until = mono_after_ms(now, THROTTLED_MS);
-    }
-    if (is_old || connector == NULL) { /* counted as an attempt: there is a lease to keep */
-        job->is_stopped = true;
-        return;
-    }
-    part->state = PART_WAITS;
-    job->next_part = 0;
-}
-
-static void
-refused(struct carrier *carrier, struct sms_job *job, size_t at, struct smpp_session *session,
-        struct mono_time now)
-{
-    struct part *part = &job->parts[at];
-
-    if (smpp_status_action(part->status) == SMPP_ACTION_THROTTLE) {
-        throttled(carrier, job, part, now);
-        return;
-    }
-    log_event(LOG_INFO, "smsc.refused", LOG_ID("message", ID_MESSAGE, job->job.claim.message),
-              LOG_ID("connector", ID_SMS_CONNECTOR, job->connector),
-              LOG_NUM("attempt", job->job.claim.attempt), LOG_NUM("status", part->status));
-    if (smpp_status_action(part->status) == SMPP_ACTION_REBIND && session != NULL)
-        smpp_session_unbind(session, now);
-    job->is_stopped = true;
-    if (job->out_count > 0 || has_left(job) || job->has_had || !outcome_may_fail_over(part->status) ||
-        choice_bound(carrier, job, job->choice + 1) == job->choice_count)
-        return;
-    struct connector *connector = connector_find(carrier, job->connector);
-    if (job->is_current)
-        current_end(connector);
-    job_route(carrier, job, job->choice + 1);
-}
-
-static void
-answer_late(struct carrier *carrier, uint64_t tag, const struct smpp_pdu *pdu)
-{
-    char id[SMPP_ID_CANONICAL_BYTES];
-    struct smpp_answer answer;
-
-    for (size_t i = 0; i < LATE_MAX; i++) {
-        struct late *late = &carrier->late[i];
-        if (late->tag != tag)
-            continue;
-        late->tag = 0;
-        if (pdu->status != SMPP_OK || smpp_answer_read(pdu->command, pdu->body, &answer) != ERR_OK)
-            return; /* refused, or no id: it stays unknown until its wait is over */
-        late->part.provider_id = smpp_id_canonical(answer.name, SMPP_ID_AS_IT_IS, id);
-        late->part.taken_at = clock_wall(carrier->config.clock);
-        if (late->part.provider_id.len > 0)
-            carrier->config.late(carrier->config.ctx, late->tenant, &late->part);
-        return;
-    }
-}
-
-void
-carrier_answer(struct carrier *carrier, struct smpp_session *session, uint64_t tag,
-               const struct smpp_pdu *pdu, struct mono_time now)
-{
-    struct smpp_answer answer = { .name = SLICE_EMPTY };
-    size_t at = 0;
-    struct sms_job *job = job_of(carrier, tag, &at);
-
-    if (job == NULL) {
-        answer_late(carrier, tag, pdu);
-        return;
-    }
-    struct part *part = &job->parts[at];
-    if (part->state == PART_ASKED)
-        job->out_count--;
-    else if (part->state != PART_UNKNOWN) /* late, and its job still has others out */
-        return;
-    part->status =
-        pdu->command == SMPP_GENERIC_NACK && pdu->status == SMPP_OK ? SMPP_INVALID_COMMAND : pdu->status;
-    if (part->status == SMPP_OK) {
-        part->state = PART_TAKEN;
-        if (smpp_answer_read(pdu->command, pdu->body, &answer) == ERR_OK)
-            part->id_len = smpp_id_canonical(answer.name, SMPP_ID_AS_IT_IS, part->id).len;
-        metric_observe_us(METRIC_SEND_SECONDS, now.us - part->left_at.us);
-    } else {
-        uint32_t use = job->flight_use, flight = job->flight;
-        part->state = PART_REFUSED;
-        refused(carrier, job, at, session, now);
-        if (carrier->flights[flight].job != job || carrier->flights[flight].use != use)
-            return; /* settled */
-    }
-    job_progress(carrier, job);
-}
-
-void
-carrier_lost(struct carrier *carrier, uint64_t tag)
-{
-    size_t at = 0;
-    struct sms_job *job = job_of(carrier, tag, &at);
-
-    if (job == NULL || job->parts[at].state != PART_ASKED)
-        return;
-    job->parts[at].state = PART_UNKNOWN;
-    job->out_count--;
-    job_progress(carrier, job);
 }
 
 void
 carrier_bound(struct carrier *carrier, struct id id, struct smpp_session *session)
 {
-    struct connector *connector = connector_find(carrier, id);
+    struct connector *connector = carrier_connector_find(carrier, id);
 
     if (connector != NULL && connector->session_count < CARRIER_BINDS_MAX)
         connector->sessions[connector->session_count++] = session;
@@ -741,8 +539,8 @@ connector_empty(struct carrier *carrier, struct connector *connector)
 
     if (connector->current != NULL) {
         job = connector->current;
-        current_end(connector);
-        job_progress(carrier, job);
+        carrier_current_end(connector);
+        carrier_job_progress(carrier, job);
     }
     while ((job = queue_take(connector)) != NULL) { /* all of them first: some may come back to this queue */
         *last = job;
@@ -751,14 +549,14 @@ connector_empty(struct carrier *carrier, struct connector *connector)
     while ((job = jobs) != NULL) {
         jobs = (struct sms_job *)job->job.item.next;
         job->job.item.next = NULL;
-        job_progress(carrier, job);
+        carrier_job_progress(carrier, job);
     }
 }
 
 void
 carrier_unbound(struct carrier *carrier, struct id id, struct smpp_session *session)
 {
-    struct connector *connector = connector_find(carrier, id);
+    struct connector *connector = carrier_connector_find(carrier, id);
 
     for (size_t i = 0; connector != NULL && i < connector->session_count; i++) {
         if (connector->sessions[i] != session)
@@ -796,12 +594,12 @@ carrier_return(struct carrier *carrier)
         struct sms_job *job = connector->current;
         if (job != NULL) {
             job->is_stopped = true;
-            job_progress(carrier, job);
+            carrier_job_progress(carrier, job);
         }
         while ((job = queue_take(connector)) != NULL) {
-            if (job->out_count > 0 || has_left(job)) {
+            if (job->out_count > 0 || carrier_job_has_left(job)) {
                 job->is_stopped = true;
-                job_progress(carrier, job);
+                carrier_job_progress(carrier, job);
             } else {
                 settle_returned(carrier, job, 0, 0, "drained", "The process was stopping.");
             }
