@@ -271,8 +271,8 @@ function judgeOne(one, row, taken, known, figures, find) {
             find('sms lost', `not all of its parts were taken: ${what}`);
         else if (read(Buffer.concat(first.map(({ octets }) => Buffer.from(octets, 'hex'))), first[0].encoding) !== one.body)
             find('sms lost', `its text is another: ${what}`);
-        /* Of a try whose smsc was killed nobody knows the parts; a receipt may have told that it was taken. */
-        if (Number(row.uncertain) === 0 && known.filter(({ sender }) => sender === Number(row.sender)).length !== total)
+        /* Also where smsc was killed: it is not sent before each of its parts is known to be. */
+        if (known.filter(({ sender }) => sender === Number(row.sender)).length !== total)
             find('sms lost', `not all of its parts are recorded: ${what}`);
     }
     judgeReceipts(row, taken, known, what, find);
