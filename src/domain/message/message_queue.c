@@ -191,18 +191,6 @@ place_order(const void *a, const void *b)
     return order != 0 ? order : (left->fence > right->fence) - (left->fence < right->fence);
 }
 
-static enum err
-places_hold(struct db_tx *tx, const struct place *places, size_t count, struct arena *arena)
-{
-    struct id *ids = arena_array(arena, count, sizeof(*ids));
-
-    if (ids == NULL)
-        return ERR_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        ids[i] = places[i].message;
-    return message_queue_hold(tx, ids, count);
-}
-
 /* A job, and what else is needed for it. */
 struct begun {
     struct message_job *job;
@@ -612,9 +600,7 @@ message_record_outcomes(struct db_tx *tx, const struct clock *clock, const struc
         const struct message_outcome *outcome = &outcomes[places[i].at];
         outcomes_add(outcome->verdict == MESSAGE_VERDICT_SENT ? &sent : &not_sent, outcome, clock);
     }
-    enum err err = count > 1 ? places_hold(tx, places, count, arena) : ERR_OK;
-    if (err == ERR_OK)
-        err = record_sent(tx, &sent);
+    enum err err = record_sent(tx, &sent);
     return err == ERR_OK ? record_not_sent(tx, clock, &not_sent, arena) : err;
 }
 

@@ -99,8 +99,10 @@ struct message_outcome {
     struct slice policy;                  /* the receipt of the gate, packed; NULL ptr: it was not asked */
     enum policy_rule rule;                /* with HELD, BLOCKED */
 };
-/* One tenant's outcomes. An outcome whose fence is stale changes nothing but an already sent provider id is
- * kept. */
+/*
+ * One tenant's outcomes; the caller has locked their rows of the queue (message_queue_hold) where there are
+ * several. An outcome whose fence is stale changes nothing but an already sent provider id is kept.
+ */
 MUST_CHECK enum err message_record_outcomes(struct db_tx *tx, const struct clock *clock,
                                             const struct message_outcome *outcomes, size_t count,
                                             struct arena *arena);

@@ -226,7 +226,7 @@ record_tenant(struct db_tx *tx, const struct record *record)
         messages[i] = job->claim.message;
     }
     enum err err = ERR_OK;
-    if (kind->recording != NULL) /* what it writes is locked behind the queue's rows, as everywhere */
+    if (kind->recording != NULL || record->count > 1) /* before anything else, as everywhere */
         err = message_queue_hold(tx, messages, record->count);
     if (err == ERR_OK && kind->recording != NULL)
         err =
