@@ -6,11 +6,12 @@ set local role harkara_owner;
 set local search_path = harkara;
 
 -- Looks at one such table, of those that have grown by most; its name, or null when there is none. Whoever works on it just
--- now, as autovacuum does, need not be waited for: then the next one is taken. A table that is short may be read whole. By its
+-- now, as autovacuum does, need not be waited for: then the next one is taken. A sample of a fifth of the usual does: it is how
+-- many rows there are that matters, and autovacuum comes with a better one. A table that is short may be read whole. By its
 -- pages, and by what processes have told of their rows: those of a queue come to where earlier ones have gone, and are told a
 -- second after they came or went, so that a short queue may seem longer than it is.
 create function analyze_grown_table() returns text language plpgsql
-    security definer set search_path = harkara, pg_temp as $$
+    security definer set search_path = harkara, pg_temp set default_statistics_target = 20 as $$
 declare
     few_pages constant integer := 128;
     few_rows constant integer := 5000;
