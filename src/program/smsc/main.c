@@ -11,6 +11,7 @@
 #include "domain/channel/sms/sms_event.h"
 #include "domain/sending/send_store.h"
 #include "platform/os/role.h"
+#include "program/smsc/bundle.h"
 #include "program/smsc/carrier.h"
 #include "program/smsc/keeper.h"
 #include "program/smsc/link.h"
@@ -28,21 +29,9 @@
 #define LINKS_TOLD_MS     5000 /* what links do is told so often ... */
 #define LINKS_CHANGED_MS  250  /* ... and when it changes, after so long at the least */
 #define UNBIND_MS         8000 /* when all end: for what is out, and for the answer to unbind */
-#define LINKS_MAX         2000u
 
 static const int smsc_calls[] = { SANDBOX_CALLS_BASE, SANDBOX_CALLS_THREADS, SANDBOX_CALLS_LOOP,
                                   SANDBOX_CALLS_FILES, SANDBOX_CALLS_CLIENT };
-
-/* A connector and its binds. */
-struct bundle {
-    struct bundle *next;
-    struct keeper_connector *connector; /* owned */
-    struct stream_tls *tls;             /* owned; NULL: plain */
-    struct link *links[CARRIER_BINDS_MAX];
-    size_t count, bound_count;
-    bool is_retired; /* its links end; it goes with the last one */
-    bool is_broken;
-};
 
 struct smsc {
     struct role *role;
@@ -66,25 +55,6 @@ struct smsc {
 };
 
 /* What links tell. */
-
-static struct bundle *
-bundle_of(struct smsc *smsc, const struct link *link)
-{
-    for (struct bundle *bundle = smsc->bundles; bundle != NULL; bundle = bundle->next)
-        for (size_t i = 0; i < bundle->count; i++)
-            if (bundle->links[i] == link)
-                return bundle;
-    return NULL;
-}
-
-static struct bundle *
-bundle_find(struct smsc *smsc, struct id id)
-{
-    for (struct bundle *bundle = smsc->bundles; bundle != NULL; bundle = bundle->next)
-        if (!bundle->is_retired && id_eq(bundle->connector->settings.id, id))
-            return bundle;
-    return NULL;
-}
 
 static void
 task_put(struct smsc *smsc, struct keeper_task *task)
@@ -133,7 +103,7 @@ static void
 on_bound(void *ctx, struct link *link)
 {
     struct smsc *smsc = ctx;
-    struct bundle *bundle = bundle_of(smsc, link);
+    struct bundle *bundle = bundles_of(smsc->bundles, link);
 
     if (bundle->bound_count++ == 0 && !bundle->is_retired)
         state_tell(smsc, bundle, KEEPER_UP, "", 0);
@@ -145,7 +115,7 @@ static void
 on_unbound(void *ctx, struct link *link)
 {
     struct smsc *smsc = ctx;
-    struct bundle *bundle = bundle_of(smsc, link);
+    struct bundle *bundle = bundles_of(smsc->bundles, link);
 
     if (--bundle->bound_count == 0 && !bundle->is_retired)
         state_tell(smsc, bundle, KEEPER_DOWN, link_end_reason(link), 0);
@@ -198,12 +168,12 @@ on_lost(void *ctx, struct link *link UNUSED, uint64_t tag)
     carrier_lost(smsc->carrier, tag);
 }
 
-/* Its other links end with the round (bundles_step): this one is still in use. */
+/* Its other links end with the round (bundles_sweep): this one is still in use. */
 static void
 on_refused(void *ctx, struct link *link, uint32_t status UNUSED)
 {
     struct smsc *smsc = ctx;
-    struct bundle *bundle = bundle_of(smsc, link);
+    struct bundle *bundle = bundles_of(smsc->bundles, link);
 
     if (bundle->is_broken || bundle->is_retired)
         return;
@@ -263,7 +233,7 @@ static void
 on_throttled(void *ctx, struct id connector, int64_t per_second)
 {
     struct smsc *smsc = ctx;
-    const struct bundle *bundle = bundle_find(smsc, connector);
+    const struct bundle *bundle = bundles_find(smsc->bundles, connector);
 
     if (bundle != NULL)
         state_tell(smsc, bundle, KEEPER_THROTTLED, "The operator asked us to slow down.", per_second);
@@ -272,77 +242,30 @@ on_throttled(void *ctx, struct id connector, int64_t per_second)
 /* Connectors. */
 
 /* No further submit; what is out comes back, then they unbind. */
-static void
-bundle_retire(struct bundle *bundle, struct mono_time now)
-{
-    bundle->is_retired = true;
-    for (size_t i = 0; i < bundle->count; i++)
-        link_end(bundle->links[i], now);
-}
-
-static void
-bundle_free(struct bundle *bundle)
-{
-    for (size_t i = 0; i < bundle->count; i++)
-        link_free(bundle->links[i]);
-    stream_tls_unref(bundle->tls);
-    keeper_connector_free(bundle->connector);
-    free(bundle);
-}
-
-static enum err
-links_begin(struct smsc *smsc, struct bundle *bundle, enum link_kind kind, size_t count, struct mono_time now)
-{
-    enum err err = ERR_OK;
-
-    for (size_t i = 0; err == ERR_OK && i < count && bundle->count < CARRIER_BINDS_MAX; i++) {
-        err = link_new(&(struct link_config){ .settings = &bundle->connector->settings,
-                                              .tenant = bundle->connector->tenant,
-                                              .kind = kind,
-                                              .number = (unsigned)bundle->count,
-                                              .password = bundle->connector->password,
-                                              .tls = bundle->tls,
-                                              .guard = &smsc->guard,
-                                              .clock = smsc->clock,
-                                              .calls = &link_calls,
-                                              .ctx = smsc },
-                       now, &bundle->links[bundle->count]);
-        bundle->count += err == ERR_OK;
-    }
-    return err;
-}
-
 /* In place of the bundle that it had, if it had one. */
 static enum err
 bundle_begin(struct smsc *smsc, struct keeper_news *news, struct mono_time now)
 {
-    struct bundle *bundle = calloc(1, sizeof(*bundle)), *old = NULL;
+    struct bundle *bundle = NULL, *old = NULL;
+    enum err err = bundle_new(news->connector, smsc->system_tls, &bundle);
 
-    if (bundle == NULL)
-        return ERR_NO_MEMORY;
-    bundle->connector = news->connector;
     news->connector = NULL;
-    const struct sms_connector *settings = &bundle->connector->settings;
-    enum err err = ERR_OK;
-    if (settings->has_tls && settings->tls_ca.len > 0)
-        err = stream_tls_pem(settings->tls_ca, &bundle->tls);
-    else if (settings->has_tls)
-        bundle->tls = stream_tls_ref(smsc->system_tls);
     if (err == ERR_OK)
-        err = carrier_set(smsc->carrier, bundle->connector->tenant, settings, now);
+        err = carrier_set(smsc->carrier, bundle->connector->tenant, &bundle->connector->settings, now);
     if (err != ERR_OK) {
         bundle_free(bundle);
         return err;
     }
-    old = bundle_find(smsc, settings->id);
+    old = bundles_find(smsc->bundles, bundle->connector->settings.id);
     if (old != NULL)
         bundle_retire(old, now);
     bundle->next = smsc->bundles;
     smsc->bundles = bundle;
-    err = links_begin(smsc, bundle, LINK_TRANSCEIVER, settings->transceivers, now);
-    if (err == ERR_OK)
-        err = links_begin(smsc, bundle, LINK_TRANSMITTER, settings->transmitters, now);
-    return err == ERR_OK ? links_begin(smsc, bundle, LINK_RECEIVER, settings->receivers, now) : err;
+    return bundle_begin_links(
+        bundle,
+        &(struct bundle_links){
+            .guard = &smsc->guard, .clock = smsc->clock, .calls = &link_calls, .ctx = smsc },
+        now);
 }
 
 static void
@@ -387,7 +310,7 @@ news_apply(struct smsc *smsc, struct keeper_news *news, struct mono_time now)
             log_event(LOG_ERROR, "smsc.connector_unusable", LOG_ERR(err));
         return ERR_OK; /* the others' links do not depend on it */
     case KEEPER_GONE:
-        bundle = bundle_find(smsc, news->id);
+        bundle = bundles_find(smsc->bundles, news->id);
         if (bundle != NULL)
             bundle_end(smsc, bundle, now);
         return ERR_OK;
@@ -420,7 +343,7 @@ news_take(struct smsc *smsc, struct mono_time now)
 static struct link *
 link_find(struct smsc *smsc, struct id connector, unsigned number)
 {
-    struct bundle *bundle = bundle_find(smsc, connector);
+    struct bundle *bundle = bundles_find(smsc->bundles, connector);
 
     return bundle == NULL || number >= bundle->count ? NULL : bundle->links[number];
 }
@@ -466,48 +389,10 @@ ready_take(struct smsc *smsc, struct mono_time now)
 }
 
 /* How links do, for the dashboard. */
-
-static uint64_t
-links_changes(const struct smsc *smsc)
-{
-    uint64_t changes = 0;
-
-    for (const struct bundle *bundle = smsc->bundles; bundle != NULL; bundle = bundle->next)
-        for (size_t i = 0; i < bundle->count; i++)
-            changes += link_changes(bundle->links[i]) + 1;
-    return changes;
-}
-
-static void
-link_fill(struct smsc *smsc, const struct link *link, struct keeper_link *out, struct mono_time now)
-{
-    const struct link_config *config = link_config(link);
-    struct wall_time wall = clock_wall(smsc->clock);
-
-    *out = (struct keeper_link){ .tenant = config->tenant,
-                                 .connector = config->settings->id,
-                                 .number = config->number,
-                                 .kind = link_kind_word(config->kind),
-                                 .state = link_state_word(link_state(link)),
-                                 .since = link_since(link),
-                                 .per_second = carrier_per_second(smsc->carrier, config->settings->id, now),
-                                 .in_flight = (int64_t)link_in_flight(link) };
-    if (link_state(link) == LINK_WAITING)
-        out->next_try_at.us = wall.us + link_next_try(link).us - now.us;
-    snprintf(out->detail, sizeof(out->detail), "%s", link_detail(link));
-}
-
-static int
-link_order(const void *a, const void *b)
-{
-    return memcmp(((const struct keeper_link *)a)->tenant.bytes,
-                  ((const struct keeper_link *)b)->tenant.bytes, ID_BYTES);
-}
-
 static void
 links_tell(struct smsc *smsc, struct mono_time now)
 {
-    uint64_t changes = links_changes(smsc);
+    uint64_t changes = bundles_changes(smsc->bundles);
     int64_t since_us = now.us - smsc->told_at.us;
     struct keeper_task *task = NULL;
     size_t bound = 0;
@@ -517,32 +402,14 @@ links_tell(struct smsc *smsc, struct mono_time now)
         return;
     smsc->told_at = now;
     smsc->told_changes = changes;
-    task = keeper_task_new(KEEPER_LINKS, (struct id){ { 0 } }, (struct id){ { 0 } });
-    if (task != NULL && (task->links = calloc(LINKS_MAX, sizeof(*task->links))) == NULL) {
-        keeper_task_free(task);
+    task = bundles_task(smsc->bundles, smsc->carrier, smsc->clock, now, &bound);
+    if (task == NULL)
         return;
-    }
-    for (const struct bundle *bundle = smsc->bundles; task != NULL && bundle != NULL; bundle = bundle->next)
-        for (size_t i = 0; !bundle->is_retired && i < bundle->count && task->link_count < LINKS_MAX; i++) {
-            bound += link_state(bundle->links[i]) == LINK_BOUND;
-            link_fill(smsc, bundle->links[i], &task->links[task->link_count++], now);
-        }
     metric_set(METRIC_SMS_LINKS_BOUND, (int64_t)bound);
-    if (task != NULL)
-        qsort(task->links, task->link_count, sizeof(*task->links), link_order);
     task_put(smsc, task);
 }
 
 /* The loop. */
-
-static bool
-bundle_is_over(const struct bundle *bundle)
-{
-    for (size_t i = 0; i < bundle->count; i++)
-        if (link_state(bundle->links[i]) != LINK_CLOSED && link_state(bundle->links[i]) != LINK_REFUSED)
-            return false;
-    return bundle->is_retired;
-}
 
 /* Bundles that have come to their end; those that broke begin to. */
 static void
@@ -568,7 +435,7 @@ static enum err
 loop_turn(struct smsc *smsc, struct mono_time until)
 {
     enum { READY, NEWS, STORED, RESOLVED, MAILBOXES };
-    static struct pollfd fds[MAILBOXES + LINKS_MAX];
+    static struct pollfd fds[MAILBOXES + BUNDLES_LINKS_MAX];
     struct mono_time now = clock_mono(smsc->clock);
     size_t count = MAILBOXES;
 
