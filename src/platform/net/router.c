@@ -11,6 +11,9 @@
     1024u /* room from the start: a larger one is found by doubling, and wiped each time */
 #define METHODS_TEXT "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
+/* A larger body's tree might take most of a request's arena. */
+#define TREE_IN_ARENA_BYTES_MAX 4096u
+
 #define SEGMENTS_MAX 8u /* of a path that a route may have */
 
 /* A path between its slashes. */
@@ -40,7 +43,8 @@ enum step { STEP_KEY, STEP_RATE, STEP_CONTENT, STEP_HANDLER };
 struct routed {
     const struct row *row;
     enum step next;
-    json_t *json; /* owned; NULL: no JSON body */
+    const json_t *json; /* NULL: no JSON body */
+    json_t *json_owned; /* the same, when it does not lie in the arena */
 };
 
 static bool
@@ -390,8 +394,19 @@ routed_cleanup(struct http_request *request)
 {
     struct routed *routed = request->router;
 
-    json_decref(routed->json);
-    routed->json = NULL;
+    json_decref(routed->json_owned);
+    routed->json = routed->json_owned = NULL;
+}
+
+/* Most bodies are small, and their trees go with the request: nothing is given back piece by piece. */
+static enum err
+json_take(struct routed *routed, struct http_request *request)
+{
+    if (request->body.len <= TREE_IN_ARENA_BYTES_MAX)
+        return json_parse_in(request->arena, request->body, &routed->json);
+    enum err err = json_parse(request->body, &routed->json_owned);
+    routed->json = routed->json_owned;
+    return err;
 }
 
 static enum err
@@ -409,7 +424,7 @@ body_read(const struct row *row, struct http_request *request)
         if (err != ERR_OK)
             return err;
     }
-    err = json_parse(request->body, &routed->json);
+    err = json_take(routed, request);
     if (err != ERR_OK || row->operation == NULL)
         return err;
     return contract_check_body(row->operation, routed->json, request->arena, &request->problem);

@@ -411,6 +411,27 @@ a_deep_body_is_refused_as_such(void **state UNUSED)
     testing_reply_release(&reply);
 }
 
+/* Around the size up to which a body's tree lies with its request. */
+static void
+a_body_is_read_whatever_its_size(void **state UNUSED)
+{
+    static const size_t sizes[] = { 4, 4095, 4096, 4097, 60000 };
+    char *body = malloc(60000);
+
+    assert_non_null(body);
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct testing_reply reply;
+        memset(body, 'x', sizes[i]);
+        memcpy(body, "[\"", 2);
+        memcpy(body + sizes[i] - 2, "\"]", 2);
+        ask("POST /json", JSON_TYPE, slice_of(body, sizes[i]), &reply);
+        assert_int_equal(reply.status, 200);
+        assert_true(slice_eq(slice_text(reply.body), slice_of(body, sizes[i])));
+        testing_reply_release(&reply);
+    }
+    free(body);
+}
+
 static void
 the_other_methods_are_named(void **state UNUSED)
 {
@@ -703,6 +724,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_request_gets_the_answer_of_its_kind),
         cmocka_unit_test(a_deep_body_is_refused_as_such),
+        cmocka_unit_test(a_body_is_read_whatever_its_size),
         cmocka_unit_test(the_other_methods_are_named),
         cmocka_unit_test(what_is_for_people_asks_for_a_session),
         cmocka_unit_test(pages_of_listed_origins_may_read_answers),

@@ -15,12 +15,13 @@
 static void *(*give)(size_t bytes) = malloc; /* both set before threads */
 static void (*take)(void *ptr) = free;
 static _Thread_local bool has_run_out;
+static _Thread_local struct arena *into; /* where json_parse_in builds its tree, meanwhile */
 static pthread_once_t jansson_once = PTHREAD_ONCE_INIT;
 
 static void *
 tree_allocate(size_t bytes)
 {
-    void *ptr = give(bytes);
+    void *ptr = into != NULL ? arena_alloc(into, bytes) : give(bytes);
 
     if (ptr == NULL)
         has_run_out = true;
@@ -30,7 +31,7 @@ tree_allocate(size_t bytes)
 static void
 tree_free(void *ptr)
 {
-    if (ptr == NULL)
+    if (ptr == NULL || into != NULL) /* what lies in an arena is wiped with it */
         return;
     explicit_bzero(ptr, malloc_usable_size(ptr));
     take(ptr);
@@ -109,6 +110,18 @@ json_parse(struct slice text, json_t **out)
     if (json_depth_of(text) > JSON_DEPTH_MAX)
         return ERR_JSON_DEPTH;
     return json_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, out, &why);
+}
+
+enum err
+json_parse_in(struct arena *arena, struct slice text, const json_t **out)
+{
+    json_t *tree = NULL;
+
+    into = arena;
+    enum err err = json_parse(text, &tree);
+    into = NULL;
+    *out = tree;
+    return err;
 }
 
 /* Of a tree: jansson has checked that its text is UTF-8. */

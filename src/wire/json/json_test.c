@@ -330,6 +330,73 @@ a_parser_without_memory_says_so(void **state UNUSED)
     json_decref(tree);
 }
 
+static void
+a_tree_in_an_arena_takes_nothing_from_elsewhere(void **state UNUSED)
+{
+    struct arena *arena = arena_new(1u << 20);
+    const json_t *tree = NULL;
+    int64_t number = 0;
+
+    assert_non_null(arena);
+    json_use_allocator(allocate_while_left, free);
+    allocations_left = 0;
+    assert_ok(json_parse_in(arena,
+                            SLICE("{\"a\":{\"b\":[1,2.5,\"x\"]},\"c\":7,\"1\":0,\"2\":0,\"3\":0,\"4\":0,"
+                                  "\"5\":0,\"6\":0,\"7\":0,\"8\":0,\"9\":0}"),
+                            &tree));
+    assert_true(json_int_of(tree, "c", &number) && number == 7);
+    assert_true(arena_used(arena) > 500); /* which it wipes as it ends */
+    assert_int_equal(json_parse_in(arena, SLICE("{\"a\":{\"b\":[1,2.5,\"x\"]},"), &tree), ERR_JSON_SYNTAX);
+    assert_null(tree);
+    arena_free(arena);
+    json_use_allocator(malloc, free);
+    json_t *own = NULL; /* and nothing goes there any more */
+    assert_ok(json_parse(SLICE("{\"a\":[1]}"), &own));
+    json_decref(own);
+}
+
+static void
+what_shares_values_of_a_tree_in_an_arena_is_let_go_before_it(void **state UNUSED)
+{
+    struct arena *arena = arena_new(1u << 20);
+    const json_t *tree = NULL;
+
+    assert_non_null(arena);
+    assert_ok(json_parse_in(arena, SLICE("{\"a\":{\"b\":1},\"c\":\"x\"}"), &tree));
+    json_t *copy = json_copy(json_iterable(tree)), *deep = json_deep_copy(tree);
+    assert_int_equal(json_object_del(copy, "c"), 0);
+    assert_slice(json_text_of(tree, "c"), "x");
+    json_decref(copy);
+    assert_true(json_equal(json_iterable(tree), deep));
+    arena_free(arena);
+    assert_slice(json_text_of(deep, "c"), "x");
+    json_decref(deep);
+}
+
+static void
+a_tree_that_does_not_fit_into_its_arena_is_refused(void **state UNUSED)
+{
+    static const char *const repeated[] = { "{},", "[],", "0,", "\"\",", "{\"\":0},", "[0]," };
+    enum { BYTES = 3000 };
+    char text[BYTES + 16];
+    const json_t *tree = NULL;
+
+    for (size_t i = 0; i < COUNT_OF(repeated); i++) {
+        size_t len = 0;
+        text[len++] = '[';
+        for (; len < BYTES; len += strlen(repeated[i]))
+            memcpy(text + len, repeated[i], strlen(repeated[i]));
+        text[len - 1] = ']';
+        struct arena *arena = arena_new(80 * len), *small = arena_new(2000);
+        assert_true(arena != NULL && small != NULL);
+        assert_ok(json_parse_in(arena, slice_of(text, len), &tree));
+        assert_int_equal(json_parse_in(small, slice_of(text, len), &tree), ERR_NO_MEMORY);
+        assert_null(tree);
+        arena_free(arena);
+        arena_free(small);
+    }
+}
+
 static const char watched[] = "an access token";
 static size_t seen_on_release;
 
@@ -370,4 +437,7 @@ UNIT_MAIN(cmocka_unit_test(what_is_not_json_is_refused_with_its_reason),
           cmocka_unit_test(members_are_read_by_name_and_type),
           cmocka_unit_test(a_written_string_reads_back_the_same),
           cmocka_unit_test(pointer_tokens_are_escaped), cmocka_unit_test(a_parser_without_memory_says_so),
+          cmocka_unit_test(a_tree_in_an_arena_takes_nothing_from_elsewhere),
+          cmocka_unit_test(what_shares_values_of_a_tree_in_an_arena_is_let_go_before_it),
+          cmocka_unit_test(a_tree_that_does_not_fit_into_its_arena_is_refused),
           cmocka_unit_test(what_a_tree_held_is_wiped_when_it_is_freed))
