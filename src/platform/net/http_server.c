@@ -24,6 +24,8 @@
 #define DRAIN_MS         10000
 #define DRAIN_LAST_MS    1000 /* to send what was answered when drain_ms is over */
 #define TICK_MS          1000
+/* Answers made before they leave: what they are made of is still near the processor when it is sent. */
+#define SEND_TOGETHER 16u
 
 /*
  * The library waits for the next edge of a socket of which it has read all that was there, and it may have
@@ -71,9 +73,22 @@ completion_take(struct http_exchange *exchange)
     exchange->is_unnoted = false;
 }
 
-static void
+/* Serves all that is ready or was resumed; never blocks. */
+static enum err
+library_run(struct http_server *server)
+{
+    log_flush(); /* before the answers leave */
+    if (MHD_run(server->daemon) != MHD_YES)
+        return ERR_SYSTEM;
+    http_workers_give(server);
+    return ERR_OK;
+}
+
+static enum err
 completions_send(struct http_server *server)
 {
+    enum err err = ERR_OK;
+    unsigned count = 0;
     struct http_stream *notices;
     struct http_exchange *next, *exchange = http_workers_take(server, &notices);
 
@@ -94,7 +109,10 @@ completions_send(struct http_server *server)
         if (http_exchange_send(exchange, is_last) != MHD_YES)
             http_connection_cut(connection);
         MHD_resume_connection(connection->mhd);
+        if (err == ERR_OK && ++count % SEND_TOGETHER == 0)
+            err = library_run(server);
     }
+    return err;
 }
 
 static void
@@ -210,13 +228,12 @@ loop_run(struct http_server *server, void (*tick)(void *ctx), void *ctx)
             return ERR_OK;
         log_flush(); /* before it may sleep */
         err = loop_wait(server, next_tick);
+        if (err == ERR_OK)
+            err = completions_send(server);
+        if (err == ERR_OK)
+            err = library_run(server);
         if (err != ERR_OK)
             return err;
-        completions_send(server);
-        log_flush();                            /* before the answers leave */
-        if (MHD_run(server->daemon) != MHD_YES) /* never blocks; serves all that is ready or was resumed */
-            return ERR_SYSTEM;
-        http_workers_give(server);
     }
 }
 

@@ -448,6 +448,47 @@ deferred_answers_in_any_order_reach_their_own_requests(void **state UNUSED)
     harness_end(&h);
 }
 
+/* The loop is held while they are answered and some clients leave: it finds all of that in one turn. */
+static void
+answers_of_one_turn_reach_those_who_stayed(void **state UNUSED)
+{
+    enum { COUNT = 70 };
+    struct harness h;
+    char text[200];
+    int fds[COUNT];
+
+    harness_init(&h);
+    harness_start(&h);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = testing_connect(h.port);
+        snprintf(text, sizeof(text), "GET /later/%d HTTP/1.1\r\n" HOST "\r\n", i);
+        send_text(fds[i], text);
+        harness_wait(&h.has_deferred);
+    }
+    atomic_store(&h.hold_ticks, true);
+    testing_clock_advance(&h.clock, 1000);
+    int waker = testing_connect(h.port);
+    harness_wait(&h.tick_began);
+    for (int i = 0; i < COUNT; i++) {
+        harness_answer(harness_deferred(&h, 0));
+        if (i % 3 == 1) { /* with something more to read, which makes the library see that it is gone */
+            send_text(fds[i], "GET /ok HTTP/1.1\r\n" HOST "\r\n");
+            close(fds[i]);
+        }
+    }
+    sem_post(&h.tick_go);
+    for (int i = 0; i < COUNT; i++)
+        if (i % 3 != 1)
+            expect_status(fds[i], 202);
+    atomic_store(&h.hold_ticks, false);
+    sem_post(&h.tick_go);
+    close(waker);
+    for (int i = 0; i < COUNT; i++)
+        if (i % 3 != 1)
+            close(fds[i]);
+    harness_end(&h);
+}
+
 static void
 an_answer_to_a_client_that_left_does_no_harm(void **state UNUSED)
 {
@@ -785,6 +826,7 @@ UNIT_MAIN(cmocka_unit_test(head_is_answered_without_a_body),
           cmocka_unit_test(a_long_body_is_left_to_the_workers),
           cmocka_unit_test(at_the_limit_a_request_is_told_to_come_back),
           cmocka_unit_test(deferred_answers_in_any_order_reach_their_own_requests),
+          cmocka_unit_test(answers_of_one_turn_reach_those_who_stayed),
           cmocka_unit_test(an_answer_to_a_client_that_left_does_no_harm),
           cmocka_unit_test(stopping_answers_what_is_in_flight_and_closes_the_rest),
           cmocka_unit_test(stopping_takes_no_longer_than_it_may),
