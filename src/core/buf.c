@@ -71,10 +71,19 @@ buf_reserve(struct buf *buf, size_t n)
     return buf->ptr + buf->len;
 }
 
+/* As buf_reserve, for the many small pieces that find room. */
+static inline char *
+room_for(struct buf *buf, size_t n)
+{
+    if (buf->err == ERR_OK && n < buf->cap - buf->len && n < buf->bytes_max - buf->len)
+        return buf->ptr + buf->len;
+    return buf_reserve(buf, n);
+}
+
 void
 buf_add(struct buf *buf, struct slice bytes)
 {
-    char *to = bytes.len == 0 ? NULL : buf_reserve(buf, bytes.len);
+    char *to = bytes.len == 0 ? NULL : room_for(buf, bytes.len);
 
     if (to == NULL)
         return;
@@ -91,7 +100,7 @@ buf_add_text(struct buf *buf, const char *text)
 void
 buf_add_byte(struct buf *buf, char byte)
 {
-    char *to = buf_reserve(buf, 1);
+    char *to = room_for(buf, 1);
 
     if (to == NULL)
         return;

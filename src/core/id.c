@@ -1,6 +1,7 @@
 #include "core/id.h"
 #include "core/num.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/random.h>
 
@@ -22,6 +23,13 @@ static _Atomic unsigned forks; /* of which this process is the child */
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford: no i, l, o, u */
+/* What each is worth, and one more: 0 is no digit. */
+static const unsigned char digit_values[UCHAR_MAX + 1] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['g'] = 17, ['h'] = 18, ['j'] = 19, ['k'] = 20, ['m'] = 21, ['n'] = 22, ['p'] = 23, ['q'] = 24,
+    ['r'] = 25, ['s'] = 26, ['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30, ['y'] = 31, ['z'] = 32,
+};
 
 static pthread_mutex_t last_mutex = PTHREAD_MUTEX_INITIALIZER;
 static int64_t last_ms;       /* under last_mutex */
@@ -225,11 +233,11 @@ id_parse(enum id_kind kind, struct slice text, struct id *out)
     if (text.ptr[prefix.len] > '7')
         return ERR_ID_SYNTAX; /* 130 bits are written, 128 exist */
     for (size_t i = prefix.len; i < text.len; i++) {
-        const char *digit = memchr(digits, text.ptr[i], sizeof(digits) - 1);
-        if (digit == NULL)
+        unsigned char value = digit_values[(unsigned char)text.ptr[i]];
+        if (value == 0)
             return ERR_ID_SYNTAX;
         high = high << 5 | low >> 59;
-        low = low << 5 | (uint64_t)(digit - digits);
+        low = low << 5 | (value - 1u);
     }
     num_u64be_put(out->bytes, high);
     num_u64be_put(out->bytes + 8, low);

@@ -57,6 +57,15 @@ line_add(struct line *line, struct slice text)
     line->len += text.len;
 }
 
+/* Between quotes, of a form that has nothing to escape. */
+static void
+line_add_quoted(struct line *line, struct slice text)
+{
+    line_add(line, SLICE("\""));
+    line_add(line, text);
+    line_add(line, SLICE("\""));
+}
+
 /* Between quotes; what JSON would have to escape is no word of ours and becomes '?'. */
 static void
 line_add_word(struct line *line, struct slice text)
@@ -88,7 +97,7 @@ line_add_hash(struct line *line, struct slice digest)
         text[len++] = hex[byte >> 4];
         text[len++] = hex[byte & 15];
     }
-    line_add_word(line, slice_of(text, len));
+    line_add_quoted(line, slice_of(text, len));
 }
 
 /* Two characters help support to tell numbers apart; of a text that they would be half of, none is kept. */
@@ -121,7 +130,7 @@ line_add_value(struct line *line, const struct log_field *field)
 
     switch (field->type) {
     case LOG_FIELD_ID:
-        line_add_word(line, id_print(field->kind, field->id, text));
+        line_add_quoted(line, id_print(field->kind, field->id, text));
         return;
     case LOG_FIELD_NUM:
         line_add(line, num_i64_print(field->num, text));
@@ -136,7 +145,7 @@ line_add_value(struct line *line, const struct log_field *field)
         line_add_address(line, field->text);
         return;
     case LOG_FIELD_TIME:
-        line_add_word(line, wall_print((struct wall_time){ field->num }, text));
+        line_add_quoted(line, wall_print((struct wall_time){ field->num }, text));
         return;
     case LOG_FIELD_SQLSTATE:
         line_add_word(line, sqlstate_checked(field->text));
@@ -183,7 +192,7 @@ line_add_field(struct line *line, const struct log_field *field)
     size_t before = line->len;
 
     line_add(line, SLICE(","));
-    line_add_word(line, slice_text(field->key));
+    line_add_quoted(line, slice_text(field->key));
     line_add(line, SLICE(":"));
     line_add_value(line, field);
     if (line->full)
@@ -289,9 +298,9 @@ log_write(enum log_level level, const char *event, const struct log_field *field
     if (level < log_lowest)
         return;
     line_add(&line, SLICE("{\"at\":"));
-    line_add_word(&line, wall_print(clock_wall(clock_system()), at));
+    line_add_quoted(&line, wall_print(clock_wall(clock_system()), at));
     line_add(&line, SLICE(",\"level\":"));
-    line_add_word(&line, level_name(level));
+    line_add_quoted(&line, level_name(level));
     line_add(&line, SLICE(",\"role\":"));
     line_add_word(&line, slice_text(log_role));
     line_add(&line, SLICE(",\"event\":"));
