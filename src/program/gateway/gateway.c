@@ -82,7 +82,8 @@ gateway_request_hash(const char *operation, const json_t *body, size_t bytes_max
     _Static_assert(HASH_BYTES == GATEWAY_FINGERPRINT_BYTES, "a fingerprint is made of a hash as long");
     buf_init(&canonical, bytes_max);
     (void)buf_reserve(&canonical, bytes_max < 1000 ? bytes_max : 1000); /* mostly enough */
-    buf_add_format(&canonical, "%s\n", operation);
+    buf_add_text(&canonical, operation);
+    buf_add_byte(&canonical, '\n');
     enum err err = json_print_canonical(body, &canonical);
     if (err == ERR_OK)
         err = hash_sha256(buf_slice(&canonical), out);

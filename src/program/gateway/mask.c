@@ -43,9 +43,17 @@ ending_masked(struct arena *arena, struct slice prefix, struct slice rest)
         if (have < SHOWN_DIGITS)
             shown[SHOWN_DIGITS - ++have] = rest.ptr[i];
     }
-    if (have != SHOWN_DIGITS || words < SHOWN_DIGITS + HIDDEN_MIN)
-        return arena_format(arena, "%.*s" STARS, SLICE_FMT(prefix));
-    return arena_format(arena, "%.*s" STARS "%.4s", SLICE_FMT(prefix), shown);
+    bool is_shown = have == SHOWN_DIGITS && words >= SHOWN_DIGITS + HIDDEN_MIN;
+    size_t stars = sizeof(STARS) - 1, len = prefix.len + stars + (is_shown ? SHOWN_DIGITS : 0);
+    char *text = arena_alloc(arena, len);
+    if (text == NULL)
+        return SLICE_EMPTY;
+    if (prefix.len != 0)
+        memcpy(text, prefix.ptr, prefix.len);
+    memcpy(text + prefix.len, STARS, stars);
+    if (is_shown)
+        memcpy(text + prefix.len + stars, shown, SHOWN_DIGITS);
+    return slice_of(text, len);
 }
 
 static struct slice

@@ -130,7 +130,6 @@ static enum err
 times_read(struct message_ask *ask, struct wall_time now)
 {
     struct message_new *message = &ask->message;
-    int64_t ttl_s = 0;
     enum err err = time_read(ask, "send_at", &message->send_at);
 
     if (err == ERR_OK)
@@ -144,10 +143,11 @@ times_read(struct message_ask *ask, struct wall_time now)
         return refuse(ask, "/send_at", "lies more than a day in the past", ERR_TIME_ORDER);
     if (is_held && message->send_at.us > wall_after_ms(now, MESSAGE_SEND_AHEAD_S_MAX * INT64_C(1000)).us)
         return refuse(ask, "/send_at", "must lie within a year from now", ERR_TIME_ORDER);
-    if (json_int_of(ask->body, "ttl_s", &ttl_s)) {
+    ask->has_ttl = json_int_of(ask->body, "ttl_s", &ask->ttl_s);
+    if (ask->has_ttl) {
         if (has_expiry)
             return refuse(ask, "/ttl_s", "is not possible with expires_at", ERR_TIME_ORDER);
-        message->expires_at = wall_after_ms(from, ttl_s * 1000);
+        message->expires_at = wall_after_ms(from, ask->ttl_s * 1000);
         return ERR_OK;
     }
     if (has_expiry && is_held && message->expires_at.us <= message->send_at.us)
@@ -469,7 +469,6 @@ message_ask_print(const struct http_request *request, const struct message_ask *
 {
     const struct message_new *asked = &ask->message;
     struct wall_time later = id_time(accepted->id);
-    int64_t ttl_s = 0;
     struct message message = { .id = accepted->id,
                                .channel = asked->channel,
                                .target = asked->target,
@@ -489,8 +488,9 @@ message_ask_print(const struct http_request *request, const struct message_ask *
                                .tag_count = asked->tag_count };
 
     /* A repeated request is answered as the first one was: its time to live began then. */
-    if (json_int_of(ask->body, "ttl_s", &ttl_s))
-        message.expires_at = wall_after_ms(asked->send_at.us != 0 ? asked->send_at : later, ttl_s * 1000);
+    if (ask->has_ttl)
+        message.expires_at =
+            wall_after_ms(asked->send_at.us != 0 ? asked->send_at : later, ask->ttl_s * 1000);
     struct slice peer = reach_address(request, ask->arena, ask->plain.peer);
     if (peer.ptr == NULL) /* no room for what is shown in its place */
         peer = SLICE("****");

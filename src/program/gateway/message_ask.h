@@ -16,6 +16,8 @@ struct message_ask {
     struct problem *problem;    /* what is wrong is noted here */
     struct message_new message; /* out: everything but `sealed` and `fingerprint` */
     struct message_plain plain; /* out: what is to be sealed; lies in the arena, which is wiped */
+    int64_t ttl_s;              /* out, with has_ttl: as it was asked for */
+    bool has_ttl;
     unsigned char
         request_hash[MESSAGE_FINGERPRINT_BYTES]; /* out, with an idempotency key: gateway_request_hash */
 };

@@ -232,6 +232,8 @@ canonical_real(struct buf *out, double number)
         buf_add_text(out, ".0");
 }
 
+#define FEW_MEMBERS 16u /* of an object that is sorted on the stack */
+
 struct canonical_member {
     struct slice key;
     const json_t *value;
@@ -251,7 +253,8 @@ canonical_object(struct buf *out, const json_t *object, unsigned depth)
 {
     enum err err = ERR_OK;
     size_t count = json_object_size(object), n = 0;
-    struct canonical_member *members = calloc(count == 0 ? 1 : count, sizeof(*members));
+    struct canonical_member few[FEW_MEMBERS] UNCLEARED;
+    struct canonical_member *members = count <= FEW_MEMBERS ? few : calloc(count, sizeof(*members));
     const char *key;
     json_t *value;
 
@@ -271,7 +274,8 @@ canonical_object(struct buf *out, const json_t *object, unsigned depth)
         err = canonical_add(out, members[i].value, depth);
     }
     buf_add_byte(out, '}');
-    free(members);
+    if (members != few)
+        free(members);
     return err;
 }
 
