@@ -13,6 +13,8 @@
 
 /* A larger body's tree might take most of a request's arena. */
 #define TREE_IN_ARENA_BYTES_MAX 4096u
+_Static_assert((size_t)TREE_IN_ARENA_BYTES_MAX *JSON_IN_ARENA_FACTOR <= HTTP_ARENA_BYTES_MAX / 2,
+               "the other half is the request's");
 
 #define SEGMENTS_MAX 8u /* of a path that a route may have */
 

@@ -13,6 +13,8 @@
 
 #define JSON_DEPTH_MAX   32u
 #define JSON_POINTER_MAX 512u
+/* What a tree in an arena takes of it, at most, for each byte of its text; and for 64 more. */
+#define JSON_IN_ARENA_FACTOR 80u
 
 /*
  * *out is owned: json_decref. ERR_JSON_SYNTAX, ERR_JSON_DEPTH, ERR_UTF8, ERR_NO_MEMORY. Any value may stand
@@ -21,8 +23,8 @@
 MUST_CHECK enum err json_parse(struct slice text, json_t **out);
 /*
  * The same, with all of the tree in the arena: it ends with it, and nothing of it may be changed or let go
- * before (json_decref of what was json_incref'd or json_copy'd from it is right). Takes up to 80 times the
- * text's length.
+ * before (json_decref of what was json_incref'd or json_copy'd from it is right). Takes up to
+ * JSON_IN_ARENA_FACTOR times the text's length, whatever it is refused for.
  */
 MUST_CHECK enum err json_parse_in(struct arena *arena, struct slice text, const json_t **out);
 

@@ -1,6 +1,7 @@
 /*
  * What parses is within the limits and has one canonical form, which parses to the same value; what is
- * refused is refused by jansson alone too, or for one of the limits that it does not have.
+ * refused is refused by jansson alone too, or for one of the limits that it does not have. An arena changes
+ * nothing of either.
  */
 #include "core/fuzz.h"
 #include "wire/json/json.h"
@@ -57,6 +58,19 @@ check_print(const json_t *tree, const json_t *again)
     free(theirs);
 }
 
+/* An arena of the size that is promised to do. */
+static void
+check_in_arena(struct slice text, const json_t *tree, enum err err)
+{
+    struct arena *arena = arena_new(JSON_IN_ARENA_FACTOR * text.len + JSON_IN_ARENA_FACTOR * 64);
+    const json_t *same = NULL;
+
+    FUZZ_CHECK(arena != NULL);
+    FUZZ_CHECK(json_parse_in(arena, text, &same) == err);
+    FUZZ_CHECK(err == ERR_OK ? json_equal(json_iterable(tree), json_iterable(same)) : same == NULL);
+    arena_free(arena);
+}
+
 FUZZ_TARGET(data, size)
 {
     struct slice text = slice_of(data, size);
@@ -64,6 +78,7 @@ FUZZ_TARGET(data, size)
     json_t *tree = NULL, *again = NULL;
 
     enum err err = json_parse(text, &tree);
+    check_in_arena(text, tree, err);
     if (err != ERR_OK) {
         check_refusal(text, err);
         return 0;

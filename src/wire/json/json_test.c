@@ -387,7 +387,7 @@ a_tree_that_does_not_fit_into_its_arena_is_refused(void **state UNUSED)
         for (; len < BYTES; len += strlen(repeated[i]))
             memcpy(text + len, repeated[i], strlen(repeated[i]));
         text[len - 1] = ']';
-        struct arena *arena = arena_new(80 * len), *small = arena_new(2000);
+        struct arena *arena = arena_new(JSON_IN_ARENA_FACTOR * len), *small = arena_new(2000);
         assert_true(arena != NULL && small != NULL);
         assert_ok(json_parse_in(arena, slice_of(text, len), &tree));
         assert_int_equal(json_parse_in(small, slice_of(text, len), &tree), ERR_NO_MEMORY);
