@@ -28,6 +28,15 @@ const isAlive = (pid) => {
 const everyone = async () => (await platform.harkara.status()).processes.filter(({ pid }) => pid > 0);
 
 describe('what runs', () => {
+    test('the planner hears of a table that has grown at once', async () => {
+        /* Autovacuum would tell it as well, later: it must not be what is seen here. */
+        platform.sql(`alter table harkara.idempotency_key set (autovacuum_enabled = off);
+            insert into harkara.idempotency_key (tenant_id, key, fingerprint, message_id)
+                select gen_random_uuid(), n::text, sha256('x'), gen_random_uuid() from generate_series(1, 20000) n`);
+        await until(() => Number(platform.sql("select reltuples from pg_class where oid = 'harkara.idempotency_key'::regclass")) >= 20000, 'the scheduler to have it analyzed');
+        platform.sql('truncate harkara.idempotency_key; alter table harkara.idempotency_key reset (autovacuum_enabled)');
+    });
+
     test('status names every role, its process and what it gave up', async () => {
         const status = await platform.harkara.status();
         for (const role of ROLES) {

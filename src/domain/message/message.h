@@ -192,7 +192,7 @@ struct message_checked {
     size_t sender_count;                                /* with ERR_OK: one, and its fallbacks */
 };
 /*
- * What message_accept_batch would decide at this moment, by the same statement and the same judging, without
+ * What message_accept_batch would decide at this moment, by the same statements and the same judging, without
  * storing anything: the transaction is rolled back. Of `message` the address' index must be there; its
  * idempotency key is not looked at.
  */

@@ -5,7 +5,6 @@
  * the commit. Only when keys were there before it is done again with a claim that says which, and a second
  * transaction reads what the earlier requests became.
  */
-#include "core/metric.h"
 #include "domain/message/message_accept_internal.h"
 #include <stdlib.h>
 
@@ -125,8 +124,6 @@ send_claims(struct db_tx *tx, const struct accept_columns *c, const struct messa
     return db_later(tx, &message_claim_stmt, CLAIM_ARGS(c, &claims), NULL);
 }
 
-#define CHANNEL_ARGS(c)                                                                                      \
-    DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
 #define ROW_ARGS(c) DB_ID_ARRAY((c)->ids, (c)->count), DB_I64_ARRAY((c)->classes, (c)->count)
 
 /* What is refused, or was there before, has lost its class (rows_drop). */
@@ -178,7 +175,7 @@ static const struct db_stmt message_store_rare_stmt = {
 };
 
 #define MESSAGE_ARGS(c)                                                                                      \
-    CHANNEL_ARGS(c), DB_TEXT_ARRAY((c)->class_kinds, (c)->class_count),                                      \
+    ACCEPT_CHANNELS(c), DB_TEXT_ARRAY((c)->class_kinds, (c)->class_count),                                   \
         DB_I64_ARRAY((c)->class_categories, (c)->class_count),                                               \
         DB_I64_ARRAY((c)->class_key_versions, (c)->class_count),                                             \
         DB_TEXT_ARRAY((c)->class_accepted_by, (c)->class_count), ROW_ARGS(c),                                \
@@ -224,7 +221,7 @@ static const struct db_stmt message_enqueue_rare_stmt = {
            ", $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::bigint[]",
            ", send_at, expires_at, fallbacks, decision", " AND i.decision IS DISTINCT FROM 2")
 };
-#define QUEUE_ARGS(c) CHANNEL_ARGS(c), DB_I64_ARRAY((c)->class_categories, (c)->class_count), ROW_ARGS(c)
+#define QUEUE_ARGS(c) ACCEPT_CHANNELS(c), DB_I64_ARRAY((c)->class_categories, (c)->class_count), ROW_ARGS(c)
 
 static enum err
 send_queue(struct db_tx *tx, const struct accept_columns *c)
@@ -266,7 +263,7 @@ send_events(struct db_tx *tx, const struct accept_columns *c)
         return ERR_OK;
     return db_later(
         tx, &message_events_accept_stmt,
-        DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_categories, c->class_count),
+        DB_ARGS(ACCEPT_CHANNELS(c), DB_I64_ARRAY(c->class_categories, c->class_count),
                 DB_TEXT_ARRAY(c->class_accepted_by, c->class_count), ROW_ARGS(c),
                 DB_ID_ARRAY(c->events, c->count), DB_TEXT_ARRAY(c->references, c->reference_count),
                 DB_TEXT_ARRAY(c->tags, c->tag_count), DB_TIME_ARRAY(c->send_at, c->send_at_count),

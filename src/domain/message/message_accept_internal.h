@@ -68,6 +68,10 @@ struct accept_columns {
     size_t class_count;
 };
 
+/* What the statements begin with: $2 and $3, the tenant and the channel of each class. */
+#define ACCEPT_CHANNELS(c)                                                                                   \
+    DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
+
 /* messages[] sorted by tenant. ERR_NO_MEMORY: the arena is full. */
 MUST_CHECK enum err accept_columns_fill(struct accept_columns *columns, const struct clock *clock,
                                         const struct message_new *messages, size_t count,

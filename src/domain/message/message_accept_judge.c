@@ -67,9 +67,6 @@ static const struct db_stmt message_rows_stmt = {
                       " FROM unnest($6::bigint[], $7::bytea[]) WITH ORDINALITY AS i (class, peer_index, n) OFFSET 0) i"
 };
 
-#define CHANNEL_ARGS(c)                                                                                      \
-    DB_ID_ARRAY((c)->class_tenants, (c)->class_count), DB_ID_ARRAY((c)->class_channels, (c)->class_count)
-
 static enum err
 class_read(struct slice line, struct accept_class *out)
 {
@@ -105,7 +102,7 @@ classes_read(struct db_tx *tx, const struct accept_columns *c, struct arena *are
     if (classes == NULL)
         return ERR_NO_MEMORY;
     enum err err = db_query(tx, &message_classes_stmt,
-                            DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(c->class_flags, c->class_count)), &rows);
+                            DB_ARGS(ACCEPT_CHANNELS(c), DB_I64_ARRAY(c->class_flags, c->class_count)), &rows);
     if (err == ERR_OK) {
         lines = arena_copy(arena, db_text(rows, 0, 0));
         err = lines.ptr == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -164,7 +161,7 @@ rows_look_up(struct db_tx *tx, const struct accept_columns *c, const struct look
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &message_rows_stmt,
-                            DB_ARGS(CHANNEL_ARGS(c), DB_I64_ARRAY(looks->class_looks, c->class_count),
+                            DB_ARGS(ACCEPT_CHANNELS(c), DB_I64_ARRAY(looks->class_looks, c->class_count),
                                     DB_TEXT_ARRAY(c->class_purposes, c->class_count),
                                     DB_I64_ARRAY(looks->classes, looks->count),
                                     DB_BYTES_ARRAY(looks->peers, looks->count)),
