@@ -184,8 +184,15 @@ static const struct db_stmt part_know_stmt = {
             DB_BYTES(slice_of((receipt)->peer_index, sizeof((receipt)->peer_index))),                        \
             DB_I64(UNKNOWN_DAYS_MAX))
 
+/* The rows of a message are always locked in this order. */
+static const struct db_stmt parts_lock_stmt = {
+    "sms_parts_lock",
+    "SELECT part FROM sms_part WHERE tenant_id = $1 AND message_id = $2 AND sender = $3::smallint"
+    " ORDER BY part LIMIT 255 FOR UPDATE"
+};
+
 static enum err
-part_guess(struct db_tx *tx, const struct sms_receipt *receipt, struct found *out)
+guess_read(struct db_tx *tx, const struct sms_receipt *receipt, struct found *out)
 {
     struct db_rows *rows = NULL;
     enum err err = db_query(tx, &part_guess_stmt, GUESS_ARGS(receipt), &rows);
@@ -201,11 +208,32 @@ part_guess(struct db_tx *tx, const struct sms_receipt *receipt, struct found *ou
                                .is_found = true,
                                .was_unknown = true };
     db_rows_free(rows);
-    return err == ERR_OK
-               ? db_exec_one(tx, &part_know_stmt,
-                             DB_ARGS(DB_ID(out->message), DB_I64(out->sender), DB_I64(out->part),
-                                     receipt->provider_id.len == 0 ? DB_NULL : DB_TEXT(receipt->provider_id)))
-               : err;
+    return err;
+}
+
+/*
+ * Chosen as the parts stand when they are locked: no row of the queue stands before those of a message that
+ * is not sent again, and another gateway may be giving away the same part. ERR_NOT_FOUND: it has to wait.
+ */
+static enum err
+part_guess(struct db_tx *tx, const struct sms_receipt *receipt, struct found *out)
+{
+    struct found locked = { .is_found = false }, chosen = { .is_found = false };
+    enum err err = guess_read(tx, receipt, &locked);
+
+    if (err == ERR_OK)
+        err = db_exec(tx, &parts_lock_stmt, DB_ARGS(DB_ID(locked.message), DB_I64(locked.sender)), NULL);
+    if (err == ERR_OK)
+        err = guess_read(tx, receipt, &chosen);
+    if (err == ERR_OK && (!id_eq(chosen.message, locked.message) || chosen.sender != locked.sender))
+        err = ERR_NOT_FOUND; /* another can be meant by now, whose parts are not locked */
+    if (err == ERR_OK)
+        err = db_exec_one(tx, &part_know_stmt,
+                          DB_ARGS(DB_ID(chosen.message), DB_I64(chosen.sender), DB_I64(chosen.part),
+                                  receipt->provider_id.len == 0 ? DB_NULL : DB_TEXT(receipt->provider_id)));
+    if (err == ERR_OK)
+        *out = chosen;
+    return err;
 }
 
 static const struct db_stmt receipt_park_stmt = {
@@ -235,12 +263,6 @@ receipt_park(struct db_tx *tx, const struct sms_receipt *receipt, enum sms_recei
     return err;
 }
 
-/* The rows of a message are always locked in this order. */
-static const struct db_stmt parts_lock_stmt = {
-    "sms_parts_lock",
-    "SELECT part FROM sms_part WHERE tenant_id = $1 AND message_id = $2 AND sender = $3::smallint"
-    " ORDER BY part LIMIT 255 FOR UPDATE"
-};
 static const struct db_stmt part_settle_stmt = {
     "sms_part_settle",
     "UPDATE sms_part SET state = $5, error_code = $6, settled_at = $7 WHERE tenant_id = $1 AND message_id = $2"
@@ -437,34 +459,39 @@ guesses_find(struct db_tx *tx, const struct sms_receipt *receipt, struct id out[
     return err;
 }
 
+/* A receipt, and of which message it is as far as that is known; zero: of none. */
+struct place {
+    struct id message;
+    size_t at;
+    bool is_guessed; /* a message may be found for it yet */
+};
+
 /*
  * Before anything of a message is locked: also those whose answer was lost, which wait in the queue for what
- * becomes of them. `guessed`: for these a message may be found yet.
+ * becomes of them.
  */
 static enum err
 messages_hold(struct db_tx *tx, const struct sms_receipt_item *items, const struct found *founds,
-              size_t count, struct arena *arena, bool *guessed)
+              size_t count, struct arena *arena, struct place *places)
 {
     struct id *messages = arena_array(arena, GUESSES_MAX * count, sizeof(*messages));
     size_t held = 0, guesses = 0;
     enum err err = messages == NULL ? ERR_NO_MEMORY : ERR_OK;
 
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
+        places[i] = (struct place){ .message = founds[i].message, .at = i };
         if (founds[i].is_found)
             messages[held++] = founds[i].message;
         if (founds[i].is_found || !items[i].receipt.has_peer)
             continue;
         err = guesses_find(tx, &items[i].receipt, messages + held, &guesses);
-        guessed[i] = guesses > 0;
+        places[i].is_guessed = guesses > 0;
+        if (guesses == 1)
+            places[i].message = messages[held];
         held += guesses;
     }
     return err != ERR_OK || held == 0 ? err : message_queue_hold(tx, messages, held);
 }
-
-struct place {
-    struct id message;
-    size_t at;
-};
 
 /* By message, as everybody locks them; of one in their order. Those of no message first. */
 static int
@@ -481,8 +508,7 @@ sms_receipts_apply(struct db_tx *tx, struct sms_receipt_item *items, size_t coun
 {
     struct found *founds = arena_array(arena, count, sizeof(*founds));
     struct place *places = arena_array(arena, count, sizeof(*places));
-    bool *guessed = arena_array(arena, count, sizeof(*guessed));
-    enum err err = founds == NULL || places == NULL || guessed == NULL ? ERR_NO_MEMORY : ERR_OK;
+    enum err err = founds == NULL || places == NULL ? ERR_NO_MEMORY : ERR_OK;
 
     if (err != ERR_OK || count == 0)
         return err;
@@ -490,17 +516,16 @@ sms_receipts_apply(struct db_tx *tx, struct sms_receipt_item *items, size_t coun
         items[i].has_report = false;
     err = parts_find(tx, items, count, arena, founds);
     if (err == ERR_OK)
-        err = messages_hold(tx, items, founds, count, arena, guessed);
-    for (size_t i = 0; i < count; i++)
-        places[i] = (struct place){ founds[i].message, i };
-    qsort(places, count, sizeof(*places), place_order);
+        err = messages_hold(tx, items, founds, count, arena, places);
+    if (err == ERR_OK)
+        qsort(places, count, sizeof(*places), place_order);
     for (size_t i = 0; err == ERR_OK && i < count; i++) {
         struct sms_receipt_item *item = &items[places[i].at];
         struct found *found = &founds[places[i].at];
         /* One before may have told its id; or what was being sent when it came has been recorded since. */
-        if (!found->is_found && item->receipt.has_peer && (places[i].at > 0 || guessed[places[i].at]))
+        if (!found->is_found && item->receipt.has_peer && (i > 0 || places[i].is_guessed))
             err = parts_find(tx, item, 1, arena, found);
-        if (err == ERR_OK && !found->is_found && guessed[places[i].at]) {
+        if (err == ERR_OK && !found->is_found && places[i].is_guessed) {
             err = part_guess(tx, &item->receipt, found);
             err = err == ERR_NOT_FOUND ? ERR_OK : err;
         }
