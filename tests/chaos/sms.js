@@ -185,14 +185,25 @@ export class Sms {
         this.networks.forEach((each) => each.stop());
     }
 
-    /** What still moves, with what else does. Receipts that came by a clock that was ahead would wait for hours. */
+    /** Whether a clock may have said of parts that the others come no more. */
+    isTorn() {
+        return this.storm.skews.some(({ ahead_s: ahead }) => Math.abs(ahead) >= PARTS_WAIT_S);
+    }
+
+    /**
+     * What still moves, with what else does. Receipts that were put off by a clock that was ahead would wait for hours, others for minutes; so would the rest of
+     * what somebody wrote where a clock said that the others come no more: they are told once no operator owes a part.
+     */
     async waiting() {
-        this.storm.sql('update harkara.sms_receipt_parked set received_at = now() where received_at > now()');
-        const [fragments, parked, guessed] = this.storm.sql(`select (select count(*) from (select from harkara.sms_fragment group by tenant_id, connector_id, channel_id, peer_index, reference, part_count having count(*) = part_count) w),
-            (select count(*) from harkara.sms_receipt_parked r join harkara.sms_part p on p.tenant_id = r.tenant_id and p.connector_id = r.connector_id and p.provider_id = r.provider_id),
-            (select count(*) from harkara.sms_receipt_parked r where r.received_at > now() - interval '10 min' and exists (select from harkara.sms_part p join harkara.message m on m.tenant_id = p.tenant_id and m.id = p.message_id
-                where p.tenant_id = r.tenant_id and p.connector_id = r.connector_id and p.state = 'unknown' and m.peer_index = r.peer_index))`).split('|').map(Number);
         const { json } = await this.storm.control('GET', '/smsc/owed');
+        this.storm.sql("update harkara.sms_receipt_parked set due_at = now() where due_at > now() + interval '15 s'");
+        if (this.isTorn() && json.owed === 0)
+            this.storm.sql(`update harkara.sms_fragment set received_at = now() - interval '${PARTS_WAIT_S + 1} s' where received_at > now() - interval '${PARTS_WAIT_S} s'`);
+        const [fragments, parked, guessed] = this.storm.sql(`select (select count(*) from (select from harkara.sms_fragment group by tenant_id, connector_id, channel_id, peer_index, reference, part_count
+                having count(*) = part_count or min(received_at) < now() - interval '${PARTS_WAIT_S} s') w),
+            (select count(*) from harkara.sms_receipt_parked r join harkara.sms_part p on p.tenant_id = r.tenant_id and p.connector_id = r.connector_id and p.provider_id = r.provider_id),
+            (select count(*) from harkara.sms_receipt_parked r where exists (select from harkara.sms_part p join harkara.message m on m.tenant_id = p.tenant_id and m.id = p.message_id
+                where p.tenant_id = r.tenant_id and p.connector_id = r.connector_id and p.state = 'unknown' and m.peer_index = r.peer_index))`).split('|').map(Number);
         return { fragments, parked, guessed, owed_by_operators: json.owed };
     }
 }
@@ -310,7 +321,7 @@ function judgeWritten(storm, centre, figures, find) {
         if (type === 'message.received' && data.channel_id === storm.sms.channel)
             told.set(data.from, new Map(told.get(data.from)).set(data.message_id, data.content?.text?.body));
     }
-    const isTorn = storm.skews.some(({ ahead_s: ahead }) => Math.abs(ahead) >= PARTS_WAIT_S);
+    const isTorn = storm.sms.isTorn();
     for (const { id, from, body } of storm.sms.written) {
         const { parts } = centre.get(id), texts = [...(told.get(`+${from}`)?.values() ?? [])], unanswered = Math.max(...parts.map((/** @type {any} */ part) => part.unanswered));
         figures['sms written']++;

@@ -8,7 +8,7 @@
 #include "core/metric.h"
 #include "domain/channel/sms/sms_event.h"
 #include "domain/channel/sms/sms_fragment.h"
-#include "domain/channel/sms/sms_part.h"
+#include "domain/channel/sms/sms_receipt.h"
 #include "domain/consent/consent_inbound.h"
 #include "domain/consent/consent_keyword.h"
 #include "domain/message/message_inbound.h"
@@ -35,7 +35,8 @@ struct sms_work {
     struct sms_event event;
     unsigned char peer_index[VAULT_INDEX_BYTES];
     bool has_connector, has_peer, is_lost, is_unrouted;
-    enum err err; /* why it cannot be applied */
+    bool has_more; /* of what has waited: as much as is looked at together, and maybe more */
+    enum err err;  /* why it cannot be applied */
     struct written written;
     struct sms_fragment_set set; /* of parts that are joined */
     struct sms_fragment *fragments;
@@ -460,7 +461,10 @@ parked_in(struct db_tx *tx, void *ctx)
         items[i].has_india_codes = err == ERR_OK && work->connector.has_india_codes;
         err = err == ERR_NOT_FOUND ? ERR_OK : err;
     }
-    return err == ERR_OK ? receipts_in(tx, work->interpreter, items, count, work->arena) : err;
+    if (err == ERR_OK)
+        err = receipts_in(tx, work->interpreter, items, count, work->arena);
+    work->has_more = count == SMS_PARK_SWEEP_MAX;
+    return err == ERR_OK ? sms_receipts_done(tx, items, count, work->arena) : err;
 }
 
 static enum err
@@ -570,7 +574,7 @@ set_join(struct sms_work *work)
 /* In a transaction of each. */
 static enum err
 tenants_turn(struct interpreter *interpreter, const struct id *tenants, size_t count,
-             enum err (*turn)(struct db_tx *tx, void *ctx), struct sms_work *work)
+             enum err (*turn)(struct db_tx *tx, void *ctx), struct sms_work *work, bool *has_more)
 {
     enum err err = ERR_OK;
 
@@ -579,13 +583,14 @@ tenants_turn(struct interpreter *interpreter, const struct id *tenants, size_t c
                                    .arena = interpreter->body_arena,
                                    .tenant = tenants[i] };
         err = db_run(interpreter->db, tenants[i], turn, work);
+        *has_more |= err == ERR_OK && work->has_more;
         arena_reset(interpreter->body_arena);
     }
     return err;
 }
 
 enum err
-sms_waiting_interpret(struct interpreter *interpreter)
+sms_waiting_interpret(struct interpreter *interpreter, bool *has_more)
 {
     struct sms_fragment_set *sets = NULL;
     struct id *tenants = NULL;
@@ -596,11 +601,11 @@ sms_waiting_interpret(struct interpreter *interpreter)
                        : sms_receipts_due(interpreter->db, interpreter->claim_arena, &tenants, &tenant_count);
 
     if (err == ERR_OK)
-        err = tenants_turn(interpreter, tenants, tenant_count, parked_in, work);
+        err = tenants_turn(interpreter, tenants, tenant_count, parked_in, work, has_more);
     if (err == ERR_OK)
         err = sms_doubts_due(interpreter->db, interpreter->claim_arena, &tenants, &tenant_count);
     if (err == ERR_OK)
-        err = tenants_turn(interpreter, tenants, tenant_count, doubts_in, work);
+        err = tenants_turn(interpreter, tenants, tenant_count, doubts_in, work, has_more);
     if (err == ERR_OK)
         err = sms_fragments_due(interpreter->db, interpreter->claim_arena, &sets, &set_count);
     for (size_t i = 0; err == ERR_OK && i < set_count; i++) {

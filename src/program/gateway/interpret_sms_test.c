@@ -1,6 +1,7 @@
 /* PDUs of SMS operators to what they mean: the real thread, a real PostgreSQL, a real vault. */
 #include "domain/channel/sms/sms_event.h"
 #include "domain/channel/sms/sms_part.h"
+#include "domain/channel/sms/sms_receipt.h"
 #include "domain/message/message_queue.h"
 #include "domain/message/message_testing.h"
 #include "domain/message/provider_event.h"
@@ -303,7 +304,7 @@ a_receipt_that_came_before_its_answer_was_given_up_settles_it(void **state UNUSE
     all_applied();
     parts_recorded(message, (const char *const[]){ "", "e2" }, 1, 2, 2);
     message_testing_assert_status(message, "sending");
-    test_cluster_sql("update sms_receipt_parked set received_at = received_at - interval '6 s'");
+    test_cluster_sql("update sms_receipt_parked set due_at = now(), looks = 1");
     while (message_testing_count("select count(*) from sms_receipt_parked") > 0)
         ;
     message_testing_assert_status(message, "delivered");
@@ -522,7 +523,7 @@ a_receipt_is_for_no_lost_one_while_another_is_being_sent(void **state UNUSED)
     part_recorded(lost, 1, 1, "");
     receipt_came(acme, connector, "k2", "DELIVRD", "000");
     all_applied();
-    test_cluster_sql("update sms_receipt_parked set received_at = received_at - interval '6 s';"
+    test_cluster_sql("update sms_receipt_parked set due_at = now(), looks = 1;"
                      " notify harkara_provider_event");
     receipt_came(acme, connector, "k3", "ENROUTE", "000"); /* and what waits is looked at */
     all_applied();

@@ -338,7 +338,7 @@ interpreter_turn(struct interpreter *interpreter, bool is_stopping, size_t *read
     if (err == ERR_OK && !is_stopping && interpreter->look_at.us <= now.us) {
         err = table_read(interpreter, &was_any);
         if (err == ERR_OK)
-            err = sms_waiting_interpret(interpreter);
+            err = sms_waiting_interpret(interpreter, &was_any);
         interpreter->has_followers = true; /* what others left, or was put off */
         interpreter->look_at = was_any ? now : mono_after_ms(now, IDLE_MS);
     }

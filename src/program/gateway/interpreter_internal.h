@@ -106,7 +106,7 @@ MUST_CHECK enum err sms_bodies_interpret(struct interpreter *interpreter,
                                          enum err (*postpone)(struct interpreter *,
                                                               const struct provider_event *, enum err));
 /* Receipts whose part is known by now, and parts of what somebody wrote that are all there or have waited
- * enough. */
-MUST_CHECK enum err sms_waiting_interpret(struct interpreter *interpreter);
+ * enough. Sets *has_more when there was more than is looked at together. */
+MUST_CHECK enum err sms_waiting_interpret(struct interpreter *interpreter, bool *has_more);
 
 #endif

@@ -1,12 +1,14 @@
 /* Receipts and parts that two gateways, or a gateway and smsc, work on at the same moment; what one of them
  * does after the other is in program/gateway/interpret_sms_test.c. */
 #include "domain/channel/sms/sms_part.h"
+#include "domain/channel/sms/sms_receipt.h"
 #include "domain/message/message_testing.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TOGETHER_MAX 4u
+#define CROWD        20000u
 
 static struct db *db, *smsc;
 static struct arena *arena;
@@ -205,7 +207,153 @@ parts_are_locked_in_the_order_of_their_messages(void **state UNUSED)
     assert_int_equal(message_testing_count("select count(*) from sms_part where state = 'delivered'"), 2);
 }
 
+/* Those that are due: how many, and whether the first may be taken for a part without an id. */
+static size_t
+looked_at(bool *has_peer_out)
+{
+    struct sms_receipt *receipts = NULL;
+    size_t count = 0;
+    struct db_tx tx;
+
+    assert_ok(db_begin(db, acme, &tx));
+    assert_ok(sms_receipts_take(&tx, arena, &receipts, &count));
+    *has_peer_out = count > 0 && receipts[0].has_peer;
+    assert_ok(db_commit(&tx));
+    return count;
+}
+
+static int64_t
+due_in_s(void)
+{
+    return message_testing_count("select round(extract(epoch from due_at - now())) from sms_receipt_parked");
+}
+
+static void
+parked(const struct lost *of, const char *provider_id)
+{
+    struct gateway gateway = { .count = 0 };
+
+    is_told(&gateway, of, provider_id);
+    begins(&gateway);
+    applies(&gateway);
+    assert_int_equal(gateway.items[0].fate_out, SMS_RECEIPT_PARKED);
+    commits(&gateway);
+}
+
+static void
+what_waits_is_looked_at_ever_less_often_and_for_a_lost_answer_from_the_second_time_on(void **state UNUSED)
+{
+    static const int64_t waits_s[] = { 4, 8, 16, 32, 64, 128, 256, 512, 1024 };
+    struct lost nobody = { .message = { { 0 } } };
+    bool has_peer;
+
+    memset(nobody.peer_index, 0xee, sizeof(nobody.peer_index));
+    parked(&nobody, "n1");
+    assert_in_range(due_in_s(), 0, 1);
+    test_cluster_sql("update sms_receipt_parked set due_at = now() + interval '1 s'");
+    assert_int_equal(looked_at(&has_peer), 0);
+    for (size_t i = 0; i < COUNT_OF(waits_s); i++) {
+        test_cluster_sql("update sms_receipt_parked set due_at = now()");
+        assert_int_equal(looked_at(&has_peer), 1);
+        assert_int_equal(has_peer, i > 0);
+        assert_in_range(due_in_s(), waits_s[i] - 1, waits_s[i]);
+    }
+    for (int i = 0; i < 10; i++) {
+        test_cluster_sql("update sms_receipt_parked set due_at = now()");
+        assert_int_equal(looked_at(&has_peer), 1);
+    }
+    assert_in_range(due_in_s(), 0, 72 * 3600 / 2); /* some times before it is removed */
+    parked(&nobody, "n1");                         /* a repetition waits as the first does */
+    assert_int_equal(message_testing_count("select looks from sms_receipt_parked"), 14);
+}
+
+static void
+part_recorded(const struct lost *of, const char *provider_id)
+{
+    struct sms_part part = { .message = of->message,
+                             .connector = connector,
+                             .part = 1,
+                             .part_count = 1,
+                             .provider_id = slice_text(provider_id),
+                             .taken_at = clock_wall(clock_system()) };
+    struct db_tx tx;
+
+    assert_ok(db_begin(smsc, acme, &tx));
+    assert_ok(sms_parts_record(&tx, &part, 1, arena));
+    assert_ok(db_commit(&tx));
+}
+
+static void
+who_records_a_part_makes_its_receipts_due_and_waits_for_no_gateway(void **state UNUSED)
+{
+    struct gateway gateway = { .count = 0 };
+    struct lost first = lost_message(1), second = lost_message(1), sending = lost_message(0);
+    struct sms_receipt *receipts = NULL;
+    size_t count = 0;
+    char sql[256], id[ID_UUID_BYTES];
+
+    id_uuid_print(sending.message, id);
+    snprintf(
+        sql, sizeof(sql),
+        "update message set status = 'sending', peer_index = decode(repeat('%02x', %u), 'hex') where id = '%s'",
+        first.peer_index[0], VAULT_INDEX_BYTES, id);
+    test_cluster_sql(sql);
+    parked(&first, "f1");
+    test_cluster_sql("update sms_receipt_parked set due_at = now() + interval '1 day', looks = 14");
+    part_recorded(&second, "s1"); /* another's */
+    assert_in_range(due_in_s(), 86390, 86400);
+    part_recorded(&first, "f1");
+    assert_in_range(due_in_s() + 1, 0, 1);
+
+    begins(&gateway);
+    assert_ok(sms_receipts_take(&gateway.tx, gateway.arena, &receipts, &count));
+    assert_int_equal(count, 1);
+    part_recorded(&first, "f1"); /* again, since the commit's answer was lost */
+    gateway.items[0].receipt = receipts[0];
+    gateway.count = 1;
+    applies(&gateway);
+    assert_int_equal(gateway.items[0].fate_out, SMS_RECEIPT_APPLIED);
+    assert_ok(sms_receipts_done(&gateway.tx, gateway.items, gateway.count, gateway.arena));
+    commits(&gateway);
+    assert_int_equal(message_testing_count("select count(*) from sms_receipt_parked"), 0);
+    assert_int_equal(message_testing_count("select count(*) from sms_part where state = 'delivered'"), 1);
+}
+
+/* An operator was away, and thousands of answers with it. */
+static void
+a_receipt_reads_the_parts_of_its_person(void **state UNUSED)
+{
+    struct gateway gateway = { .count = 0 };
+    struct lost lost = lost_message(2);
+
+    message_testing_crowd(lost.message, CROWD);
+    test_cluster_sql(
+        "update message set peer_index = sha256(id::text::bytea) where id not in (select message_id from sms_part);"
+        "insert into sms_part (tenant_id, message_id, sender, part, part_count, connector_id, state, taken_at) select"
+        " m.tenant_id, m.id, p.sender, p.part, p.part_count, p.connector_id, p.state, p.taken_at from message m"
+        " cross join (select * from sms_part) p where m.id not in (select message_id from sms_part)");
+    for (int is_known = 0; is_known < 2; is_known++) { /* to the planner */
+        if (is_known)
+            test_cluster_sql("analyze message; analyze sms_part");
+        gateway.count = 0;
+        is_told(&gateway, &lost, is_known ? "a2" : "a1");
+        begins(&gateway);
+        int64_t parts = message_testing_rows_read(&gateway.tx, "sms\\_part"),
+                messages = message_testing_rows_read(&gateway.tx, "message\\_2%");
+        applies(&gateway);
+        parts = message_testing_rows_read(&gateway.tx, "sms\\_part") - parts;
+        messages = message_testing_rows_read(&gateway.tx, "message\\_2%") - messages;
+        commits(&gateway);
+        assert_int_equal(gateway.items[0].fate_out, SMS_RECEIPT_APPLIED);
+        assert_in_range(parts, 2, 30); /* each statement reads the two of its message */
+        assert_in_range(messages, 1, 10);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(receipts_that_two_gateways_apply_at_once_are_for_a_part_each),
              TEST(a_receipt_whose_part_another_gateway_gave_away_waits),
-             TEST(parts_are_locked_in_the_order_of_their_messages))
+             TEST(parts_are_locked_in_the_order_of_their_messages),
+             TEST(what_waits_is_looked_at_ever_less_often_and_for_a_lost_answer_from_the_second_time_on),
+             TEST(who_records_a_part_makes_its_receipts_due_and_waits_for_no_gateway),
+             TEST(a_receipt_reads_the_parts_of_its_person))
