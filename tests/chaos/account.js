@@ -244,9 +244,13 @@ function judgeEvents(storm, shop, figures, find) {
     for (const { id, type } of events.filter((one) => !shop.eventsBefore.has(one.id))) {
         figures.events++;
         if (!shop.receiver.acknowledged.has(idText('evt_', id)))
-            find('events untold', `${type} ${idText('evt_', id)}`);
+            find('events untold', `${type} ${idText('evt_', id)} ${JSON.stringify(rows(storm, fateOfEvent(id)))}`);
     }
 }
+
+/** What became of an event: its place in the log, the one to which all has been told, and its deliveries. @param {string} id */
+const fateOfEvent = (id) => `select e.xid, e.occurred_at, c.xid as told_to, c.id as and_event, d.state, d.attempt, d.fence, d.created_at, d.finished_at, d.event_id is null as has_none
+    from harkara.event e join harkara.consumer_cursor c on c.consumer = 'webhooks' left join harkara.webhook_delivery d on d.tenant_id = e.tenant_id and d.event_id = e.id where e.id = '${id}'`;
 
 /** No process died by its own fault, and nothing called itself a bug. @param {import('./storm.js').Storm} storm */
 function judgeLog(storm) {

@@ -56,7 +56,12 @@ all_of_them_are_kept_and_nobody_overwrites_what_he_has_not_seen(void **state UNU
     second = settings_of(acme);
     assert_int_equal(second.revision, 1);
     assert_memory_equal(second.consent, first.consent, sizeof(first.consent));
-    assert_memory_equal(&second.quiet, &first.quiet, sizeof(first.quiet));
+    assert_true(second.quiet.is_off);
+    assert_int_equal(second.quiet.india_from_minute, POLICY_INDIA_LATE);
+    assert_int_equal(second.quiet.from_minute, 1);
+    assert_int_equal(second.quiet.until_minute, 1439);
+    assert_int_equal(second.quiet.days, 3);
+    assert_int_equal(second.quiet.spread_minutes, 240);
     assert_int_equal(second.cap_per_day, 2);
     assert_int_equal(second.cap_per_week, 1000);
     assert_int_equal(second.dnd, POLICY_DND_REQUIRED);
