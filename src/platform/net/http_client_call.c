@@ -34,10 +34,10 @@ on_send(void *ctx, char *peer_ip, char *local_ip UNUSED, int peer_port, int loca
     /* libcurl's own repetition after a reused connection died: the peer may have read the first. */
     if (flight->sends != 0)
         return CURL_PREREQFUNC_ABORT;
-    if (address_parse(slice_text(peer_ip), &peer) != ERR_OK) {
-        flight->is_blocked = true;
+    /* Empty when it was reset before libcurl asked whose it is: nothing is sent, and nothing is held against
+     * the address, which was judged before it was connected to. */
+    if (address_parse(slice_text(peer_ip), &peer) != ERR_OK)
         return CURL_PREREQFUNC_ABORT;
-    }
     address_port_set(&peer, (uint16_t)peer_port);
     (void)address_print((const struct sockaddr *)&peer,
                         flight->peer); /* of a connection that stood already, too */

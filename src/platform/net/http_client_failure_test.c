@@ -1,10 +1,25 @@
 /* What fails, whether the request can have been sent, and whom the client does not speak to at all. */
 #include "core/unit.h"
 #include "platform/net/http_client_testing.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+static bool has_no_peer;
+
+/* Instead of the C library's, for libcurl too: a peer may reset a connection between that it stands and that
+ * somebody asks who it is. */
+int
+getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict len)
+{
+    if (!has_no_peer)
+        return (int)syscall(SYS_getpeername, fd, address.__sockaddr__, len);
+    errno = ENOTCONN;
+    return -1;
+}
 
 static void
 what_cannot_have_been_sent_is_told_from_what_may_have(void **state UNUSED)
@@ -192,6 +207,24 @@ a_url_or_address_that_is_not_allowed_is_not_spoken_to(void **state UNUSED)
     fixture_release(&f);
 }
 
+/* Blocked is for good: an endpoint is disabled for it. */
+static void
+a_connection_that_is_reset_at_once_is_broken_and_not_blocked(void **state UNUSED)
+{
+    struct fixture f;
+
+    fixture_init(&f, NULL);
+    has_no_peer = true;
+    fixture_start(&f);
+    int fd = fixture_accept(&f);
+    fixture_run(&f);
+    has_no_peer = false;
+    fixture_expect_failure(&f, HTTP_FAILURE_BROKEN, false);
+    assert_true(testing_is_closed(fd)); /* nothing was sent to whom nobody knows */
+    close(fd);
+    fixture_release(&f);
+}
+
 static void
 a_name_that_does_not_exist_is_a_failure_of_dns(void **state UNUSED)
 {
@@ -239,6 +272,7 @@ main(void)
         cmocka_unit_test(a_request_that_dies_on_a_reused_connection_is_not_repeated),
         cmocka_unit_test(a_connection_that_the_peer_closed_while_idle_is_replaced),
         cmocka_unit_test(a_url_or_address_that_is_not_allowed_is_not_spoken_to),
+        cmocka_unit_test(a_connection_that_is_reset_at_once_is_broken_and_not_blocked),
         cmocka_unit_test(a_name_that_does_not_exist_is_a_failure_of_dns),
         cmocka_unit_test(the_environments_proxies_are_not_used),
     };
