@@ -244,7 +244,7 @@ function judgeEvents(storm, shop, figures, find) {
     for (const { id, type } of events.filter((one) => !shop.eventsBefore.has(one.id))) {
         figures.events++;
         if (!shop.receiver.acknowledged.has(idText('evt_', id)))
-            find('events untold', `${type} ${idText('evt_', id)} ${JSON.stringify(rows(storm, fateOfEvent(id)))}`);
+            find('events untold', `${type} ${idText('evt_', id)} ${figures['events untold'] < ASKED_MAX ? JSON.stringify(rows(storm, fateOfEvent(id))) : ''}`);
     }
 }
 
