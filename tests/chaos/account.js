@@ -44,6 +44,7 @@ export async function inTheEnd(storm) {
 }
 
 const ASKED_MAX = 20;
+const FATES_MAX = 20;
 const NOTHING = { accepted: 0, taken: 0, twice: 0, uncertain: 0, expired: 0, canceled: 0, failed: 0 };
 /** @typedef {typeof NOTHING} OfKind */
 
@@ -244,7 +245,7 @@ function judgeEvents(storm, shop, figures, find) {
     for (const { id, type } of events.filter((one) => !shop.eventsBefore.has(one.id))) {
         figures.events++;
         if (!shop.receiver.acknowledged.has(idText('evt_', id)))
-            find('events untold', `${type} ${idText('evt_', id)} ${figures['events untold'] < ASKED_MAX ? JSON.stringify(rows(storm, fateOfEvent(id))) : ''}`);
+            find('events untold', `${type} ${idText('evt_', id)} ${figures['events untold'] < FATES_MAX ? JSON.stringify(rows(storm, fateOfEvent(id))) : ''}`);
     }
 }
 
