@@ -117,18 +117,23 @@ guess_read(struct db_tx *tx, const struct sms_receipt *receipt, struct found *ou
 
 /*
  * Chosen as the parts stand when they are locked: no row of the queue stands before those of a message that
- * is not sent again, and another gateway may be giving away the same part. ERR_NOT_FOUND: it has to wait.
+ * is not sent again, and another gateway may be giving away the same part; or have the same receipt, which an
+ * operator sends twice, and have told its id. ERR_NOT_FOUND: it has to wait.
  */
 static enum err
-part_guess(struct db_tx *tx, const struct sms_receipt *receipt, struct found *out)
+part_guess(struct db_tx *tx, const struct sms_receipt_item *item, struct arena *arena, struct found *out)
 {
+    const struct sms_receipt *receipt = &item->receipt;
     struct found locked = { .is_found = false }, chosen = { .is_found = false };
     enum err err = guess_read(tx, receipt, &locked);
 
     if (err == ERR_OK)
         err = db_exec(tx, &parts_lock_stmt, DB_ARGS(DB_ID(locked.message), DB_I64(locked.sender)), NULL);
     if (err == ERR_OK)
-        err = guess_read(tx, receipt, &chosen);
+        err = parts_find(tx, item, 1, arena, out);
+    if (err != ERR_OK || out->is_found)
+        return err;
+    err = guess_read(tx, receipt, &chosen);
     if (err == ERR_OK && (!id_eq(chosen.message, locked.message) || chosen.sender != locked.sender))
         err = ERR_NOT_FOUND; /* another can be meant by now, whose parts are not locked */
     if (err == ERR_OK)
@@ -392,7 +397,7 @@ sms_receipts_apply(struct db_tx *tx, struct sms_receipt_item *items, size_t coun
         if (!found->is_found && item->receipt.has_peer && (i > 0 || places[i].is_guessed))
             err = parts_find(tx, item, 1, arena, found);
         if (err == ERR_OK && !found->is_found && places[i].is_guessed) {
-            err = part_guess(tx, &item->receipt, found);
+            err = part_guess(tx, item, arena, found);
             err = err == ERR_NOT_FOUND ? ERR_OK : err;
         }
         if (err == ERR_OK)

@@ -164,6 +164,22 @@ receipts_that_two_gateways_apply_at_once_are_for_a_part_each(void **state UNUSED
     assert_int_equal(second.items[0].report.status, MESSAGE_DELIVERED);
 }
 
+/* Operators send receipts twice; they may come to two gateways at once. */
+static void
+one_receipt_that_two_gateways_apply_at_once_is_for_one_part(void **state UNUSED)
+{
+    struct gateway first = { .count = 0 }, second = { .count = 0 };
+    struct lost lost = lost_message(2);
+
+    is_told(&first, &lost, "a1");
+    is_told(&second, &lost, "a1");
+    both_apply(&first, &second);
+    assert_int_equal(second.items[0].fate_out, SMS_RECEIPT_NOTHING_NEW);
+    assert_false(second.items[0].has_report);
+    assert_int_equal(message_testing_count("select count(*) from sms_part where provider_id = 'a1'"), 1);
+    assert_int_equal(message_testing_count("select count(*) from sms_part where state = 'unknown'"), 1);
+}
+
 /* It was sent twice, with both answers lost: only one of the receipts can be its. */
 static void
 a_receipt_whose_part_another_gateway_gave_away_waits(void **state UNUSED)
@@ -352,6 +368,7 @@ a_receipt_reads_the_parts_of_its_person(void **state UNUSED)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, opened, closed)
 CLUSTER_MAIN(TEST(receipts_that_two_gateways_apply_at_once_are_for_a_part_each),
+             TEST(one_receipt_that_two_gateways_apply_at_once_is_for_one_part),
              TEST(a_receipt_whose_part_another_gateway_gave_away_waits),
              TEST(parts_are_locked_in_the_order_of_their_messages),
              TEST(what_waits_is_looked_at_ever_less_often_and_for_a_lost_answer_from_the_second_time_on),
