@@ -42,7 +42,7 @@ static const struct db_stmt parts_record_stmt = {
     " error_code = excluded.error_code, taken_at = excluded.taken_at, settled_at = excluded.settled_at,"
     " doubted_at = NULL WHERE sms_part.provider_id IS NULL OR excluded.provider_id IS NOT NULL"
     " RETURNING connector_id, provider_id),"
-    " waits AS (SELECT r.connector_id, r.provider_id, r.state, r.done FROM put p JOIN sms_receipt_parked r ON r.tenant_id = $1"
+    " waits AS MATERIALIZED (SELECT r.connector_id, r.provider_id, r.state, r.done FROM put p JOIN sms_receipt_parked r ON r.tenant_id = $1"
     " AND r.connector_id = p.connector_id AND r.provider_id = p.provider_id FOR UPDATE OF r SKIP LOCKED),"
     " due AS (UPDATE sms_receipt_parked r SET due_at = now() FROM waits w WHERE r.tenant_id = $1 AND (r.connector_id,"
     " r.provider_id, r.state, r.done) = (w.connector_id, w.provider_id, w.state, w.done) RETURNING r.tenant_id)"
